@@ -1,0 +1,318 @@
+"""The command line: one subcommand per step; each parses, calls and prints, and imports only what it needs."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from clipn import progress
+from clipn.config import BackboneTraining, Demo, Variant
+from clipn.errors import ClipnError
+from clipn.options import options_from, parse_pairs
+
+app = typer.Typer(
+    name="clipn",
+    help="Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Fetch, prove and index benchmark datasets.", no_args_is_help=True)
+backbone_app = typer.Typer(help="Get a CLIP backbone.", no_args_is_help=True)
+features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
+tables_app = typer.Typer(help="Tables of a study.", no_args_is_help=True)
+figures_app = typer.Typer(help="Figures of a study, as PNG and PDF.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(backbone_app, name="backbone")
+app.add_typer(features_app, name="features")
+app.add_typer(tables_app, name="tables")
+app.add_typer(figures_app, name="figures")
+
+RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
+Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
+Threads = Annotated[int, typer.Option(help="torch threads; digits depend on it")]
+PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
+Output = Annotated[Path, typer.Option(help="file to write")]
+Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
+ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
+Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
+
+
+@app.callback()
+def settings_of_all(
+    context: typer.Context,
+    log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
+) -> None:
+    """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
+    if log is not None:
+        progress.lines_only = True
+        context.with_resource(_logged(log))
+
+
+@app.command()
+@options_from(Demo)
+def demo(folder: Annotated[Path, typer.Argument(help="mirror to fill")], settings: Demo) -> None:
+    """Generate the demo's nine datasets and captions in the official archive formats."""
+    from clipn.demo.mirror import build_mirror
+
+    build_mirror(folder, settings.seed, settings.captions, settings.images)
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="dataset or caption source")],
+    file: Annotated[str, typer.Option(help="which of its archives")],
+    registry: RegistryFile,
+    output: Output,
+) -> None:
+    """Fetch one archive and check its size and checksums; an archive already there is checked only."""
+    from clipn.data.download import fetch_archive, verify_archive
+    from clipn.data.registry import load_registry
+
+    archive = load_registry(registry).archive(name, file)
+    if output.exists():
+        verify_archive(archive, output)
+    else:
+        fetch_archive(archive, registry.parent, output)
+
+
+@data_app.command()
+def index(
+    name: Annotated[str, typer.Argument(help="dataset")],
+    registry: RegistryFile,
+    archives: Archives,
+    manifest: Annotated[Path, typer.Option(help="Parquet to write: path, label, sha256, width, height")],
+    classes: Annotated[Path, typer.Option(help="JSON list of class names to write")],
+) -> None:
+    """Decode every image of a dataset, count them, and write the manifest."""
+    from clipn.data.manifest import index_images
+    from clipn.data.readers import class_names, read_images
+    from clipn.data.registry import load_registry
+    from clipn.files import write_json
+
+    record = load_registry(registry).dataset(name)
+    folder = archives / name
+    images = progress.tracked(read_images(record, folder), record.images, f"index {name}", "images")
+    index_images(name, record, images, manifest)
+    write_json(classes, class_names(record, folder))
+
+
+@app.command()
+def captions(
+    names: Annotated[list[str], typer.Argument(help="caption sources")],
+    registry: RegistryFile,
+    archives: Archives,
+    output: Output,
+    statistics: Annotated[Path, typer.Option(help="JSON to write: rows read, empty, kept")],
+) -> None:
+    """Bring captions to Parquet: key, source, image, caption."""
+    from clipn.data.captions import prepare_captions
+    from clipn.data.registry import load_registry
+
+    sources = load_registry(registry).caption_sources(names)
+    prepare_captions(sources, {name: archives / name for name in names}, output, statistics)
+
+
+@app.command()
+def shards(
+    shards: Shards,
+    captions: Annotated[Path, typer.Option(help="Parquet of `clipn captions`")],
+    source: Annotated[list[str], typer.Option(help="caption source; repeat")],
+    registry: RegistryFile,
+    archives: Archives,
+    index: ShardIndex,
+) -> None:
+    """Join captions with their images in WebDataset shards."""
+    from clipn.data.registry import load_registry
+    from clipn.data.shards import build_shards
+
+    sources = load_registry(registry).caption_sources(source)
+    build_shards(captions, sources, {name: archives / name for name in source}, shards, index)
+
+
+@backbone_app.command("fetch")
+def fetch_backbone(
+    name: Annotated[str, typer.Argument(help="name of the backbone in the study")],
+    architecture: Annotated[str, typer.Option(help="open_clip name")],
+    pretrained: Annotated[str, typer.Option(help="open_clip tag or local weight file")],
+    output: Output,
+) -> None:
+    """Download pretrained weights through open_clip and keep them as safetensors."""
+    from clipn.backbone import fetch_pretrained, save_backbone
+
+    model, config = fetch_pretrained(architecture, pretrained)
+    save_backbone(output, model, config, name)
+
+
+@backbone_app.command("train")
+@options_from(BackboneTraining)
+def train_backbone(
+    name: Annotated[str, typer.Argument(help="name of the backbone in the study")],
+    shards: Shards,
+    index: ShardIndex,
+    architecture: Annotated[str, typer.Option(help="open_clip name or JSON file")],
+    output: Output,
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    settings: BackboneTraining,
+    device: Device = "cpu",
+) -> None:
+    """Train a small CLIP from scratch on shards."""
+    from clipn.backbone_training import train_backbone as train
+    from clipn.compute import prepare_torch
+    from clipn.data.shards import count_samples, read_samples
+
+    prepare_torch(device, settings.threads)
+    train(name, read_samples(shards), count_samples(index), settings, output, history, architecture, device)
+
+
+@features_app.command("images")
+def image_features(
+    name: Annotated[str, typer.Argument(help="dataset")],
+    registry: RegistryFile,
+    archives: Archives,
+    manifest: Annotated[Path, typer.Option(help="manifest of the dataset")],
+    backbone: Annotated[Path, typer.Option(help="backbone file")],
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of a dataset."""
+    from clipn.compute import prepare_torch
+    from clipn.data.readers import read_images
+    from clipn.data.registry import load_registry
+    from clipn.features import cache_image_features
+
+    prepare_torch(device, threads)
+    images = read_images(load_registry(registry).dataset(name), archives / name)
+    cache_image_features(backbone, manifest, images, output, device)
+
+
+@features_app.command("captions")
+def caption_features(
+    shards: Shards,
+    index: ShardIndex,
+    backbone: Annotated[Path, typer.Option(help="backbone file")],
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache image features, "yes" features and tokens of all captions."""
+    from clipn.compute import prepare_torch
+    from clipn.data.shards import count_samples, read_samples
+    from clipn.features import cache_caption_features
+
+    prepare_torch(device, threads)
+    cache_caption_features(backbone, read_samples(shards), count_samples(index), output, device)
+
+
+@app.command()
+@options_from(Variant)
+def train(
+    backbone: Annotated[Path, typer.Option(help="backbone file")],
+    captions: Annotated[Path, typer.Option(help="caption features of that backbone")],
+    name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
+    seed: Annotated[int, typer.Option(help="fixes the order of samples and the draw of prompts")],
+    output: Output,
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    settings: Variant,
+    device: Device = "cpu",
+) -> None:
+    """Teach the "no" text tower; options default to the authors' values."""
+    from clipn.compute import prepare_torch
+    from clipn.train import train as train_run
+
+    prepare_torch(device, settings.threads)
+    train_run(backbone, captions, settings, seed, output, history, {"run": name}, device)
+
+
+@app.command()
+def score(
+    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    features: Annotated[Path, typer.Option(help="folder with the image features of one backbone")],
+    pair: PairsOption,
+    method: Annotated[list[str], typer.Option(help="method; repeat")],
+    output: Output,
+    checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
+    backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
+    prompts: Annotated[str, typer.Option(help="prompt pool")] = "clipn128",
+    logit_scale: Annotated[float, typer.Option(help="what multiplies cosines")] = 100.0,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Score all ID and OOD images of a run from cached features."""
+    from clipn.compute import prepare_torch
+    from clipn.scoring import DatasetFiles, load_model, score_run
+
+    prepare_torch(device, threads)
+    pairs = parse_pairs(pair)
+    files = {
+        name: DatasetFiles(
+            datasets / name / "manifest.parquet", datasets / name / "classes.json", features / f"{name}.safetensors"
+        )
+        for known, unknown in pairs.items()
+        for name in (known, *unknown)
+    }
+    model = load_model(checkpoint, backbone, device)
+    score_run(model, method, pairs, files, prompts, logit_scale, output, device)
+
+
+@app.command()
+def evaluate(
+    scores: Annotated[Path, typer.Argument(help="scores of a run")],
+    pair: PairsOption,
+    study: Annotated[str, typer.Option()],
+    backbone: Annotated[str, typer.Option()],
+    variant: Annotated[str, typer.Option()],
+    seed: Annotated[int, typer.Option()],
+    prompts: Annotated[str, typer.Option(help="prompt pool the scores were made with")],
+    output: Output,
+) -> None:
+    """AUROC, FPR95, ID accuracy and threshold-free decisions of a run."""
+    from clipn.evaluate import evaluate as evaluate_run
+
+    run = {"study": study, "backbone": backbone, "variant": variant, "seed": seed, "prompts": prompts}
+    evaluate_run(scores, parse_pairs(pair), run, output)
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Copy standard error, tracebacks included, to a log file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log:
+        log.write(f"{' '.join(sys.argv)}\n")
+        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)  # type: ignore[assignment]
+        try:
+            yield
+        except ClipnError as error:
+            log.write(f"error: {error}\n")
+            raise
+        finally:
+            sys.stderr = terminal
+
+
+class _Tee:
+    """Writes to two streams."""
+
+    def __init__(self, *streams: IO[str]) -> None:
+        self.streams = streams
+
+    def write(self, text: str) -> None:
+        for stream in self.streams:
+            stream.write(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line and exit status 1."""
+    try:
+        app()
+    except ClipnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,17 @@
+"""How torch runs: threads, device, and the same sums every time."""
+
+import torch
+
+from clipn.errors import ClipnError
+
+
+def prepare_torch(device: str, threads: int) -> None:
+    """Fix the number of threads and ask for deterministic kernels.
+
+    Raises:
+        ClipnError: `device` is `cuda` and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")

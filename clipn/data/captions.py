@@ -1,0 +1,111 @@
+"""Captions of every source, brought to one Parquet table."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from clipn.data.archives import read_members
+from clipn.data.readers import selected_paths
+from clipn.data.registry import CaptionSource
+from clipn.errors import ClipnError
+from clipn.files import atomic, require, write_json
+from clipn.prompts import prompt_pool
+
+COLUMNS = ["key", "source", "image", "caption"]
+"""key: nine digits, the row; image: path inside the source's image archive."""
+
+Row = tuple[str, str]
+
+
+def prepare_captions(
+    sources: Mapping[str, CaptionSource], folders: Mapping[str, Path], output: Path, statistics: Path
+) -> None:
+    """Write the captions of all `sources` as Parquet and what was left out as JSON.
+
+    White space is normalised; empty captions are dropped and counted.
+
+    Args:
+        sources: records by name.
+        folders: where each source's archives lie.
+        output: Parquet with `COLUMNS`.
+        statistics: JSON, per source: rows read, empty captions, rows kept.
+
+    Raises:
+        ClipnError: a source holds no caption or not the number that its record says.
+    """
+    tables, counts = [], {}
+    for name, source in sources.items():
+        table = pd.DataFrame(read_captions(source, folders[name]), columns=["image", "caption"])
+        if source.rows is not None and len(table) != source.rows:
+            raise ClipnError(f"{name}: holds {len(table):,} captions, expected {source.rows:,}; fetch it again")
+        table["caption"] = table["caption"].str.split().str.join(" ")
+        kept = table[table["caption"] != ""]
+        if kept.empty:
+            raise ClipnError(f"{_caption_file(source, folders[name])}: holds no caption; fetch it again")
+        counts[name] = {"rows": len(table), "empty": len(table) - len(kept), "kept": len(kept)}
+        tables.append(kept.assign(source=name))
+    captions = pd.concat(tables, ignore_index=True)
+    captions["key"] = [f"{row:09d}" for row in range(len(captions))]
+    with atomic(output) as temporary:
+        captions[COLUMNS].to_parquet(temporary, compression="zstd", index=False)
+    write_json(statistics, counts)
+
+
+def read_captions(source: CaptionSource, folder: Path) -> Iterator[Row]:
+    """(image path inside the archive, caption) rows of one source."""
+    return READERS[source.reader](source, folder)
+
+
+def _caption_file(source: CaptionSource, folder: Path) -> Path:
+    return folder / (source.captions or source.images).file
+
+
+def _tab_separated(path: Path, text: str | None = None) -> Iterator[list[str]]:
+    """Rows of two fields; quoting is off, for a caption may start with a quotation mark."""
+    lines = text.splitlines() if text is not None else require(path).open(encoding="utf-8", newline="\n")
+    for number, row in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
+        if len(row) != 2:
+            raise ClipnError(f"{path}, line {number}: expected two fields and one tab, got {len(row)} fields")
+        yield row
+
+
+def _cc3m(source: CaptionSource, folder: Path) -> Iterator[Row]:
+    """Headerless `caption TAB address`; the address's path names the image in the archive."""
+    for caption, address in _tab_separated(_caption_file(source, folder)):
+        yield urlsplit(address).path.lstrip("/"), caption
+
+
+def _member_text(source: CaptionSource, folder: Path, ending: str) -> str:
+    path = folder / source.images.file
+    for _, content in read_members(path, lambda name: name.endswith(ending)):
+        return content.decode("utf-8")
+    raise ClipnError(f"{path}: holds no {ending}; fetch it again")
+
+
+def _images(source: CaptionSource, folder: Path) -> list[str]:
+    return selected_paths([folder / source.images.file], source.select)
+
+
+def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
+    """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
+    members = {Path(name).name: name for name in _images(source, folder)}
+    path = folder / source.images.file
+    for file, caption in _tab_separated(path, _member_text(source, folder, "/captions.tsv")):
+        if file in members:
+            yield members[file], caption
+
+
+def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
+    """`classes.tsv` (folder TAB names) beside one folder per class: captions are made from templates."""
+    path = folder / source.images.file
+    table = dict(_tab_separated(path, _member_text(source, folder, "/classes.tsv")))
+    templates = prompt_pool("openai80")
+    for number, member in enumerate(_images(source, folder)):
+        name = table[Path(member).parent.name].split(",")[0]
+        yield member, templates[number % len(templates)].format(name)
+
+
+READERS = {"cc3m": _cc3m, "flickr8k": _flickr8k, "class_folders": _class_folders}

@@ -1,0 +1,64 @@
+"""Command-line options generated from the typed settings, so that names, defaults and help exist once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from clipn.data.registry import first_complaint
+from clipn.errors import ClipnError
+
+
+def options_from(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's parameter `settings` by one option per field of `model`.
+
+    The command is called with `settings` as a checked instance; a bad value is a ClipnError that names it.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "settings"]
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.get_default(),
+                annotation=Annotated[field.annotation, typer.Option(help=field.description)],
+            )
+            for name, field in model.model_fields.items()
+        ]
+
+        @functools.wraps(function)
+        def command(**arguments: Any) -> None:
+            values = {name: arguments.pop(name) for name in model.model_fields}
+            function(settings=_checked(model, values), **arguments)
+
+        command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+        return command
+
+    return decorate
+
+
+def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ClipnError(f"--{first_complaint(error)}") from error
+
+
+def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
+    """`ID:OOD,OOD` texts as a mapping.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    pairs = {}
+    for text in texts:
+        known, colon, unknown = text.partition(":")
+        if not (known and colon and unknown):
+            raise ClipnError(f"--pair {text!r}: write it as ID:OOD,OOD, e.g. imagenet:sun,places")
+        pairs[known] = unknown.split(",")
+    return pairs

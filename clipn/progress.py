@@ -1,0 +1,49 @@
+"""Progress with time left: a bar for a person at a terminal, a line now and then for a workflow's job."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 10.0
+
+lines_only = not sys.stderr.isatty()
+"""Set by the command line when output goes to a log or is shared with other jobs."""
+
+
+class _Lines:
+    """A stream that turns tqdm's redrawing into whole lines."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n\x1b[A "):
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(total: int | None, what: str, unit: str) -> Iterator["tqdm[Any]"]:
+    """A progress meter to `update(n)`; shows share, rate and time left."""
+    if lines_only:
+        form = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} {unit}, {rate_fmt}, {remaining} left"
+        interval, stream = SECONDS_BETWEEN_LINES, _Lines()
+        form = form if total else "{desc}: {n_fmt} {unit}, {rate_fmt}"
+    else:
+        form, interval, stream = None, 0.1, sys.stderr
+    with tqdm(
+        total=total, desc=what, unit=f" {unit}", unit_scale=True, bar_format=form, file=stream,
+        mininterval=interval, maxinterval=interval, leave=False, delay=interval if lines_only else 0,
+    ) as meter:  # fmt: skip
+        yield meter
+
+
+def tracked(items: Iterable[T], total: int | None, what: str, unit: str) -> Iterator[T]:
+    """Yield `items`, showing progress."""
+    with progress(total, what, unit) as meter:
+        for item in items:
+            yield item
+            meter.update()

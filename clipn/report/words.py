@@ -1,0 +1,39 @@
+"""How names and numbers are written for people."""
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
+
+from clipn.scores import SCORES
+
+AVERAGE = "average"
+"""Stands in the column `ood` for the plain mean over the OOD sets."""
+
+MISSING = "–"
+
+_CONVENTIONS = {"clipn": "interpolated as in the authors' code"}
+
+
+def method_title(method: str) -> str:
+    """Printed name of a method; a name that is not registered stays as it is."""
+    return SCORES[method].label if method in SCORES else method
+
+
+def convention_sentence(convention: str) -> str:
+    """What is positive and how FPR95 is read off the curve."""
+    reading = _CONVENTIONS.get(convention, f"read by the convention `{convention}`")
+    return f"ID is the positive class; FPR95 is the share of OOD accepted at 95 % ID recall, {reading}."
+
+
+def fixed(value: float) -> str:
+    """Two decimals, halves away from zero; empty for NaN.
+
+    The value is cut to nine decimals first, so that float noise cannot tip a half.
+    """
+    if math.isnan(value):
+        return ""
+    return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+def spread(mean: float, sd: float) -> str:
+    """`mean ± sd`, or the mean alone when `sd` is NaN (one run)."""
+    return fixed(mean) if math.isnan(sd) else f"{fixed(mean)} ± {fixed(sd)}"

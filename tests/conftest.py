@@ -1,0 +1,33 @@
+"""Shared fixtures; data beside the checkout is looked for at $CLIPN_TEST_DATA, then ../shared."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("CLIPN_TEST_DATA", Path(__file__).parents[2] / "shared"))
+lacking_data: list[str] = []
+
+
+def shared(request: pytest.FixtureRequest, name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        lacking_data.append(request.node.nodeid)
+        pytest.skip(f"needs {name}/ of $CLIPN_TEST_DATA or ../shared")
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Path:
+    """Folder of figures measured from the authors' code."""
+    return shared(request, "golden")
+
+
+@pytest.fixture
+def real(request: pytest.FixtureRequest) -> Path:
+    """Folder of real data."""
+    return shared(request, "real")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"{len(lacking_data)} tests skipped for lack of $CLIPN_TEST_DATA or ../shared")

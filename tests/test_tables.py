@@ -1,0 +1,212 @@
+"""Tables over runs: values worked out by hand, order, text forms."""
+
+import io
+import math
+from itertools import permutations
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from clipn.errors import ClipnError
+from clipn.report.tables import decisions_table, id_accuracy_table, latex, ood_table, to_csv, wide
+from clipn.report.words import fixed, spread
+
+OOD_COLUMNS = (
+    "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
+)
+
+
+def run(
+    variant: str, seed: int, figures: dict[tuple[str, str], tuple[float, float]], **other: Any
+) -> dict[str, Any]:
+    """Metrics of one run; `figures` maps (method, OOD set) to (AUROC, FPR95)."""
+    records = [
+        {
+            "id": "cifar10",
+            "ood": ood,
+            "ood_version": "official",
+            "method": method,
+            "auroc": auroc,
+            "fpr95": fpr95,
+        }
+        for (method, ood), (auroc, fpr95) in figures.items()
+    ]
+    return {
+        "study": "demo",
+        "backbone": "tiny",
+        "variant": variant,
+        "seed": seed,
+        "prompts": "clipn128",
+        "convention": "clipn",
+        "ood": records,
+        "id_accuracy": [{"id": "cifar10", "images": 600, "top1": 0.9}],
+        "decisions": [],
+    } | other
+
+
+BASELINE = run("none", 0, {("msp", "svhn"): (0.7, 0.6), ("msp", "dtd"): (0.9, 0.4)})
+SEEDS = [
+    run("learnable", 1, {("ctw", "svhn"): (0.90, 0.20), ("ctw", "dtd"): (0.80, 0.50)}),
+    run("learnable", 2, {("ctw", "svhn"): (0.92, 0.30), ("ctw", "dtd"): (0.82, 0.40)}),
+    run("learnable", 3, {("ctw", "svhn"): (0.94, 0.40), ("ctw", "dtd"): (0.78, 0.30)}),
+]
+
+
+def test_mean_and_sample_deviation_over_runs() -> None:
+    table = ood_table([BASELINE, *SEEDS], "cifar10").set_index("ood")
+    measures = ["auroc", "auroc_sd", "fpr95", "fpr95_sd", "runs"]
+    msp, ctw = table.loc["svhn", measures].to_numpy(float)
+    assert ctw == pytest.approx([92, 2, 30, 10, 3])
+    assert msp == pytest.approx([70, math.nan, 60, math.nan, 1], nan_ok=True)
+
+
+def test_average_deviates_as_the_averages_of_the_runs() -> None:
+    average = ood_table(SEEDS, "cifar10").set_index("ood").loc["average"]
+    assert average["auroc"] == pytest.approx(86)
+    assert average["auroc_sd"] == pytest.approx(1)
+    assert (average["fpr95"], average["fpr95_sd"]) == pytest.approx((35, 0))
+
+
+def test_rows_follow_first_appearance_and_average_is_last() -> None:
+    table = ood_table([BASELINE, *SEEDS], "cifar10")
+    assert ",".join(table.columns) == OOD_COLUMNS
+    assert list(zip(table["variant"], table["method"], table["ood"], strict=True)) == [
+        ("none", "msp", "svhn"),
+        ("none", "msp", "dtd"),
+        ("none", "msp", "average"),
+        ("learnable", "ctw", "svhn"),
+        ("learnable", "ctw", "dtd"),
+        ("learnable", "ctw", "average"),
+    ]
+
+
+def test_runs_of_one_backbone_stay_together() -> None:
+    large = [other | {"backbone": "large"} for other in SEEDS]
+    mixed = [SEEDS[0], large[0], BASELINE, SEEDS[1], large[1]]
+    blocks = ood_table(mixed, "cifar10").drop_duplicates(["backbone", "variant"])
+    assert list(zip(blocks["backbone"], blocks["variant"], strict=True)) == [
+        ("tiny", "learnable"),
+        ("tiny", "none"),
+        ("large", "learnable"),
+    ]
+
+
+def test_order_of_seeds_changes_no_byte() -> None:
+    texts = {to_csv(ood_table([BASELINE, *seeds], "cifar10")) for seeds in permutations(SEEDS)}
+    assert len(texts) == 1
+
+
+def test_id_dataset_without_records_gives_the_header_alone() -> None:
+    table = ood_table([BASELINE], "imagenet")
+    assert to_csv(table) == OOD_COLUMNS + "\n"
+    assert "No results" in wide(table)
+    assert to_csv(ood_table([], "imagenet")) == OOD_COLUMNS + "\n"
+
+
+def test_image_lists_are_averaged_apart() -> None:
+    clean = [record | {"ood_version": "ninco_clean", "auroc": 1.0} for record in BASELINE["ood"][:1]]
+    table = ood_table([BASELINE | {"ood": BASELINE["ood"] + clean}], "cifar10")
+    averages = table[table["ood"] == "average"].set_index("ood_version")["auroc"]
+    assert averages.to_dict() == pytest.approx({"official": 80, "ninco_clean": 100})
+    assert "Image list" in wide(table)
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ([SEEDS[0], SEEDS[0]], "a seed occurs twice"),
+        ([SEEDS[0], run("learnable", 2, {("ctw", "svhn"): (0.9, 0.2)})], "seeds differ in their OOD sets"),
+        ([{key: value for key, value in BASELINE.items() if key != "prompts"}], "no key 'prompts'"),
+    ],
+)
+def test_mistakes_name_the_run_and_the_remedy(runs: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ClipnError, match=message) as caught:
+        ood_table(runs, "cifar10")
+    assert "demo/tiny/" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("runs", [[BASELINE, *SEEDS], [*SEEDS, BASELINE]])
+def test_id_accuracy_is_that_of_the_baseline_run(runs: list[dict[str, Any]]) -> None:
+    table = id_accuracy_table(runs)
+    assert to_csv(table) == (
+        "study,id,backbone,variant,prompts,top1,top1_sd,images,runs\n"
+        "demo,cifar10,tiny,none,clipn128,90.00,,600,1\n"
+    )
+
+
+def test_id_accuracy_without_baseline_is_that_of_the_first_variant() -> None:
+    table = id_accuracy_table([*SEEDS, run("untrained", 1, {})])
+    assert table[["variant", "runs", "top1_sd"]].to_dict("records") == [
+        {"variant": "learnable", "runs": 3, "top1_sd": 0.0}
+    ]
+
+
+def test_decisions() -> None:
+    def decided(seed: int, accepted: float) -> dict[str, Any]:
+        shares = {"id_accepted": accepted, "ood_rejected": 0.8, "balanced_accuracy": (accepted + 0.8) / 2}
+        pair = {"id": "cifar10", "ood": "svhn", "ood_version": "official", "rule": "ctw"}
+        return run("learnable", seed, {}, decisions=[pair | shares])
+
+    assert to_csv(decisions_table([BASELINE, decided(1, 0.9), decided(2, 1.0)])) == (
+        "study,id,ood,ood_version,backbone,variant,prompts,rule,id_accepted,id_accepted_sd,"
+        "ood_rejected,ood_rejected_sd,balanced_accuracy,balanced_accuracy_sd,runs\n"
+        "demo,cifar10,svhn,official,tiny,learnable,clipn128,ctw,95.00,7.07,80.00,0.00,87.50,3.54,2\n"
+    )
+
+
+def test_wide_markdown() -> None:
+    title, note, table = (
+        wide(ood_table([BASELINE, *SEEDS], "cifar10"), {"dtd": "Textures"}).strip().split("\n\n")
+    )
+    assert title == "**OOD detection, ID: cifar10, study: demo**"
+    assert "ID is the positive class" in note
+    assert "interpolated as in the authors' code" in note
+    assert table.splitlines() == [
+        "| Method | Backbone | Variant | Runs | svhn | Textures | Average |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: |",
+        "| MSP | tiny | none | 1 | 70.00 / 60.00 | **90.00** / **40.00** | 80.00 / 50.00 |",
+        "| **CLIPN-CTW** | tiny | learnable | 3 | **92.00 ± 2.00** / **30.00 ± 10.00** | "
+        + "80.00 ± 2.00 / **40.00 ± 10.00** | **86.00 ± 1.00** / **35.00 ± 0.00** |",
+    ]
+
+
+def test_wide_latex_escapes_and_balances() -> None:
+    text = latex(ood_table([BASELINE | {"variant": "a_b"}], "cifar10"))
+    assert r"a\_b & 1 & \textbf{70.00} / \textbf{60.00}" in text
+    assert text.count(r"\begin{tabular}{llllrrr}") == text.count(r"\end{tabular}") == 1
+
+
+def test_wide_refuses_mixed_conventions() -> None:
+    other = run("untrained", 1, {("ctw", "svhn"): (0.9, 0.2)}, convention="openood")
+    with pytest.raises(ClipnError, match="column 'convention' mixes clipn, openood"):
+        wide(ood_table([BASELINE, other], "cifar10"))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (87.125, "87.13"),
+        (100 * 0.285, "28.50"),
+        (1.005, "1.01"),
+        (0.1 + 0.2 + 0.025, "0.33"),
+        (100.0, "100.00"),
+        (float("nan"), ""),
+    ],
+)
+def test_halves_round_up_whatever_the_last_bit(value: float, text: str) -> None:
+    assert fixed(value) == text
+
+
+def test_spread_of_one_run_is_its_mean() -> None:
+    assert spread(93.1, float("nan")) == "93.10"
+    assert spread(93.1, 0.25) == "93.10 ± 0.25"
+
+
+def test_csv_reads_back_with_the_word_none() -> None:
+    text = to_csv(ood_table([BASELINE, *SEEDS], "cifar10"))
+    assert "\r" not in text
+    back = pd.read_csv(io.StringIO(text))
+    assert list(back["variant"].unique()) == ["none", "learnable"]
+    assert back["auroc_sd"].isna().sum() == 3
