@@ -12,6 +12,7 @@ from clipn import progress
 from clipn.config import BackboneTraining, Demo, Variant
 from clipn.errors import ClipnError
 from clipn.options import options_from, parse_pairs
+from clipn.report.cli import app as report_app
 
 app = typer.Typer(
     name="clipn",
@@ -23,13 +24,10 @@ app = typer.Typer(
 data_app = typer.Typer(help="Fetch, prove and index benchmark datasets.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Get a CLIP backbone.", no_args_is_help=True)
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
-tables_app = typer.Typer(help="Tables of a study.", no_args_is_help=True)
-figures_app = typer.Typer(help="Figures of a study, as PNG and PDF.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(backbone_app, name="backbone")
 app.add_typer(features_app, name="features")
-app.add_typer(tables_app, name="tables")
-app.add_typer(figures_app, name="figures")
+app.add_typer(report_app, name="report")
 
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
@@ -39,7 +37,6 @@ PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repe
 Output = Annotated[Path, typer.Option(help="file to write")]
 Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
 ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
-Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
 
 
 @app.callback()

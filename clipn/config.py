@@ -1,12 +1,10 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from clipn.data.registry import Record, first_complaint
-from clipn.errors import ClipnError
+from clipn.data.registry import Record
 from clipn.prompts import POOLS
 from clipn.scores import SCORES
 
@@ -90,8 +88,8 @@ class Study(Record):
     """All that a study is."""
 
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
-    registry: str = Field(description="registry of datasets and caption sources")
-    demo: Demo | None = Field(default=None, description="generate the data instead of downloading it")
+    registry: str | None = Field(default=None, description="registry of datasets and caption sources")
+    demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
     captions: Captions
     backbones: dict[Name, Backbone] = Field(min_length=1)
     variants: dict[Name, Variant] = Field(min_length=1)
@@ -122,6 +120,12 @@ class Study(Record):
         return names
 
     @model_validator(mode="after")
+    def _one_origin(self) -> "Study":
+        if (self.registry is None) == (self.demo is None):
+            raise ValueError("give either `registry` or `demo`")
+        return self
+
+    @model_validator(mode="after")
     def _runs_name_what_exists(self) -> "Study":
         for run in self.runs:
             if run.backbone not in self.backbones:
@@ -134,15 +138,3 @@ class Study(Record):
     def datasets(self) -> list[str]:
         """Every dataset of the pairs, once, in order."""
         return list(dict.fromkeys(name for known, unknown in self.pairs.items() for name in (known, *unknown)))
-
-
-def parse_study(config: Mapping[str, Any]) -> Study:
-    """Check a study's configuration.
-
-    Raises:
-        ClipnError: the message names the key and the reason.
-    """
-    try:
-        return Study.model_validate(dict(config))
-    except ValidationError as error:
-        raise ClipnError(f"config/studies/{config.get('study')}.yaml: {first_complaint(error)}") from error

@@ -44,9 +44,12 @@ def read_scores(path: Path) -> pd.DataFrame:
         ClipnError: missing or damaged file.
     """
     try:
-        return pd.read_parquet(require(path))
+        scores = pd.read_parquet(require(path))
     except (OSError, ValueError) as error:
-        raise ClipnError(f"{path}: not a Parquet file; delete it and run again") from error
+        raise ClipnError(f"{path}: not a Parquet file; delete it and score the run again") from error
+    if not {"id", "dataset"} <= set(scores.columns):
+        raise ClipnError(f"{path}: no columns `id` and `dataset`; delete it and score the run again")
+    return scores
 
 
 def part(scores: pd.DataFrame, known: str, dataset: str) -> pd.DataFrame:

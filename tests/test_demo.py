@@ -6,6 +6,7 @@ import pickle
 import re
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -18,7 +19,7 @@ from clipn.data.readers import class_names, read_images
 from clipn.data.registry import Registry, load_registry
 from clipn.demo.figures import FIGURES
 from clipn.demo.mirror import build_mirror
-from clipn.demo.world import ALL_CONCEPTS, COLOURS, CONCEPTS, caption, render
+from clipn.demo.world import ALL_CONCEPTS, COLOURS, CONCEPTS, caption, imagine, render
 from clipn.errors import ClipnError
 
 IMAGES = 30
@@ -48,6 +49,10 @@ def member(archive: Path, name: str) -> bytes:
 # World
 
 
+def drawn(concept: str, rng: np.random.Generator, size: int) -> Any:
+    return render(imagine(concept, rng), rng, size)
+
+
 def test_concepts_are_colour_and_figure_and_belong_to_one_dataset() -> None:
     assert len(set(ALL_CONCEPTS)) == len(ALL_CONCEPTS)
     assert {concept.split()[0] for concept in ALL_CONCEPTS} <= COLOURS.keys()
@@ -56,17 +61,17 @@ def test_concepts_are_colour_and_figure_and_belong_to_one_dataset() -> None:
 
 def test_every_concept_renders_reproducibly_at_any_size() -> None:
     for concept in ALL_CONCEPTS:
-        picture = render(concept, np.random.default_rng(1), 32)
+        picture = drawn(concept, np.random.default_rng(1), 32)
         assert picture.shape == (32, 32, 3)
         assert picture.dtype == np.uint8
-        assert np.array_equal(picture, render(concept, np.random.default_rng(1), 32))
-    assert render("red cross", np.random.default_rng(1), 48).shape == (48, 48, 3)
+        assert np.array_equal(picture, drawn(concept, np.random.default_rng(1), 32))
+    assert drawn("red cross", np.random.default_rng(1), 48).shape == (48, 48, 3)
 
 
 def test_colour_shows_in_the_mean_picture() -> None:
     """Red pictures are redder than blue ones; each figure differs from the next of its colour."""
     mean = {
-        concept: np.mean([render(concept, np.random.default_rng(seed), 32) for seed in range(60)], axis=0)
+        concept: np.mean([drawn(concept, np.random.default_rng(seed), 32) for seed in range(60)], axis=0)
         for concept in ("red square", "blue square", "red triangle")
     }
     centre = (slice(8, 24), slice(8, 24))
@@ -78,13 +83,13 @@ def test_colour_shows_in_the_mean_picture() -> None:
 def test_captions_contain_their_concept_and_vary() -> None:
     rng = np.random.default_rng(0)
     for concept in ALL_CONCEPTS:
-        sentences = {caption(concept, rng) for _ in range(40)}
+        sentences = {caption(imagine(concept, rng), rng) for _ in range(40)}
         assert all(re.search(rf"\b{concept}\b", sentence) for sentence in sentences)
         assert all(sentence == sentence.lower() and "{" not in sentence for sentence in sentences)
         assert len(sentences) > 10
-    assert "an orange ring" in caption("orange ring", rng)
-    assert "some green hills" in caption("green hills", rng)
-    assert "a red cross" in caption("red cross", rng)
+    assert "an orange ring" in caption(imagine("orange ring", rng), rng)
+    assert "some green hills" in caption(imagine("green hills", rng), rng)
+    assert "a red cross" in caption(imagine("red cross", rng), rng)
 
 
 # Mirror

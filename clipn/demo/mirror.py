@@ -13,10 +13,11 @@ import PIL.Image
 import scipy.io
 import yaml
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from clipn.data.archives import write_archive
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selection
-from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, caption, render
+from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
 
@@ -31,6 +32,18 @@ MAT_HEADER = b"MATLAB 5.0 MAT-file, generated".ljust(116)  # SciPy writes the da
 SYNSET_FIELDS = [
     "ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_train_images"
 ]  # fmt: skip
+ARCHIVES = {
+    "imagenet": ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"),
+    "cifar10": ("cifar-10-python.tar.gz",),
+    "cifar100": ("cifar-100-python.tar.gz",),
+    "inaturalist": ("iNaturalist.tar.gz",),
+    "sun": ("SUN.tar.gz",),
+    "places": ("Places.tar.gz",),
+    "textures": ("dtd-r1.0.1.tar.gz",),
+    "imagenet_resize": ("Imagenet_resize.tar.gz",),
+    "lsun_resize": ("LSUN_resize.tar.gz",),
+    "cc3m": ("GCC-training.tsv", "cc3m-images.tar"),
+}
 TITLES = {
     "imagenet": "ImageNet-1K",
     "cifar10": "CIFAR-10",
@@ -80,17 +93,21 @@ def _labels(name: str, rng: Generator, images: int) -> list[int]:
     return [int(label) for label in rng.permutation(np.arange(images) % len(CONCEPTS[name]))]
 
 
-def _jpeg(concept: str, rng: Generator, side: int = PHOTO_SIDE) -> bytes:
-    return _encoded(concept, rng, side, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+def _jpeg(concept: str, rng: Generator) -> bytes:
+    return _photo(imagine(concept, rng), rng)
+
+
+def _photo(scene: Scene, rng: Generator) -> bytes:
+    return _encoded(render(scene, rng, PHOTO_SIDE), "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 
 def _png(concept: str, rng: Generator) -> bytes:
-    return _encoded(concept, rng, THUMBNAIL_SIDE, "PNG")
+    return _encoded(render(imagine(concept, rng), rng, THUMBNAIL_SIDE), "PNG")
 
 
-def _encoded(concept: str, rng: Generator, side: int, kind: str, **options: int) -> bytes:
+def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     stream = BytesIO()
-    PIL.Image.fromarray(render(concept, rng, side)).save(stream, kind, **options)
+    PIL.Image.fromarray(pixels).save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -117,8 +134,8 @@ def _write_imagenet(folder: Path, rng: Generator, images: int) -> Dataset:
     return Dataset(
         title=TITLES["imagenet"],
         archives=[
-            _archive(folder / "ILSVRC2012_img_val.tar", photos),
-            _archive(folder / "ILSVRC2012_devkit_t12.tar.gz", _devkit(labels)),
+            _archive(folder / ARCHIVES["imagenet"][0], photos),
+            _archive(folder / ARCHIVES["imagenet"][1], _devkit(labels)),
         ],
         reader="imagenet_val",
         images=images,
@@ -166,7 +183,7 @@ def _write_cifar10(folder: Path, rng: Generator, images: int) -> Dataset:
     batch = _batch("cifar10", rng, labels) | {b"batch_label": b"testing batch 1 of 1", b"labels": labels}
     meta = {b"num_cases_per_batch": images, b"label_names": _bytes(CONCEPTS["cifar10"]), b"num_vis": 3072}
     members = _pickled("cifar-10-batches-py", {"batches.meta": meta, "test_batch": batch})
-    return _cifar("cifar10", folder / "cifar-10-python.tar.gz", members, images)
+    return _cifar("cifar10", folder / ARCHIVES["cifar10"][0], members, images)
 
 
 def _write_cifar100(folder: Path, rng: Generator, images: int) -> Dataset:
@@ -182,7 +199,7 @@ def _write_cifar100(folder: Path, rng: Generator, images: int) -> Dataset:
     }
     meta = {b"fine_label_names": _bytes(concepts), b"coarse_label_names": _bytes(colours)}
     members = _pickled("cifar-100-python", {"meta": meta, "test": batch})
-    return _cifar("cifar100", folder / "cifar-100-python.tar.gz", members, images)
+    return _cifar("cifar100", folder / ARCHIVES["cifar100"][0], members, images)
 
 
 def _cifar(name: str, path: Path, members: Members, images: int) -> Dataset:
@@ -190,7 +207,7 @@ def _cifar(name: str, path: Path, members: Members, images: int) -> Dataset:
 
 
 def _batch(name: str, rng: Generator, labels: list[int]) -> dict[bytes, Any]:
-    pictures = [render(CONCEPTS[name][label], rng, THUMBNAIL_SIDE) for label in labels]
+    pictures = [render(imagine(CONCEPTS[name][label], rng), rng, THUMBNAIL_SIDE) for label in labels]
     rows = np.stack(pictures).transpose(0, 3, 1, 2).reshape(len(labels), -1)
     names = [f"{CONCEPTS[name][label].replace(' ', '_')}_s_{row:06d}.png" for row, label in enumerate(labels)]
     return {b"data": rows, b"filenames": _bytes(names)}
@@ -220,7 +237,7 @@ def _write_mos(
     )
     return Dataset(
         title=TITLES[name],
-        archives=[_archive(folder / f"{root}.tar.gz", members)],
+        archives=[_archive(folder / ARCHIVES[name][0], members)],
         reader="flat",
         images=images,
     )
@@ -243,7 +260,7 @@ def _places_name(concept: str, number: int, rng: Generator) -> str:
 def _write_textures(folder: Path, rng: Generator, images: int) -> Dataset:
     return Dataset(
         title=TITLES["textures"],
-        archives=[_archive(folder / "dtd-r1.0.1.tar.gz", _dtd(rng, images))],
+        archives=[_archive(folder / ARCHIVES["textures"][0], _dtd(rng, images))],
         reader="folders",
         select=Selection(include=["dtd/images/*"]),
         images=images,
@@ -270,7 +287,7 @@ def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: i
     )
     return Dataset(
         title=TITLES[name],
-        archives=[_archive(folder / f"{root}.tar.gz", members)],
+        archives=[_archive(folder / ARCHIVES[name][0], members)],
         reader="flat",
         images=images,
     )
@@ -280,18 +297,15 @@ def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: i
 
 
 def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
-    concepts = [ALL_CONCEPTS[position] for position in rng.integers(len(ALL_CONCEPTS), size=captions)]
+    scenes = [imagine(ALL_CONCEPTS[position], rng) for position in rng.integers(len(ALL_CONCEPTS), size=captions)]
     paths = [f"cc3m/{row:09d}.jpg" for row in range(captions)]
-    rows = (
-        f"{caption(concept, rng)}\t{CAPTION_HOST}/{path}\n"
-        for concept, path in zip(concepts, paths, strict=True)
-    )
-    write_text(folder / "GCC-training.tsv", "".join(rows))
-    photos = ((path, _jpeg(concept, rng)) for concept, path in zip(concepts, paths, strict=True))
+    rows = (f"{caption(scene, rng)}\t{CAPTION_HOST}/{path}\n" for scene, path in zip(scenes, paths, strict=True))
+    write_text(folder / ARCHIVES["cc3m"][0], "".join(rows))
+    photos = ((path, _photo(scene, rng)) for scene, path in zip(scenes, paths, strict=True))
     return CaptionSource(
         title="CC3M",
-        captions=_described(folder / "GCC-training.tsv"),
-        images=_archive(folder / "cc3m-images.tar", photos),
+        captions=_described(folder / ARCHIVES["cc3m"][0]),
+        images=_archive(folder / ARCHIVES["cc3m"][1], photos),
         reader="cc3m",
         rows=captions,
     )

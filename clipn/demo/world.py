@@ -1,5 +1,6 @@
 """The generated world: concepts of a colour and a figure, their pictures and their captions."""
 
+from collections.abc import Sequence
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +20,8 @@ POSE_JITTER = 1.25  # multiplies the spread of every pose
 FAINTEST_FIGURE = 0.5  # lowest opacity of the named figure
 EDGE_SOFTNESS = 0.15  # width of an edge, half the picture is 1
 BACKGROUND_CONTRAST = 0.3  # largest difference in brightness across the background
-DISTRACTOR_PROBABILITY = 0.5
-DISTRACTOR_STRENGTH = 0.6  # opacity
+COMPANION_PROBABILITY = 0.6
+COMPANION_OPACITY = 0.8
 
 # Each concept belongs to one dataset; its position there is its label.
 CONCEPTS: dict[str, tuple[str, ...]] = {
@@ -59,28 +60,20 @@ COLOURS = {
     "black": (0.0, 0.0, 0.05),
 }  # hue, saturation, value
 
-SENTENCES = (
-    "a photo of {}",
-    "a picture of {}",
-    "here we see {}",
-    "{} {place}",
-    "{} on {backdrop}",
-    "a drawing of {} {place}",
-    "a close view of {} on {backdrop}",
-    "an image that shows {}",
-    "we can see {} {place} on {backdrop}",
-    "someone made a small picture of {}",
-    "{} in front of {backdrop}",
-    "look at {}",
-)
-PLACES = (
-    "in the middle",
-    "near the centre",
-    "a little to the side",
-    "seen from the front",
-    "at a slight angle",
-)
-BACKDROPS = ("a plain background", "a soft background", "a dim wall", "a hazy backdrop", "a blurry surface")
+BACKGROUNDS = {
+    "grey": (0.0, 0.0, 0.5),
+    "brown": (0.07, 0.45, 0.42),
+    "beige": (0.1, 0.2, 0.78),
+    "navy": (0.62, 0.5, 0.28),
+    "olive": (0.19, 0.45, 0.42),
+    "teal": (0.49, 0.4, 0.45),
+    "maroon": (0.97, 0.45, 0.35),
+    "lilac": (0.76, 0.22, 0.72),
+}  # hue, saturation, value
+
+SENTENCES = ("a photo of {}", "a picture of {}", "there is {} here", "{}", "a drawing of {}", "we can see {}", "look at {}")
+BACKDROPS = ("on a {} background", "in front of a {} wall", "against something {}", "with {} behind it")
+BESIDES = ("and a small {}", "beside a little {}", "with a tiny {} in the corner", "next to a small {}")
 PLURALS = {"hills", "dunes", "mountains", "houses", "stairs", "stripes", "checks", "dots", "waves"}
 
 
@@ -98,30 +91,69 @@ OBJECT_POSE = Pose(turn=0.35, scale=0.66, scale_spread=0.14, shift=0.22)
 UPRIGHT_POSE = Pose(turn=0.15, scale=0.76, scale_spread=0.12, shift=0.15)
 SCENE_POSE = Pose(turn=0.05, scale=1.0, scale_spread=0.15, shift=0.15)
 TEXTURE_POSE = Pose(turn=0.4, scale=1.0, scale_spread=0.2, shift=1.0)
-DISTRACTOR_POSE = Pose(turn=0.35, scale=0.3, scale_spread=0.05, shift=0.75)
+COMPANION_POSE = Pose(turn=0.35, scale=0.3, scale_spread=0.05, shift=0.75)
 
 
-def render(concept: str, rng: Generator, size: int) -> NDArray[np.uint8]:
-    """Draw a concept on a muted background: (size, size, 3) RGB."""
-    colour, figure = concept.split()
-    canvas = _background(rng, size)
-    if rng.random() < DISTRACTOR_PROBABILITY:
-        other_colour, other_figure = _other_object(concept, rng).split()
-        cover = _cover(FIGURES[other_figure], DISTRACTOR_POSE, rng, size)
-        _paint(canvas, DISTRACTOR_STRENGTH * cover, _jittered(other_colour, rng))
+@dataclass(frozen=True)
+class Scene:
+    """What a picture shows and its caption tells.
+
+    Attributes:
+        concept: the named thing; the label.
+        background: a key of `BACKGROUNDS`.
+        companion: a concept drawn small beside it, or None.
+    """
+
+    concept: str
+    background: str
+    companion: str | None
+
+    @property
+    def figure(self) -> str:
+        """The concept's second word."""
+        return self.concept.split()[1]
+
+
+def imagine(concept: str, rng: Generator) -> Scene:
+    """A random scene with this concept."""
+    background = list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))]
+    companion = _other_object(concept, rng) if rng.random() < COMPANION_PROBABILITY else None
+    return Scene(concept, background, companion)
+
+
+def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
+    """Draw a scene: (size, size, 3) RGB."""
+    canvas = _background(scene.background, rng, size)
     opacity = rng.uniform(FAINTEST_FIGURE, 1)
-    _paint(canvas, opacity * _cover(FIGURES[figure], _pose(figure), rng, size), _jittered(colour, rng))
+    _draw(canvas, scene.concept, opacity, _pose(scene.figure), rng)
+    if scene.companion is not None:
+        _draw(canvas, scene.companion, COMPANION_OPACITY, COMPANION_POSE, rng)
     canvas += PIXEL_NOISE * rng.standard_normal(canvas.shape)
     return (np.clip(canvas, 0, 1) * 255).round().astype(np.uint8)
 
 
-def caption(concept: str, rng: Generator) -> str:
-    """A lower-case sentence that contains the concept's two words next to each other."""
-    figure = concept.split()[1]
-    article = "some" if figure in PLURALS else "an" if concept[0] in "aeiou" else "a"
-    sentence = SENTENCES[rng.integers(len(SENTENCES))]
-    place, backdrop = PLACES[rng.integers(len(PLACES))], BACKDROPS[rng.integers(len(BACKDROPS))]
-    return sentence.format(f"{article} {concept}", place=place, backdrop=backdrop)
+def caption(scene: Scene, rng: Generator) -> str:
+    """A lower-case sentence that holds the concept's two words next to each other.
+
+    The background is told where it can be seen, and the companion where there is one.
+    """
+    article = "some" if scene.figure in PLURALS else "an" if scene.concept[0] in "aeiou" else "a"
+    parts = [_pick(SENTENCES, rng).format(f"{article} {scene.concept}")]
+    if scene.figure in OBJECTS or scene.figure in UPRIGHT:
+        parts.append(_pick(BACKDROPS, rng).format(scene.background))
+    if scene.companion is not None:
+        parts.append(_pick(BESIDES, rng).format(scene.companion))
+    return " ".join(parts)
+
+
+def _pick(choices: Sequence[str], rng: Generator) -> str:
+    return choices[rng.integers(len(choices))]
+
+
+def _draw(canvas: Plane, concept: str, opacity: float, pose: Pose, rng: Generator) -> None:
+    colour, figure = concept.split()
+    cover = _cover(FIGURES[figure], pose, rng, len(canvas))
+    canvas += opacity * cover[..., None] * (_jittered(*COLOURS[colour], rng) - canvas)
 
 
 @cache
@@ -132,13 +164,12 @@ def _plane(size: int) -> tuple[Plane, Plane]:
     return x, y
 
 
-def _background(rng: Generator, size: int) -> Plane:
+def _background(name: str, rng: Generator, size: int) -> Plane:
     """A muted colour with a linear change of brightness: (size, size, 3) in [0, 1]."""
-    hue, saturation, value = rng.uniform((0, 0, 0.3), (1, 0.3, 0.7))
     direction, contrast = rng.uniform((0, 0), (tau, BACKGROUND_CONTRAST))
     x, y = _plane(size)
     shade = 1 + contrast / 2 * (cos(direction) * x + sin(direction) * y)
-    canvas: Plane = shade[..., None] * np.array(hsv_to_rgb(hue, saturation, value))
+    canvas: Plane = shade[..., None] * _jittered(*BACKGROUNDS[name], rng)
     return canvas
 
 
@@ -167,13 +198,8 @@ def _cover(figure: Distance, pose: Pose, rng: Generator, size: int) -> Plane:
     return cover
 
 
-def _jittered(colour: str, rng: Generator) -> NDArray[np.float64]:
+def _jittered(hue: float, saturation: float, value: float, rng: Generator) -> NDArray[np.float64]:
     """RGB in [0, 1] of a colour with a little change of hue and brightness."""
-    hue, saturation, value = COLOURS[colour]
     hue += rng.uniform(-HUE_JITTER, HUE_JITTER)
     value *= 1 + rng.uniform(-BRIGHTNESS_JITTER, BRIGHTNESS_JITTER)
     return np.array(hsv_to_rgb(hue % 1, saturation, min(value, 1)))
-
-
-def _paint(canvas: Plane, cover: Plane, colour: NDArray[np.float64]) -> None:
-    canvas += cover[..., None] * (colour - canvas)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clipn import evaluate
 from clipn.errors import ClipnError
 from clipn.files import require
 from clipn.report.words import method_title
@@ -47,14 +48,8 @@ def read_scores(path: Path) -> ScoredRun:
     match = re.fullmatch(r".*?([^/]+)/([^/]+)/seed(\d+)\.parquet", require(path).as_posix())
     if match is None:
         raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.parquet; rename the file")
-    try:
-        scores = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ClipnError(f"{path}: not a Parquet file; delete it and score the run again") from error
-    if not {"id", "dataset"} <= set(scores.columns):
-        raise ClipnError(f"{path}: no columns `id` and `dataset`; delete it and score the run again")
     backbone, variant, seed = match.groups()
-    return ScoredRun(backbone, variant, int(seed), scores)
+    return ScoredRun(backbone, variant, int(seed), evaluate.read_scores(path))
 
 
 def select(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[Series]:

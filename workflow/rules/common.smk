@@ -6,14 +6,159 @@ import sys
 from math import ceil
 from pathlib import Path
 
+import yaml
 from pydantic import BaseModel
 
-from clipn.config import ID_DATASETS, load_study
+import clipn
+from clipn.config import ID_DATASETS
+from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
+from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
+from clipn.scores import RULES
+from clipn.study import archive_files, parse_study, study_file
 
-try:
-    study = load_study(config, Path("config/studies"))
-    registry = study_registry(study)
-except ClipnError as error:
-    sys.exit(f"error: {error}")
+
+def or_exit(function, *arguments):
+    """Call a function; a person's mistake ends the run with one line."""
+    try:
+        return function(*arguments)
+    except ClipnError as error:
+        sys.exit(f"error: {error}")
+
+
+configfile: or_exit(study_file, config["study"])
+
+
+study = or_exit(parse_study, config)
+archives = archive_files(study)
+
+STUDY = f"results/studies/{study.study}"
+LOGS = f"logs/{study.study}"
+REGISTRY = study.registry or f"{STUDY}/mirror/datasets.yaml"
+PLAIN = "none"
+"""Variant of the methods that need no "no" tower."""
+
+
+wildcard_constraints:
+    dataset="|".join(archives),
+    backbone="|".join(study.backbones),
+    variant="|".join([*study.variants, PLAIN]),
+    seed=r"\d+",
+    known="|".join(ID_DATASETS),
+
+
+def options(settings):
+    """Settings as command-line options, e.g. {'batch_size': 256} as `--batch-size 256`."""
+    values = settings.model_dump() if isinstance(settings, BaseModel) else settings
+    words = []
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def repeated(option, values):
+    """`--option value` for every value."""
+    return " ".join(f"{option} {shlex.quote(str(value))}" for value in values)
+
+
+def cpu_percent(threads):
+    """Share of the machine that `threads` busy threads take, in percent."""
+    return min(100, ceil(100 * threads / (os.cpu_count() or 1)))
+
+
+def gpu():
+    return 1 if study.device == "cuda" else 0
+
+
+PAIRS = repeated(
+    "--pair", (f"{known}:{','.join(unknown)}" for known, unknown in study.pairs.items())
+)
+MODEL_OPTIONS = options({"device": study.device, "threads": study.threads})
+
+
+def archive_paths(name):
+    """Archives of a dataset or caption source."""
+    return [f"{STUDY}/archives/{name}/{file}" for file in archives[name]]
+
+
+def caption_archives():
+    return [path for name in study.captions.sources for path in archive_paths(name)]
+
+
+def record(name):
+    """What the registry says of a dataset or source; it enters the rules as a parameter."""
+    if study.registry is None:
+        return "generated"
+    known = load_registry(Path(study.registry))
+    return {**known.datasets, **known.captions}[name].model_dump_json()
+
+
+def architecture_text(backbone):
+    """Content of an architecture file, so that editing it counts; the name itself for open_clip's own."""
+    name = study.backbones[backbone].architecture
+    return Path(name).read_text() if name.endswith(".json") else name
+
+
+def shard_paths():
+    return [
+        f"{STUDY}/shards/{number:05d}.tar" for number in range(study.captions.shards)
+    ]
+
+
+def run_paths(folder, ending, plain=True):
+    """One path per run, `<backbone>/<variant>/seed<k>`, and per backbone for the methods on plain CLIP."""
+    baselines = (
+        [f"{name}/{PLAIN}/seed0" for name in study.backbones]
+        if plain and study.baselines
+        else []
+    )
+    trained = [
+        f"{run.backbone}/{run.variant}/seed{seed}"
+        for run in study.runs
+        for seed in run.seeds
+    ]
+    return [f"{STUDY}/{folder}/{run}{ending}" for run in [*baselines, *trained]]
+
+
+def study_text():
+    """The study as it was checked, defaults filled in."""
+    return yaml.safe_dump(
+        study.model_dump(mode="json", exclude_none=True), sort_keys=False
+    )
+
+
+def page_template():
+    """Hash of the page's template, which is no Python module and so not in its code's fingerprint."""
+    return file_hash(Path(clipn.__file__).parent / "report" / "page.html.jinja")
+
+
+def figure_names():
+    per_known = [
+        f"{known}_{kind}_{backbone}"
+        for known in study.pairs
+        for backbone in study.backbones
+        for kind in ("scores", "roc")
+    ]
+    return [*per_known, "training"]
+
+
+def published_files():
+    """All that a person looks at, at its short path."""
+    tables = [
+        f"{known}_ood.{ending}" for known in ID_DATASETS for ending in ("csv", "md")
+    ]
+    tables += ["id_accuracy.csv", "decisions.csv"]
+    figures = [
+        f"{name}.{ending}" for name in figure_names() for ending in ("png", "pdf")
+    ]
+    return [
+        *(f"results/tables/{file}" for file in tables),
+        *(f"results/figures/{file}" for file in figures),
+        "results/metrics.json",
+        "results/report.html",
+    ]

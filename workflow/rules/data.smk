@@ -1,0 +1,122 @@
+"""From archives to indexed datasets and captioned shards."""
+
+if study.demo:
+
+    rule generate_demo:
+        output:
+            registry=REGISTRY,
+            archives=[
+                f"{STUDY}/mirror/{file}"
+                for files in archives.values()
+                for file in files
+            ],
+        log:
+            f"{LOGS}/generate_demo.log",
+        benchmark:
+            f"{LOGS}/generate_demo.tsv"
+        threads: 1
+        resources:
+            mem_mb=400,
+            cpu_percent=cpu_percent(1),
+        params:
+            options=options(study.demo),
+            code=fingerprint("clipn.demo.mirror"),
+        shell:
+            "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
+
+
+rule fetch_archive:
+    input:
+        [REGISTRY, f"{STUDY}/mirror/{{file}}"] if study.demo else [],
+    output:
+        f"{STUDY}/archives/{{dataset}}/{{file}}",
+    log:
+        f"{LOGS}/fetch_archive/{{dataset}}/{{file}}.log",
+    benchmark:
+        f"{LOGS}/fetch_archive/{{dataset}}/{{file}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=200,
+        cpu_percent=10,
+    params:
+        registry=REGISTRY,
+        record=lambda wildcards: record(wildcards.dataset),
+        code=fingerprint("clipn.data.download"),
+    shell:
+        "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file}"
+        " --registry {params.registry} --output {output}"
+
+
+rule index_dataset:
+    input:
+        lambda wildcards: archive_paths(wildcards.dataset),
+    output:
+        manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
+        classes=f"{STUDY}/datasets/{{dataset}}/classes.json",
+    log:
+        f"{LOGS}/index_dataset/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/index_dataset/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=400,
+        cpu_percent=cpu_percent(1),
+    params:
+        registry=REGISTRY,
+        archives=f"{STUDY}/archives",
+        record=lambda wildcards: record(wildcards.dataset),
+        code=fingerprint("clipn.data.manifest", "clipn.data.readers"),
+    shell:
+        "clipn --log {log} data index {wildcards.dataset} --registry {params.registry}"
+        " --archives {params.archives} --manifest {output.manifest} --classes {output.classes}"
+
+
+rule prepare_captions:
+    input:
+        caption_archives(),
+    output:
+        captions=f"{STUDY}/captions/captions.parquet",
+        statistics=f"{STUDY}/captions/statistics.json",
+    log:
+        f"{LOGS}/prepare_captions.log",
+    benchmark:
+        f"{LOGS}/prepare_captions.tsv"
+    threads: 1
+    resources:
+        mem_mb=600,
+        cpu_percent=cpu_percent(1),
+    params:
+        sources=study.captions.sources,
+        registry=REGISTRY,
+        archives=f"{STUDY}/archives",
+        records=[record(name) for name in study.captions.sources],
+        code=fingerprint("clipn.data.captions"),
+    shell:
+        "clipn --log {log} captions {params.sources} --registry {params.registry}"
+        " --archives {params.archives} --output {output.captions} --statistics {output.statistics}"
+
+
+rule build_shards:
+    input:
+        captions=rules.prepare_captions.output.captions,
+        archives=caption_archives(),
+    output:
+        shards=shard_paths(),
+        index=f"{STUDY}/shards/index.json",
+    log:
+        f"{LOGS}/build_shards.log",
+    benchmark:
+        f"{LOGS}/build_shards.tsv"
+    threads: 1
+    resources:
+        mem_mb=800,
+        cpu_percent=cpu_percent(1),
+    params:
+        sources=repeated("--source", study.captions.sources),
+        registry=REGISTRY,
+        archives=f"{STUDY}/archives",
+        records=[record(name) for name in study.captions.sources],
+        code=fingerprint("clipn.data.shards"),
+    shell:
+        "clipn --log {log} shards {output.shards} --captions {input.captions} {params.sources}"
+        " --registry {params.registry} --archives {params.archives} --index {output.index}"

@@ -1,0 +1,53 @@
+"""What the frozen towers say, once per backbone."""
+
+
+rule cache_image_features:
+    input:
+        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
+        archives=lambda wildcards: archive_paths(wildcards.dataset),
+    output:
+        f"{STUDY}/features/{{backbone}}/{{dataset}}.safetensors",
+    log:
+        f"{LOGS}/cache_image_features/{{backbone}}/{{dataset}}.log",
+    benchmark:
+        f"{LOGS}/cache_image_features/{{backbone}}/{{dataset}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=1200,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        registry=REGISTRY,
+        archives=f"{STUDY}/archives",
+        record=lambda wildcards: record(wildcards.dataset),
+        options=MODEL_OPTIONS,
+        code=fingerprint("clipn.features", "clipn.compute"),
+    shell:
+        "clipn --log {log} features images {wildcards.dataset} --registry {params.registry}"
+        " --archives {params.archives} --manifest {input.manifest} --backbone {input.backbone}"
+        " --output {output} {params.options}"
+
+
+rule cache_caption_features:
+    input:
+        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        shards=shard_paths(),
+        index=rules.build_shards.output.index,
+    output:
+        f"{STUDY}/caption_features/{{backbone}}.safetensors",
+    log:
+        f"{LOGS}/cache_caption_features/{{backbone}}.log",
+    benchmark:
+        f"{LOGS}/cache_caption_features/{{backbone}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        options=MODEL_OPTIONS,
+        code=fingerprint("clipn.features", "clipn.compute"),
+    shell:
+        "clipn --log {log} features captions {input.shards} --index {input.index}"
+        " --backbone {input.backbone} --output {output} {params.options}"

@@ -1,0 +1,77 @@
+"""Scores and metrics: one job per run, all pairs inside."""
+
+
+def score_model(wildcards):
+    """The checkpoint of a run; for the methods on plain CLIP, the backbone."""
+    if wildcards.variant == PLAIN:
+        return {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
+    return {
+        "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
+    }
+
+
+rule score_run:
+    input:
+        unpack(score_model),
+        features=[
+            f"{STUDY}/features/{{backbone}}/{name}.safetensors"
+            for name in study.datasets
+        ],
+        manifests=[
+            f"{STUDY}/datasets/{name}/manifest.parquet" for name in study.datasets
+        ],
+        classes=[f"{STUDY}/datasets/{name}/classes.json" for name in study.pairs],
+    output:
+        f"{STUDY}/scores/{{backbone}}/{{variant}}/seed{{seed}}.parquet",
+    log:
+        f"{LOGS}/score_run/{{backbone}}/{{variant}}/seed{{seed}}.log",
+    benchmark:
+        f"{LOGS}/score_run/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        model=lambda wildcards, input: (
+            f"--backbone {input.backbone}"
+            if wildcards.variant == PLAIN
+            else f"--checkpoint {input.checkpoint}"
+        ),
+        datasets=f"{STUDY}/datasets",
+        features=f"{STUDY}/features",
+        pairs=PAIRS,
+        methods=lambda wildcards: repeated(
+            "--method", study.baselines if wildcards.variant == PLAIN else RULES
+        ),
+        options=options({"prompts": study.prompts, "logit_scale": study.logit_scale}),
+        model_options=MODEL_OPTIONS,
+        code=fingerprint("clipn.scoring", "clipn.compute"),
+    shell:
+        "clipn --log {log} score {params.model} --datasets {params.datasets}"
+        " --features {params.features}/{wildcards.backbone} {params.pairs} {params.methods}"
+        " {params.options} {params.model_options} --output {output}"
+
+
+rule evaluate_run:
+    input:
+        rules.score_run.output,
+    output:
+        f"{STUDY}/metrics/{{backbone}}/{{variant}}/seed{{seed}}.json",
+    log:
+        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/seed{{seed}}.log",
+    benchmark:
+        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+        prompts=study.prompts,
+        pairs=PAIRS,
+        code=fingerprint("clipn.evaluate"),
+    shell:
+        "clipn --log {log} evaluate {input} {params.pairs} --study {params.study}"
+        " --backbone {wildcards.backbone} --variant {wildcards.variant} --seed {wildcards.seed}"
+        " --prompts {params.prompts} --output {output}"
