@@ -74,11 +74,16 @@ def fetch_pretrained(name: str, pretrained: str) -> tuple[open_clip.CLIP, dict[s
         config["quick_gelu"] = True
     try:
         model = open_clip.create_model(
-            name, pretrained=pretrained, force_quick_gelu=bool(config.get("quick_gelu")), require_pretrained=True
+            name,
+            pretrained=pretrained,
+            force_quick_gelu=bool(config.get("quick_gelu")),
+            require_pretrained=True,
         )
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise ClipnError(f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network") from error
+        raise ClipnError(
+            f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network"
+        ) from error
     return model.eval(), config
 
 

@@ -248,7 +248,9 @@ def score(
     pairs = parse_pairs(pair)
     files = {
         name: DatasetFiles(
-            datasets / name / "manifest.parquet", datasets / name / "classes.json", features / f"{name}.safetensors"
+            datasets / name / "manifest.parquet",
+            datasets / name / "classes.json",
+            features / f"{name}.safetensors",
         )
         for known, unknown in pairs.items()
         for name in (known, *unknown)
@@ -271,7 +273,13 @@ def evaluate(
     """AUROC, FPR95, ID accuracy and threshold-free decisions of a run."""
     from clipn.evaluate import evaluate as evaluate_run
 
-    run = {"study": study, "backbone": backbone, "variant": variant, "seed": seed, "prompts": prompts}
+    run: dict[str, str | int] = {
+        "study": study,
+        "backbone": backbone,
+        "variant": variant,
+        "seed": seed,
+        "prompts": prompts,
+    }
     evaluate_run(scores, parse_pairs(pair), run, output)
 
 
@@ -281,7 +289,7 @@ def _logged(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
         log.write(f"{' '.join(sys.argv)}\n")
-        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)  # type: ignore[assignment]
+        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
         try:
             yield
         except ClipnError as error:

@@ -45,7 +45,7 @@ def tso(yes: Tensor, no: Tensor, eps: float = 1e-4) -> Tensor:
     with torch.autocast(yes.device.type, enabled=False):
         difference = yes.float() - no.float()
         if eps == 0:
-            distance = torch.linalg.vector_norm(difference, dim=-1)
+            distance: Tensor = torch.linalg.vector_norm(difference, dim=-1)
         else:
             distance = (difference.square().sum(-1) + eps).sqrt()
-        return (2 - distance).mean()
+        return 2 - distance.mean()

@@ -14,11 +14,15 @@ EPSILON = 1e-6
 
 def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimisation) -> torch.optim.AdamW:
     """AdamW over named parameters; decay on tensors with two or more dimensions, as in open_clip."""
-    decayed, exempt = [], []
+    decayed: list[nn.Parameter] = []
+    exempt: list[nn.Parameter] = []
     for name, parameter in parameters:
         is_exempt = parameter.ndim < 2 or any(part in name for part in ("bn", "ln", "bias", "logit_scale"))
         (exempt if is_exempt else decayed).append(parameter)
-    groups = [{"params": exempt, "weight_decay": 0.0}, {"params": decayed, "weight_decay": settings.weight_decay}]
+    groups = [
+        {"params": exempt, "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": settings.weight_decay},
+    ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON)
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -29,8 +29,8 @@ class _Lines:
 def progress(total: int | None, what: str, unit: str) -> Iterator["tqdm[Any]"]:
     """A progress meter to `update(n)`; shows share, rate and time left."""
     if lines_only:
-        form = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} {unit}, {rate_fmt}, {remaining} left"
-        interval, stream = SECONDS_BETWEEN_LINES, _Lines()
+        form: str | None = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} {unit}, {rate_fmt}, {remaining} left"
+        interval, stream = SECONDS_BETWEEN_LINES, cast(TextIO, _Lines())
         form = form if total else "{desc}: {n_fmt} {unit}, {rate_fmt}"
     else:
         form, interval, stream = None, 0.1, sys.stderr

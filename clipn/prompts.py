@@ -30,7 +30,8 @@ def _metadata() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         "clipn._open_clip_lists", Path(package.origin).with_name("zero_shot_metadata.py")
     )
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -69,8 +70,7 @@ def _clipn128_clean() -> list[str]:
 
 def _clipn128() -> list[str]:
     quoted = [
-        f"'{template}'" + ("," if line in STRAY_COMMA_LINES else "")
-        for line, template in enumerate(_clipn128_clean())
+        f"'{template}'" + ("," if line in STRAY_COMMA_LINES else "") for line, template in enumerate(_clipn128_clean())
     ]
     return _proven(quoted, RELEASED_YES_SHA256, "prompt templates")
 

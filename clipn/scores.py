@@ -21,11 +21,11 @@ Logits = Any
 
 def _msp(yes: Array, no: Array, logit_scale: float) -> Array:
     """Maximum softmax probability at the given scale (the released code: 100)."""
-    return np.exp(log_softmax(yes, axis=1).max(axis=1))
+    return np.asarray(np.exp(log_softmax(yes, axis=1).max(axis=1)))
 
 
 def _max_logit(yes: Array, no: Array, logit_scale: float) -> Array:
-    return yes.max(axis=1)
+    return np.asarray(yes.max(axis=1))
 
 
 def _energy(yes: Array, no: Array, logit_scale: float) -> Array:
@@ -35,7 +35,7 @@ def _energy(yes: Array, no: Array, logit_scale: float) -> Array:
 
 def _mcm(yes: Array, no: Array, logit_scale: float) -> Array:
     """Maximum concept matching (Ming et al., NeurIPS 2022): softmax of the cosines at temperature 1."""
-    return np.exp(log_softmax(yes / logit_scale, axis=1).max(axis=1))
+    return np.asarray(np.exp(log_softmax(yes / logit_scale, axis=1).max(axis=1)))
 
 
 def _ctw_log_odds(yes: Array, no: Array) -> Array:

@@ -117,9 +117,14 @@ def _score(
 
 
 def _score_rows(
-    features: NDArray[np.float32], weights: tuple[Weights, Weights | None], methods: Sequence[str], logit_scale: float
+    features: NDArray[np.float32],
+    weights: tuple[Weights, Weights | None],
+    methods: Sequence[str],
+    logit_scale: float,
 ) -> pd.DataFrame:
-    yes, no = (None if matrix is None else logit_scale * (features @ matrix.T) for matrix in weights)
+    yes_weights, no_weights = weights
+    yes = logit_scale * (features @ yes_weights.T)
+    no = None if no_weights is None else logit_scale * (features @ no_weights.T)
     columns = {"prediction": yes.argmax(axis=1).astype(np.int32)}
     columns |= {method: SCORES[method](yes, no, logit_scale) for method in methods}
     columns |= {f"accepts_{rule}": accepts(rule, yes, no) for rule in RULES if rule in methods}

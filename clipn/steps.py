@@ -24,7 +24,9 @@ def batches(samples: int, settings: Optimisation, seed: int, what: str) -> Itera
     with progress(samples * settings.epochs, what, "samples") as meter:
         for epoch in range(settings.epochs):
             generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-            for indices in torch.randperm(samples, generator=generator).split(settings.batch_size):
+            order = torch.randperm(samples, generator=generator)
+            for start in range(0, samples, settings.batch_size):
+                indices = order[start : start + settings.batch_size]
                 yield step, epoch, indices
                 step += 1
                 meter.update(len(indices))

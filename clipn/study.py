@@ -51,5 +51,5 @@ def archive_files(study: Study) -> dict[str, list[str]]:
     if study.registry is None:
         return {name: list(files) for name, files in ARCHIVES.items()}
     registry = load_registry(Path(study.registry))
-    records = {**registry.datasets, **registry.captions}
-    return {name: [archive.file for archive in record.archives] for name, record in records.items()}
+    names = [*registry.datasets, *registry.captions]
+    return {name: [archive.file for archive in registry.archives(name)] for name in names}

@@ -64,6 +64,6 @@ def _optimise(
         opposite = tso(yes, no, settings.tso_epsilon)
         total = settings.loss_weight * (matched + unmatched + opposite)
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         rows.add(step, epoch, torch.stack([matched, unmatched, opposite, total]).tolist(), rate)

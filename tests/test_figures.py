@@ -26,9 +26,7 @@ def scored(variant: str, seed: int, methods: tuple[str, ...]) -> ScoredRun:
     steps = np.linspace(0, 1, IMAGES) + seed
     offsets = {"cifar10": 0.0, "svhn": -5.0, "dtd": 0.0}
     frames = [
-        pd.DataFrame(
-            {"id": "cifar10", "dataset": name, "row": range(IMAGES)} | {m: steps + offset for m in methods}
-        )
+        pd.DataFrame({"id": "cifar10", "dataset": name, "row": range(IMAGES)} | dict.fromkeys(methods, steps + offset))
         for name, offset in offsets.items()
     ]
     return ScoredRun("tiny", variant, seed, pd.concat(frames, ignore_index=True).assign(accepts_ctw=True))
@@ -44,9 +42,7 @@ RUNS = [
 
 def log(seed: int) -> RunLog:
     columns = ("epoch", "matched", "unmatched", "tso", "total", "learning_rate")
-    return RunLog(
-        "tiny", "learnable", seed, pd.DataFrame({"step": [0, 1, 2]} | dict.fromkeys(columns, float(seed)))
-    )
+    return RunLog("tiny", "learnable", seed, pd.DataFrame({"step": [0, 1, 2]} | dict.fromkeys(columns, float(seed))))
 
 
 BACKBONE_LOG = pd.DataFrame({"step": [0, 1, 2], "epoch": 0, "loss": [3.0, 2.0, 1.0], "learning_rate": 0.1})
@@ -154,9 +150,7 @@ def test_files_are_the_same_in_every_process_and_tell_no_date_or_version(tmp_pat
     script = "import sys, pathlib, tests.test_figures as t; t.roc_files(pathlib.Path(sys.argv[1]))"
     environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
     root = Path(__file__).parents[1]
-    subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "other")], check=True, cwd=root, env=environment
-    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "other")], check=True, cwd=root, env=environment)
     for name in ("first", "second"):
         save(figure, tmp_path / name / "roc.png", tmp_path / name / "roc.pdf")
     for suffix in ("png", "pdf"):

@@ -76,8 +76,7 @@ def test_class_weights_from_the_released_prompts(released: SimpleNamespace, whic
 def test_scores_and_metrics(released: SimpleNamespace, method: str) -> None:
     arrays, expected = released.arrays, released.figures["metrics"][method]
     score = {
-        which: SCORES[method](arrays[f"{which}_yes_logits"], arrays[f"{which}_no_logits"])
-        for which in ("id", "ood")
+        which: SCORES[method](arrays[f"{which}_yes_logits"], arrays[f"{which}_no_logits"]) for which in ("id", "ood")
     }
     for which in ("id", "ood"):
         np.testing.assert_allclose(score[which], arrays[f"{which}_{method}"], rtol=2e-5, atol=2e-5)

@@ -27,17 +27,11 @@ def jpeg(shade: int = 128, side: int = 16, mode: str = "RGB") -> bytes:
 
 
 def flat(path: Path, **fields: object) -> Dataset:
-    return Dataset.model_validate(
-        {"title": "T", "archives": [Archive(file=path.name)], "reader": "flat"} | fields
-    )
+    return Dataset.model_validate({"title": "T", "archives": [Archive(file=path.name)], "reader": "flat"} | fields)
 
 
-def cifar_archive(
-    path: Path, batch: bytes, meta: bytes = pickle.dumps({b"label_names": [b"cat", b"dog"]})
-) -> Dataset:
-    write_archive(
-        path, [("cifar-10-batches-py/batches.meta", meta), ("cifar-10-batches-py/test_batch", batch)]
-    )
+def cifar_archive(path: Path, batch: bytes, meta: bytes = pickle.dumps({b"label_names": [b"cat", b"dog"]})) -> Dataset:
+    write_archive(path, [("cifar-10-batches-py/batches.meta", meta), ("cifar-10-batches-py/test_batch", batch)])
     return flat(path, reader="cifar")
 
 
@@ -77,9 +71,7 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> N
         member_names(special_member(tmp_path / "bad.tar", name, tarfile.REGTYPE))
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     with pytest.raises(ClipnError, match=r"bad\.tar: member 'x\.jpg' is a link or a device"):
         list(read_members(special_member(tmp_path / "bad.tar", "x.jpg", kind), lambda path: True))
@@ -92,9 +84,7 @@ def test_truncated_archives_are_refused(tmp_path: Path, name: str, share: float)
     write_archive(path, ((f"{number}.bin", os.urandom(3000)) for number in range(9)))
     end = path.stat().st_size if name.endswith("gz") else 9 * (512 + 3072)
     os.truncate(path, int(share * end))
-    with pytest.raises(
-        ClipnError, match=f"{name}: damaged or not a tar archive .* delete it and fetch it again"
-    ):
+    with pytest.raises(ClipnError, match=f"{name}: damaged or not a tar archive .* delete it and fetch it again"):
         list(read_members(path, lambda path: True))
     with pytest.raises(ClipnError):
         member_names(path)
@@ -136,9 +126,7 @@ def test_images_open_as_rgb() -> None:
     assert {grey.open().mode, cmyk.open().mode} == {"RGB"}
 
 
-@pytest.mark.parametrize(
-    "content", [jpeg(side=64)[:-200], jpeg()[:40], b"", b"not an image", b"\x89PNG\r\n\x1a\n"]
-)
+@pytest.mark.parametrize("content", [jpeg(side=64)[:-200], jpeg()[:40], b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
 def test_truncated_and_undecodable_images_are_refused(content: bytes) -> None:
     with pytest.raises(ClipnError, match=r"n01/broken\.JPEG: truncated or not an image"):
         Image("n01/broken.JPEG", 0, content).open()
@@ -222,7 +210,7 @@ class Malicious:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_malicious_pickles_are_refused_and_do_not_run(tmp_path: Path, protocol: int) -> None:
     record = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(Malicious(tmp_path / "ran"), protocol))
-    with pytest.raises(ClipnError, match="test_batch or test is not a CIFAR pickle .*mkdir is not admitted"):
+    with pytest.raises(ClipnError, match=r"test_batch or test is not a CIFAR pickle .*mkdir is not admitted"):
         list(read_images(record, tmp_path))
     assert not (tmp_path / "ran").exists()
 

@@ -12,14 +12,10 @@ from clipn.errors import ClipnError
 from clipn.report.tables import decisions_table, id_accuracy_table, latex, ood_table, to_csv, wide
 from clipn.report.words import fixed, spread
 
-OOD_COLUMNS = (
-    "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
-)
+OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 
 
-def run(
-    variant: str, seed: int, figures: dict[tuple[str, str], tuple[float, float]], **other: Any
-) -> dict[str, Any]:
+def run(variant: str, seed: int, figures: dict[tuple[str, str], tuple[float, float]], **other: Any) -> dict[str, Any]:
     """Metrics of one run; `figures` maps (method, OOD set) to (AUROC, FPR95)."""
     records = [
         {
@@ -131,8 +127,7 @@ def test_mistakes_name_the_run_and_the_remedy(runs: list[dict[str, Any]], messag
 def test_id_accuracy_is_that_of_the_baseline_run(runs: list[dict[str, Any]]) -> None:
     table = id_accuracy_table(runs)
     assert to_csv(table) == (
-        "study,id,backbone,variant,prompts,top1,top1_sd,images,runs\n"
-        "demo,cifar10,tiny,none,clipn128,90.00,,600,1\n"
+        "study,id,backbone,variant,prompts,top1,top1_sd,images,runs\ndemo,cifar10,tiny,none,clipn128,90.00,,600,1\n"
     )
 
 
@@ -157,9 +152,7 @@ def test_decisions() -> None:
 
 
 def test_wide_markdown() -> None:
-    title, note, table = (
-        wide(ood_table([BASELINE, *SEEDS], "cifar10"), {"dtd": "Textures"}).strip().split("\n\n")
-    )
+    title, note, table = wide(ood_table([BASELINE, *SEEDS], "cifar10"), {"dtd": "Textures"}).strip().split("\n\n")
     assert title == "**OOD detection, ID: cifar10, study: demo**"
     assert "ID is the positive class" in note
     assert "interpolated as in the authors' code" in note

@@ -1,0 +1,1 @@
+"""Benchmark images and captions: fetched, proven, read, indexed."""

@@ -73,9 +73,7 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
             while stream.read(READ_BLOCK):  # gzip compares its checksum at the very end
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ClipnError(
-            f"{archive}: damaged or not a tar archive ({error}); delete it and fetch it again"
-        ) from error
+        raise ClipnError(f"{archive}: damaged or not a tar archive ({error}); delete it and fetch it again") from error
 
 
 def _decompressed(archive: Path) -> IO[bytes]:
@@ -88,13 +86,9 @@ def _files(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.T
     for member in tar:
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts:
-            raise ClipnError(
-                f"{archive}: member {member.name!r} leaves the archive's folder; do not use this archive"
-            )
+            raise ClipnError(f"{archive}: member {member.name!r} leaves the archive's folder; do not use this archive")
         if not (member.isreg() or member.isdir()):
-            raise ClipnError(
-                f"{archive}: member {member.name!r} is a link or a device; do not use this archive"
-            )
+            raise ClipnError(f"{archive}: member {member.name!r} is a link or a device; do not use this archive")
         if member.isreg() and not any(part.startswith(".") for part in path.parts):
             yield str(path), member
 

@@ -99,13 +99,13 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """`classes.tsv` (folder TAB names) beside one folder per class: captions are made from templates."""
+    """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
     path = folder / source.images.file
     table = dict(_tab_separated(path, _member_text(source, folder, "/classes.tsv")))
     templates = prompt_pool("openai80")
     for number, member in enumerate(_images(source, folder)):
-        name = table[Path(member).parent.name].split(",")[0]
-        yield member, templates[number % len(templates)].format(name)
+        names = table[Path(member).parent.name].split(", ")
+        yield member, templates[number % len(templates)].format(names[number % len(names)])
 
 
 READERS = {"cc3m": _cc3m, "flickr8k": _flickr8k, "class_folders": _class_folders}

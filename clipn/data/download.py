@@ -19,7 +19,7 @@ ATTEMPTS = 3
 FIRST_PAUSE = 1.0
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """One address did not give the archive; the next one may."""
 
 
@@ -43,7 +43,7 @@ def fetch_archive(archive: Archive, base: Path, output: Path) -> None:
             with atomic(output) as temporary:
                 _stream(address, base, archive, temporary)
             return
-        except _Refused as reason:
+        except _RefusedError as reason:
             reasons.append(f"{address}: {reason}")
     raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; put it at {output} by hand or correct the registry")
 
@@ -93,7 +93,7 @@ def _stream(address: str, base: Path, archive: Archive, output: Path) -> None:
             digests.update(block)
             meter.update(len(block))
     if complaint := digests.complaint():
-        raise _Refused(complaint)
+        raise _RefusedError(complaint)
 
 
 def _blocks(address: str, base: Path) -> Iterator[bytes]:
@@ -103,12 +103,12 @@ def _blocks(address: str, base: Path) -> Iterator[bytes]:
     elif scheme in ("", "file"):
         yield from _file_blocks(base / (unquote(urlsplit(address).path) if scheme else address))
     else:
-        raise _Refused(f"cannot fetch by {scheme!r}; use http, https or file")
+        raise _RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
 
 
 def _file_blocks(path: Path) -> Iterator[bytes]:
     if not path.is_file():
-        raise _Refused("no such file")
+        raise _RefusedError("no such file")
     with path.open("rb") as stream:
         while block := stream.read(BLOCK):
             yield block
@@ -118,11 +118,11 @@ def _http_blocks(address: str) -> Iterator[bytes]:
     response = _get(address)
     with response:
         if response.headers.get("content-type", "").startswith("text/html"):
-            raise _Refused("gave a web page instead of a file")
+            raise _RefusedError("gave a web page instead of a file")
         try:
             yield from response.iter_content(BLOCK)
         except requests.RequestException as error:
-            raise _Refused(f"broke off ({type(error).__name__})") from error
+            raise _RefusedError(f"broke off ({type(error).__name__})") from error
 
 
 def _get(address: str) -> requests.Response:
@@ -139,4 +139,4 @@ def _get(address: str) -> requests.Response:
             reason = type(error).__name__
         if attempt < ATTEMPTS:
             time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
-    raise _Refused(reason)
+    raise _RefusedError(reason)

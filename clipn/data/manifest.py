@@ -69,14 +69,10 @@ def _row(image: Image) -> dict[str, str | int]:
 
 def _check_names(name: str, record: Dataset, paths: list[str]) -> None:
     if not paths:
-        raise ClipnError(
-            f"{name}: no image found; check `reader` and `select` of this dataset in the registry"
-        )
+        raise ClipnError(f"{name}: no image found; check `reader` and `select` of this dataset in the registry")
     path, times = Counter(paths).most_common(1)[0]
     if times > 1:
-        raise ClipnError(
-            f"{name}: {path} occurs {times} times; exclude all but one with `select` in the registry"
-        )
+        raise ClipnError(f"{name}: {path} occurs {times} times; exclude all but one with `select` in the registry")
     if record.images is not None and len(paths) != record.images:
         raise ClipnError(
             f"{name}: {len(paths)} images found, {record.images} expected; "

@@ -163,9 +163,7 @@ def _imagenet_images(record: Dataset, folder: Path) -> Iterator[Image]:
         path = PurePosixPath(name).name
         number = VAL_NAME.fullmatch(path)
         if not number or not 1 <= int(number[1]) <= len(truth):
-            raise ClipnError(
-                f"{archive}: {name} is not among the devkit's {len(truth)} images; check `archives`"
-            )
+            raise ClipnError(f"{archive}: {name} is not among the devkit's {len(truth)} images; check `archives`")
         yield Image(path, labels[wnids[truth[int(number[1]) - 1]]], content)
 
 
@@ -201,11 +199,7 @@ def _cifar_images(record: Dataset, folder: Path) -> Iterator[Image]:
     archive = _archives(record, folder)[0]
     batch = _read_cifar(archive, CIFAR_BATCHES)
     pixels, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
-    if (
-        not isinstance(pixels, np.ndarray)
-        or pixels.dtype != np.uint8
-        or pixels.shape[1:] != (3 * CIFAR_SIDE**2,)
-    ):
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * CIFAR_SIDE**2,):
         raise ClipnError(f"{archive}: `data` is not uint8 of shape (n, 3072); fetch the official archive")
     if not isinstance(labels, list) or len(labels) != len(pixels):
         raise ClipnError(f"{archive}: `labels` and `data` differ in length; fetch the official archive")
@@ -219,9 +213,7 @@ def _cifar_classes(record: Dataset, folder: Path) -> list[str]:
     meta = _read_cifar(archive, CIFAR_METAS)
     names = meta.get("label_names", meta.get("fine_label_names"))
     if not isinstance(names, list):
-        raise ClipnError(
-            f"{archive}: has neither `label_names` nor `fine_label_names`; fetch the official archive"
-        )
+        raise ClipnError(f"{archive}: has neither `label_names` nor `fine_label_names`; fetch the official archive")
     return [_text(name) for name in names]
 
 
@@ -234,9 +226,7 @@ def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
         entries = _CifarUnpickler(BytesIO(found[0]), encoding="bytes").load()
         return {_text(key): value for key, value in entries.items()}
     except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise ClipnError(
-            f"{archive}: {' or '.join(names)} is not a CIFAR pickle ({error}); delete it"
-        ) from error
+        raise ClipnError(f"{archive}: {' or '.join(names)} is not a CIFAR pickle ({error}); delete it") from error
 
 
 def _text(value: bytes | str) -> str:

@@ -96,7 +96,8 @@ class Registry(Record):
 
     def archives(self, name: str) -> list[Archive]:
         """Archives of a dataset or a caption source; raises ClipnError when there is none of that name."""
-        return _named({**self.datasets, **self.captions}, name, "dataset or caption source").archives
+        records: dict[str, Dataset | CaptionSource] = {**self.datasets, **self.captions}
+        return _named(records, name, "dataset or caption source").archives
 
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""

@@ -23,7 +23,11 @@ class Sample:
 
 
 def build_shards(
-    captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping[str, Path], shards: Sequence[Path], index: Path
+    captions: Path,
+    sources: Mapping[str, CaptionSource],
+    folders: Mapping[str, Path],
+    shards: Sequence[Path],
+    index: Path,
 ) -> None:
     """Join captions with their images and write them, sorted by key, as `shards` of nearly equal size.
 

@@ -1,0 +1,1 @@
+"""The generated world that the demo study runs on."""

@@ -194,15 +194,11 @@ def waves(x: Plane, y: Plane) -> Plane:
 
 
 OBJECTS: dict[str, Distance] = {
-    figure.__name__: figure
-    for figure in (circle, square, triangle, cross, ring, star, heart, diamond, moon, arrow)
+    figure.__name__: figure for figure in (circle, square, triangle, cross, ring, star, heart, diamond, moon, arrow)
 }
-UPRIGHT: dict[str, Distance] = {
-    figure.__name__: figure for figure in (flower, leaf, mushroom, window, door, lamp)
-}
+UPRIGHT: dict[str, Distance] = {figure.__name__: figure for figure in (flower, leaf, mushroom, window, door, lamp)}
 SCENES: dict[str, Distance] = {
-    figure.__name__: figure
-    for figure in (lake, hills, sunset, dunes, mountains, skyline, forest, houses, stairs)
+    figure.__name__: figure for figure in (lake, hills, sunset, dunes, mountains, skyline, forest, houses, stairs)
 }
 TEXTURES: dict[str, Distance] = {figure.__name__: figure for figure in (stripes, checks, dots, waves)}
 FIGURES = OBJECTS | UPRIGHT | SCENES | TEXTURES

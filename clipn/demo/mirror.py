@@ -72,13 +72,9 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
         ClipnError: `captions` or `images` is not positive.
     """
     if captions < 1 or images < 1:
-        raise ClipnError(
-            f"captions ({captions}) and images ({images}) of the demo must be at least 1; raise them"
-        )
+        raise ClipnError(f"captions ({captions}) and images ({images}) of the demo must be at least 1; raise them")
     datasets = {name: write(folder, _stream(seed, name), images) for name, write in _WRITERS.items()}
-    registry = Registry(
-        datasets=datasets, captions={"cc3m": _write_cc3m(folder, _stream(seed, "cc3m"), captions)}
-    )
+    registry = Registry(datasets=datasets, captions={"cc3m": _write_cc3m(folder, _stream(seed, "cc3m"), captions)})
     record = registry.model_dump(mode="json", exclude_defaults=True)
     write_text(folder / "datasets.yaml", yaml.safe_dump(record, sort_keys=False, width=100))
 
@@ -128,8 +124,7 @@ def _write_imagenet(folder: Path, rng: Generator, images: int) -> Dataset:
     labels = _labels("imagenet", rng, images)
     concepts = CONCEPTS["imagenet"]
     photos = (
-        (f"ILSVRC2012_val_{number:08d}.JPEG", _jpeg(concepts[label], rng))
-        for number, label in enumerate(labels, 1)
+        (f"ILSVRC2012_val_{number:08d}.JPEG", _jpeg(concepts[label], rng)) for number, label in enumerate(labels, 1)
     )
     return Dataset(
         title=TITLES["imagenet"],
@@ -282,9 +277,7 @@ def _dtd(rng: Generator, images: int) -> Members:
 def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: int) -> Dataset:
     """A tarball as ODIN published them: 32 x 32, in a folder of the same name twice."""
     concepts = [CONCEPTS[name][label] for label in _labels(name, rng, images)]
-    members = (
-        (f"{root}/{root}/{number:05d}.png", _png(concept, rng)) for number, concept in enumerate(concepts)
-    )
+    members = ((f"{root}/{root}/{number:05d}.png", _png(concept, rng)) for number, concept in enumerate(concepts))
     return Dataset(
         title=TITLES[name],
         archives=[_archive(folder / ARCHIVES[name][0], members)],

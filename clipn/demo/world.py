@@ -20,8 +20,9 @@ POSE_JITTER = 1.25  # multiplies the spread of every pose
 FAINTEST_FIGURE = 0.5  # lowest opacity of the named figure
 EDGE_SOFTNESS = 0.15  # width of an edge, half the picture is 1
 BACKGROUND_CONTRAST = 0.3  # largest difference in brightness across the background
-COMPANION_PROBABILITY = 0.6
-COMPANION_OPACITY = 0.8
+COMPANION_PROBABILITY = 0.3
+COMPANION_OPACITY = 0.7
+BACKGROUND_TOLD = 0.5  # share of captions that name the background
 
 # Each concept belongs to one dataset; its position there is its label.
 CONCEPTS: dict[str, tuple[str, ...]] = {
@@ -45,7 +46,6 @@ CONCEPTS: dict[str, tuple[str, ...]] = {
     "imagenet_resize": ("yellow heart", "orange ring", "blue cross", "pink triangle"),
     "lsun_resize": ("pink window", "black door", "cyan stairs", "orange lamp"),
 }  # fmt: skip
-ALL_CONCEPTS = tuple(concept for concepts in CONCEPTS.values() for concept in concepts)
 
 COLOURS = {
     "red": (0.0, 0.88, 0.85),
@@ -60,6 +60,9 @@ COLOURS = {
     "black": (0.0, 0.0, 0.05),
 }  # hue, saturation, value
 
+ALL_CONCEPTS = tuple(f"{colour} {figure}" for colour in COLOURS for figure in FIGURES)
+"""What captions tell of: every colour with every figure, most of them in no dataset."""
+
 BACKGROUNDS = {
     "grey": (0.0, 0.0, 0.5),
     "brown": (0.07, 0.45, 0.42),
@@ -71,7 +74,15 @@ BACKGROUNDS = {
     "lilac": (0.76, 0.22, 0.72),
 }  # hue, saturation, value
 
-SENTENCES = ("a photo of {}", "a picture of {}", "there is {} here", "{}", "a drawing of {}", "we can see {}", "look at {}")
+SENTENCES = (
+    "a photo of {}",
+    "a picture of {}",
+    "there is {} here",
+    "{}",
+    "a drawing of {}",
+    "we can see {}",
+    "look at {}",
+)
 BACKDROPS = ("on a {} background", "in front of a {} wall", "against something {}", "with {} behind it")
 BESIDES = ("and a small {}", "beside a little {}", "with a tiny {} in the corner", "next to a small {}")
 PLURALS = {"hills", "dunes", "mountains", "houses", "stairs", "stripes", "checks", "dots", "waves"}
@@ -135,11 +146,11 @@ def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
 def caption(scene: Scene, rng: Generator) -> str:
     """A lower-case sentence that holds the concept's two words next to each other.
 
-    The background is told where it can be seen, and the companion where there is one.
+    The background is told now and then where it can be seen, the companion always.
     """
     article = "some" if scene.figure in PLURALS else "an" if scene.concept[0] in "aeiou" else "a"
     parts = [_pick(SENTENCES, rng).format(f"{article} {scene.concept}")]
-    if scene.figure in OBJECTS or scene.figure in UPRIGHT:
+    if (scene.figure in OBJECTS or scene.figure in UPRIGHT) and rng.random() < BACKGROUND_TOLD:
         parts.append(_pick(BACKDROPS, rng).format(scene.background))
     if scene.companion is not None:
         parts.append(_pick(BESIDES, rng).format(scene.companion))
@@ -147,7 +158,7 @@ def caption(scene: Scene, rng: Generator) -> str:
 
 
 def _pick(choices: Sequence[str], rng: Generator) -> str:
-    return choices[rng.integers(len(choices))]
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _draw(canvas: Plane, concept: str, opacity: float, pose: Pose, rng: Generator) -> None:

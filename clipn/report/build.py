@@ -17,7 +17,17 @@ from clipn.report import html, series, tables
 from clipn.report.figures import RunLog
 from clipn.report.words import AVERAGE, fixed
 
-PACKAGES = ("clipn", "torch", "open_clip_torch", "snakemake", "dvc", "numpy", "pandas", "scikit-learn", "matplotlib")
+PACKAGES = (
+    "clipn",
+    "torch",
+    "open_clip_torch",
+    "snakemake",
+    "dvc",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "matplotlib",
+)
 SUMMARY = (
     "CLIPN gives CLIP a second text encoder that says “no” and so tells images of known classes "
     "(in-distribution, ID) from unknown ones (out-of-distribution, OOD), knowing nothing but class names. "

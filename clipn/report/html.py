@@ -84,7 +84,4 @@ def page(context: Context) -> str:
 
 def _records(table: pd.DataFrame, measures: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Rows with each measure written as `mean ± SD`."""
-    return [
-        row | {name: spread(row[name], row[f"{name}_sd"]) for name in measures}
-        for row in table.to_dict("records")
-    ]
+    return [row | {name: spread(row[name], row[f"{name}_sd"]) for name in measures} for row in table.to_dict("records")]

@@ -16,9 +16,7 @@ Row = dict[str, Any]
 _RUN = ("study", "backbone", "variant", "seed", "prompts", "convention")
 
 _OOD_KEYS = ("study", "id", "backbone", "variant", "prompts", "convention", "ood_version", "method", "ood")
-_OOD_COLUMNS = (
-    "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
-)
+_OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 _ACCURACY_KEYS = ("study", "id", "backbone", "variant", "prompts", "images")
 _ACCURACY_COLUMNS = "study,id,backbone,variant,prompts,top1,top1_sd,images,runs"
 _DECISION_KEYS = ("study", "id", "backbone", "variant", "prompts", "ood_version", "rule", "ood")
@@ -116,9 +114,7 @@ def _averages(rows: list[Row]) -> list[Row]:
     for group in _grouped(rows, block).values():
         sets = {frozenset(row["ood"] for row in run) for run in _grouped(group, ("seed",)).values()}
         if len(sets) > 1:
-            raise ClipnError(
-                f"metrics of {_name(group[0])}: seeds differ in their OOD sets; evaluate all again"
-            )
+            raise ClipnError(f"metrics of {_name(group[0])}: seeds differ in their OOD sets; evaluate all again")
     return [
         run[0] | {"ood": AVERAGE} | {measure: _mean(run, measure) for measure in ("auroc", "fpr95")}
         for run in _grouped(rows, (*block, "seed")).values()

@@ -133,10 +133,7 @@ def _grid(wide: Wide, style: Callable[[str, bool], str]) -> list[list[str]]:
         [
             style(line.labels[0], line.best),
             *(style(label, False) for label in line.labels[1:]),
-            *(
-                " / ".join(style(value.text, value.best) for value in cell) if cell else MISSING
-                for cell in line.cells
-            ),
+            *(" / ".join(style(value.text, value.best) for value in cell) if cell else MISSING for cell in line.cells),
         ]
         for line in wide.lines
     ]

@@ -8,7 +8,7 @@ from clipn.scores import SCORES
 AVERAGE = "average"
 """Stands in the column `ood` for the plain mean over the OOD sets."""
 
-MISSING = "–"
+MISSING = "–"  # noqa: RUF001
 
 _CONVENTIONS = {"clipn": "interpolated as in the authors' code"}
 

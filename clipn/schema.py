@@ -1,0 +1,28 @@
+"""Write the JSON schemas of the configuration files, for editors and for people."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from clipn.config import Study
+from clipn.data.registry import Registry
+from clipn.files import write_json
+
+SCHEMAS: dict[str, type[BaseModel]] = {"study": Study, "datasets": Registry}
+FOLDER = Path("workflow/schemas")
+
+
+def schema(name: str) -> dict[str, Any]:
+    """JSON schema of one kind of configuration file."""
+    return SCHEMAS[name].model_json_schema()
+
+
+def main() -> None:
+    """Write all schemas into `FOLDER`, relative to the working directory."""
+    for name in SCHEMAS:
+        write_json(FOLDER / f"{name}.schema.json", schema(name))
+
+
+if __name__ == "__main__":
+    main()
