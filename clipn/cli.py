@@ -83,19 +83,19 @@ def index(
     registry: RegistryFile,
     archives: Archives,
     manifest: Annotated[Path, typer.Option(help="Parquet to write: path, label, sha256, width, height")],
-    classes: Annotated[Path, typer.Option(help="JSON list of class names to write")],
+    description: Annotated[Path, typer.Option(help="JSON to write: title, class names, archive hashes")],
 ) -> None:
     """Decode every image of a dataset, count them, and write the manifest."""
+    from clipn.data.description import describe
     from clipn.data.manifest import index_images
-    from clipn.data.readers import class_names, read_images
+    from clipn.data.readers import read_images
     from clipn.data.registry import load_registry
-    from clipn.files import write_json
 
     record = load_registry(registry).dataset(name)
     folder = archives / name
     images = progress.tracked(read_images(record, folder), record.images, f"index {name}", "images")
     index_images(name, record, images, manifest)
-    write_json(classes, class_names(record, folder))
+    describe(record, folder, description)
 
 
 @app.command()
@@ -249,7 +249,7 @@ def score(
     files = {
         name: DatasetFiles(
             datasets / name / "manifest.parquet",
-            datasets / name / "classes.json",
+            datasets / name / "dataset.json",
             features / f"{name}.safetensors",
         )
         for known, unknown in pairs.items()

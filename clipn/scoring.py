@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from clipn.backbone import load_backbone, preprocess
 from clipn.checkpoint import load
+from clipn.data.description import read_description
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
 from clipn.features import read_image_features
-from clipn.files import atomic, read_json
+from clipn.files import atomic
 from clipn.model import CLIPN, class_weights
 from clipn.progress import tracked
 from clipn.prompts import prompt_pool
@@ -30,7 +31,7 @@ class DatasetFiles:
     """What scoring needs of a dataset."""
 
     manifest: Path
-    classes: Path
+    description: Path
     features: Path
 
 
@@ -83,7 +84,7 @@ def score_run(
 
 
 def _classes(name: str, files: DatasetFiles) -> list[str]:
-    names: list[str] = read_json(files.classes)
+    names = read_description(files.description).classes
     if not names:
         raise ClipnError(f"{name}: has no class names, so it cannot be in-distribution; name `classes` in the registry")
     return names

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from clipn.data.registry import load_registry
+from clipn.data.description import Description, read_description
 from clipn.errors import ClipnError
-from clipn.files import file_hash, read_json, require
+from clipn.files import read_json, require
 from clipn.report import html, series, tables
 from clipn.report.figures import RunLog
 from clipn.report.words import AVERAGE, fixed
@@ -46,9 +46,7 @@ class PageFiles:
 
     metrics: Sequence[Path]
     figures: Sequence[Path]
-    registry: Path
     datasets: Path
-    archives: Path
 
 
 def read_metrics(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -83,9 +81,14 @@ def read_backbone_histories(paths: Iterable[Path]) -> dict[str, pd.DataFrame]:
     return {path.stem: pd.read_csv(require(path)) for path in paths}
 
 
-def titles(registry: Path) -> dict[str, str]:
-    """Printed names of the datasets of a registry."""
-    return {name: record.title for name, record in load_registry(registry).datasets.items()}
+def descriptions(datasets: Path) -> dict[str, Description]:
+    """Descriptions of the indexed datasets in a folder, by name."""
+    return {path.parent.name: read_description(path) for path in sorted(datasets.glob("*/dataset.json"))}
+
+
+def titles(datasets: Path) -> dict[str, str]:
+    """Printed names of the indexed datasets in a folder."""
+    return {name: description.title for name, description in descriptions(datasets).items()}
 
 
 def markdown(table: pd.DataFrame, known: str, names: Mapping[str, str]) -> str:
@@ -116,11 +119,11 @@ def page(files: PageFiles, study: str, settings: str, known: Sequence[str]) -> s
         ood={name: tables.ood_table(metrics, name) for name in known},
         decisions=tables.decisions_table(metrics),
         id_accuracy=tables.id_accuracy_table(metrics),
-        pictures=[_picture(path, titles(files.registry)) for path in files.figures],
+        pictures=[_picture(path, titles(files.datasets)) for path in files.figures],
         sources=list(_sources(files, metrics)),
         versions={package: version(package) for package in PACKAGES},
         commands=[command.format(study=study) for command in COMMANDS],
-        titles=titles(files.registry),
+        titles=titles(files.datasets),
     )
     return html.page(context)
 
@@ -138,10 +141,9 @@ def _picture(path: Path, names: Mapping[str, str]) -> html.Picture:
 
 
 def _sources(files: PageFiles, metrics: Sequence[Mapping[str, Any]]) -> Iterator[html.Source]:
-    registry = load_registry(files.registry)
+    described = descriptions(files.datasets)
     used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
     for name in used:
         images = pq.read_metadata(files.datasets / name / "manifest.parquet").num_rows
-        for archive in registry.dataset(name).archives:
-            digest = file_hash(files.archives / name / archive.file)
-            yield html.Source(registry.dataset(name).title, images, archive.file, digest)
+        for archive, digest in described[name].archives.items():
+            yield html.Source(described[name].title, images, archive, digest)

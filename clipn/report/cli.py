@@ -14,18 +14,18 @@ Csv = Annotated[Path, typer.Option(help="CSV to write")]
 Markdown = Annotated[Path, typer.Option(help="Markdown to write")]
 Png = Annotated[Path, typer.Option(help="PNG to write")]
 Pdf = Annotated[Path, typer.Option(help="PDF to write")]
-RegistryFile = Annotated[Path, typer.Option(help="registry, for printed names")]
+Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
 
 
 @app.command("ood-table")
-def ood_table(metrics: Metrics, known: Known, csv: Csv, markdown: Markdown, registry: RegistryFile) -> None:
+def ood_table(metrics: Metrics, known: Known, csv: Csv, markdown: Markdown, datasets: Datasets) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset."""
     from clipn.files import write_text
     from clipn.report import build, tables
 
     table = tables.ood_table(build.read_metrics(metrics), known)
     write_text(csv, tables.to_csv(table))
-    write_text(markdown, build.markdown(table, known, build.titles(registry)))
+    write_text(markdown, build.markdown(table, known, build.titles(datasets)))
 
 
 @app.command("id-accuracy-table")
@@ -61,7 +61,7 @@ def score_figure(
     known: Known,
     backbone: Annotated[str, typer.Option(help="which runs to draw")],
     study: Annotated[str, typer.Option()],
-    registry: RegistryFile,
+    datasets: Datasets,
     png: Png,
     pdf: Pdf,
 ) -> None:
@@ -69,7 +69,7 @@ def score_figure(
     from clipn.report import build, figures
 
     runs = build.read_scores(scores)
-    figures.save(figures.score_histograms(runs, known, backbone, study, build.titles(registry)), png, pdf)
+    figures.save(figures.score_histograms(runs, known, backbone, study, build.titles(datasets)), png, pdf)
 
 
 @app.command("roc-figure")
@@ -78,7 +78,7 @@ def roc_figure(
     known: Known,
     backbone: Annotated[str, typer.Option(help="which runs to draw")],
     study: Annotated[str, typer.Option()],
-    registry: RegistryFile,
+    datasets: Datasets,
     png: Png,
     pdf: Pdf,
 ) -> None:
@@ -86,7 +86,7 @@ def roc_figure(
     from clipn.report import build, figures
 
     runs = build.read_scores(scores)
-    figures.save(figures.roc_curves(runs, known, backbone, study, build.titles(registry)), png, pdf)
+    figures.save(figures.roc_curves(runs, known, backbone, study, build.titles(datasets)), png, pdf)
 
 
 @app.command("training-figure")
@@ -110,15 +110,13 @@ def page(
     study: Annotated[str, typer.Option()],
     settings: Annotated[str, typer.Option(help="the study's settings, as YAML text")],
     known: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
-    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
-    archives: Annotated[Path, typer.Option(help="folder with one folder of archives per dataset")],
     figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
-    registry: RegistryFile,
+    datasets: Datasets,
     output: Annotated[Path, typer.Option(help="HTML to write")],
 ) -> None:
     """The whole study as one self-contained HTML page."""
     from clipn.files import write_text
     from clipn.report import build
 
-    files = build.PageFiles(metrics, figure, registry, datasets, archives)
+    files = build.PageFiles(metrics, figure, datasets)
     write_text(output, build.page(files, study, settings, known))

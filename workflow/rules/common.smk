@@ -35,7 +35,9 @@ archives = archive_files(study)
 
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
-REGISTRY = study.registry or f"{STUDY}/mirror/datasets.yaml"
+REGISTRY = study.registry or f"{STUDY}/archives/mirror/datasets.yaml"
+GENERATED_REGISTRY = [] if study.registry else [REGISTRY]
+"""A generated registry is an input like any other; of a written one, only the records that a rule uses count."""
 PLAIN = "none"
 """Variant of the methods that need no "no" tower."""
 
@@ -147,17 +149,20 @@ def figure_names():
     return [*per_known, "training"]
 
 
+def table_files(known):
+    """An ID dataset's table, at its short path; empty but for its header where the study lacks the dataset."""
+    return [f"results/tables/{known}_ood.{ending}" for ending in ("csv", "md")]
+
+
 def published_files():
     """All that a person looks at, at its short path."""
-    tables = [
-        f"{known}_ood.{ending}" for known in ID_DATASETS for ending in ("csv", "md")
-    ]
-    tables += ["id_accuracy.csv", "decisions.csv"]
     figures = [
         f"{name}.{ending}" for name in figure_names() for ending in ("png", "pdf")
     ]
     return [
-        *(f"results/tables/{file}" for file in tables),
+        *(path for known in ID_DATASETS for path in table_files(known)),
+        "results/tables/id_accuracy.csv",
+        "results/tables/decisions.csv",
         *(f"results/figures/{file}" for file in figures),
         "results/metrics.json",
         "results/report.html",

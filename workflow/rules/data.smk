@@ -6,7 +6,7 @@ if study.demo:
         output:
             registry=REGISTRY,
             archives=[
-                f"{STUDY}/mirror/{file}"
+                f"{STUDY}/archives/mirror/{file}"
                 for files in archives.values()
                 for file in files
             ],
@@ -27,7 +27,8 @@ if study.demo:
 
 rule fetch_archive:
     input:
-        [REGISTRY, f"{STUDY}/mirror/{{file}}"] if study.demo else [],
+        GENERATED_REGISTRY,
+        [f"{STUDY}/archives/mirror/{{file}}"] if study.demo else [],
     output:
         f"{STUDY}/archives/{{dataset}}/{{file}}",
     log:
@@ -49,10 +50,11 @@ rule fetch_archive:
 
 rule index_dataset:
     input:
-        lambda wildcards: archive_paths(wildcards.dataset),
+        GENERATED_REGISTRY,
+        archives=lambda wildcards: archive_paths(wildcards.dataset),
     output:
         manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
-        classes=f"{STUDY}/datasets/{{dataset}}/classes.json",
+        description=f"{STUDY}/datasets/{{dataset}}/dataset.json",
     log:
         f"{LOGS}/index_dataset/{{dataset}}.log",
     benchmark:
@@ -65,15 +67,16 @@ rule index_dataset:
         registry=REGISTRY,
         archives=f"{STUDY}/archives",
         record=lambda wildcards: record(wildcards.dataset),
-        code=fingerprint("clipn.data.manifest", "clipn.data.readers"),
+        code=fingerprint("clipn.data.manifest", "clipn.data.description"),
     shell:
         "clipn --log {log} data index {wildcards.dataset} --registry {params.registry}"
-        " --archives {params.archives} --manifest {output.manifest} --classes {output.classes}"
+        " --archives {params.archives} --manifest {output.manifest} --description {output.description}"
 
 
 rule prepare_captions:
     input:
-        caption_archives(),
+        GENERATED_REGISTRY,
+        archives=caption_archives(),
     output:
         captions=f"{STUDY}/captions/captions.parquet",
         statistics=f"{STUDY}/captions/statistics.json",
@@ -98,6 +101,7 @@ rule prepare_captions:
 
 rule build_shards:
     input:
+        GENERATED_REGISTRY,
         captions=rules.prepare_captions.output.captions,
         archives=caption_archives(),
     output:

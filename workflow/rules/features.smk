@@ -3,6 +3,7 @@
 
 rule cache_image_features:
     input:
+        GENERATED_REGISTRY,
         backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
         manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
         archives=lambda wildcards: archive_paths(wildcards.dataset),

@@ -1,13 +1,14 @@
 """Tables, figures and the page of the study."""
 
 METRICS = run_paths("metrics", ".json")
+DESCRIPTIONS = [f"{STUDY}/datasets/{name}/dataset.json" for name in study.datasets]
 SCORES_OF_RUNS = run_paths("scores", ".parquet")
 
 
 rule ood_table:
     input:
         metrics=METRICS,
-        registry=REGISTRY,
+        descriptions=DESCRIPTIONS,
     output:
         csv=report(
             f"{STUDY}/tables/{{known}}_ood.csv",
@@ -24,10 +25,11 @@ rule ood_table:
         mem_mb=300,
         cpu_percent=cpu_percent(1),
     params:
+        datasets=f"{STUDY}/datasets",
         code=fingerprint("clipn.report.tables", "clipn.report.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.known}"
-        " --csv {output.csv} --markdown {output.markdown} --registry {input.registry}"
+        " --csv {output.csv} --markdown {output.markdown} --datasets {params.datasets}"
 
 
 rule id_accuracy_table:
@@ -98,7 +100,7 @@ rule metrics_summary:
 rule score_figure:
     input:
         scores=SCORES_OF_RUNS,
-        registry=REGISTRY,
+        descriptions=DESCRIPTIONS,
     output:
         png=report(
             f"{STUDY}/figures/{{known}}_scores_{{backbone}}.png",
@@ -116,17 +118,18 @@ rule score_figure:
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
+        datasets=f"{STUDY}/datasets",
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
         "clipn --log {log} report score-figure {input.scores} --id {wildcards.known}"
-        " --backbone {wildcards.backbone} --study {params.study} --registry {input.registry}"
+        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
         " --png {output.png} --pdf {output.pdf}"
 
 
 rule roc_figure:
     input:
         scores=SCORES_OF_RUNS,
-        registry=REGISTRY,
+        descriptions=DESCRIPTIONS,
     output:
         png=report(
             f"{STUDY}/figures/{{known}}_roc_{{backbone}}.png",
@@ -144,10 +147,11 @@ rule roc_figure:
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
+        datasets=f"{STUDY}/datasets",
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
         "clipn --log {log} report roc-figure {input.scores} --id {wildcards.known}"
-        " --backbone {wildcards.backbone} --study {params.study} --registry {input.registry}"
+        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -183,11 +187,10 @@ rule report_page:
     input:
         metrics=METRICS,
         figures=[f"{STUDY}/figures/{name}.png" for name in figure_names()],
-        registry=REGISTRY,
+        descriptions=DESCRIPTIONS,
         manifests=[
             f"{STUDY}/datasets/{name}/manifest.parquet" for name in study.datasets
         ],
-        archives=[path for name in study.datasets for path in archive_paths(name)],
     output:
         f"{STUDY}/report.html",
     log:
@@ -204,10 +207,9 @@ rule report_page:
         known=repeated("--id", study.pairs),
         figures=lambda wildcards, input: repeated("--figure", input.figures),
         datasets=f"{STUDY}/datasets",
-        archives=f"{STUDY}/archives",
         code=fingerprint("clipn.report.build"),
         template=page_template(),
     shell:
         "clipn --log {log} report page {input.metrics} --study {params.study}"
-        " --settings {params.settings} {params.known} --datasets {params.datasets}"
-        " --archives {params.archives} {params.figures} --registry {input.registry} --output {output}"
+        " --settings {params.settings} {params.known} {params.figures} --datasets {params.datasets}"
+        " --output {output}"

@@ -20,7 +20,7 @@ rule score_run:
         manifests=[
             f"{STUDY}/datasets/{name}/manifest.parquet" for name in study.datasets
         ],
-        classes=[f"{STUDY}/datasets/{name}/classes.json" for name in study.pairs],
+        descriptions=[f"{STUDY}/datasets/{name}/dataset.json" for name in study.pairs],
     output:
         f"{STUDY}/scores/{{backbone}}/{{variant}}/seed{{seed}}.parquet",
     log:
