@@ -40,6 +40,7 @@ def train_backbone(
     config = architecture(architecture_name)
     model = build(config)
     require_clip_text_tower(model)
+    model.logit_scale.data.fill_(math.log(settings.logit_scale))
     images, tokens = _in_memory(samples, total, model, config)
     model = model.to(device).train()
     optimiser = adamw(model.named_parameters(), settings)

@@ -38,6 +38,7 @@ class BackboneTraining(Optimisation):
     batch_size: int = Field(default=256, ge=2, description="image-caption samples per step")
     learning_rate: float = Field(default=2e-3, gt=0, description="at the end of the warm-up")
     warmup_steps: int = Field(default=50, ge=0, description="steps of linear warm-up")
+    logit_scale: float = Field(default=1 / 0.07, gt=0, le=100, description="at the start; CLIP's is 1 / 0.07")
     flip: bool = Field(default=False, description="mirror images at random")
     crop: float = Field(default=0.9, gt=0, le=1, description="smallest side of the random crop, as a share")
     seed: int = Field(default=0, description="seed of weights, order and crops")

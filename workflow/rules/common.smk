@@ -68,6 +68,11 @@ def repeated(option, values):
     return " ".join(f"{option} {shlex.quote(str(value))}" for value in values)
 
 
+def place(path):
+    """A path as a parameter that is no file of the rule itself, such as the folder its inputs lie in."""
+    return lambda wildcards: path
+
+
 def cpu_percent(threads):
     """Share of the machine that `threads` busy threads take, in percent."""
     return min(100, ceil(100 * threads / (os.cpu_count() or 1)))
@@ -149,21 +154,37 @@ def figure_names():
     return [*per_known, "training"]
 
 
+def score_model(wildcards):
+    """The checkpoint of a run; for the methods on plain CLIP, the backbone."""
+    if wildcards.variant == PLAIN:
+        return {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
+    return {
+        "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
+    }
+
+
+def at_both_places(files):
+    """Files of the study and their copies at the short path, where people look."""
+    return [f"{place}/{file}" for file in files for place in (STUDY, "results")]
+
+
 def table_files(known):
-    """An ID dataset's table, at its short path; empty but for its header where the study lacks the dataset."""
-    return [f"results/tables/{known}_ood.{ending}" for ending in ("csv", "md")]
+    """An ID dataset's table; empty but for its header where the study lacks the dataset."""
+    return at_both_places(f"tables/{known}_ood.{ending}" for ending in ("csv", "md"))
 
 
 def published_files():
-    """All that a person looks at, at its short path."""
+    """All that a person looks at."""
+    others = [
+        "tables/id_accuracy.csv",
+        "tables/decisions.csv",
+        "metrics.json",
+        "report.html",
+    ]
     figures = [
-        f"{name}.{ending}" for name in figure_names() for ending in ("png", "pdf")
+        f"figures/{name}.{ending}"
+        for name in figure_names()
+        for ending in ("png", "pdf")
     ]
-    return [
-        *(path for known in ID_DATASETS for path in table_files(known)),
-        "results/tables/id_accuracy.csv",
-        "results/tables/decisions.csv",
-        *(f"results/figures/{file}" for file in figures),
-        "results/metrics.json",
-        "results/report.html",
-    ]
+    tables = [path for known in ID_DATASETS for path in table_files(known)]
+    return [*tables, *at_both_places([*others, *figures])]

@@ -40,8 +40,8 @@ rule fetch_archive:
         mem_mb=200,
         cpu_percent=10,
     params:
-        registry=REGISTRY,
         record=lambda wildcards: record(wildcards.dataset),
+        registry=place(REGISTRY),
         code=fingerprint("clipn.data.download"),
     shell:
         "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file}"
@@ -64,9 +64,9 @@ rule index_dataset:
         mem_mb=400,
         cpu_percent=cpu_percent(1),
     params:
-        registry=REGISTRY,
-        archives=f"{STUDY}/archives",
         record=lambda wildcards: record(wildcards.dataset),
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
         code=fingerprint("clipn.data.manifest", "clipn.data.description"),
     shell:
         "clipn --log {log} data index {wildcards.dataset} --registry {params.registry}"
@@ -90,9 +90,9 @@ rule prepare_captions:
         cpu_percent=cpu_percent(1),
     params:
         sources=study.captions.sources,
-        registry=REGISTRY,
-        archives=f"{STUDY}/archives",
         records=[record(name) for name in study.captions.sources],
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
         code=fingerprint("clipn.data.captions"),
     shell:
         "clipn --log {log} captions {params.sources} --registry {params.registry}"
@@ -117,9 +117,9 @@ rule build_shards:
         cpu_percent=cpu_percent(1),
     params:
         sources=repeated("--source", study.captions.sources),
-        registry=REGISTRY,
-        archives=f"{STUDY}/archives",
         records=[record(name) for name in study.captions.sources],
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
         code=fingerprint("clipn.data.shards"),
     shell:
         "clipn --log {log} shards {output.shards} --captions {input.captions} {params.sources}"

@@ -19,10 +19,10 @@ rule cache_image_features:
         cpu_percent=cpu_percent(study.threads),
         gpu=gpu(),
     params:
-        registry=REGISTRY,
-        archives=f"{STUDY}/archives",
         record=lambda wildcards: record(wildcards.dataset),
         options=MODEL_OPTIONS,
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
         code=fingerprint("clipn.features", "clipn.compute"),
     shell:
         "clipn --log {log} features images {wildcards.dataset} --registry {params.registry}"

@@ -25,7 +25,7 @@ rule ood_table:
         mem_mb=300,
         cpu_percent=cpu_percent(1),
     params:
-        datasets=f"{STUDY}/datasets",
+        datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.tables", "clipn.report.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.known}"
@@ -118,7 +118,7 @@ rule score_figure:
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
-        datasets=f"{STUDY}/datasets",
+        datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
         "clipn --log {log} report score-figure {input.scores} --id {wildcards.known}"
@@ -147,7 +147,7 @@ rule roc_figure:
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
-        datasets=f"{STUDY}/datasets",
+        datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
         "clipn --log {log} report roc-figure {input.scores} --id {wildcards.known}"
@@ -206,7 +206,7 @@ rule report_page:
         settings=shlex.quote(study_text()),
         known=repeated("--id", study.pairs),
         figures=lambda wildcards, input: repeated("--figure", input.figures),
-        datasets=f"{STUDY}/datasets",
+        datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.build"),
         template=page_template(),
     shell:

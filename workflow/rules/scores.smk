@@ -1,15 +1,6 @@
 """Scores and metrics: one job per run, all pairs inside."""
 
 
-def score_model(wildcards):
-    """The checkpoint of a run; for the methods on plain CLIP, the backbone."""
-    if wildcards.variant == PLAIN:
-        return {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
-    return {
-        "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
-    }
-
-
 rule score_run:
     input:
         unpack(score_model),
@@ -38,14 +29,14 @@ rule score_run:
             if wildcards.variant == PLAIN
             else f"--checkpoint {input.checkpoint}"
         ),
-        datasets=f"{STUDY}/datasets",
-        features=f"{STUDY}/features",
         pairs=PAIRS,
         methods=lambda wildcards: repeated(
             "--method", study.baselines if wildcards.variant == PLAIN else RULES
         ),
         options=options({"prompts": study.prompts, "logit_scale": study.logit_scale}),
         model_options=MODEL_OPTIONS,
+        datasets=place(f"{STUDY}/datasets"),
+        features=place(f"{STUDY}/features"),
         code=fingerprint("clipn.scoring", "clipn.compute"),
     shell:
         "clipn --log {log} score {params.model} --datasets {params.datasets}"
