@@ -1,7 +1,7 @@
 """Backbones: an open_clip architecture and its weights in one safetensors file."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from clipn.errors import ClipnError
 from clipn.files import atomic, read_json, require
 
 FORMAT = "clipn-backbone-1"
+HEADER = "clipn"
+"""Key of a safetensors file under which all metadata lies as JSON."""
 Preprocess = Callable[[Image.Image], torch.Tensor]
 
 
@@ -79,19 +81,18 @@ def fetch_pretrained(name: str, pretrained: str) -> tuple[open_clip.CLIP, dict[s
             force_quick_gelu=bool(config.get("quick_gelu")),
             require_pretrained=True,
         )
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # a foreign file can make the unpickler raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClipnError(
-            f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network"
+            f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network or the file"
         ) from error
     return model.eval(), config
 
 
 def save_backbone(path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str) -> None:
     """Write weights and architecture atomically as safetensors."""
-    tensors = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, {"format": FORMAT, "name": name, "architecture": json.dumps(config)})
+    metadata = {"format": FORMAT, "name": name, "architecture": json.dumps(config)}
+    write_safetensors(path, model.state_dict(), metadata)
 
 
 def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
@@ -107,6 +108,16 @@ def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
     return model, config
 
 
+def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and metadata atomically; the same content gives the same bytes.
+
+    safetensors writes metadata in random order, so all of it lies under one key.
+    """
+    whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    with atomic(path) as temporary:
+        save_file(whole, temporary, {HEADER: json.dumps(dict(metadata))})
+
+
 def read_safetensors(path: Path, file_format: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """All tensors and the metadata of a safetensors file of one of this project's formats.
 
@@ -116,7 +127,7 @@ def read_safetensors(path: Path, file_format: str) -> tuple[dict[str, torch.Tens
     require(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error

@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from clipn.backbone import build, preprocess, read_safetensors
-from clipn.files import atomic
+from clipn.backbone import build, preprocess, read_safetensors, write_safetensors
 from clipn.model import CLIPN
 
 FORMAT = "clipn-checkpoint-1"
@@ -22,14 +19,15 @@ def save_checkpoint(path: Path, model: CLIPN, architecture: dict[str, Any], meta
         architecture: open_clip's configuration of its towers.
         metadata: what made it, e.g. backbone, variant, seed, epochs.
     """
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     header = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, header)
+    write_safetensors(path, model.state_dict(), header)
 
 
 def load(path: str | Path, device: str = "cpu") -> CLIPN:
-    """The model of a checkpoint, in evaluation mode.
+    """The model of a checkpoint, in evaluation mode and with all towers frozen.
+
+    Frozen, because torch rounds otherwise where a gradient may be asked for, and an untrained "no" tower must
+    say exactly what "yes" says.
 
     Raises:
         ClipnError: missing, damaged or foreign file.
@@ -38,4 +36,4 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     architecture = json.loads(metadata["architecture"])
     model = CLIPN(build(architecture), preprocess(architecture), prompts=len(tensors["no.prompts"]))
     model.load_state_dict(tensors)
-    return model.to(device).eval()
+    return model.to(device).eval().requires_grad_(False)

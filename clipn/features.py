@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipn.backbone import load_backbone, preprocess, read_safetensors
+from clipn.backbone import load_backbone, preprocess, read_safetensors, write_safetensors
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
 from clipn.data.shards import Sample
 from clipn.errors import ClipnError
-from clipn.files import atomic, file_hash
+from clipn.files import file_hash
 from clipn.model import encode_text, require_clip_text_tower
 from clipn.progress import tracked
 
@@ -57,8 +56,7 @@ def cache_image_features(
     if len(features) != len(table):
         raise ClipnError(f"{manifest}: lists {len(table)} images, found {len(features)}; index the dataset again")
     header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
-    with atomic(output) as temporary:
-        save_file({"image": features}, temporary, header)
+    write_safetensors(output, {"image": features}, header)
 
 
 def cache_caption_features(
@@ -88,8 +86,7 @@ def cache_caption_features(
     with torch.inference_mode():
         yes = torch.cat([encode_text(clip, part.to(device)).cpu() for part in tokens.split(BATCH)])
     header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone)}
-    with atomic(output) as temporary:
-        save_file({"image": image, "yes": yes, "tokens": tokens.int().contiguous()}, temporary, header)
+    write_safetensors(output, {"image": image, "yes": yes, "tokens": tokens.int()}, header)
 
 
 def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -39,7 +39,7 @@ def fpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95, conventi
     several points share the recall, the largest share counts.
 
     Raises:
-        ClipnError: unknown convention, empty or NaN scores.
+        ClipnError: unknown convention, empty scores, NaN or infinity.
     """
     if convention != CONVENTION:
         raise ClipnError(f"convention {convention!r}: choose {CONVENTION!r}")
@@ -51,6 +51,6 @@ def _checked(scores: ArrayLike, which: str) -> NDArray[np.float64]:
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ClipnError(f"{which} scores: expected at least one score in one dimension, got shape {array.shape}")
-    if np.isnan(array).any():
-        raise ClipnError(f"{which} scores: hold NaN; check the features they were made from")
+    if not np.isfinite(array).all():
+        raise ClipnError(f"{which} scores: hold NaN or infinity; check the features they were made from")
     return array

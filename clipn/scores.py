@@ -81,10 +81,7 @@ class Score:
         """
         if self.needs_no and no_logits is None:
             raise ClipnError(f"method {self.name}: needs the logits of a `no` text tower")
-        yes = _checked(yes_logits, "yes_logits")
-        no = yes if no_logits is None else _checked(no_logits, "no_logits")
-        if no.shape != yes.shape:
-            raise ClipnError(f"no_logits: shape {no.shape} is not that of yes_logits, {yes.shape}")
+        yes, no = _both(yes_logits, yes_logits if no_logits is None else no_logits)
         return _like(self.function(yes, no, logit_scale), yes_logits)
 
 
@@ -115,7 +112,7 @@ def accepts(rule: str, yes_logits: Logits, no_logits: Logits) -> Any:
     """
     if rule not in RULES:
         raise ClipnError(f"rule {rule!r}: choose one of {', '.join(RULES)}")
-    yes, no = _checked(yes_logits, "yes_logits"), _checked(no_logits, "no_logits")
+    yes, no = _both(yes_logits, no_logits)
     if rule == "ctw":
         accepted = _ctw_log_odds(yes, no) >= 0
     else:
@@ -125,8 +122,15 @@ def accepts(rule: str, yes_logits: Logits, no_logits: Logits) -> Any:
     return _like(accepted, yes_logits)
 
 
+def _both(yes_logits: Logits, no_logits: Logits) -> tuple[Array, Array]:
+    yes, no = _checked(yes_logits, "yes_logits"), _checked(no_logits, "no_logits")
+    if no.shape != yes.shape:
+        raise ClipnError(f"no_logits: shape {no.shape} is not that of yes_logits, {yes.shape}")
+    return yes, no
+
+
 def _checked(logits: Logits, name: str) -> Array:
-    array = np.asarray(logits.detach().cpu() if hasattr(logits, "detach") else logits, dtype=np.float64)
+    array = np.asarray(logits.detach().cpu().double() if hasattr(logits, "detach") else logits, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ClipnError(f"{name}: expected (n, classes), got shape {array.shape}")
     if not np.isfinite(array).all():

@@ -1,7 +1,7 @@
 """Captions of every source, brought to one Parquet table."""
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,10 +63,13 @@ def _caption_file(source: CaptionSource, folder: Path) -> Path:
     return folder / (source.captions or source.images).file
 
 
-def _tab_separated(path: Path, text: str | None = None) -> Iterator[list[str]]:
-    """Rows of two fields; quoting is off, for a caption may start with a quotation mark."""
-    lines = text.splitlines() if text is not None else require(path).open(encoding="utf-8", newline="\n")
-    for number, row in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
+def _tab_separated(path: Path, lines: Iterable[bytes]) -> Iterator[list[str]]:
+    """Rows of two fields; a caption may hold anything but tab and line feed, quotation marks among it."""
+    for number, line in enumerate(lines, 1):
+        try:
+            row = line.decode("utf-8").rstrip("\r\n").split("\t")
+        except UnicodeDecodeError as error:
+            raise ClipnError(f"{path}, line {number}: not UTF-8; fetch it again") from error
         if len(row) != 2:
             raise ClipnError(f"{path}, line {number}: expected two fields and one tab, got {len(row)} fields")
         yield row
@@ -74,14 +77,16 @@ def _tab_separated(path: Path, text: str | None = None) -> Iterator[list[str]]:
 
 def _cc3m(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """Headerless `caption TAB address`; the address's path names the image in the archive."""
-    for caption, address in _tab_separated(_caption_file(source, folder)):
-        yield urlsplit(address).path.lstrip("/"), caption
+    path = _caption_file(source, folder)
+    with require(path).open("rb") as lines:
+        for caption, address in _tab_separated(path, lines):
+            yield urlsplit(address).path.lstrip("/"), caption
 
 
-def _member_text(source: CaptionSource, folder: Path, ending: str) -> str:
+def _member_lines(source: CaptionSource, folder: Path, ending: str) -> Iterable[bytes]:
     path = folder / source.images.file
     for _, content in read_members(path, lambda name: name.endswith(ending)):
-        return content.decode("utf-8")
+        return BytesIO(content)
     raise ClipnError(f"{path}: holds no {ending}; fetch it again")
 
 
@@ -93,7 +98,7 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
     members = {Path(name).name: name for name in _images(source, folder)}
     path = folder / source.images.file
-    for file, caption in _tab_separated(path, _member_text(source, folder, "/captions.tsv")):
+    for file, caption in _tab_separated(path, _member_lines(source, folder, "/captions.tsv")):
         if file in members:
             yield members[file], caption
 
@@ -101,10 +106,13 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
     path = folder / source.images.file
-    table = dict(_tab_separated(path, _member_text(source, folder, "/classes.tsv")))
+    table = dict(_tab_separated(path, _member_lines(source, folder, "/classes.tsv")))
     templates = prompt_pool("openai80")
     for number, member in enumerate(_images(source, folder)):
-        names = table[Path(member).parent.name].split(", ")
+        label = Path(member).parent.name
+        if label not in table:
+            raise ClipnError(f"{path}: its classes.tsv has no names for {label}; leave the folder out with `select`")
+        names = table[label].split(", ")
         yield member, templates[number % len(templates)].format(names[number % len(names)])
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
+import urllib3
 
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
-from clipn.files import atomic
+from clipn.files import atomic, require
 from clipn.progress import progress
 
 BLOCK = 1 << 20
@@ -52,10 +53,10 @@ def verify_archive(archive: Archive, path: Path) -> None:
     """Check size and checksums of a file that is already there.
 
     Raises:
-        ClipnError: the file differs from the record.
+        ClipnError: the file is missing or differs from the record.
     """
     digests = _Digests(archive)
-    with path.open("rb") as stream:
+    with require(path).open("rb") as stream:
         while block := stream.read(BLOCK):
             digests.update(block)
     if complaint := digests.complaint():
@@ -117,18 +118,18 @@ def _file_blocks(path: Path) -> Iterator[bytes]:
 def _http_blocks(address: str) -> Iterator[bytes]:
     response = _get(address)
     with response:
-        if response.headers.get("content-type", "").startswith("text/html"):
+        if response.headers.get("content-type", "").lower().startswith("text/html"):
             raise _RefusedError("gave a web page instead of a file")
         try:
-            yield from response.iter_content(BLOCK)
-        except requests.RequestException as error:
+            yield from response.raw.stream(BLOCK, decode_content=False)  # some servers call .gz an encoding
+        except urllib3.exceptions.HTTPError as error:
             raise _RefusedError(f"broke off ({type(error).__name__})") from error
 
 
 def _get(address: str) -> requests.Response:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            response = requests.get(address, stream=True, timeout=TIMEOUT)
+            response = requests.get(address, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"})
             response.raise_for_status()
             return response
         except requests.HTTPError as error:

@@ -39,9 +39,11 @@ def build_shards(
         index: JSON to write: samples per shard, and how many captions lack their image.
 
     Raises:
-        ClipnError: no caption has an image, or there are fewer samples than shards.
+        ClipnError: a caption's source is not named, no caption has an image, or there are fewer samples than shards.
     """
     table = pd.read_parquet(require(captions))
+    if strange := set(table["source"]) - set(sources):
+        raise ClipnError(f"{captions}: holds captions of {min(strange)!r}; name it as a source or make them again")
     images = {name: _images(source, folders[name], table) for name, source in sources.items()}
     samples = [
         Sample(key, Image(key, -1, images[source][image]), caption)

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from clipn.demo.figures import FIGURES, OBJECTS, SCENES, UPRIGHT, Distance, Plane
+from clipn.prompts import prompt_pool
 
 # Difficulty of recognition; the demo's numbers depend on these.
 PIXEL_NOISE = 0.05  # standard deviation, full range 1
@@ -74,18 +75,8 @@ BACKGROUNDS = {
     "lilac": (0.76, 0.22, 0.72),
 }  # hue, saturation, value
 
-SENTENCES = (
-    "a photo of {}",
-    "a picture of {}",
-    "there is {} here",
-    "{}",
-    "a drawing of {}",
-    "we can see {}",
-    "look at {}",
-)
 BACKDROPS = ("on a {} background", "in front of a {} wall", "against something {}", "with {} behind it")
 BESIDES = ("and a small {}", "beside a little {}", "with a tiny {} in the corner", "next to a small {}")
-PLURALS = {"hills", "dunes", "mountains", "houses", "stairs", "stripes", "checks", "dots", "waves"}
 
 
 @dataclass(frozen=True)
@@ -144,17 +135,21 @@ def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
 
 
 def caption(scene: Scene, rng: Generator) -> str:
-    """A lower-case sentence that holds the concept's two words next to each other.
+    """A sentence that holds the concept's two words next to each other, begun as prompts begin.
 
     The background is told now and then where it can be seen, the companion always.
     """
-    article = "some" if scene.figure in PLURALS else "an" if scene.concept[0] in "aeiou" else "a"
-    parts = [_pick(SENTENCES, rng).format(f"{article} {scene.concept}")]
+    parts = [_pick(_openings(), rng).format(scene.concept).rstrip(".")]
     if (scene.figure in OBJECTS or scene.figure in UPRIGHT) and rng.random() < BACKGROUND_TOLD:
         parts.append(_pick(BACKDROPS, rng).format(scene.background))
     if scene.companion is not None:
         parts.append(_pick(BESIDES, rng).format(scene.companion))
-    return " ".join(parts)
+    return " ".join(parts) + "."
+
+
+@cache
+def _openings() -> list[str]:
+    return prompt_pool("clipn128_clean")
 
 
 def _pick(choices: Sequence[str], rng: Generator) -> str:

@@ -1,0 +1,217 @@
+"""Checkpoints and backbones: what is written is what is read, and nothing else is."""
+
+import json
+import os
+import pickle
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+import clipn
+from clipn.backbone import FORMAT, architecture, fetch_pretrained, load_backbone, read_safetensors, save_backbone
+from clipn.checkpoint import FORMAT as CHECKPOINT
+from clipn.checkpoint import save_checkpoint
+from clipn.errors import ClipnError
+from tests.tiny_model import ARCHITECTURE, tiny_clip, tiny_model
+
+METADATA = {"run": "tiny/learnable/1", "seed": "1", "settings": '{"epochs": 2}'}
+PROMPTS = 3
+
+
+def write_checkpoint(path: Path) -> Path:
+    model = tiny_model(prompts=PROMPTS)
+    nn.init.normal_(model.no.prompts, generator=torch.Generator().manual_seed(1))
+    save_checkpoint(path, model, ARCHITECTURE, METADATA)
+    return path
+
+
+def write_backbone(path: Path) -> Path:
+    save_backbone(path, tiny_clip(), ARCHITECTURE, "tiny")
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_backbone(tmp_path_factory.mktemp("backbone") / "backbone.safetensors")
+
+
+def complaint_of(read: Callable[[Path], object], path: Path) -> str:
+    """The one line that reading a bad file gives."""
+    with pytest.raises(ClipnError) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+READERS = [clipn.load, load_backbone]
+
+
+def test_checkpoint_round_trip(checkpoint: Path) -> None:
+    model = clipn.load(str(checkpoint))
+    original = tiny_model(prompts=PROMPTS)
+    nn.init.normal_(original.no.prompts, generator=torch.Generator().manual_seed(1))
+    original.requires_grad_(False)
+    tokens = model.tokenizer(["a photo of a dog", "no dog"])
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.encode_image(images), original.encode_image(images))
+    assert torch.equal(model.encode_text(tokens), original.encode_text(tokens))
+    assert torch.equal(model.encode_no_text(tokens), original.encode_no_text(tokens))
+    assert (model.encode_no_text(tokens) - model.encode_text(tokens)).abs().max() > 0.01
+    assert model.logit_scale == original.logit_scale
+
+
+def test_loaded_models_are_for_evaluation(checkpoint: Path) -> None:
+    model = clipn.load(checkpoint)
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_an_untrained_checkpoint_says_no_as_it_says_yes(tmp_path: Path) -> None:
+    """Exactly, so that the control's scores are all one half and not the noise of rounding."""
+    save_checkpoint(tmp_path / "copy.safetensors", tiny_model(), ARCHITECTURE, {})
+    model = clipn.load(tmp_path / "copy.safetensors")
+    tokens = model.tokenizer(["a photo of a dog", "x"])
+    assert torch.equal(model.encode_no_text(tokens), model.encode_text(tokens))
+
+
+def test_checkpoint_metadata(checkpoint: Path) -> None:
+    tensors, metadata = read_safetensors(checkpoint, CHECKPOINT)
+    assert METADATA.items() < metadata.items()
+    assert json.loads(metadata["architecture"]) == ARCHITECTURE
+    assert len(tensors["no.prompts"]) == PROMPTS
+
+
+def test_backbone_round_trip(backbone: Path) -> None:
+    model, config = load_backbone(backbone)
+    original = tiny_clip()
+    assert config == ARCHITECTURE
+    assert not model.training
+    assert model.state_dict().keys() == original.state_dict().keys()
+    assert all(torch.equal(tensor, original.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert read_safetensors(backbone, FORMAT)[1]["name"] == "tiny"
+
+
+@pytest.mark.parametrize(("write", "first"), [(write_checkpoint, "checkpoint"), (write_backbone, "backbone")])
+def test_same_content_gives_the_same_bytes(
+    request: pytest.FixtureRequest, tmp_path: Path, write: Callable[[Path], Path], first: str
+) -> None:
+    assert write(tmp_path / "again.safetensors").read_bytes() == request.getfixturevalue(first).read_bytes()
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("share", [0, 1e-6, 0.5, 0.999999])
+def test_truncated_files_are_refused(
+    checkpoint: Path, tmp_path: Path, read: Callable[[Path], object], share: float
+) -> None:
+    path = tmp_path / "cut.safetensors"
+    content = checkpoint.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "not a whole safetensors file" in complaint_of(read, path)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_pickles_are_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "epoch_10.pt")
+    assert "not a whole safetensors file" in complaint_of(read, tmp_path / "epoch_10.pt")
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_missing_files(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    assert "no such file" in complaint_of(read, tmp_path / "absent.safetensors")
+
+
+def test_a_backbone_is_no_checkpoint_and_the_reverse(backbone: Path, checkpoint: Path) -> None:
+    assert "holds 'clipn-backbone-1', expected 'clipn-checkpoint-1'" in complaint_of(clipn.load, backbone)
+    assert "holds 'clipn-checkpoint-1', expected 'clipn-backbone-1'" in complaint_of(load_backbone, checkpoint)
+
+
+def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(1)}, path, {"format": "pt"})
+    assert "expected 'clipn-checkpoint-1'" in complaint_of(clipn.load, path)
+
+
+# Architectures and pretrained weights
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(f"network: {arguments}")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="module")
+def named_architecture(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny architecture under a name that open_clip knows."""
+    path = tmp_path_factory.mktemp("architecture") / "clipn-tiny.json"
+    path.write_text(json.dumps(ARCHITECTURE))
+    open_clip.add_model_config(path)
+    return path.stem
+
+
+def test_architecture_by_name_and_by_file(tmp_path: Path) -> None:
+    (tmp_path / "tiny.json").write_text(json.dumps(ARCHITECTURE))
+    assert architecture(str(tmp_path / "tiny.json")) == ARCHITECTURE
+    assert architecture("ViT-B-16")["text_cfg"]["context_length"] == 77
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("name", "tag", "complaint"),
+    [
+        ("ViT-B-17", "openai", "architecture: open_clip has no 'ViT-B-17'"),
+        ("ViT-B-16", "laion3b", "pretrained: ViT-B-16 has no 'laion3b'; choose one of openai, .*laion2b_s34b_b88k"),
+        ("absent.json", "openai", r"absent\.json: no such file"),
+    ],
+)
+def test_unknown_names_are_refused_before_any_network(name: str, tag: str, complaint: str) -> None:
+    with pytest.raises(ClipnError, match=complaint):
+        fetch_pretrained(name, tag)
+
+
+def test_local_weights(named_architecture: str, tmp_path: Path) -> None:
+    original = tiny_clip(seed=5)
+    torch.save(original.state_dict(), tmp_path / "weights.pt")
+    model, config = fetch_pretrained(named_architecture, str(tmp_path / "weights.pt"))
+    assert config == ARCHITECTURE
+    assert all(torch.equal(tensor, original.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+class Malicious:
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.witness),)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle", "rubbish", "nothing"])
+def test_bad_local_weights_are_one_line_and_do_not_run(named_architecture: str, tmp_path: Path, how: str) -> None:
+    path, malicious = tmp_path / "weights.pt", Malicious(tmp_path / "ran")
+    if how == "torch":
+        torch.save({"state_dict": malicious}, path)
+    else:
+        path.write_bytes({"pickle": pickle.dumps(malicious, protocol=2), "rubbish": b"rubbish", "nothing": b""}[how])
+    with pytest.raises(ClipnError, match="could not be loaded") as caught:
+        fetch_pretrained(named_architecture, str(path))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,103 @@
+"""Prompt pools and class names: sizes, proofs, the released quirks; and what must not import torch."""
+
+import pkgutil
+import subprocess
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+import clipn.data
+from clipn import prompts
+from clipn.errors import ClipnError
+from clipn.prompts import POOLS, imagenet_classnames, lines_sha256, prompt_pool
+
+VIDEO_GAME_LINES = {31: "a {} in a video game.", 36: "the {} in a video game."}
+DROPPED_LINES = 16
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sha256"),
+    [
+        ("clipn128", 128, "19632c6e00132f9a3d4eaa6ea5f06d1ba019daea1b8ae34c276a05171743799b"),
+        ("clipn128_clean", 128, "6bbdbaeb0f12927c352fe31384abb9366319cdc9f3581ac8cbcbce5c7c7fff19"),
+    ],
+)
+def test_released_pools_hash_as_measured(name: str, size: int, sha256: str) -> None:
+    assert len(prompt_pool(name)) == size
+    assert lines_sha256(prompt_pool(name)) == sha256
+
+
+def test_the_80_templates_are_those_of_openai() -> None:
+    named = [template.replace("{}", "{c}") for template in prompt_pool("openai80")]
+    assert len(named) == 80
+    assert lines_sha256(named) == "639a1cf9e5e9f6bb6806145a01767bf24ea262e4311edec9db31fa73ad1a7dc5"
+
+
+def test_single() -> None:
+    assert prompt_pool("single") == ["a photo of a {}."]
+
+
+@pytest.mark.parametrize("name", list(POOLS))
+def test_every_template_takes_one_name(name: str) -> None:
+    assert all(template.count("{}") == 1 for template in prompt_pool(name))
+    assert all("{" not in template.format("tench") for template in prompt_pool(name))
+
+
+def test_every_released_line_is_quoted_and_two_have_a_stray_comma() -> None:
+    pool = prompt_pool("clipn128")
+    assert [number for number, line in enumerate(pool, 1) if line.endswith("',")] == [35, 99]
+    assert [line.removesuffix(",") for line in pool] == [f"'{line}'" for line in prompt_pool("clipn128_clean")]
+
+
+def test_second_half_says_with_and_the_video_games_appearing() -> None:
+    pool = prompt_pool("clipn128_clean")
+    for number, (first, second) in enumerate(zip(pool[:64], pool[64:], strict=True), 1):
+        if number in VIDEO_GAME_LINES:
+            assert first == VIDEO_GAME_LINES[number]
+            assert second == first.replace(" in ", " appearing in ")
+        else:
+            assert second == first.replace(" of ", " with ") != first
+
+
+def test_first_half_is_openai_less_sixteen() -> None:
+    openai, first = prompt_pool("openai80"), prompt_pool("clipn128_clean")[:64]
+    dropped = [template for template in openai if template not in first]
+    assert [template for template in openai if template in first] == first
+    assert len(dropped) == DROPPED_LINES
+    assert {"art of the {}.", "itap of my {}.", "a photo of a hard to see {}."} < set(dropped)
+
+
+def test_class_names() -> None:
+    names = imagenet_classnames()
+    twice = {name for name, times in Counter(names).items() if times > 1}
+    assert len(names) == 1000
+    assert names[0] == "tench"
+    assert {name: [row for row, other in enumerate(names) if other == name] for name in twice} == {
+        "missile": [657, 744],
+        "sunglasses": [836, 837],
+    }
+    assert lines_sha256(names) == "8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4"
+
+
+def test_lists_that_open_clip_changed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = SimpleNamespace(IMAGENET_CLASSNAMES=["tench"], OPENAI_IMAGENET_TEMPLATES=["a {}.".format])
+    monkeypatch.setattr(prompts, "_metadata", lambda: changed)
+    with pytest.raises(ClipnError, match="class names differ from the released ones"):
+        imagenet_classnames()
+    with pytest.raises(ClipnError, match="prompt templates differ from the released ones"):
+        prompt_pool("clipn128")
+
+
+def test_unknown_pool() -> None:
+    with pytest.raises(ClipnError, match="no pool 'clipn'; choose one of clipn128, clipn128_clean, openai80, single"):
+        prompt_pool("clipn")
+
+
+def test_steps_without_torch_do_not_import_it() -> None:
+    of_data = [f"clipn.data.{module.name}" for module in pkgutil.iter_modules(clipn.data.__path__)]
+    modules = ["clipn.cli", "clipn.config", "clipn.evaluate", "clipn.prompts", "clipn.report.build", "clipn.study"]
+    code = f"import sys, {', '.join(modules + of_data)}; print('torch' in sys.modules, 'open_clip' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "False"]
