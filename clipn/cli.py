@@ -1,6 +1,7 @@
 """The command line: one subcommand per step; each parses, calls and prints, and imports only what it needs."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ app.add_typer(data_app, name="data")
 app.add_typer(backbone_app, name="backbone")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
+
+SPIN_COUNT = "10000"
+"""How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
@@ -316,6 +320,7 @@ class _Tee:
 
 def main() -> None:
     """Run the command line; a person's mistake is one line and exit status 1."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     try:
         app()
     except ClipnError as error:

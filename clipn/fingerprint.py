@@ -48,12 +48,13 @@ def _tree(name: str) -> str:
     tree = ast.parse(ast.unparse(_parsed(name)))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            del body[0]
+        if isinstance(body, list):
+            body[:] = [statement for statement in body if not _is_docstring(statement)]
     return ast.dump(tree)
 
 
 def _is_docstring(node: ast.AST) -> bool:
+    """Whether a statement is a text alone: of a module, class or function, or of the attribute above it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 

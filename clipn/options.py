@@ -46,19 +46,22 @@ def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
     try:
         return model(**values)
     except ValidationError as error:
-        raise ClipnError(f"--{first_complaint(error)}") from error
+        name, reason = first_complaint(error).split(": ", 1)
+        raise ClipnError(f"--{name.replace('_', '-')}: {reason}") from error
 
 
 def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
     """`ID:OOD,OOD` texts as a mapping.
 
     Raises:
-        ClipnError: a text has another form.
+        ClipnError: a text has another form, or an ID dataset occurs twice.
     """
-    pairs = {}
+    pairs: dict[str, list[str]] = {}
     for text in texts:
-        known, colon, unknown = text.partition(":")
-        if not (known and colon and unknown):
+        known, _, unknown = text.partition(":")
+        if not (known and all(unknown.split(","))):
             raise ClipnError(f"--pair {text!r}: write it as ID:OOD,OOD, e.g. imagenet:sun,places")
+        if known in pairs:
+            raise ClipnError(f"--pair {text!r}: {known} is given twice; name all its OOD datasets in one --pair")
         pairs[known] = unknown.split(",")
     return pairs

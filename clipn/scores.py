@@ -24,6 +24,14 @@ def _msp(yes: Array, no: Array, logit_scale: float) -> Array:
     return np.asarray(np.exp(log_softmax(yes, axis=1).max(axis=1)))
 
 
+def _msp_log_odds(yes: Array, no: Array) -> Array:
+    rows = np.arange(len(yes))
+    winner = yes.argmax(axis=1)
+    others = yes.copy()
+    others[rows, winner] = -np.inf
+    return np.asarray(yes[rows, winner] - logsumexp(others, axis=1)) if yes.shape[1] > 1 else np.zeros(len(yes))
+
+
 def _max_logit(yes: Array, no: Array, logit_scale: float) -> Array:
     return np.asarray(yes.max(axis=1))
 
@@ -72,6 +80,7 @@ class Score:
     label: str
     function: Callable[[Array, Array, float], Array]
     needs_no: bool = False
+    log_odds: Callable[[Array, Array], Array] | None = None
 
     def __call__(self, yes_logits: Logits, no_logits: Logits | None = None, logit_scale: float = 100.0) -> Any:
         """Scores (n,) float64, higher = more in-distribution; logits as in the module's description.
@@ -79,21 +88,33 @@ class Score:
         Raises:
             ClipnError: the method needs `no_logits` and got none, shapes differ, or a logit is not finite.
         """
+        yes, no = self._checked(yes_logits, no_logits)
+        return _like(self.function(yes, no, logit_scale), yes_logits)
+
+    def ranking(self, yes_logits: Logits, no_logits: Logits | None = None, logit_scale: float = 100.0) -> Any:
+        """The same order without ties by saturation: log-odds of a probability, else the score itself.
+
+        A probability in float64 is 1 for every logit gap above 37; its log-odds tell such images apart.
+        """
+        if self.log_odds is None:
+            return self(yes_logits, no_logits, logit_scale)
+        return _like(self.log_odds(*self._checked(yes_logits, no_logits)), yes_logits)
+
+    def _checked(self, yes_logits: Logits, no_logits: Logits | None) -> tuple[Array, Array]:
         if self.needs_no and no_logits is None:
             raise ClipnError(f"method {self.name}: needs the logits of a `no` text tower")
-        yes, no = _both(yes_logits, yes_logits if no_logits is None else no_logits)
-        return _like(self.function(yes, no, logit_scale), yes_logits)
+        return _both(yes_logits, yes_logits if no_logits is None else no_logits)
 
 
 SCORES: dict[str, Score] = {
     score.name: score
     for score in (
-        Score("msp", "MSP", _msp),
+        Score("msp", "MSP", _msp, log_odds=_msp_log_odds),
         Score("max_logit", "MaxLogit", _max_logit),
         Score("energy", "Energy", _energy),
         Score("mcm", "MCM", _mcm),
-        Score("ctw", "CLIPN-CTW", _ctw, needs_no=True),
-        Score("atd", "CLIPN-ATD", _atd, needs_no=True),
+        Score("ctw", "CLIPN-CTW", _ctw, needs_no=True, log_odds=_ctw_log_odds),
+        Score("atd", "CLIPN-ATD", _atd, needs_no=True, log_odds=_atd_log_odds),
     )
 }
 

@@ -68,8 +68,8 @@ def score_run(
         datasets: files of every dataset named in `pairs`.
         prompts: prompt pool.
         logit_scale: what multiplies cosines.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method, and for methods
-            with a threshold-free rule a bool column `accepts_<rule>`.
+        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), and
+            for methods with a threshold-free rule a bool column `accepts_<rule>`.
         device: where texts are encoded.
 
     Raises:
@@ -127,6 +127,6 @@ def _score_rows(
     yes = logit_scale * (features @ yes_weights.T)
     no = None if no_weights is None else logit_scale * (features @ no_weights.T)
     columns = {"prediction": yes.argmax(axis=1).astype(np.int32)}
-    columns |= {method: SCORES[method](yes, no, logit_scale) for method in methods}
+    columns |= {method: SCORES[method].ranking(yes, no, logit_scale) for method in methods}
     columns |= {f"accepts_{rule}": accepts(rule, yes, no) for rule in RULES if rule in methods}
     return pd.DataFrame(columns)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
+
 SHARED = Path(os.environ.get("CLIPN_TEST_DATA", Path(__file__).parents[2] / "shared"))
 lacking_data: list[str] = []
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clipn.data.archives import write_archive
-from clipn.data.captions import COLUMNS, prepare_captions, read_captions
+from clipn.data.captions import CC3M_IMAGE, COLUMNS, prepare_captions, read_captions
 from clipn.data.registry import Archive, CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.prompts import prompt_pool
@@ -54,17 +54,17 @@ def test_a_caption_may_start_with_a_quotation_mark(tmp_path: Path) -> None:
     (tmp_path / "c.tsv").write_bytes(tsv(*rows))
     table, statistics = prepared(tmp_path, cc3m=cc3m(rows=len(QUOTED)))
     assert table["caption"].tolist() == [caption.strip() for caption in QUOTED]
-    assert table["image"].tolist() == [f"{number}.jpg" for number in range(len(QUOTED))]
+    assert table["image"].tolist() == [CC3M_IMAGE.format(row) for row in range(len(QUOTED))]
     assert statistics == {"cc3m": {"rows": 11, "empty": 0, "kept": 11}}
 
 
 def test_columns_keys_and_paths(tmp_path: Path) -> None:
-    (tmp_path / "c.tsv").write_bytes(tsv("a dog\thttps://host:80/a/b.jpg?size=1#x", "a cat\thttp://h/c.jpg"))
+    (tmp_path / "c.tsv").write_bytes(tsv("a dog\thttps://host:80/a/b.jpg", "a cat\thttp://h/c.jpg"))
     table, _ = prepared(tmp_path, cc3m=cc3m())
     assert list(table.columns) == COLUMNS
     assert table.to_numpy().tolist() == [
-        ["000000000", "cc3m", "a/b.jpg", "a dog"],
-        ["000000001", "cc3m", "c.jpg", "a cat"],
+        ["000000000", "cc3m", "cc3m/000000000.jpg", "a dog"],
+        ["000000001", "cc3m", "cc3m/000000001.jpg", "a cat"],
     ]
 
 
@@ -72,8 +72,8 @@ def test_white_space_is_normalised_and_empty_captions_are_counted(tmp_path: Path
     (tmp_path / "c.tsv").write_bytes(tsv(" a\u00a0 dog  runs \th://h/1", " \th://h/2", "\th://h/3", "cat\th://h/4"))
     table, statistics = prepared(tmp_path, cc3m=cc3m(rows=4))
     assert table[["key", "image", "caption"]].to_numpy().tolist() == [
-        ["000000000", "1", "a dog runs"],
-        ["000000001", "4", "cat"],
+        ["000000000", CC3M_IMAGE.format(0), "a dog runs"],
+        ["000000001", CC3M_IMAGE.format(3), "cat"],
     ]
     assert statistics == {"cc3m": {"rows": 4, "empty": 2, "kept": 2}}
 
@@ -84,7 +84,7 @@ def test_lines_end_at_line_feeds_only(tmp_path: Path, end: str) -> None:
     text = "".join(f"{caption}\th://h/{number}{end}" for number, caption in enumerate(captions))
     (tmp_path / "c.tsv").write_bytes(text.encode())
     table, _ = prepared(tmp_path, cc3m=cc3m(rows=len(captions)))
-    assert table["image"].tolist() == [str(number) for number in range(len(captions))]
+    assert table["image"].tolist() == [CC3M_IMAGE.format(row) for row in range(len(captions))]
     assert table["caption"].tolist() == [" ".join(caption.split()) for caption in captions]
 
 
@@ -153,7 +153,7 @@ def test_several_sources_are_numbered_through(tmp_path: Path) -> None:
     table, statistics = prepared(tmp_path, flickr8k=in_archive("flickr8k"), cc3m=cc3m())
     assert table.to_numpy().tolist() == [
         ["000000000", "flickr8k", "f/images/0.jpg", "one two"],
-        ["000000001", "cc3m", "1.jpg", "a dog"],
+        ["000000001", "cc3m", CC3M_IMAGE.format(0), "a dog"],
     ]
     assert statistics["flickr8k"] == {"rows": 2, "empty": 1, "kept": 1}
 

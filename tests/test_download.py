@@ -16,7 +16,7 @@ from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 
 BODY = bytes(range(256)) * 999
-PROOFS = {
+PROOFS: dict[str, dict[str, str | int]] = {
     "sha256": {"sha256": hashlib.sha256(BODY).hexdigest()},
     "md5": {"md5": hashlib.md5(BODY).hexdigest()},
     "bytes": {"bytes": len(BODY)},
@@ -93,8 +93,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-def archive(*addresses: str, **fields: object) -> Archive:
-    return Archive.model_validate({"file": "a.tar.gz", "addresses": list(addresses), **PROOFS["sha256"], **fields})
+def archive(*addresses: str, proof: str = "sha256", **fields: object) -> Archive:
+    return Archive.model_validate({"file": "a.tar.gz", "addresses": list(addresses), **PROOFS[proof], **fields})
 
 
 def refusal(record: Archive, folder: Path) -> str:
@@ -108,7 +108,7 @@ def refusal(record: Archive, folder: Path) -> str:
 
 @pytest.mark.parametrize("proof", list(PROOFS))
 def test_a_file_that_is_what_the_record_says(server: Server, tmp_path: Path, proof: str) -> None:
-    record = Archive(file="a.tar.gz", addresses=[server.at("/a")], **PROOFS[proof])
+    record = archive(server.at("/a"), proof=proof)
     fetch_archive(record, tmp_path, tmp_path / "new" / "a.tar.gz")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.tar.gz"]
     assert (tmp_path / "new" / "a.tar.gz").read_bytes() == BODY
@@ -169,6 +169,15 @@ def test_a_server_in_lasting_trouble_is_given_up(server: Server, tmp_path: Path,
     assert pauses == [1, 2]
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+def test_a_server_that_says_no_is_not_asked_again(
+    server: Server, tmp_path: Path, pauses: list[float], status: int
+) -> None:
+    assert f"HTTP {status}" in refusal(archive(server.at("/a", Answer(status=status))), tmp_path)
+    assert server.requests == ["/a"]
+    assert pauses == []
+
+
 def test_no_server(server: Server, tmp_path: Path, pauses: list[float]) -> None:
     with Server() as closed:
         address = closed.at("/a")
@@ -214,7 +223,7 @@ def test_a_corrupted_file_does_not_verify(tmp_path: Path, proof: str) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(BODY[:-1] + (b"" if proof == "bytes" else b"\0"))
     with pytest.raises(ClipnError, match=r"a\.tar\.gz: .*; delete it and fetch it again"):
-        verify_archive(Archive(file="a.tar.gz", **PROOFS[proof]), path)
+        verify_archive(archive(proof=proof), path)
 
 
 def test_a_missing_file_does_not_verify(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_fpr_interpolates_the_sweep(known: list[float], unknown: list[float], tp
 
 def test_untied_scores() -> None:
     draw = np.random.default_rng(3)
-    known, unknown = draw.normal(1, 1, 37), draw.normal(0, 1, 53)
+    known, unknown = draw.normal(1, 1, 37).tolist(), draw.normal(0, 1, 53).tolist()
     assert auroc(known, unknown) == pytest.approx(counted_auroc(known, unknown), abs=1e-12)
     assert fpr(known, unknown) == pytest.approx(swept_fpr(known, unknown, 0.95), abs=1e-12)
 

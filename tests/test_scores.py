@@ -198,3 +198,23 @@ def test_bad_logits_are_refused(yes: Array, no: Array, complaint: str) -> None:
 def test_unknown_rule() -> None:
     with pytest.raises(ClipnError, match="rule 'msp': choose one of ctw, atd"):
         accepts("msp", *logits())
+
+
+@pytest.mark.parametrize("method", SCORES)
+@few
+@given(both=both_logits)
+def test_ranking_orders_as_the_score_does(method: str, both: tuple[Array, Array]) -> None:
+    yes, no = both
+    score, ranking = SCORES[method](yes, no), SCORES[method].ranking(yes, no)
+    if SCORES[method].log_odds and not (method == "msp" and yes.shape[1] == 1):
+        np.testing.assert_allclose(1 / (1 + np.exp(-ranking)), score, rtol=1e-9)
+    elif SCORES[method].log_odds is None:
+        np.testing.assert_array_equal(ranking, score)
+
+
+@pytest.mark.parametrize("method", ["msp", "ctw", "atd"])
+def test_ranking_tells_images_apart_where_the_probability_is_one(method: str) -> None:
+    yes, no = np.array([[50.0, 0.0], [90.0, 0.0]]), np.array([[0.0, 0.0], [0.0, 0.0]])
+    assert SCORES[method](yes, no).tolist() == [1.0, 1.0]
+    first, second = SCORES[method].ranking(yes, no)
+    assert first < second

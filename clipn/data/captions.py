@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -13,6 +12,9 @@ from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import atomic, require, write_json
 from clipn.prompts import prompt_pool
+
+CC3M_IMAGE = "cc3m/{:09d}.jpg"
+"""Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
 
 COLUMNS = ["key", "source", "image", "caption"]
 """key: nine digits, the row; image: path inside the source's image archive."""
@@ -76,11 +78,11 @@ def _tab_separated(path: Path, lines: Iterable[bytes]) -> Iterator[list[str]]:
 
 
 def _cc3m(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """Headerless `caption TAB address`; the address's path names the image in the archive."""
+    """Headerless `caption TAB address`; the row names the image in the archive."""
     path = _caption_file(source, folder)
     with require(path).open("rb") as lines:
-        for caption, address in _tab_separated(path, lines):
-            yield urlsplit(address).path.lstrip("/"), caption
+        for row, (caption, _) in enumerate(_tab_separated(path, lines)):
+            yield CC3M_IMAGE.format(row), caption
 
 
 def _member_lines(source: CaptionSource, folder: Path, ending: str) -> Iterable[bytes]:

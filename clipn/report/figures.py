@@ -27,6 +27,7 @@ from clipn.report.style import (
     method_colour,
     panel_grid,
 )
+from clipn.scores import SCORES
 
 _BINS = 40
 
@@ -178,7 +179,8 @@ def _histogram_row(row: Sequence[Axes], item: Series, sets: Sequence[str]) -> No
                 axes.stairs(density, bins, color=colour, linewidth=0.8, label=colour)
         axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.set_yticks([])
-    row[0].set_ylabel(item.label.replace(" (", "\n("))
+    unit = "\nlog-odds" if item.method in SCORES and SCORES[item.method].log_odds else ""
+    row[0].set_ylabel(item.label.replace(" (", "\n(") + unit)
 
 
 def _bins(scores: Scores) -> Scores:

@@ -1,0 +1,102 @@
+"""The fingerprint reacts to what code does, and to nothing else."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clipn import fingerprint as module
+from clipn import losses
+from clipn.fingerprint import fingerprint
+
+
+def forget() -> None:
+    for cached in (module._parsed, module._tree, module._imports):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the package that may be edited."""
+    copy = tmp_path / "clipn"
+    shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "PACKAGE", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def changes(edit: Callable[[], object], *modules: str) -> bool:
+    """Whether `edit` changes the fingerprint of `modules`."""
+    before = fingerprint(*modules)
+    edit()
+    forget()
+    return fingerprint(*modules) != before
+
+
+def replaced(path: Path, old: str, new: str) -> Callable[[], object]:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    return lambda: path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+HARMLESS = {
+    "comment": ("import torch\n", "# a comment\nimport torch  # another\n"),
+    "layout": ("def tso(yes: Tensor, no: Tensor, eps", "def tso(\n    yes: Tensor,\n    no: Tensor, eps"),
+    "parentheses and quotes": ("return 2 - distance.mean()", "return (2 - (distance.mean()))"),
+    "docstring of a module": ("The two CLIPN losses", "Both losses"),
+    "docstring of a function": ("Text semantic-opposite loss", "TSO"),
+    "docstring removed": (f'"""{losses.__doc__}"""\n', ""),
+}
+
+HARMFUL = {
+    "number": ("eps: float = 1e-4", "eps: float = 1e-5"),
+    "operator": ("2 - distance.mean()", "2 + distance.mean()"),
+    "order": ("return matched, unmatched", "return unmatched, matched"),
+    "new import": ("import torch\n", "import torch\nimport clipn.prompts\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), HARMLESS.values(), ids=HARMLESS)
+def test_words_and_layout_do_not_count(package: Path, old: str, new: str) -> None:
+    assert not changes(replaced(package / "losses.py", old, new), "clipn.losses")
+
+
+def test_docstrings_of_attributes_do_not_count(package: Path) -> None:
+    assert not changes(replaced(package / "scores.py", "Methods that decide", "All that decide"), "clipn.scores")
+
+
+def test_text_that_a_program_uses_counts(package: Path) -> None:
+    assert changes(replaced(package / "scores.py", '"CLIPN-CTW"', '"CTW"'), "clipn.scores")
+
+
+@pytest.mark.parametrize(("old", "new"), HARMFUL.values(), ids=HARMFUL)
+def test_code_counts_wherever_it_is_imported(package: Path, old: str, new: str) -> None:
+    edit = replaced(package / "losses.py", old, new)
+    before = fingerprint("clipn.scoring")
+    assert changes(edit, "clipn.train")
+    assert fingerprint("clipn.scoring") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "step", "counts"),
+    [
+        ("errors.py", "clipn.train", True),  # imported by all that train imports
+        ("data/archives.py", "clipn.data.shards", True),
+        ("data/__init__.py", "clipn.data.shards", False),  # nobody imports the package for itself
+        ("cli.py", "clipn.train", False),
+        ("report/html.py", "clipn.train", False),
+        ("progress.py", "clipn.data.download", True),
+    ],
+)
+def test_a_step_depends_on_what_it_imports(package: Path, file: str, step: str, counts: bool) -> None:
+    path = package / file
+    assert changes(lambda: path.write_text(path.read_text() + "\nADDED = 1\n"), step) is counts
+
+
+def test_all_modules_of_a_step_count(package: Path) -> None:
+    both = fingerprint("clipn.losses", "clipn.metrics")
+    assert fingerprint("clipn.metrics", "clipn.losses") == both
+    assert len({both, fingerprint("clipn.losses"), fingerprint("clipn.metrics")}) == 3
+    assert len(both) == 16
