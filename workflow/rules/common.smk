@@ -38,6 +38,8 @@ LOGS = f"logs/{study.study}"
 REGISTRY = study.registry or f"{STUDY}/archives/mirror/datasets.yaml"
 GENERATED_REGISTRY = [] if study.registry else [REGISTRY]
 """A generated registry is an input like any other; of a written one, only the records that a rule uses count."""
+TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
+PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 PLAIN = "none"
 """Variant of the methods that need no "no" tower."""
 
@@ -161,6 +163,52 @@ def score_model(wildcards):
     return {
         "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
     }
+
+
+def data_files():
+    """Archives, datasets, captions and shards."""
+    names = [*study.captions.sources, *study.datasets]
+    return [
+        *GENERATED_REGISTRY,
+        *(path for name in names for path in archive_paths(name)),
+        *(
+            f"{STUDY}/datasets/{name}/{file}"
+            for name in study.datasets
+            for file in ("manifest.parquet", "dataset.json")
+        ),
+        f"{STUDY}/captions/captions.parquet",
+        f"{STUDY}/captions/statistics.json",
+        f"{STUDY}/shards/index.json",
+        *shard_paths(),
+    ]
+
+
+def model_files():
+    """Backbones, what they say of the captions, and the runs."""
+    folders = ("backbones", "caption_features")
+    return [
+        *(
+            f"{STUDY}/{folder}/{name}.safetensors"
+            for name in study.backbones
+            for folder in folders
+        ),
+        *(f"{STUDY}/backbones/{name}.csv" for name in TRAINED),
+        *run_paths("runs", ".safetensors", plain=False),
+        *run_paths("runs", ".csv", plain=False),
+    ]
+
+
+def feature_files():
+    """Image features, scores and metrics."""
+    return [
+        *(
+            f"{STUDY}/features/{backbone}/{name}.safetensors"
+            for backbone in study.backbones
+            for name in study.datasets
+        ),
+        *run_paths("scores", ".parquet"),
+        *run_paths("metrics", ".json"),
+    ]
 
 
 def at_both_places(files):

@@ -1,8 +1,5 @@
 """Backbones and the runs trained on them."""
 
-TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
-PRETRAINED = [name for name in study.backbones if name not in TRAINED]
-
 if TRAINED:
 
     rule train_backbone:
