@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from clipn.errors import ClipnError
 from clipn.files import atomic, read_json, require
+from clipn.model import require_clip_text_tower
 
 FORMAT = "clipn-backbone-1"
 HEADER = "clipn"
@@ -86,6 +87,7 @@ def fetch_pretrained(name: str, pretrained: str) -> tuple[open_clip.CLIP, dict[s
         raise ClipnError(
             f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network or the file"
         ) from error
+    require_clip_text_tower(model)
     return model.eval(), config
 
 

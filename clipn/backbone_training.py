@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from clipn.backbone import architecture, build, preprocess, save_backbone
-from clipn.config import BackboneTraining
 from clipn.data.shards import Sample
 from clipn.model import encode_text, require_clip_text_tower
 from clipn.optimiser import adamw, learning_rate, set_learning_rate
 from clipn.progress import tracked
+from clipn.settings import BackboneTraining
 from clipn.steps import StepLog, batches, count_steps
 
 MAX_LOGIT_SCALE = math.log(100)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated
@@ -10,10 +11,10 @@ from typing import IO, Annotated
 import typer
 
 from clipn import progress
-from clipn.config import BackboneTraining, Demo, Variant
 from clipn.errors import ClipnError
 from clipn.options import options_from, parse_pairs
 from clipn.report.cli import app as report_app
+from clipn.settings import BackboneTraining, Demo, Variant
 
 app = typer.Typer(
     name="clipn",
@@ -70,15 +71,11 @@ def fetch(
     registry: RegistryFile,
     output: Output,
 ) -> None:
-    """Fetch one archive and check its size and checksums; an archive already there is checked only."""
-    from clipn.data.download import fetch_archive, verify_archive
+    """Fetch one archive, or take it from downloads/, and check its size and checksums."""
+    from clipn.data.download import fetch_archive
     from clipn.data.registry import load_registry
 
-    archive = load_registry(registry).archive(name, file)
-    if output.exists():
-        verify_archive(archive, output)
-    else:
-        fetch_archive(archive, registry.parent, output)
+    fetch_archive(load_registry(registry).archive(name, file), registry.parent, output)
 
 
 @data_app.command()
@@ -289,7 +286,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    """Copy standard error, tracebacks included, to a log file."""
+    """Copy standard error and whatever ends the command to a log file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
         log.write(f"{' '.join(sys.argv)}\n")
@@ -298,6 +295,9 @@ def _logged(path: Path) -> Iterator[None]:
             yield
         except ClipnError as error:
             log.write(f"error: {error}\n")
+            raise
+        except Exception:
+            traceback.print_exc(file=log)
             raise
         finally:
             sys.stderr = terminal
@@ -325,4 +325,7 @@ def main() -> None:
         app()
     except ClipnError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -7,42 +7,13 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from clipn.data.registry import Record
 from clipn.prompts import POOLS
 from clipn.scores import SCORES
+from clipn.settings import BackboneTraining, Demo, Variant
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PLAIN = "none"
+"""Variant of the methods that need no "no" tower."""
+
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
-
-
-class Demo(Record):
-    """The generated world that a study runs on instead of downloads."""
-
-    seed: int = Field(default=0, description="seed of all generated images and captions")
-    captions: int = Field(default=12_000, ge=1, description="number of image-caption rows")
-    images: int = Field(default=600, ge=1, description="images per benchmark dataset")
-
-
-class Optimisation(Record):
-    """AdamW with a cosine schedule to zero, per step."""
-
-    epochs: int = Field(ge=0, description="passes over the captions")
-    batch_size: int = Field(ge=2, description="image-caption samples per step")
-    learning_rate: float = Field(gt=0, description="at the start of the cosine")
-    weight_decay: float = Field(default=0.2, ge=0, description="on tensors with two or more dimensions")
-    warmup_steps: int = Field(default=0, ge=0, description="steps of linear warm-up")
-    threads: int = Field(default=1, ge=1, description="torch threads; sums, and so digits, depend on it")
-
-
-class BackboneTraining(Optimisation):
-    """Training of a small CLIP from scratch on the study's shards."""
-
-    epochs: int = Field(default=14, ge=1, description="passes over the captions")
-    batch_size: int = Field(default=256, ge=2, description="image-caption samples per step")
-    learning_rate: float = Field(default=2e-3, gt=0, description="at the end of the warm-up")
-    warmup_steps: int = Field(default=50, ge=0, description="steps of linear warm-up")
-    logit_scale: float = Field(default=1 / 0.07, gt=0, le=100, description="at the start; CLIP's is 1 / 0.07")
-    flip: bool = Field(default=False, description="mirror images at random")
-    crop: float = Field(default=0.9, gt=0, le=1, description="smallest side of the random crop, as a share")
-    seed: int = Field(default=0, description="seed of weights, order and crops")
-    threads: int = Field(default=2, ge=1, description="torch threads; sums, and so digits, depend on it")
 
 
 class Backbone(Record):
@@ -59,23 +30,19 @@ class Backbone(Record):
         return self
 
 
-class Variant(Optimisation):
-    """How the "no" tower is taught; defaults are those of the authors' released code."""
-
-    epochs: int = Field(default=10, ge=0, description="passes over the captions; 0 leaves the copy untrained")
-    batch_size: int = Field(default=2048, ge=2, description="global batch")
-    learning_rate: float = Field(default=3e-4, gt=0, description="at the start of the cosine")
-    prompts: int = Field(default=16, ge=1, description="size of the bank of learnable prompts")
-    loss_weight: float = Field(default=0.5, gt=0, description="factor of the whole loss: released code 0.5, paper 1")
-    tso_epsilon: float = Field(default=1e-4, ge=0, description="inside TSO's root: released code 1e-4, paper 0")
-
-
 class Run(Record):
     """Trainings of one variant on one backbone."""
 
     backbone: Name
     variant: Name
-    seeds: list[int] = Field(min_length=1, description="one training each")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="one training each")
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed occurs twice; name each once")
+        return seeds
 
 
 class Captions(Record):
@@ -125,6 +92,21 @@ class Study(Record):
         if (self.registry is None) == (self.demo is None):
             raise ValueError("give either `registry` or `demo`")
         return self
+
+    @field_validator("variants")
+    @classmethod
+    def _none_is_taken(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        if PLAIN in variants:
+            raise ValueError(f"{PLAIN!r} names the methods on plain CLIP; call the variant otherwise")
+        return variants
+
+    @field_validator("pairs")
+    @classmethod
+    def _known_against_others(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
+        for known, unknown in pairs.items():
+            if not unknown or known in unknown or len(set(unknown)) < len(unknown):
+                raise ValueError(f"{known}: name one or more other datasets, each once")
+        return pairs
 
     @model_validator(mode="after")
     def _runs_name_what_exists(self) -> "Study":

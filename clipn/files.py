@@ -53,7 +53,7 @@ def require(path: Path) -> Path:
     Raises:
         ClipnError: the file is missing.
     """
-    if not path.exists():
+    if not path.is_file():
         raise ClipnError(f"{path}: no such file; check the path, or make it by running the step that writes it")
     return path
 

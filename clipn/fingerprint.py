@@ -45,15 +45,20 @@ def _parsed(name: str) -> ast.Module:
 
 @cache
 def _tree(name: str) -> str:
-    tree = ast.parse(ast.unparse(_parsed(name)))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            body[:] = [statement for statement in body if not _is_docstring(statement)]
-    return ast.dump(tree)
+    return _dump(ast.parse(ast.unparse(_parsed(name))))
 
 
-def _is_docstring(node: ast.AST) -> bool:
+def _dump(node: object) -> str:
+    """Text of a syntax tree without docstrings and empty fields, which differ between versions of Python."""
+    if isinstance(node, list):
+        return f"[{','.join(_dump(item) for item in node if not _is_docstring(item))}]"
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_dump(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    return repr(node)
+
+
+def _is_docstring(node: object) -> bool:
     """Whether a statement is a text alone: of a module, class or function, or of the attribute above it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from clipn.config import Optimisation
+from clipn.settings import Optimisation
 
 BETAS = (0.9, 0.98)
 EPSILON = 1e-6

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from clipn.backbone import load_backbone, preprocess
@@ -124,9 +125,15 @@ def _score_rows(
     logit_scale: float,
 ) -> pd.DataFrame:
     yes_weights, no_weights = weights
-    yes = logit_scale * (features @ yes_weights.T)
-    no = None if no_weights is None else logit_scale * (features @ no_weights.T)
+    yes = logit_scale * _cosines(features, yes_weights)
+    no = None if no_weights is None else logit_scale * _cosines(features, no_weights)
     columns = {"prediction": yes.argmax(axis=1).astype(np.int32)}
     columns |= {method: SCORES[method].ranking(yes, no, logit_scale) for method in methods}
     columns |= {f"accepts_{rule}": accepts(rule, yes, no) for rule in RULES if rule in methods}
     return pd.DataFrame(columns)
+
+
+def _cosines(features: NDArray[np.float32], weights: Weights) -> NDArray[np.float64]:
+    """(n, classes) products in float64, by torch, whose threads the study fixes."""
+    product: NDArray[np.float64] = (torch.from_numpy(features).double() @ torch.from_numpy(weights).T).numpy()
+    return product

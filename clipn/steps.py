@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clipn.config import Optimisation
 from clipn.errors import ClipnError
 from clipn.files import atomic
 from clipn.progress import progress
+from clipn.settings import Optimisation
 
 
 def count_steps(samples: int, settings: Optimisation) -> int:

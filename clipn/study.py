@@ -38,6 +38,9 @@ def parse_study(config: Mapping[str, Any]) -> Study:
         study = Study.model_validate(dict(config))
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_complaint(error)}") from error
+    for name, backbone in study.backbones.items():
+        if backbone.architecture.endswith(".json") and not Path(backbone.architecture).is_file():
+            raise ClipnError(f"{path}: backbones.{name}.architecture: no file {backbone.architecture}; correct it")
     files = archive_files(study)
     for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
         for name in names:

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
 from clipn.checkpoint import save_checkpoint
-from clipn.config import Variant
 from clipn.features import read_caption_features
 from clipn.losses import itbo, tso
 from clipn.model import CLIPN
 from clipn.optimiser import adamw, learning_rate, set_learning_rate
+from clipn.settings import Variant
 from clipn.steps import StepLog, batches, count_steps
 
 LOSSES = ["matched", "unmatched", "tso", "total"]

@@ -44,7 +44,7 @@ def test_a_missing_archive(clipn: Any, tmp_path: Path) -> None:
     status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--output", tmp_path / "o")
     assert status == 1
     assert lines == [
-        f"error: i.tar.gz: source.tar.gz: no such file; put it at {tmp_path}/o by hand or correct the registry"
+        "error: i.tar.gz: source.tar.gz: no such file; put it at downloads/i.tar.gz or correct the registry"
     ]
     assert left(tmp_path) == set()
 
@@ -108,3 +108,11 @@ def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: P
     write_json(tmp_path / "m.json", {"ood": []})
     assert clipn("report", "summary", tmp_path / "m.json", "--output", tmp_path / "o.json") == (0, [])
     assert (tmp_path / "o.json").read_text() == "{}\n"
+
+
+def test_a_folder_in_place_of_a_file_is_no_traceback(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "o.json").mkdir()
+    write_json(tmp_path / "m.json", {"ood": []})
+    status, lines = clipn("report", "summary", tmp_path / "m.json", "--output", tmp_path / "o.json")
+    assert status == 1
+    assert len(lines) == 1

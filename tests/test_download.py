@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipn.data import download
-from clipn.data.download import fetch_archive, verify_archive
+from clipn.data.download import fetch_archive
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 
@@ -112,7 +112,6 @@ def test_a_file_that_is_what_the_record_says(server: Server, tmp_path: Path, pro
     fetch_archive(record, tmp_path, tmp_path / "new" / "a.tar.gz")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.tar.gz"]
     assert (tmp_path / "new" / "a.tar.gz").read_bytes() == BODY
-    verify_archive(record, tmp_path / "new" / "a.tar.gz")
 
 
 def test_redirects_are_followed(server: Server, tmp_path: Path) -> None:
@@ -150,7 +149,7 @@ def test_a_wrong_answer_is_refused_and_the_next_address_tried(
     complaint = refusal(archive(bad, worse, bytes=len(BODY)), tmp_path)
     assert complaint.startswith("a.tar.gz: ")
     assert re.search(rf"{re.escape(bad)}: .*{reason}.*; {re.escape(worse)}: .*{reason}", complaint)
-    assert f"put it at {tmp_path / 'out' / 'a.tar.gz'} by hand" in complaint
+    assert "put it at downloads/a.tar.gz or correct the registry" in complaint
 
     fetch_archive(archive(bad, good, bytes=len(BODY)), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == BODY
@@ -214,18 +213,25 @@ def test_other_schemes_are_refused(tmp_path: Path) -> None:
 
 def test_an_archive_to_be_fetched_by_hand(tmp_path: Path) -> None:
     complaint = refusal(archive(manual="register at image-net.org"), tmp_path)
-    assert f"put it at {tmp_path / 'out' / 'a.tar.gz'}: register at image-net.org" in complaint
+    assert "put it at downloads/a.tar.gz: register at image-net.org" in complaint
     assert "give an address in the registry" in refusal(archive(), tmp_path)
 
 
+def test_a_file_got_by_hand_is_taken_first(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "a.tar.gz").write_bytes(BODY)
+    record = archive(proof="sha256", manual="register")
+    fetch_archive(record, tmp_path, tmp_path / "out" / "a.tar.gz", tmp_path / "downloads")
+    assert (tmp_path / "out" / "a.tar.gz").read_bytes() == BODY
+    assert (tmp_path / "downloads" / "a.tar.gz").read_bytes() == BODY
+
+
 @pytest.mark.parametrize("proof", ["sha256", "md5", "bytes"])
-def test_a_corrupted_file_does_not_verify(tmp_path: Path, proof: str) -> None:
-    path = tmp_path / "a.tar.gz"
+def test_a_wrong_file_got_by_hand_is_refused_and_kept(tmp_path: Path, proof: str) -> None:
+    path = tmp_path / "downloads" / "a.tar.gz"
+    path.parent.mkdir()
     path.write_bytes(BODY[:-1] + (b"" if proof == "bytes" else b"\0"))
-    with pytest.raises(ClipnError, match=r"a\.tar\.gz: .*; delete it and fetch it again"):
-        verify_archive(archive(proof=proof), path)
-
-
-def test_a_missing_file_does_not_verify(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match="no such file"):
-        verify_archive(archive(), tmp_path / "a.tar.gz")
+    with pytest.raises(ClipnError, match=r"a\.tar\.gz: .*expected"):
+        fetch_archive(archive(proof=proof), tmp_path, tmp_path / "out" / "a.tar.gz", path.parent)
+    assert path.exists()
+    assert not (tmp_path / "out" / "a.tar.gz").exists()

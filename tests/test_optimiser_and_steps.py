@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipn.config import Optimisation
 from clipn.errors import ClipnError
 from clipn.optimiser import adamw, learning_rate, set_learning_rate
+from clipn.settings import Optimisation
 from clipn.steps import StepLog, batches, count_steps
 from tests.golden_model import golden_figures
 from tests.tiny_model import tiny_model

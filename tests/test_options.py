@@ -5,10 +5,10 @@ import typer
 from pydantic import Field
 from typer.testing import CliRunner, Result
 
-from clipn.config import BackboneTraining, Demo, Variant
 from clipn.data.registry import Record
 from clipn.errors import ClipnError
 from clipn.options import options_from, parse_pairs
+from clipn.settings import BackboneTraining, Demo, Variant
 
 
 class Settings(Record):

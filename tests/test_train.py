@@ -12,12 +12,12 @@ import torch
 import clipn
 from clipn.backbone import load_backbone, read_safetensors, save_backbone, write_safetensors
 from clipn.checkpoint import FORMAT
-from clipn.config import Variant
 from clipn.errors import ClipnError
 from clipn.features import CAPTION_FORMAT
 from clipn.losses import itbo, tso
 from clipn.model import NoTextTower, encode_text
 from clipn.optimiser import adamw, learning_rate, set_learning_rate
+from clipn.settings import Variant
 from clipn.train import LOSSES, train
 from tests.golden_model import golden_figures, golden_model, released_name
 from tests.tiny_model import ARCHITECTURE, tiny_clip, tiny_model, unit

@@ -11,6 +11,7 @@ from clipn.data.readers import selected_paths
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import atomic, require, write_json
+from clipn.progress import tracked
 from clipn.prompts import prompt_pool
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
@@ -40,7 +41,10 @@ def prepare_captions(
     """
     tables, counts = [], {}
     for name, source in sources.items():
-        table = pd.DataFrame(read_captions(source, folders[name]), columns=["image", "caption"])
+        table = pd.DataFrame(
+            tracked(read_captions(source, folders[name]), source.rows, f"captions of {name}", "rows"),
+            columns=["image", "caption"],
+        )
         if source.rows is not None and len(table) != source.rows:
             raise ClipnError(f"{name}: holds {len(table):,} captions, expected {source.rows:,}; fetch it again")
         table["caption"] = table["caption"].str.split().str.join(" ")

@@ -11,7 +11,7 @@ import urllib3
 
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
-from clipn.files import atomic, require
+from clipn.files import atomic
 from clipn.progress import progress
 
 BLOCK = 1 << 20
@@ -19,48 +19,40 @@ TIMEOUT = (10, 60)
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0
 
+DOWNLOADS = Path("downloads")
+"""Where a person puts files that no program may fetch, relative to the working directory."""
+
 
 class _RefusedError(Exception):
     """One address did not give the archive; the next one may."""
 
 
-def fetch_archive(archive: Archive, base: Path, output: Path) -> None:
+def fetch_archive(archive: Archive, base: Path, output: Path, downloads: Path = DOWNLOADS) -> None:
     """Fetch `archive` to `output`, atomically, checking size and checksums while it streams.
 
     Args:
         archive: the record; its addresses are tried in order.
         base: folder that relative addresses start from.
         output: where to.
+        downloads: folder of files got by hand; one that is there is taken, and checked like any other.
 
     Raises:
         ClipnError: no address gave the file, or what it gave is not what the record says.
     """
-    if not archive.addresses:
+    by_hand = downloads / archive.file
+    addresses = [str(by_hand.absolute())] if by_hand.exists() else archive.addresses
+    if not addresses:
         remedy = archive.manual or "give an address in the registry"
-        raise ClipnError(f"{archive.file}: may not be fetched by a program; put it at {output}: {remedy}")
+        raise ClipnError(f"{archive.file}: may not be fetched by a program; put it at {by_hand}: {remedy}")
     reasons = []
-    for address in archive.addresses:
+    for address in addresses:
         try:
             with atomic(output) as temporary:
                 _stream(address, base, archive, temporary)
             return
         except _RefusedError as reason:
             reasons.append(f"{address}: {reason}")
-    raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; put it at {output} by hand or correct the registry")
-
-
-def verify_archive(archive: Archive, path: Path) -> None:
-    """Check size and checksums of a file that is already there.
-
-    Raises:
-        ClipnError: the file is missing or differs from the record.
-    """
-    digests = _Digests(archive)
-    with require(path).open("rb") as stream:
-        while block := stream.read(BLOCK):
-            digests.update(block)
-    if complaint := digests.complaint():
-        raise ClipnError(f"{path}: {complaint}; delete it and fetch it again")
+    raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; put it at {by_hand} or correct the registry")
 
 
 class _Digests:

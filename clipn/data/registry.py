@@ -11,6 +11,8 @@ from clipn.errors import ClipnError
 from clipn.files import require
 
 T = TypeVar("T")
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
@@ -24,7 +26,7 @@ class Record(BaseModel):
 class Archive(Record):
     """One file to fetch."""
 
-    file: str = Field(description="name under which the file is stored")
+    file: FileName = Field(description="name under which the file is stored")
     addresses: list[str] = Field(
         default=[], description="http(s) or file addresses, or paths relative to the registry; tried in order"
     )
@@ -83,8 +85,8 @@ class CaptionSource(Record):
 class Registry(Record):
     """All that a study may name."""
 
-    datasets: dict[str, Dataset] = {}
-    captions: dict[str, CaptionSource] = {}
+    datasets: dict[Name, Dataset] = {}
+    captions: dict[Name, CaptionSource] = {}
 
     def dataset(self, name: str) -> Dataset:
         """Raises ClipnError when there is no dataset of that name."""

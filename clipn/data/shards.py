@@ -11,6 +11,7 @@ from clipn.data.readers import Image
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import read_json, require, write_json
+from clipn.progress import tracked
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def build_shards(
     images = {name: _images(source, folders[name], table) for name, source in sources.items()}
     samples = [
         Sample(key, Image(key, -1, images[source][image]), caption)
-        for key, source, image, caption in table.itertuples(index=False)
+        for key, source, image, caption in tracked(table.itertuples(index=False), len(table), "shards", "samples")
         if image in images[source]
     ]
     if len(samples) < len(shards):

@@ -21,6 +21,7 @@ from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selec
 from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
+from clipn.progress import tracked
 
 PHOTO_SIDE = 48
 THUMBNAIL_SIDE = 32
@@ -74,7 +75,10 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
     """
     if captions < 1 or images < 1:
         raise ClipnError(f"captions ({captions}) and images ({images}) of the demo must be at least 1; raise them")
-    datasets = {name: write(folder, _stream(seed, name), images) for name, write in _WRITERS.items()}
+    datasets = {
+        name: write(folder, _stream(seed, name), images)
+        for name, write in tracked(_WRITERS.items(), len(_WRITERS), "generate", "datasets")
+    }
     registry = Registry(datasets=datasets, captions={"cc3m": _write_cc3m(folder, _stream(seed, "cc3m"), captions)})
     record = registry.model_dump(mode="json", exclude_defaults=True)
     write_text(folder / "datasets.yaml", yaml.safe_dump(record, sort_keys=False, width=100))

@@ -31,7 +31,7 @@ PACKAGES = (
 SUMMARY = (
     "CLIPN gives CLIP a second text encoder that says “no” and so tells images of known classes "
     "(in-distribution, ID) from unknown ones (out-of-distribution, OOD), knowing nothing but class names. "
-    "Every number on this page was computed by this pipeline from the data listed at its end."
+    "Every number on this page was computed by this pipeline; its benchmark data are listed at the end."
 )
 DEMO_NOTE = (
     " The demo study runs on a small generated world with a small backbone trained on the spot: its numbers are "

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clipn import evaluate
 from clipn.errors import ClipnError
+from clipn.evaluate import read_scores as read_table
 from clipn.files import require
 from clipn.report.words import method_title
 from clipn.scores import SCORES
@@ -49,7 +49,7 @@ def read_scores(path: Path) -> ScoredRun:
     if match is None:
         raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.parquet; rename the file")
     backbone, variant, seed = match.groups()
-    return ScoredRun(backbone, variant, int(seed), evaluate.read_scores(path))
+    return ScoredRun(backbone, variant, int(seed), read_table(path))
 
 
 def select(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[Series]:

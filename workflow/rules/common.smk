@@ -10,12 +10,12 @@ import yaml
 from pydantic import BaseModel
 
 import clipn
-from clipn.config import ID_DATASETS
+from clipn.config import ID_DATASETS, PLAIN
 from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
-from clipn.scores import RULES
+from clipn.scores import SCORES
 from clipn.study import archive_files, parse_study, study_file
 
 
@@ -38,10 +38,9 @@ LOGS = f"logs/{study.study}"
 REGISTRY = study.registry or f"{STUDY}/archives/mirror/datasets.yaml"
 GENERATED_REGISTRY = [] if study.registry else [REGISTRY]
 """A generated registry is an input like any other; of a written one, only the records that a rule uses count."""
+CLIPN_METHODS = [name for name, score in SCORES.items() if score.needs_no]
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
-PLAIN = "none"
-"""Variant of the methods that need no "no" tower."""
 
 
 wildcard_constraints:
@@ -77,7 +76,7 @@ def place(path):
 
 def cpu_percent(threads):
     """Share of the machine that `threads` busy threads take, in percent."""
-    return min(100, ceil(100 * threads / (os.cpu_count() or 1)))
+    return min(100, ceil(100 * threads / (len(os.sched_getaffinity(0)))))
 
 
 def gpu():
@@ -221,6 +220,14 @@ def table_files(known):
     return at_both_places(f"tables/{known}_ood.{ending}" for ending in ("csv", "md"))
 
 
+def figure_files(folder):
+    return [
+        f"{folder}/figures/{name}.{ending}"
+        for name in figure_names()
+        for ending in ("png", "pdf")
+    ]
+
+
 def published_files():
     """All that a person looks at."""
     others = [
@@ -235,4 +242,9 @@ def published_files():
         for ending in ("png", "pdf")
     ]
     tables = [path for known in ID_DATASETS for path in table_files(known)]
-    return [*tables, *at_both_places([*others, *figures])]
+    return [
+        *tables,
+        *at_both_places(others),
+        *figure_files(STUDY),
+        *figure_files("results"),
+    ]

@@ -34,7 +34,7 @@ if TRAINED:
             code=fingerprint("clipn.backbone_training", "clipn.compute"),
         shell:
             "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
-            " --architecture {params.architecture} --output {output.backbone}"
+            " --architecture {params.architecture:q} --output {output.backbone}"
             " --history {output.history} --device {params.device} {params.options}"
 
 
@@ -60,8 +60,8 @@ if PRETRAINED:
             pretrained=lambda wildcards: study.backbones[wildcards.backbone].pretrained,
             code=fingerprint("clipn.backbone"),
         shell:
-            "clipn --log {log} backbone fetch {wildcards.backbone} --architecture {params.architecture}"
-            " --pretrained {params.pretrained} --output {output}"
+            "clipn --log {log} backbone fetch {wildcards.backbone} --architecture {params.architecture:q}"
+            " --pretrained {params.pretrained:q} --output {output}"
 
 
 rule train_clipn:

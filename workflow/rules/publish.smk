@@ -3,15 +3,14 @@
 
 rule publish:
     input:
-        f"{STUDY}/{{folder}}/{{file}}",
+        f"{STUDY}/tables/{{file}}",
     output:
-        "results/{folder}/{file}",
+        "results/tables/{file}",
     log:
-        f"{LOGS}/publish/{{folder}}/{{file}}.log",
+        f"{LOGS}/publish/tables/{{file}}.log",
     benchmark:
-        f"{LOGS}/publish/{{folder}}/{{file}}.tsv"
+        f"{LOGS}/publish/tables/{{file}}.tsv"
     wildcard_constraints:
-        folder="tables|figures",
         file="[^/]+",
     threads: 1
     resources:
@@ -19,6 +18,26 @@ rule publish:
         cpu_percent=cpu_percent(1),
     shell:
         "cp {input} {output} 2> {log}"
+
+
+# All figures at once, so that none of another study is left beside them.
+rule publish_figures:
+    input:
+        figure_files(STUDY),
+    output:
+        figure_files("results"),
+    log:
+        f"{LOGS}/publish/figures.log",
+    benchmark:
+        f"{LOGS}/publish/figures.tsv"
+    threads: 1
+    resources:
+        mem_mb=10,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+    shell:
+        "(rm -f results/figures/* && cp {input} results/figures/) 2> {log}"
 
 
 use rule publish as publish_page with:

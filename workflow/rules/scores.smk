@@ -31,7 +31,8 @@ rule score_run:
         ),
         pairs=PAIRS,
         methods=lambda wildcards: repeated(
-            "--method", study.baselines if wildcards.variant == PLAIN else RULES
+            "--method",
+            study.baselines if wildcards.variant == PLAIN else CLIPN_METHODS,
         ),
         options=options({"prompts": study.prompts, "logit_scale": study.logit_scale}),
         model_options=MODEL_OPTIONS,
