@@ -4,14 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clipn.checkpoint import load
+    from clipn.detector import Detector
 
-__all__ = ["load"]
+__all__ = ["Detector", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `load` on first use: it needs torch, which most steps do not."""
-    if name != "load":
-        raise AttributeError(f"module 'clipn' has no attribute {name!r}")
-    from clipn.checkpoint import load
+    """Import `load` and `Detector` on first use: they need torch, which most steps do not."""
+    if name == "load":
+        from clipn.checkpoint import load
 
-    return load
+        return load
+    if name == "Detector":
+        from clipn.detector import Detector
+
+        return Detector
+    raise AttributeError(f"module 'clipn' has no attribute {name!r}")

@@ -8,16 +8,18 @@ from typing import Any
 import open_clip
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from clipn.errors import ClipnError
-from clipn.files import atomic, read_json, require
+from clipn.files import atomic, read_json
 from clipn.model import require_clip_text_tower
+from clipn.weights import fit, read_tensors, read_weights
 
 FORMAT = "clipn-backbone-1"
 HEADER = "clipn"
 """Key of a safetensors file under which all metadata lies as JSON."""
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
+"""What open_clip's table says of the images that a model wants."""
 Preprocess = Callable[[Image.Image], torch.Tensor]
 
 
@@ -46,49 +48,65 @@ def build(config: dict[str, Any]) -> open_clip.CLIP:
     known = {key: config[key] for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu") if key in config}
     try:
         return open_clip.CLIP(**known).eval()
-    except (TypeError, AssertionError) as error:
+    except (TypeError, AssertionError, RuntimeError) as error:
         raise ClipnError(f"architecture: open_clip cannot build it ({error}); check its keys") from error
 
 
 def preprocess(config: dict[str, Any]) -> Preprocess:
-    """CLIP's evaluation transform: bicubic resize of the shorter side, centre crop, OpenAI mean and deviation."""
-    size = config["vision_cfg"].get("image_size", 224)
+    """The evaluation transform that `preprocess_cfg` of the architecture asks for.
+
+    CLIP's by default: bicubic resize of the shorter side, centre crop, OpenAI mean and deviation.
+    """
+    size, wanted = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg", {})
     transform: Preprocess = open_clip.image_transform(
-        size,
-        is_train=False,
-        mean=open_clip.OPENAI_DATASET_MEAN,
-        std=open_clip.OPENAI_DATASET_STD,
-        interpolation="bicubic",
+        size, is_train=False, **{key: wanted[key] for key in PREPROCESSING if key in wanted}
     )
     return transform
 
 
-def fetch_pretrained(name: str, pretrained: str) -> tuple[open_clip.CLIP, dict[str, Any]]:
-    """A pretrained model by open_clip tag or local file, and its architecture.
+def pretrained_architecture(name: str, tag: str | None) -> dict[str, Any]:
+    """An architecture as the weights of an open_clip tag want it: their activation and preprocessing.
 
     Raises:
-        ClipnError: unknown architecture or tag, or the weights could not be had.
+        ClipnError: unknown architecture or tag.
     """
     config = architecture(name)
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if pretrained not in tags and not Path(pretrained).exists():
-        raise ClipnError(f"pretrained: {name} has no {pretrained!r}; choose one of {', '.join(tags)} or a local file")
-    if pretrained == "openai":
-        config["quick_gelu"] = True
-    try:
-        model = open_clip.create_model(
-            name,
-            pretrained=pretrained,
-            force_quick_gelu=bool(config.get("quick_gelu")),
-            require_pretrained=True,
-        )
-    except Exception as error:  # a foreign file can make the unpickler raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ClipnError(
-            f"pretrained: {name}/{pretrained} could not be loaded ({reason:.200}); check the network or the file"
-        ) from error
+    if tag is None:
+        return config
+    known = open_clip.get_pretrained_cfg(name, tag)
+    if not known:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise ClipnError(f"tag: open_clip has no {tag!r} of {name}; choose one of {tags}, or give no tag")
+    if "quick_gelu" in known:
+        config["quick_gelu"] = known["quick_gelu"]
+    wanted = {key: known[key] for key in PREPROCESSING}
+    config["preprocess_cfg"] = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()
+    }
+    return config
+
+
+def import_backbone(
+    weights: Path, architecture_name: str, tag: str | None = None
+) -> tuple[open_clip.CLIP, dict[str, Any]]:
+    """The model of a local weight file, in evaluation mode, and its architecture.
+
+    Args:
+        weights: .safetensors, or .pt, .pth or .bin with nothing but tensors.
+        architecture_name: open_clip name or JSON file.
+        tag: open_clip tag of the weights, for their activation and preprocessing; without it as the architecture says.
+
+    Raises:
+        ClipnError: unknown architecture or tag; missing, damaged or unfitting file.
+    """
+    config = pretrained_architecture(architecture_name, tag)
+    model = build(config)
     require_clip_text_tower(model)
-    return model.eval(), config
+    tensors = read_weights(weights).tensors
+    if any(name.partition(".")[0].endswith("_no") for name in tensors):
+        raise ClipnError(f'{weights}: has a "no" tower, so it is a CLIPN checkpoint; use `clipn checkpoint import`')
+    fit(model, tensors, weights, f"it is not of architecture {architecture_name}; name its own")
+    return model, config
 
 
 def save_backbone(path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str) -> None:
@@ -106,7 +124,7 @@ def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
     tensors, metadata = read_safetensors(path, FORMAT)
     config = json.loads(metadata["architecture"])
     model = build(config)
-    model.load_state_dict(tensors)
+    fit(model, tensors, path, "it does not fit its own header; delete it and make it again")
     return model, config
 
 
@@ -126,13 +144,8 @@ def read_safetensors(path: Path, file_format: str) -> tuple[dict[str, torch.Tens
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    require(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error
+    tensors, header = read_tensors(path)
+    metadata = json.loads(header.get(HEADER, "{}"))
     if metadata.get("format") != file_format:
         raise ClipnError(f"{path}: holds {metadata.get('format', 'something else')!r}, expected {file_format!r}")
     return tensors, metadata

@@ -12,12 +12,10 @@ from torch.nn.functional import affine_grid, grid_sample, normalize
 from clipn.backbone import architecture, build, preprocess, save_backbone
 from clipn.data.shards import Sample
 from clipn.model import encode_text, require_clip_text_tower
-from clipn.optimiser import adamw, learning_rate, set_learning_rate
+from clipn.optimiser import LARGEST_LOGIT_SCALE, adamw, learning_rate, set_learning_rate
 from clipn.progress import tracked
 from clipn.settings import BackboneTraining
-from clipn.steps import StepLog, batches, count_steps
-
-MAX_LOGIT_SCALE = math.log(100)
+from clipn.steps import Order, StepLog
 
 
 def train_backbone(
@@ -45,10 +43,11 @@ def train_backbone(
     model = model.to(device).train()
     optimiser = adamw(model.named_parameters(), settings)
     contrastive = open_clip.ClipLoss()
-    steps, rows = count_steps(len(images), settings), StepLog(["loss"])
+    order, rows = Order(len(images), settings.batch_size, settings.epochs, settings.seed), StepLog(["loss"])
     generator = torch.Generator().manual_seed(settings.seed)
-    for step, epoch, indices in batches(len(images), settings, settings.seed, f"train {name}"):
-        rate = learning_rate(settings, step, steps)
+    for step in tracked(range(order.steps), order.steps, f"train {name}", "batches"):
+        indices = order.rows(step)
+        rate = learning_rate(settings, step, order.steps)
         set_learning_rate(optimiser, rate)
         image = normalize(model.encode_image(_augment(images[indices], settings, generator).to(device)), dim=-1)
         text = encode_text(model, tokens[indices].to(device))
@@ -57,8 +56,8 @@ def train_backbone(
         loss.backward()
         optimiser.step()
         with torch.no_grad():
-            model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
-        rows.add(step, epoch, [loss.item()], rate)
+            model.logit_scale.clamp_(0, LARGEST_LOGIT_SCALE)
+        rows.add(step, order.epoch(step), [loss.item()], rate)
     rows.write(log)
     save_backbone(output, model.cpu(), config, name)
 

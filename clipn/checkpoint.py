@@ -1,26 +1,34 @@
 """CLIPN checkpoints: all towers and their metadata in one safetensors file."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from clipn.backbone import build, preprocess, read_safetensors, write_safetensors
 from clipn.model import CLIPN
+from clipn.weights import fit
 
 FORMAT = "clipn-checkpoint-1"
+TRAINING = "training."
+"""Prefix of tensors that a training under way keeps in its checkpoint beside the model's."""
 
 
-def save_checkpoint(path: Path, model: CLIPN, architecture: dict[str, Any], metadata: dict[str, str]) -> None:
+def save_checkpoint(
+    path: Path, tensors: Mapping[str, Tensor], architecture: dict[str, Any], metadata: Mapping[str, str]
+) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: where to.
-        model: the model.
+        tensors: the state of a `CLIPN`.
         architecture: open_clip's configuration of its towers.
         metadata: what made it, e.g. backbone, variant, seed, epochs.
     """
     header = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
-    write_safetensors(path, model.state_dict(), header)
+    write_safetensors(path, tensors, header)
 
 
 def load(path: str | Path, device: str = "cpu") -> CLIPN:
@@ -32,8 +40,9 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    tensors, metadata = read_safetensors(Path(path), FORMAT)
+    stored, metadata = read_safetensors(Path(path), FORMAT)
+    tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
     architecture = json.loads(metadata["architecture"])
-    model = CLIPN(build(architecture), preprocess(architecture), prompts=len(tensors["no.prompts"]))
-    model.load_state_dict(tensors)
+    model = CLIPN(build(architecture), preprocess(architecture), prompts=len(tensors.get("no.prompts", ())))
+    fit(model, tensors, Path(path), "it does not fit its own header; delete it and make it again")
     return model.to(device).eval().requires_grad_(False)

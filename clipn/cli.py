@@ -12,9 +12,10 @@ import typer
 
 from clipn import progress
 from clipn.errors import ClipnError
-from clipn.options import options_from, parse_pairs
+from clipn.options import options_from, parse_logit_scale, parse_pairs
 from clipn.report.cli import app as report_app
 from clipn.settings import BackboneTraining, Demo, Variant
+from clipn.weights_cli import backbone_app, checkpoint_app, weights_app
 
 app = typer.Typer(
     name="clipn",
@@ -24,10 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(help="Fetch, prove and index benchmark datasets.", no_args_is_help=True)
-backbone_app = typer.Typer(help="Get a CLIP backbone.", no_args_is_help=True)
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 app.add_typer(backbone_app, name="backbone")
+app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 
@@ -42,6 +44,7 @@ PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repe
 Output = Annotated[Path, typer.Option(help="file to write")]
 Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
 ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
+BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
 
 
 @app.callback()
@@ -50,7 +53,8 @@ def settings_of_all(
     log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
 ) -> None:
     """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
-    if log is not None:
+    progress.hidden = os.environ.get("RANK", "0") != "0"
+    if log is not None and not progress.hidden:
         progress.lines_only = True
         context.with_resource(_logged(log))
 
@@ -123,27 +127,14 @@ def shards(
     registry: RegistryFile,
     archives: Archives,
     index: ShardIndex,
+    statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image")],
 ) -> None:
     """Join captions with their images in WebDataset shards."""
     from clipn.data.registry import load_registry
     from clipn.data.shards import build_shards
 
     sources = load_registry(registry).caption_sources(source)
-    build_shards(captions, sources, {name: archives / name for name in source}, shards, index)
-
-
-@backbone_app.command("fetch")
-def fetch_backbone(
-    name: Annotated[str, typer.Argument(help="name of the backbone in the study")],
-    architecture: Annotated[str, typer.Option(help="open_clip name")],
-    pretrained: Annotated[str, typer.Option(help="open_clip tag or local weight file")],
-    output: Output,
-) -> None:
-    """Download pretrained weights through open_clip and keep them as safetensors."""
-    from clipn.backbone import fetch_pretrained, save_backbone
-
-    model, config = fetch_pretrained(architecture, pretrained)
-    save_backbone(output, model, config, name)
+    build_shards(captions, sources, {name: archives / name for name in source}, shards, index, statistics)
 
 
 @backbone_app.command("train")
@@ -173,7 +164,7 @@ def image_features(
     registry: RegistryFile,
     archives: Archives,
     manifest: Annotated[Path, typer.Option(help="manifest of the dataset")],
-    backbone: Annotated[Path, typer.Option(help="backbone file")],
+    backbone: BackboneFile,
     output: Output,
     device: Device = "cpu",
     threads: Threads = 1,
@@ -191,40 +182,68 @@ def image_features(
 
 @features_app.command("captions")
 def caption_features(
-    shards: Shards,
     index: ShardIndex,
-    backbone: Annotated[Path, typer.Option(help="backbone file")],
+    backbone: BackboneFile,
     output: Output,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Cache image features, "yes" features and tokens of all captions."""
+    """Cache "yes" features and tokens of all captions."""
     from clipn.compute import prepare_torch
-    from clipn.data.shards import count_samples, read_samples
     from clipn.features import cache_caption_features
 
     prepare_torch(device, threads)
-    cache_caption_features(backbone, read_samples(shards), count_samples(index), output, device)
+    cache_caption_features(backbone, index, output, device)
+
+
+@features_app.command("caption-images")
+def caption_images(
+    shards: Shards,
+    index: ShardIndex,
+    backbone: BackboneFile,
+    output: Output,
+    views: Annotated[int, typer.Option(help="random crops of every image; 0: the evaluation crop")] = 0,
+    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of all captions."""
+    from clipn.compute import prepare_torch
+    from clipn.data.shards import ShardImages
+    from clipn.features import cache_caption_images
+
+    prepare_torch(device, threads)
+    cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
 
 
 @app.command()
 @options_from(Variant)
 def train(
-    backbone: Annotated[Path, typer.Option(help="backbone file")],
-    captions: Annotated[Path, typer.Option(help="caption features of that backbone")],
+    backbone: BackboneFile,
+    index: ShardIndex,
     name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
-    seed: Annotated[int, typer.Option(help="fixes the order of samples and the draw of prompts")],
+    seed: Annotated[int, typer.Option(help="fixes the order of samples and every draw")],
     output: Output,
     history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
     settings: Variant,
+    shards: Annotated[list[Path] | None, typer.Argument(help="tar files, for online crops")] = None,
+    captions: Annotated[Path | None, typer.Option(help="caption features, for learnable prompts")] = None,
+    images: Annotated[Path | None, typer.Option(help="features of the captions' images, unless online")] = None,
+    work: Annotated[Path, typer.Option(help="folder for the state of unfinished trainings")] = Path("work/train"),
+    curves: Annotated[Path | None, typer.Option(help="folder for TensorBoard, where it is installed")] = None,
     device: Device = "cpu",
 ) -> None:
-    """Teach the "no" text tower; options default to the authors' values."""
+    """Teach the "no" text tower; run it again to go on after an interruption. Options default to the authors' values.
+
+    Several processes: torchrun --nproc-per-node N --no-python clipn train ... --processes N
+    """
     from clipn.compute import prepare_torch
+    from clipn.train import TrainingFiles
     from clipn.train import train as train_run
 
     prepare_torch(device, settings.threads)
-    train_run(backbone, captions, settings, seed, output, history, {"run": name}, device)
+    files = TrainingFiles(backbone, index, captions, images, shards or [])
+    train_run(files, settings, seed, output, history, {"run": name}, work, device, curves)
 
 
 @app.command()
@@ -234,10 +253,11 @@ def score(
     pair: PairsOption,
     method: Annotated[list[str], typer.Option(help="method; repeat")],
     output: Output,
+    rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule; repeat")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
     backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
     prompts: Annotated[str, typer.Option(help="prompt pool")] = "clipn128",
-    logit_scale: Annotated[float, typer.Option(help="what multiplies cosines")] = 100.0,
+    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
@@ -257,7 +277,7 @@ def score(
         for name in (known, *unknown)
     }
     model = load_model(checkpoint, backbone, device)
-    score_run(model, method, pairs, files, prompts, logit_scale, output, device)
+    score_run(model, method, rule or [], pairs, files, prompts, parse_logit_scale(logit_scale), output)
 
 
 @app.command()
@@ -325,7 +345,7 @@ def main() -> None:
         app()
     except ClipnError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status)
     except OSError as error:
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from clipn.data.registry import Record
 from clipn.prompts import POOLS
-from clipn.scores import SCORES
+from clipn.scores import RULES, SCORES
 from clipn.settings import BackboneTraining, Demo, Variant
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -20,7 +20,9 @@ class Backbone(Record):
     """An open_clip model, pretrained or trained by the pipeline."""
 
     architecture: str = Field(description="open_clip name or path of a JSON file of the same form")
-    pretrained: str | None = Field(default=None, description="open_clip tag or local weight file")
+    pretrained: str | None = Field(
+        default=None, description="open_clip tag of a record in config/weights.yaml, or local weight file"
+    )
     training: BackboneTraining | None = Field(default=None, description="how to train it; instead of `pretrained`")
 
     @model_validator(mode="after")
@@ -30,12 +32,28 @@ class Backbone(Record):
         return self
 
 
+class Published(Record):
+    """Checkpoints that others trained."""
+
+    checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
+        min_length=1, description="number of a run -> name of a record in config/weights.yaml, or local weight file"
+    )
+
+
+def _of_its_kind(value: object) -> object:
+    """Check a variant against the one kind that it must be, so that a complaint speaks of that kind."""
+    published = isinstance(value, dict) and "checkpoints" in value
+    return (Published if published else Variant).model_validate(value)
+
+
 class Run(Record):
-    """Trainings of one variant on one backbone."""
+    """Trainings of one variant on one backbone, or published checkpoints of it."""
 
     backbone: Name
     variant: Name
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="one training each")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, description="one training each; of a published variant the numbers of its checkpoints"
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -48,7 +66,7 @@ class Run(Record):
 class Captions(Record):
     """Which captions, and into how many shards they go."""
 
-    sources: list[Name] = Field(min_length=1, description="caption sources of the registry")
+    sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
     shards: int = Field(default=4, ge=1, description="number of WebDataset shards")
 
 
@@ -58,16 +76,19 @@ class Study(Record):
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
     demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
-    captions: Captions
+    captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Variant] = Field(min_length=1)
+    variants: dict[Name, Annotated[Variant | Published, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
     pairs: dict[Literal["imagenet", "cifar10", "cifar100"], list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset"
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     prompts: Name = Field(default="clipn128", description="prompt pool of the class names")
-    logit_scale: float = Field(default=100.0, gt=0, description="what multiplies cosines in evaluation")
+    logit_scale: Annotated[float, Field(gt=0)] | Literal["checkpoint"] = Field(
+        default=100.0, description="what multiplies cosines in evaluation: released code 100; or the checkpoint's own"
+    )
+    rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
     threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
 
@@ -87,6 +108,14 @@ class Study(Record):
                 raise ValueError(f"no baseline {name!r}; choose among {', '.join(known)}")
         return names
 
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in RULES:
+                raise ValueError(f"no rule {name!r}; choose among {', '.join(RULES)}")
+        return names
+
     @model_validator(mode="after")
     def _one_origin(self) -> "Study":
         if (self.registry is None) == (self.demo is None):
@@ -95,7 +124,7 @@ class Study(Record):
 
     @field_validator("variants")
     @classmethod
-    def _none_is_taken(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+    def _none_is_taken(cls, variants: dict[str, Variant | Published]) -> dict[str, Variant | Published]:
         if PLAIN in variants:
             raise ValueError(f"{PLAIN!r} names the methods on plain CLIP; call the variant otherwise")
         return variants
@@ -116,6 +145,29 @@ class Study(Record):
             if run.variant not in self.variants:
                 raise ValueError(f"runs: no variant {run.variant!r}; it must be one of {', '.join(self.variants)}")
         return self
+
+    @model_validator(mode="after")
+    def _published_runs_have_checkpoints(self) -> "Study":
+        for run in self.runs:
+            variant = self.variants[run.variant]
+            known = variant.checkpoints if isinstance(variant, Published) else run.seeds
+            for seed in run.seeds:
+                if seed not in known:
+                    numbers = ", ".join(map(str, known))
+                    raise ValueError(f"runs: {run.variant} has no checkpoint {seed}; `seeds` must be among {numbers}")
+        return self
+
+    @model_validator(mode="after")
+    def _captions_for_training(self) -> "Study":
+        trains = self.trained_runs or any(backbone.training for backbone in self.backbones.values())
+        if trains and not self.captions.sources:
+            raise ValueError("captions: something is trained; name `sources`")
+        return self
+
+    @property
+    def trained_runs(self) -> list[Run]:
+        """The runs that are trained here."""
+        return [run for run in self.runs if isinstance(self.variants[run.variant], Variant)]
 
     @property
     def datasets(self) -> list[str]:

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import open_clip
@@ -14,16 +15,19 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipn.backbone import load_backbone, preprocess, read_safetensors, write_safetensors
+from clipn.crops import crop_loader, training_crop
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
-from clipn.data.shards import Sample
+from clipn.data.shards import ShardImages, count_samples, read_captions_of
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.model import encode_text, require_clip_text_tower
+from clipn.model import encode_in_batches, encode_text, require_clip_text_tower
 from clipn.progress import tracked
 
+T = TypeVar("T")
 IMAGE_FORMAT = "clipn-image-features-1"
-CAPTION_FORMAT = "clipn-caption-features-1"
+CAPTION_FORMAT = "clipn-caption-features-2"
+CAPTION_IMAGE_FORMAT = "clipn-caption-images-1"
 BATCH = 256
 DECODERS = 2
 """Threads that decode images ahead of the model."""
@@ -59,34 +63,51 @@ def cache_image_features(
     write_safetensors(output, {"image": features}, header)
 
 
-def cache_caption_features(
-    backbone: Path, samples: Iterable[Sample], total: int, output: Path, device: str = "cpu"
-) -> None:
-    """Write, for every sample, the unit-norm image and "yes" features (n, d) and the tokens (n, length).
+def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu") -> None:
+    """Write, for every sample of a shards' index, the unit-norm "yes" features (n, d) and the tokens (n, length).
 
     Tokens are cut after the longest caption; the causal mask makes that exact.
     """
-    clip, architecture = load_backbone(backbone)
+    clip, _ = load_backbone(backbone)
     require_clip_text_tower(clip)
     clip = clip.to(device)
-    transform = preprocess(architecture)
-    captions: list[str] = []
-
-    def load(sample: Sample) -> Tensor:
-        return transform(sample.image.open())
-
-    def noted() -> Iterator[Sample]:
-        for sample in samples:
-            captions.append(sample.caption)
-            yield sample
-
-    image = _encode_images(clip, tracked(_ahead(load, noted()), total, "features of captions", "samples"), device)
-    tokens = open_clip.SimpleTokenizer(context_length=clip.context_length)(captions)
+    captions = tracked(read_captions_of(index), count_samples(index), "tokens of captions", "captions")
+    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
+    tokens = torch.cat([tokenizer(list(part)) for part in _batches(captions)])
     tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
-    with torch.inference_mode():
-        yes = torch.cat([encode_text(clip, part.to(device)).cpu() for part in tokens.split(BATCH)])
-    header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone)}
-    write_safetensors(output, {"image": image, "yes": yes, "tokens": tokens.int()}, header)
+    yes = encode_in_batches(partial(encode_text, clip), tokens, device).cpu()
+    header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
+    write_safetensors(output, {"yes": yes, "tokens": tokens.int()}, header)
+
+
+def cache_caption_images(
+    backbone: Path, index: Path, images: ShardImages, views: int, output: Path, workers: int, device: str = "cpu"
+) -> None:
+    """Write unit-norm features (views, n, d) of the samples' images, of random training crops.
+
+    Args:
+        backbone: backbone file.
+        index: of the shards.
+        images: the shards' images.
+        views: crops of every image; 0: one view, the evaluation crop.
+        output: file to write.
+        workers: processes that decode.
+        device: `cpu` or `cuda`.
+    """
+    clip, architecture = load_backbone(backbone)
+    transform = training_crop(architecture) if views else preprocess(architecture)
+    clip, encoded = clip.to(device), []
+    for view in range(max(views, 1)):
+        items = ((row, view) for row in range(len(images)))
+        loader = crop_loader(images, transform, _batches(items), workers)
+        with torch.inference_mode():
+            parts = [
+                normalize(clip.encode_image(batch.to(device)).float(), dim=-1).cpu()
+                for batch in tracked(loader, -(-len(images) // BATCH), f"image features, view {view}", "batches")
+            ]
+        encoded.append(torch.cat(parts))
+    header = {"format": CAPTION_IMAGE_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
+    write_safetensors(output, {"image": torch.stack(encoded)}, header)
 
 
 def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -95,10 +116,37 @@ def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     return tensors["image"].numpy()
 
 
-def read_caption_features(path: Path) -> dict[str, Tensor]:
-    """`image` and `yes` (n, d) float32 and `tokens` (n, length) int64 of `cache_caption_features`."""
-    tensors, _ = read_safetensors(path, CAPTION_FORMAT)
+def read_caption_features(path: Path, backbone: Path, index: Path) -> dict[str, Tensor]:
+    """`yes` (n, d) float32 and `tokens` (n, length) int64 of `cache_caption_features`.
+
+    Raises:
+        ClipnError: made from another backbone or other shards.
+    """
+    tensors = _read_of(path, CAPTION_FORMAT, backbone, index)
     return {**tensors, "tokens": tensors["tokens"].long()}
+
+
+def read_caption_images(path: Path, backbone: Path, index: Path) -> Tensor:
+    """Features (views, n, d) of `cache_caption_images`.
+
+    Raises:
+        ClipnError: made from another backbone or other shards.
+    """
+    return _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)["image"]
+
+
+def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> dict[str, Tensor]:
+    tensors, metadata = read_safetensors(path, file_format)
+    for what, file in (("backbone", backbone), ("index", index)):
+        if metadata[what] != file_hash(file):
+            raise ClipnError(f"{path}: was made from another {what} than {file}; make it again")
+    return tensors
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    stream = iter(items)
+    while batch := list(islice(stream, BATCH)):
+        yield batch
 
 
 def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tensor]:
@@ -115,8 +163,7 @@ def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tens
 
 @torch.inference_mode()
 def _encode_images(clip: open_clip.CLIP, images: Iterable[Tensor], device: str) -> Tensor:
-    parts = []
-    stream = iter(images)
-    while batch := list(islice(stream, BATCH)):
-        parts.append(normalize(clip.encode_image(torch.stack(batch).to(device)).float(), dim=-1).cpu())
+    parts = [
+        normalize(clip.encode_image(torch.stack(batch).to(device)).float(), dim=-1).cpu() for batch in _batches(images)
+    ]
     return torch.cat(parts)

@@ -10,6 +10,9 @@ from typing import Any
 
 from clipn.errors import ClipnError
 
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+"""Endings of the names of weight files."""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """CLIP with a second text tower that says "no"."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -8,19 +8,22 @@ import open_clip
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import embedding, normalize
 
 from clipn.errors import ClipnError
 
 ENCODE_BATCH = 1024
+GROUPS, SMALLEST_GROUP = 4, 8
+"""A batch of texts is encoded in this many groups of like length, none smaller than this."""
 
 
 class NoTextTower(nn.Module):
-    """A copy of CLIP's text tower with a bank of learnable prompts, added at every position.
+    """A copy of CLIP's text tower, with a bank of learnable prompts that are added at every position.
 
     Args:
         clip: where the initial weights come from.
-        prompts: size of the bank; the arrays start at zero, as in the released code.
+        prompts: size of the bank; its arrays start at zero, as in the released code. 0: no bank, since
+            hand-crafted texts say "no" themselves.
     """
 
     def __init__(self, clip: open_clip.CLIP, prompts: int) -> None:
@@ -31,37 +34,57 @@ class NoTextTower(nn.Module):
         self.ln_final = deepcopy(clip.ln_final)
         self.text_projection = nn.Parameter(clip.text_projection.detach().clone())
         self.register_buffer("attn_mask", clip.attn_mask, persistent=False)
-        self.prompts = nn.Parameter(torch.zeros(prompts, *clip.positional_embedding.shape))
-
-    def prompt(self, choice: Tensor | None = None) -> Tensor:
-        """Prompt arrays (n, context, width) for `choice` (n,) in 0..prompts, where `prompts` is the mean.
-
-        Without `choice`: the mean, (context, width), as used in evaluation.
-        """
-        mean = self.prompts.mean(dim=0)
-        if choice is None:
-            return mean
-        return torch.cat([self.prompts, mean[None]])[choice]
+        bank = torch.zeros(prompts, *clip.positional_embedding.shape)
+        self.prompts = nn.Parameter(bank) if prompts else None
 
     def forward(self, tokens: Tensor, choice: Tensor | None = None) -> Tensor:
-        """Unit-norm float32 features (n, d) of `tokens` (n, context)."""
-        return encode_text(self, tokens, self.prompt(choice))
+        """Unit-norm float32 features (n, d) of `tokens` (n, context).
+
+        Args:
+            tokens: as by the tokenizer.
+            choice: (n,) prompt of every text, 0..prompts, where `prompts` is the mean of the bank; without it the
+                mean, as in evaluation.
+        """
+        if self.prompts is None:
+            return encode_text(self, tokens)
+        bank = torch.cat([self.prompts, self.prompts.mean(dim=0, keepdim=True)])
+        if choice is None:
+            choice = torch.full((len(tokens),), len(self.prompts), device=tokens.device)
+        return encode_text(self, tokens, bank, choice)
 
 
-def encode_text(tower: Any, tokens: Tensor, prompt: Tensor | None = None) -> Tensor:
-    """Encode texts, computing no further than the longest of them.
+def encode_text(tower: Any, tokens: Tensor, bank: Tensor | None = None, choice: Tensor | None = None) -> Tensor:
+    """Unit-norm float32 features (n, d) of `tokens` (n, context), computing little more than the texts themselves.
 
-    The causal mask keeps a position blind to what follows, and the feature is read at the end token, so
-    cutting the padding changes nothing.
+    The causal mask keeps a position blind to what follows, and the feature is read at the end token, so cutting
+    the padding changes nothing. Texts of like length are encoded together, each group up to its longest.
+
+    Args:
+        tower: CLIP or a `NoTextTower`.
+        tokens: as by the tokenizer; the end token has the highest id.
+        bank: (prompts, context, width), one of them added to every text.
+        choice: (n,) which one.
     """
-    length = int(tokens.argmax(dim=-1).max()) + 1
-    tokens = tokens[:, :length]
-    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
-    if prompt is not None:
-        x = x + prompt[..., :length, :]
+    ends = tokens.argmax(dim=-1)
+    order = ends.argsort(stable=True)
+    parts = []
+    for rows in order.split(max(SMALLEST_GROUP, -(-len(tokens) // GROUPS))):
+        length = int(ends[rows[-1]]) + 1
+        added = tower.positional_embedding[:length]
+        if bank is not None and choice is not None:
+            added = added + embedding(choice[rows], bank[:, :length].flatten(1)).unflatten(1, (length, -1))
+        parts.append(_encode(tower, tokens[rows, :length], added, ends[rows]))
+    return normalize(torch.cat(parts)[order.argsort()], dim=-1)
+
+
+def _encode(tower: Any, tokens: Tensor, added: Tensor, ends: Tensor) -> Tensor:
+    """Features (n, d) of tokens (n, length), read at `ends` (n,); `added` is what comes to the token embeddings."""
+    length = tokens.shape[1]
+    x = tower.token_embedding(tokens) + added
     x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
-    x = tower.ln_final(x)[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=-1)]
-    return normalize((x @ tower.text_projection).float(), dim=-1)
+    x = tower.ln_final(x[torch.arange(len(tokens), device=tokens.device), ends])
+    features: Tensor = (x @ tower.text_projection).float()
+    return features
 
 
 class CLIPN(nn.Module):
@@ -86,6 +109,11 @@ class CLIPN(nn.Module):
         self.preprocess = preprocess
 
     @property
+    def learns_prompts(self) -> bool:
+        """Whether "no" is said by learned prompts; if not, by the texts themselves."""
+        return self.no.prompts is not None
+
+    @property
     def logit_scale(self) -> float:
         """What multiplies cosines."""
         return float(self.clip.logit_scale.detach().exp())
@@ -99,7 +127,7 @@ class CLIPN(nn.Module):
         return encode_text(self.clip, tokens)
 
     def encode_no_text(self, tokens: Tensor) -> Tensor:
-        """Unit-norm float32 features (n, d) of tokens (n, context), by the "no" tower with the mean prompt."""
+        """Unit-norm float32 features (n, d) of tokens (n, context), by the "no" tower, with the mean prompt if any."""
         no: Tensor = self.no(tokens)
         return no
 
@@ -116,19 +144,25 @@ def require_clip_text_tower(clip: nn.Module) -> None:
 
 
 @torch.inference_mode()
+def encode_in_batches(encode: Callable[[Tensor], Tensor], tokens: Tensor, device: str) -> Tensor:
+    """Features (n, d) of any number of tokens (n, context).
+
+    Texts are encoded shortest first, so that each batch is cut to nearly its own length.
+    """
+    order = tokens.argmax(dim=-1).argsort(stable=True)
+    parts = [encode(tokens[rows].to(device)) for rows in order.split(ENCODE_BATCH)]
+    return torch.cat(parts)[order.argsort().to(device)]
+
+
+@torch.inference_mode()
 def class_weights(
     encode: Callable[[Tensor], Tensor],
     tokenizer: Callable[[list[str]], Tensor],
-    names: list[str],
-    templates: list[str],
+    names: Sequence[str],
+    templates: Sequence[str],
     device: str = "cpu",
 ) -> Tensor:
     """Prompt-ensemble classifier (classes, d): unit-norm mean of the unit-norm features of every template."""
-    texts = [template.format(name) for name in names for template in templates]
-    features = torch.cat(
-        [
-            encode(tokenizer(texts[start : start + ENCODE_BATCH]).to(device))
-            for start in range(0, len(texts), ENCODE_BATCH)
-        ]
-    )
+    tokens = torch.cat([tokenizer([template.format(name) for template in templates]) for name in names])
+    features = encode_in_batches(encode, tokens, device)
     return normalize(features.view(len(names), len(templates), -1).sum(dim=1), dim=-1)

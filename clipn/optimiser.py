@@ -10,6 +10,8 @@ from clipn.settings import Optimisation
 
 BETAS = (0.9, 0.98)
 EPSILON = 1e-6
+LARGEST_LOGIT_SCALE = math.log(100)
+"""CLIP's bound of the logarithm of the scale."""
 
 
 def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimisation) -> torch.optim.AdamW:
@@ -23,7 +25,7 @@ def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimisation
         {"params": exempt, "weight_decay": 0.0},
         {"params": decayed, "weight_decay": settings.weight_decay},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
 
 
 def learning_rate(settings: Optimisation, step: int, steps: int) -> float:

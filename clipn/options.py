@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -65,3 +66,20 @@ def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
             raise ClipnError(f"--pair {text!r}: {known} is given twice; name all its OOD datasets in one --pair")
         pairs[known] = unknown.split(",")
     return pairs
+
+
+def parse_logit_scale(text: str) -> float | None:
+    """A positive number; None for `checkpoint`, whose own scale it then is.
+
+    Raises:
+        ClipnError: neither.
+    """
+    if text == "checkpoint":
+        return None
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise ClipnError(f"--logit-scale {text!r}: give a positive number or `checkpoint`")
+    return scale

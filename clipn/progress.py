@@ -13,6 +13,9 @@ SECONDS_BETWEEN_LINES = 10.0
 lines_only = not sys.stderr.isatty()
 """Set by the command line when output goes to a log or is shared with other jobs."""
 
+hidden = False
+"""Set by the command line in all but the first of several processes."""
+
 
 class _Lines:
     """A stream that turns tqdm's redrawing into whole lines."""
@@ -26,8 +29,8 @@ class _Lines:
 
 
 @contextmanager
-def progress(total: int | None, what: str, unit: str) -> Iterator["tqdm[Any]"]:
-    """A progress meter to `update(n)`; shows share, rate and time left."""
+def progress(total: int | None, what: str, unit: str, done: int = 0) -> Iterator["tqdm[Any]"]:
+    """A progress meter to `update(n)`, `done` at its start; shows share, rate and time left."""
     if lines_only:
         form: str | None = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} {unit}, {rate_fmt}, {remaining} left"
         interval, stream = SECONDS_BETWEEN_LINES, cast(TextIO, _Lines())
@@ -35,8 +38,9 @@ def progress(total: int | None, what: str, unit: str) -> Iterator["tqdm[Any]"]:
     else:
         form, interval, stream = None, 0.1, sys.stderr
     with tqdm(
-        total=total, desc=what, unit=f" {unit}", unit_scale=True, bar_format=form, file=stream,
-        mininterval=interval, maxinterval=interval, leave=False, delay=interval if lines_only else 0,
+        disable=hidden, total=total, initial=done, desc=what, unit=f" {unit}", unit_scale=True,
+        bar_format=form, file=stream, mininterval=interval, maxinterval=interval, leave=False,
+        delay=interval if lines_only else 0,
     ) as meter:  # fmt: skip
         yield meter
 

@@ -12,12 +12,19 @@ from clipn.errors import ClipnError
 
 CLASSNAMES_SHA256 = "8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4"
 CLEAN_YES_SHA256 = "6bbdbaeb0f12927c352fe31384abb9366319cdc9f3581ac8cbcbce5c7c7fff19"
+CLEAN_NO_SHA256 = "a397ce585c17053ec70d3d9b02511e16c3967811c428fbc90732633a9517e6c5"
 RELEASED_YES_SHA256 = "19632c6e00132f9a3d4eaa6ea5f06d1ba019daea1b8ae34c276a05171743799b"
+RELEASED_NO_SHA256 = "be9c95fca32386b1ffad706f253dfc95cdf2a7fd0defa159571c86f2c0764017"
 
 DROPPED = re.compile(
     r"toy|plushie|plastic|origami|cartoon|embroidered|hard to see|^art of the \{\}\.|^itap of my \{\}\."
 )
 VIDEO_GAME = re.compile(r" in (a|the) video game\.$")
+VIDEO_GAME_NO = {
+    "a {} in a video game.": "no a {} in a video game.",
+    "the {} in a video game.": "the {} not in a video game.",
+}
+ARTICLE = re.compile(r" of (?:(?:a|the|my|one) )?")
 STRAY_COMMA_LINES = (34, 98)
 
 
@@ -68,11 +75,28 @@ def _clipn128_clean() -> list[str]:
     return _proven(first + second, CLEAN_YES_SHA256, "prompt templates")
 
 
-def _clipn128() -> list[str]:
-    quoted = [
-        f"'{template}'" + ("," if line in STRAY_COMMA_LINES else "") for line, template in enumerate(_clipn128_clean())
+def _clipn128_clean_no() -> list[str]:
+    yes = _clipn128_clean()
+    half = len(yes) // 2
+    first = [VIDEO_GAME_NO.get(template, ARTICLE.sub(" of no ", template)) for template in yes[:half]]
+    second = [
+        template.replace(" with ", " without ").replace(" appearing in ", " not appearing in ")
+        for template in yes[half:]
     ]
-    return _proven(quoted, RELEASED_YES_SHA256, "prompt templates")
+    return _proven(first + second, CLEAN_NO_SHA256, "negating templates")
+
+
+def _as_released(lines: list[str]) -> list[str]:
+    """Every line in quotation marks and two with a comma behind, as in the authors' files."""
+    return [f"'{line}'" + ("," if number in STRAY_COMMA_LINES else "") for number, line in enumerate(lines)]
+
+
+def _clipn128() -> list[str]:
+    return _proven(_as_released(_clipn128_clean()), RELEASED_YES_SHA256, "prompt templates")
+
+
+def _clipn128_no() -> list[str]:
+    return _proven(_as_released(_clipn128_clean_no()), RELEASED_NO_SHA256, "negating templates")
 
 
 POOLS: dict[str, Callable[[], list[str]]] = {
@@ -80,6 +104,11 @@ POOLS: dict[str, Callable[[], list[str]]] = {
     "clipn128_clean": _clipn128_clean,
     "openai80": _openai80,
     "single": lambda: ["a photo of a {}."],
+}
+NO_POOLS: dict[str, Callable[[], list[str]]] = {
+    "clipn128": _clipn128_no,
+    "clipn128_clean": _clipn128_clean_no,
+    "single": lambda: ["a photo of no {}."],
 }
 
 
@@ -95,3 +124,14 @@ def prompt_pool(name: str) -> list[str]:
     if name not in POOLS:
         raise ClipnError(f"prompts: no pool {name!r}; choose one of {', '.join(POOLS)}")
     return POOLS[name]()
+
+
+def no_prompt_pool(name: str) -> list[str]:
+    """Templates that negate, line by line paired with those of `prompt_pool`.
+
+    Raises:
+        ClipnError: there is no pool of that name, or none that negates.
+    """
+    if name not in NO_POOLS:
+        raise ClipnError(f"templates: no pool {name!r} that negates; choose one of {', '.join(NO_POOLS)}")
+    return NO_POOLS[name]()

@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from clipn.config import Study
-from clipn.data.registry import Registry
+from clipn.data.registry import Registry, WeightsRegistry
 from clipn.files import write_json
 
-SCHEMAS: dict[str, type[BaseModel]] = {"study": Study, "datasets": Registry}
+SCHEMAS: dict[str, type[BaseModel]] = {"study": Study, "datasets": Registry, "weights": WeightsRegistry}
 FOLDER = Path("workflow/schemas")
 
 

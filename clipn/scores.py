@@ -118,29 +118,55 @@ SCORES: dict[str, Score] = {
     )
 }
 
-RULES = ("ctw", "atd")
-"""Methods that decide without a threshold."""
+
+def _accepts_ctw(yes: Array, no: Array) -> NDArray[np.bool_]:
+    """Paper Eq. 7: unless p_no of the winning class exceeds 1 - p_no."""
+    return np.asarray(_ctw_log_odds(yes, no) >= 0)
+
+
+def _accepts_atd(yes: Array, no: Array) -> NDArray[np.bool_]:
+    """Paper Eq. 9: unless the unknown class, sum_j p_j p_no_j, exceeds every shrunk probability p_j (1 - p_no_j)."""
+    log_p = log_softmax(yes, axis=1)
+    return np.asarray((log_p + log_expit(yes - no)).max(axis=1) >= logsumexp(log_p + log_expit(no - yes), axis=1))
+
+
+def _accepts_atd_original(yes: Array, no: Array) -> NDArray[np.bool_]:
+    """The other reading of Eq. 9: the unknown class against every original p_j; a single class is always accepted."""
+    log_p = log_softmax(yes, axis=1)
+    return np.asarray(log_p.max(axis=1) >= logsumexp(log_p + log_expit(no - yes), axis=1))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A threshold-free decision between known classes and everything else."""
+
+    name: str
+    label: str
+    function: Callable[[Array, Array], NDArray[np.bool_]]
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("ctw", "CLIPN-CTW", _accepts_ctw),
+        Rule("atd", "CLIPN-ATD", _accepts_atd),
+        Rule("atd_original", "CLIPN-ATD, original p", _accepts_atd_original),
+    )
+}
 
 
 def accepts(rule: str, yes_logits: Logits, no_logits: Logits) -> Any:
     """Threshold-free decision, (n,) bool, True = in-distribution.
 
-    `ctw` (Eq. 7): accepted unless p_no of the winning class exceeds 1 - p_no. `atd` (Eq. 9): accepted unless
-    the unknown class, sum_j p_j p_no_j, exceeds every shrunk probability p_j (1 - p_no_j).
+    `ctw` and `atd` are the paper's Eq. 7 and 9. Eq. 9 can be read in two ways: `atd` compares the unknown class
+    with the shrunk probabilities, `atd_original` with the original ones.
 
     Raises:
         ClipnError: unknown rule or bad logits.
     """
     if rule not in RULES:
         raise ClipnError(f"rule {rule!r}: choose one of {', '.join(RULES)}")
-    yes, no = _both(yes_logits, no_logits)
-    if rule == "ctw":
-        accepted = _ctw_log_odds(yes, no) >= 0
-    else:
-        log_p = log_softmax(yes, axis=1)
-        best = (log_p + log_expit(yes - no)).max(axis=1)
-        accepted = best >= logsumexp(log_p + log_expit(no - yes), axis=1)
-    return _like(accepted, yes_logits)
+    return _like(RULES[rule].function(*_both(yes_logits, no_logits)), yes_logits)
 
 
 def _both(yes_logits: Logits, no_logits: Logits) -> tuple[Array, Array]:

@@ -1,5 +1,7 @@
 """Settings of single steps, apart from the study that holds them, so that a step depends on its own only."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from clipn.data.registry import Record
@@ -39,11 +41,32 @@ class BackboneTraining(Optimisation):
 
 
 class Variant(Optimisation):
-    """How the "no" tower is taught; defaults are those of the authors' released code."""
+    """How the "no" tower is taught; where the paper and the authors' released code differ, defaults are the code's."""
 
     epochs: int = Field(default=10, ge=0, description="passes over the captions; 0 leaves the copy untrained")
-    batch_size: int = Field(default=2048, ge=2, description="global batch")
+    batch_size: int = Field(default=2048, ge=2, description="global batch: the loss compares all its samples")
     learning_rate: float = Field(default=3e-4, gt=0, description="at the start of the cosine")
+    no_texts: Literal["learnable", "handcrafted"] = Field(
+        default="learnable", description="learnable prompts added to the caption, or templates that negate it"
+    )
     prompts: int = Field(default=16, ge=1, description="size of the bank of learnable prompts")
+    templates: str = Field(default="clipn128", description="pool of paired templates for hand-crafted texts")
+    augmentation: Literal["online", "stored", "none"] = Field(
+        default="online",
+        description="random crops of the images: drawn anew each time (released code), `views` of each encoded once, "
+        "or none and the evaluation crop encoded once",
+    )
+    views: int = Field(default=4, ge=1, description="stored crops of every image")
+    temperature: Literal["frozen", "learnable", "fixed"] = Field(
+        default="frozen", description="of the losses: the backbone's (released code), learned (paper), or scale 100"
+    )
     loss_weight: float = Field(default=0.5, gt=0, description="factor of the whole loss: released code 0.5, paper 1")
     tso_epsilon: float = Field(default=1e-4, ge=0, description="inside TSO's root: released code 1e-4, paper 0")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32", description="of the towers; losses and weights are always float32 (released code: fp16)"
+    )
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="samples per process and pass; smaller needs less memory, the loss stays global"
+    )
+    processes: int = Field(default=1, ge=1, description="processes that share a batch, one per GPU")
+    workers: int = Field(default=4, ge=0, description="per process: processes that decode images, for online crops")

@@ -1,58 +1,107 @@
 """The order of samples in training, and the log of its steps."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from clipn.errors import ClipnError
 from clipn.files import atomic
-from clipn.progress import progress
-from clipn.settings import Optimisation
+
+PROMPT, TEMPLATE, VIEW, CROP = STREAMS = range(4)
+"""Streams of random numbers that do not touch each other."""
 
 
-def count_steps(samples: int, settings: Optimisation) -> int:
-    """Steps of a whole training; the last batch of an epoch may be smaller."""
-    return settings.epochs * -(-samples // settings.batch_size)
+@dataclass(frozen=True)
+class Order:
+    """Which samples each step takes: every sample once per epoch, in an order fixed by (seed, epoch).
+
+    Batches hold `batch_size` samples or a few less, so that those of an epoch are as equal as can be.
+    """
+
+    samples: int
+    batch_size: int
+    epochs: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return -(-self.samples // self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+    def epoch(self, step: int) -> int:
+        """Epoch, from 0, that `step` belongs to."""
+        return step // self.steps_per_epoch
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether `step` is the last of its epoch."""
+        return (step + 1) % self.steps_per_epoch == 0
+
+    def samples_before(self, step: int) -> int:
+        """Samples taken by all steps before `step`, those of later epochs counted again."""
+        return self.samples * step // max(self.steps_per_epoch, 1)
+
+    def rows(self, step: int) -> Tensor:
+        """Samples (n,) of `step`."""
+        batch = step % self.steps_per_epoch
+        start, stop = (self.samples * number // self.steps_per_epoch for number in (batch, batch + 1))
+        return _permutation(self.samples, self.seed, self.epoch(step))[start:stop]
+
+    def draw(self, step: int, stream: int, high: int) -> Tensor:
+        """Random numbers (n,) in 0..high-1 for the samples of `step`, fixed by (seed, epoch, sample, stream)."""
+        return _draws(self.samples, self.seed, self.epoch(step), stream, high)[self.rows(step)]
 
 
-def batches(samples: int, settings: Optimisation, seed: int, what: str) -> Iterator[tuple[int, int, Tensor]]:
-    """Yield (step, epoch, sample indices): every sample once per epoch, in an order fixed by (seed, epoch)."""
-    step = 0
-    with progress(samples * settings.epochs, what, "samples") as meter:
-        for epoch in range(settings.epochs):
-            generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-            order = torch.randperm(samples, generator=generator)
-            for start in range(0, samples, settings.batch_size):
-                indices = order[start : start + settings.batch_size]
-                yield step, epoch, indices
-                step += 1
-                meter.update(len(indices))
+@lru_cache(maxsize=2)
+def _permutation(samples: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
+
+
+@lru_cache(maxsize=len(STREAMS))
+def _draws(samples: int, seed: int, epoch: int, stream: int, high: int) -> Tensor:
+    state = int(np.random.SeedSequence([seed, epoch, stream]).generate_state(1, np.uint64)[0] >> 1)
+    return torch.randint(high, (samples,), generator=torch.Generator().manual_seed(state))
+
+
+class DivergedError(ClipnError):
+    """A loss is NaN or infinite."""
 
 
 class StepLog:
-    """Rows of one CSV line per step, written at the end; refuses a loss that is not finite."""
+    """One row of numbers per step: step, epoch, losses, learning rate."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self.columns = ["step", "epoch", *columns, "learning_rate"]
-        self.rows: list[list[str]] = []
+    def __init__(self, columns: Sequence[str], rows: Iterable[Sequence[float]] = ()) -> None:
+        self.losses = list(columns)
+        self.rows = [list(row) for row in rows]
 
     def add(self, step: int, epoch: int, losses: Sequence[float], rate: float) -> None:
         """Note one step.
 
         Raises:
-            ClipnError: a loss is NaN or infinite.
+            DivergedError: a loss is NaN or infinite.
         """
-        named = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.columns[2:-1], losses, strict=True))
-        if not all(abs(value) < float("inf") for value in losses):
-            raise ClipnError(f"training diverged at step {step} ({named}); lower `learning_rate`")
-        self.rows.append([str(step), str(epoch), *(f"{value:.6f}" for value in losses), f"{rate:.6e}"])
+        if not all(map(math.isfinite, losses)):
+            named = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.losses, losses, strict=True))
+            raise DivergedError(f"training diverged at step {step} ({named}); lower `learning_rate`")
+        self.rows.append([step, epoch, *losses, rate])
 
     def write(self, path: Path) -> None:
         """Write the CSV atomically."""
         with atomic(path) as temporary, temporary.open("w", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(self.columns)
-            writer.writerows(self.rows)
+            writer.writerow(["step", "epoch", *self.losses, "learning_rate"])
+            writer.writerows(
+                [int(step), int(epoch), *(f"{loss:.6f}" for loss in losses), f"{rate:.6e}"]
+                for step, epoch, *losses, rate in self.rows
+            )

@@ -1,17 +1,19 @@
 """A study as its files describe it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from clipn.config import Study
-from clipn.data.registry import first_complaint, load_registry
+from clipn.config import Published, Study
+from clipn.data.registry import Weights, first_complaint, load_registry, load_weights
 from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
+from clipn.files import WEIGHT_SUFFIXES
 
 STUDIES = Path("config/studies")
+WEIGHTS = Path("config/weights.yaml")
 
 
 def study_file(name: str) -> str:
@@ -28,7 +30,7 @@ def study_file(name: str) -> str:
 
 
 def parse_study(config: Mapping[str, Any]) -> Study:
-    """Check a study's configuration and that its registry knows what it names.
+    """Check a study's configuration and that the registries know what it names.
 
     Raises:
         ClipnError: the message names the file, the key and the reason.
@@ -46,7 +48,52 @@ def parse_study(config: Mapping[str, Any]) -> Study:
         for name in names:
             if name not in files:
                 raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(files)}")
+    for where, source, kind in weight_sources(study):
+        _require_weights(source, kind, f"{path}: {where}")
     return study
+
+
+class WeightSource(NamedTuple):
+    """Weights that a study names: where it does, the weight file or the key of a record, and the kind of record."""
+
+    where: str
+    source: str
+    kind: Literal["backbones", "checkpoints"]
+
+
+def weight_sources(study: Study) -> Iterator[WeightSource]:
+    """All weights that a study names."""
+    for name in study.backbones:
+        if source := backbone_source(study, name):
+            yield WeightSource(f"backbones.{name}.pretrained", source, "backbones")
+    for name, variant in study.variants.items():
+        if isinstance(variant, Published):
+            for number, source in variant.checkpoints.items():
+                yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
+
+
+def backbone_source(study: Study, name: str) -> str | None:
+    """Weight file, or key of the record in `WEIGHTS`, of a backbone; None when it is trained here."""
+    backbone = study.backbones[name]
+    if backbone.pretrained is None or is_weight_file(backbone.pretrained):
+        return backbone.pretrained
+    return f"{backbone.architecture}/{backbone.pretrained}"
+
+
+def is_weight_file(source: str) -> bool:
+    """Whether it is a local file, by its name; else it is the key of a record."""
+    return source.endswith(WEIGHT_SUFFIXES)
+
+
+def _require_weights(source: str, kind: str, where: str) -> None:
+    if is_weight_file(source):
+        if not Path(source).is_file():
+            raise ClipnError(f"{where}: no file {source}; correct the path or put the file there")
+        return
+    known: dict[str, Weights] = getattr(load_weights(WEIGHTS), kind)
+    if source not in known:
+        remedy = f"name one of {', '.join(known)}, or a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
+        raise ClipnError(f"{where}: {source!r} is not among the {kind} of {WEIGHTS}; {remedy}")
 
 
 def archive_files(study: Study) -> dict[str, list[str]]:

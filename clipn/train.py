@@ -1,69 +1,152 @@
-"""Teach the "no" text tower on cached caption features."""
+"""Teach the "no" text tower on captions and images: read, resume, step, save."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
+import open_clip
 from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
-from clipn.checkpoint import save_checkpoint
-from clipn.features import read_caption_features
-from clipn.losses import itbo, tso
+from clipn.crops import training_crop
+from clipn.data.shards import ShardImages, count_samples, read_captions_of
+from clipn.errors import ClipnError
+from clipn.features import read_caption_features, read_caption_images
+from clipn.files import file_hash
+from clipn.fingerprint import fingerprint
+from clipn.gradient import Batch, autocast
+from clipn.inputs import Share, Texts, handcrafted_texts, online_images, stored_images, stored_texts
 from clipn.model import CLIPN
-from clipn.optimiser import adamw, learning_rate, set_learning_rate
+from clipn.optimiser import learning_rate
+from clipn.processes import joined
+from clipn.progress import progress
+from clipn.resume import Interrupted, State, StopRequest, noticing_stop
 from clipn.settings import Variant
-from clipn.steps import StepLog, batches, count_steps
+from clipn.steps import PROMPT, DivergedError, Order
+from clipn.tensorboard import Board, board
+from clipn.training import Training
 
-LOSSES = ["matched", "unmatched", "tso", "total"]
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What a run is trained on.
+
+    Attributes:
+        backbone: backbone file.
+        index: of the shards.
+        captions: "yes" features and tokens; hand-crafted texts need none.
+        images: stored image features; online crops need none.
+        shards: tar files, for online crops.
+    """
+
+    backbone: Path
+    index: Path
+    captions: Path | None = None
+    images: Path | None = None
+    shards: Sequence[Path] = ()
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 of every file but the shards, whose hashes are in the index."""
+        files = {"backbone": self.backbone, "index": self.index, "captions": self.captions, "images": self.images}
+        return {f"{name}_sha256": file_hash(path) for name, path in files.items() if path is not None}
 
 
 def train(
-    backbone: Path, captions: Path, settings: Variant, seed: int, output: Path, log: Path,
-    metadata: Mapping[str, str], device: str = "cpu",
+    files: TrainingFiles, settings: Variant, seed: int, output: Path, log: Path, metadata: Mapping[str, str],
+    work: Path, device: str = "cpu", curves: Path | None = None,
 ) -> None:  # fmt: skip
-    """Train one run and write its checkpoint and its log.
+    """Train one run and write its checkpoint and its log; a run that was interrupted goes on where it was.
 
-    Image and "yes" features are read from the cache, which is exact because both towers are frozen and images
-    are not augmented.
+    Image and "yes" features come from caches where the settings allow it, which is exact: both towers are frozen.
 
     Args:
-        backbone: backbone file.
-        captions: caption features of that backbone.
+        files: inputs.
         settings: the variant.
-        seed: fixes the order of samples and the draw of prompts.
+        seed: fixes the order of samples and every draw.
         output: checkpoint to write.
         log: CSV to write: step, epoch, the loss parts before weighting, total, learning rate.
         metadata: names for the checkpoint's header.
+        work: folder for the state of unfinished trainings.
         device: `cpu` or `cuda`.
+        curves: folder for TensorBoard.
+
+    Raises:
+        ClipnError: an input is missing or of other data, or a loss is NaN or infinite.
+        Interrupted: SIGTERM or Ctrl-C; the state is kept.
     """
-    clip, config = load_backbone(backbone)
-    model = CLIPN(clip, preprocess(config), settings.prompts).to(device).train()
-    rows = StepLog(LOSSES)
-    if settings.epochs:
-        _optimise(model, read_caption_features(captions), settings, seed, rows, device)
-    rows.write(log)
-    header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json()}
-    save_checkpoint(output, model, config, header)
+    header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json(), **files.hashes()}
+    clip, architecture = load_backbone(files.backbone)
+    state = State(work, header, fingerprint("clipn.train"), architecture)
+    order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed)
+    texts = _stored_texts(files, settings) if order.steps else None
+    with joined(device, settings.processes) as (processes, place), noticing_stop() as stop:
+        prompts = settings.prompts if settings.no_texts == "learnable" else 0
+        model = CLIPN(clip, preprocess(architecture), prompts).to(place).eval()
+        training = Training(model, texts.tokens if texts else None, settings, processes, place)
+        state.resume(training)
+        share = Share(order, processes, training.done, place)
+        if share.steps:
+            images = _images(files, settings, clip, architecture, share)
+            captions = _texts(files, settings, clip, texts, share)
+            with board(curves if processes.rank == 0 else None, training.done) as note:
+                _optimise(training, images, captions, share, state, stop, note)
+        state.finish(training, output, log)
 
 
 def _optimise(
-    model: CLIPN, captions: dict[str, Tensor], settings: Variant, seed: int, rows: StepLog, device: str
-) -> None:
-    samples, scale = len(captions["tokens"]), model.logit_scale
-    steps = count_steps(samples, settings)
-    optimiser = adamw(model.no.named_parameters(), settings)
-    generator = torch.Generator().manual_seed(seed)
-    for step, epoch, indices in batches(samples, settings, seed, f"train seed {seed}"):
-        rate = learning_rate(settings, step, steps)
-        set_learning_rate(optimiser, rate)
-        image, yes, tokens = (captions[name][indices].to(device) for name in ("image", "yes", "tokens"))
-        choice = torch.randint(settings.prompts + 1, (len(indices),), generator=generator).to(device)
-        no = model.no(tokens, choice)
-        matched, unmatched = itbo(image, yes, no, scale)
-        opposite = tso(yes, no, settings.tso_epsilon)
-        total = settings.loss_weight * (matched + unmatched + opposite)
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        rows.add(step, epoch, torch.stack([matched, unmatched, opposite, total]).tolist(), rate)
+    training: Training, images: Iterator[Tensor], texts: Iterator[Texts], share: Share, state: State,
+    stop: StopRequest, note: Board,
+) -> None:  # fmt: skip
+    """Take all steps that are left; keep the state at the end of every epoch and when told to stop."""
+    settings, order = training.settings, share.order
+    samples = order.samples * order.epochs
+    with progress(samples, "train", "samples", done=order.samples_before(training.done)) as meter:
+        for step in share.steps:
+            with autocast(settings, share.device):
+                image, (yes, tokens) = next(images), next(texts)
+            choice = share.draw(step, PROMPT, settings.prompts + 1)
+            size = len(order.rows(step))
+            rate = learning_rate(settings, step, order.steps)
+            try:
+                losses = training.advance(Batch(image, yes, tokens, choice, size), order.epoch(step), rate)
+            except DivergedError as error:
+                raise ClipnError(f"{error}; last good checkpoint: {state.newest}") from error
+            note(step, {**losses, "learning_rate": rate})
+            meter.update(size)
+            stopping = training.processes.any(stop.made, share.device)
+            if stopping or order.ends_epoch(step):
+                state.keep(training)
+            if stopping:
+                raise Interrupted(f"stopped after step {step}; the same command goes on from {state.path}")
+
+
+def _stored_texts(files: TrainingFiles, settings: Variant) -> Texts | None:
+    """Features and tokens of all captions; None if the texts are made on the way."""
+    if settings.no_texts == "handcrafted":
+        return None
+    if files.captions is None:
+        raise ClipnError("--captions: learnable prompts need the caption features of the backbone")
+    stored = read_caption_features(files.captions, files.backbone, files.index)
+    return Texts(stored["yes"], stored["tokens"])
+
+
+def _texts(
+    files: TrainingFiles, settings: Variant, clip: open_clip.CLIP, stored: Texts | None, share: Share
+) -> Iterator[Texts]:
+    if stored is not None:
+        return stored_texts(stored, share)
+    return handcrafted_texts(clip, read_captions_of(files.index), settings.templates, share)
+
+
+def _images(
+    files: TrainingFiles, settings: Variant, clip: open_clip.CLIP, architecture: dict[str, Any], share: Share
+) -> Iterator[Tensor]:
+    if settings.augmentation != "online":
+        if files.images is None:
+            raise ClipnError(f"--images: augmentation {settings.augmentation!r} needs the stored image features")
+        return stored_images(read_caption_images(files.images, files.backbone, files.index), share)
+    if not files.shards:
+        raise ClipnError("augmentation 'online' needs the shards; name them as arguments")
+    images = ShardImages(files.index, files.shards)
+    return online_images(clip, images, training_crop(architecture), settings.workers, share)

@@ -1,25 +1,15 @@
 """The authors' tiny checkpoint as a CLIPN model."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from clipn.backbone import build, preprocess
 from clipn.model import CLIPN
-
-
-def released_name(name: str) -> str:
-    """Name of one of our tensors in the authors' state dict."""
-    tower, rest = name.split(".", 1)
-    if tower == "clip":
-        return rest
-    if rest == "prompts":
-        return "prompt_no"
-    head, dot, tail = rest.partition(".")
-    return f"{head}_no{dot}{tail}"
+from clipn.released import import_checkpoint
+from clipn.released import released_name as released_name
 
 
 def golden_figures(golden: Path) -> tuple[dict[str, Any], Any]:
@@ -27,8 +17,7 @@ def golden_figures(golden: Path) -> tuple[dict[str, Any], Any]:
 
 
 def golden_model(golden: Path) -> CLIPN:
-    architecture = golden_figures(golden)[0]["architecture"]
-    model = CLIPN(build(architecture), preprocess(architecture))
-    released = torch.load(golden / "epoch_10.pt", weights_only=True)["state_dict"]
-    model.load_state_dict({name: released[f"module.{released_name(name)}"] for name in model.state_dict()})
-    return model.eval()
+    with tempfile.TemporaryDirectory() as folder:
+        architecture = Path(folder) / "golden.json"
+        architecture.write_text(json.dumps(golden_figures(golden)[0]["architecture"]))
+        return import_checkpoint(golden / "epoch_10.pt", str(architecture)).model

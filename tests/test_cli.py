@@ -78,13 +78,58 @@ def test_an_unknown_dataset_and_an_unknown_backbone(clipn: Any, tmp_path: Path) 
         ["error: registry: no dataset or caption source 'moon'; it has sun, cc3m"],
     )
     status, lines = clipn(
-        "backbone", "fetch", "b", "--architecture", "ViT-B-99", "--pretrained", "openai", "--output", tmp_path / "b"
+        "backbone", "import", "w.pt", "--name", "b", "--architecture", "ViT-B-99", "--output", tmp_path / "b"
     )
     assert status == 1
     assert lines == [
         "error: architecture: open_clip has no 'ViT-B-99'; name one of open_clip.list_models() or a .json file"
     ]
     assert left(tmp_path) == set()
+
+
+def weights(folder: Path, **archive: object) -> Path:
+    record = {"title": "W", "architecture": "ViT-B-16", "archive": {"file": "w.pt", **archive}}
+    path = folder / "registry.yaml"
+    path.write_text(yaml.safe_dump({"checkpoints": {"run1": record}}))
+    return path
+
+
+def test_weights_are_fetched_and_proven(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "source.tar.gz").write_bytes(b"abc")
+    path = weights(tmp_path, addresses=["source.tar.gz"], bytes=3)
+    fetch = ("weights", "fetch", "run1", "--registry", path, "--output", tmp_path / "w.pt")
+    assert clipn(*fetch) == (0, [])
+    assert (tmp_path / "w.pt").read_bytes() == b"abc"
+    weights(tmp_path, addresses=["source.tar.gz"], bytes=4)
+    status, lines = clipn(*fetch)
+    assert status == 1
+    assert lines == [
+        "error: w.pt: source.tar.gz: has 3 bytes, expected 4; put it at downloads/w.pt or correct the registry"
+    ]
+
+
+def test_weights_that_come_by_hand_and_unknown_ones(clipn: Any, tmp_path: Path) -> None:
+    path = weights(tmp_path, manual="open the folder")
+    assert clipn("weights", "fetch", "run1", "--registry", path, "--output", tmp_path / "w.pt") == (
+        1,
+        ["error: w.pt: may not be fetched by a program; put it at downloads/w.pt: open the folder"],
+    )
+    assert clipn("weights", "fetch", "run9", "--registry", path, "--output", tmp_path / "w.pt") == (
+        1,
+        ["error: registry: no weights 'run9'; it has run1"],
+    )
+    assert left(tmp_path) == set()
+
+
+def test_imports_of_files_that_are_not_what_they_should_be(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(b"rubbish")
+    rest = ("--output", tmp_path / "o.safetensors")
+    complaint = f"error: {tmp_path}/w.pt: not a whole weight file (IndexError); get it again"
+    assert clipn("checkpoint", "import", tmp_path / "w.pt", "--backbone", "ViT-B-16", *rest) == (1, [complaint])
+    status, lines = clipn("checkpoint", "import", tmp_path / "absent.pt", "--backbone", "ViT-B-16", *rest)
+    assert status == 1
+    assert lines[0].startswith(f"error: {tmp_path}/absent.pt: no such file; ")
+    assert left(tmp_path) == {"w.pt"}
 
 
 def test_a_bad_value_names_its_option(clipn: Any, tmp_path: Path) -> None:

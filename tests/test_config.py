@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import open_clip
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -13,9 +14,11 @@ from clipn.config import Study
 from clipn.data.archives import read_members
 from clipn.data.captions import read_captions
 from clipn.data.readers import Image, read_images
-from clipn.data.registry import load_registry
+from clipn.data.registry import load_registry, load_weights
 from clipn.demo.mirror import ARCHIVES
+from clipn.errors import ClipnError
 from clipn.schema import FOLDER, SCHEMAS, schema
+from clipn.study import backbone_source, parse_study, weight_sources
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
@@ -45,6 +48,13 @@ def demo_with(**changes: object) -> dict[str, object]:
         ({"variants": {"none": {}}}, "call the variant otherwise"),
         ({"pairs": {"cifar10": ["cifar10"]}}, "name one or more other datasets"),
         ({"threads": 0}, "greater than or equal to 1"),
+        ({"captions": {}}, "captions: something is trained; name `sources`"),
+        ({"variants": {"learnable": {"checkpoints": {}}}}, "should have at least 1 item"),
+        ({"variants": {"learnable": {"checkpoints": {1: "a"}, "epochs": 3}}}, "learnable.epochs\n"),
+        (
+            {"variants": {"learnable": {"checkpoints": {1: "a", 3: "b"}}, "untrained": {"epochs": 0}}},
+            "runs: learnable has no checkpoint 2; `seeds` must be among 1, 3",
+        ),
     ],
 )
 def test_contradictions_in_a_study_are_refused(changes: dict[str, object], complaint: str) -> None:
@@ -59,6 +69,109 @@ def test_the_papers_defaults_are_those_of_the_released_code() -> None:
     assert (learnable.weight_decay, learnable.warmup_steps, learnable.prompts) == (0.2, 0, 16)
     assert (learnable.loss_weight, learnable.tso_epsilon) == (0.5, 1e-4)
     assert (paper.logit_scale, paper.prompts) == (100.0, "clipn128")
+
+
+# Weights
+
+
+def released_with(**changes: object) -> dict[str, object]:
+    text = (ROOT / "config/studies/released.yaml").read_text()
+    return {"study": "released", **yaml.safe_load(text), **changes}
+
+
+@pytest.fixture
+def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.usefixtures("in_project")
+def test_a_study_of_published_checkpoints_trains_nothing() -> None:
+    study = parse_study(released_with())
+    assert study.trained_runs == []
+    assert study.captions.sources == []
+    assert [source for _, source, _ in weight_sources(study)] == [
+        "ViT-B-16/laion2b_s34b_b88k",
+        "clipn_vit_b_16_run1",
+        "clipn_vit_b_16_run2",
+        "clipn_vit_b_16_run3",
+    ]
+
+
+@pytest.mark.usefixtures("in_project")
+def test_weights_may_be_local_files(tmp_path: Path) -> None:
+    for name in ("clip.bin", "clipn.pt"):
+        (tmp_path / name).touch()
+    backbone = {"architecture": "ViT-B-16", "pretrained": str(tmp_path / "clip.bin")}
+    checkpoints = {number: str(tmp_path / "clipn.pt") for number in (1, 2, 3)}
+    study = parse_study(
+        released_with(backbones={"ViT-B-16": backbone}, variants={"released": {"checkpoints": checkpoints}})
+    )
+    assert backbone_source(study, "ViT-B-16") == str(tmp_path / "clip.bin")
+
+
+def with_backbone(**settings: str) -> dict[str, object]:
+    return {"backbones": {"ViT-B-16": {"architecture": "ViT-B-16", **settings}}}
+
+
+def with_checkpoint(source: str) -> dict[str, object]:
+    return {"variants": {"released": {"checkpoints": dict.fromkeys((1, 2, 3), source)}}}
+
+
+@pytest.mark.usefixtures("in_project")
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            with_backbone(pretrained="laion3b"),
+            "backbones.ViT-B-16.pretrained: 'ViT-B-16/laion3b' is not among the backbones of config/weights.yaml; "
+            "name one of ViT-B-16/laion2b_s34b_b88k, .* or a file that ends in .safetensors, ",
+        ),
+        (
+            with_backbone(architecture="ViT-H-14", pretrained="openai"),
+            "backbones.ViT-B-16.pretrained: 'ViT-H-14/openai' is not among the backbones",
+        ),
+        (with_backbone(pretrained="absent.pt"), "backbones.ViT-B-16.pretrained: no file absent.pt; correct the path"),
+        (
+            with_checkpoint("ViT-B-16/openai"),
+            "variants.released.checkpoints.1: 'ViT-B-16/openai' is not among the checkpoints of .* clipn_vit_b_16_run1",
+        ),
+        (with_checkpoint("runs/epoch_10.pt"), "variants.released.checkpoints.1: no file runs/epoch_10.pt; "),
+    ],
+)
+def test_unknown_weights_are_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ClipnError, match=f"^config/studies/released.yaml: {complaint}") as caught:
+        parse_study(released_with(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_backbones_come_from_the_repositories_of_open_clip() -> None:
+    for name, weights in load_weights(ROOT / "config" / "weights.yaml").backbones.items():
+        known = open_clip.get_pretrained_cfg(weights.architecture, weights.tag)
+        start = f"https://huggingface.co/{known['hf_hub']}resolve/{weights.revision}/open_clip_"
+        assert [address.startswith(start) for address in weights.archive.addresses] == [True], name
+        assert weights.archive.file == f"{name.replace('/', '_')}.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"revision": "abc"}, "an address lacks the revision"),
+        ({"tag": "openai"}, "V/t: must be called ARCHITECTURE/TAG, V/openai"),
+        ({"sha256": "x"}, r"backbones\.V/t\.sha256: unknown key"),
+        ({"archive": {"file": "run.pt"}}, "two records store a file 'run.pt'"),
+    ],
+)
+def test_contradictions_in_a_registry_of_weights(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
+    archive = {"file": "w.safetensors", "addresses": ["https://host/resolve/main/w"]}
+    backbone = {"title": "V", "architecture": "V", "tag": "t", "archive": archive, **change}
+    checkpoint = {"title": "C", "architecture": "V", "archive": {"file": "run.pt"}}
+    path = tmp_path / "weights.yaml"
+    path.write_text(yaml.safe_dump({"backbones": {"V/t": backbone}, "checkpoints": {"c": checkpoint}}))
+    with pytest.raises(ClipnError, match=f"^{path}: .*{complaint}"):
+        load_weights(path)
+
+
+# Registries of data
 
 
 @pytest.mark.parametrize("name", ["datasets", "real"])

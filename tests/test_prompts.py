@@ -1,6 +1,7 @@
 """Prompt pools and class names: sizes, proofs, the released quirks; and what must not import torch."""
 
 import pkgutil
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ import pytest
 import clipn.data
 from clipn import prompts
 from clipn.errors import ClipnError
-from clipn.prompts import POOLS, imagenet_classnames, lines_sha256, prompt_pool
+from clipn.prompts import NO_POOLS, POOLS, imagenet_classnames, lines_sha256, no_prompt_pool, prompt_pool
 
 VIDEO_GAME_LINES = {31: "a {} in a video game.", 36: "the {} in a video game."}
 DROPPED_LINES = 16
@@ -27,6 +28,40 @@ DROPPED_LINES = 16
 def test_released_pools_hash_as_measured(name: str, size: int, sha256: str) -> None:
     assert len(prompt_pool(name)) == size
     assert lines_sha256(prompt_pool(name)) == sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("clipn128", "be9c95fca32386b1ffad706f253dfc95cdf2a7fd0defa159571c86f2c0764017"),
+        ("clipn128_clean", "a397ce585c17053ec70d3d9b02511e16c3967811c428fbc90732633a9517e6c5"),
+    ],
+)
+def test_released_negating_pools_hash_as_measured(name: str, sha256: str) -> None:
+    assert lines_sha256(no_prompt_pool(name)) == sha256
+
+
+def test_negating_templates_are_paired_line_by_line() -> None:
+    pairs = list(zip(prompt_pool("clipn128_clean"), no_prompt_pool("clipn128_clean"), strict=True))
+    assert pairs[0] == ("a bad photo of a {}.", "a bad photo of no {}.")
+    assert pairs[30] == ("a {} in a video game.", "no a {} in a video game.")
+    assert pairs[35] == ("the {} in a video game.", "the {} not in a video game.")
+    assert pairs[64] == ("a bad photo with a {}.", "a bad photo without a {}.")
+    assert pairs[94] == ("a {} appearing in a video game.", "a {} not appearing in a video game.")
+    assert ("a photo of many {}.", "a photo of no many {}.") in pairs
+    assert all(no.count("{}") == 1 and re.search(r"\b(no|not|without)\b", no) for _, no in pairs)
+
+
+def test_single_negated() -> None:
+    assert no_prompt_pool("single") == ["a photo of no {}."]
+
+
+@pytest.mark.parametrize("name", ["openai80", "clipn"])
+def test_pools_without_a_negation(name: str) -> None:
+    complaint = f"templates: no pool '{name}' that negates; choose one of clipn128, clipn128_clean, single"
+    with pytest.raises(ClipnError, match=complaint):
+        no_prompt_pool(name)
+    assert set(NO_POOLS) < set(POOLS)
 
 
 def test_the_80_templates_are_those_of_openai() -> None:
@@ -86,8 +121,9 @@ def test_lists_that_open_clip_changed_are_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(prompts, "_metadata", lambda: changed)
     with pytest.raises(ClipnError, match="class names differ from the released ones"):
         imagenet_classnames()
-    with pytest.raises(ClipnError, match="prompt templates differ from the released ones"):
-        prompt_pool("clipn128")
+    for pool in (prompt_pool, no_prompt_pool):
+        with pytest.raises(ClipnError, match="prompt templates differ from the released ones"):
+            pool("clipn128")
 
 
 def test_unknown_pool() -> None:

@@ -38,6 +38,11 @@ def shrunk(yes: Row, no: Row) -> list[float]:
     return [p * (1 - p_unknown) for p, p_unknown in zip(softmax(yes), p_no(yes, no), strict=True)]
 
 
+def unknown(yes: Row, no: Row) -> float:
+    """Probability of the unknown class in the same distribution."""
+    return sum(p * p_unknown for p, p_unknown in zip(softmax(yes), p_no(yes, no), strict=True))
+
+
 PLAIN: dict[str, Callable[[Row, Row], float]] = {
     "msp": lambda yes, no: max(softmax(yes)),
     "max_logit": lambda yes, no: max(yes),
@@ -46,6 +51,14 @@ PLAIN: dict[str, Callable[[Row, Row], float]] = {
     "ctw": lambda yes, no: 1 - p_no(yes, no)[list(yes).index(max(yes))],
     "atd": lambda yes, no: sum(shrunk(yes, no)),
 }
+
+
+PLAIN_RULES: dict[str, Callable[[Row, Row], tuple[float, float]]] = {
+    "ctw": lambda yes, no: (PLAIN["ctw"](yes, no), 1 - PLAIN["ctw"](yes, no)),
+    "atd": lambda yes, no: (max(shrunk(yes, no)), unknown(yes, no)),
+    "atd_original": lambda yes, no: (max(softmax(yes)), unknown(yes, no)),
+}
+"""What is compared: a known class, and the unknown one."""
 
 
 def logits(rows: int = 6, classes: int = 5, seed: int = 0) -> tuple[Array, Array]:
@@ -62,7 +75,10 @@ def test_registry() -> None:
         "ctw": True,
         "atd": True,
     }
-    assert all(score.name == name and score.label for name, score in SCORES.items())
+    assert list(RULES) == ["ctw", "atd", "atd_original"]
+    for registry in (SCORES, RULES):
+        assert all(entry.name == name for name, entry in registry.items())
+        assert len({entry.label for entry in registry.values()}) == len(registry)
 
 
 @few
@@ -75,31 +91,33 @@ def test_scores_are_the_formulas(method: str, both: tuple[Array, Array]) -> None
 
 @few
 @given(both_logits)
-def test_ctw_accepts_unless_no_wins(both: tuple[Array, Array]) -> None:
-    rejects = [PLAIN["ctw"](yes, no) < 0.5 for yes, no in zip(*both, strict=True)]
-    assume(all(abs(PLAIN["ctw"](yes, no) - 0.5) > 1e-9 for yes, no in zip(*both, strict=True)))
-    assert accepts("ctw", *both).tolist() == [not rejected for rejected in rejects]
+@pytest.mark.parametrize("rule", list(RULES))
+def test_decisions_are_the_formulas(rule: str, both: tuple[Array, Array]) -> None:
+    sides = [PLAIN_RULES[rule](yes, no) for yes, no in zip(*both, strict=True)]
+    assume(all(abs(known - unknown) > 1e-9 for known, unknown in sides))
+    assert accepts(rule, *both).tolist() == [known >= unknown for known, unknown in sides]
+
+
+@pytest.mark.parametrize(
+    ("classes", "accepted"),
+    [(2, {"ctw": True, "atd": False, "atd_original": True}), (3, {"ctw": True, "atd": False, "atd_original": False})],
+)
+def test_rules_differ_where_the_mass_is_spread(classes: int, accepted: dict[str, bool]) -> None:
+    """Equal classes, p_no 0.4: the winner says yes, but 0.4 unknown exceeds 0.6 / classes, and 1 / 3."""
+    yes = np.zeros((1, classes))
+    no = np.full((1, classes), math.log(0.4 / 0.6))
+    assert {rule: accepts(rule, yes, no).item() for rule in RULES} == accepted
 
 
 @few
 @given(both_logits)
-def test_atd_accepts_unless_the_unknown_class_is_the_largest(both: tuple[Array, Array]) -> None:
-    shares = [shrunk(yes, no) for yes, no in zip(*both, strict=True)]
-    assume(all(abs(1 - sum(share) - max(share)) > 1e-9 for share in shares))
-    assert accepts("atd", *both).tolist() == [not 1 - sum(share) > max(share) for share in shares]
+def test_what_atd_accepts_the_other_reading_accepts_too(both: tuple[Array, Array]) -> None:
+    assert (accepts("atd", *both) <= accepts("atd_original", *both)).all()
 
 
-def test_rules_differ_where_the_mass_is_spread() -> None:
-    """Two equal classes, p_no 0.4: the winner says yes, but 0.4 unknown exceeds 0.3 for either class."""
-    yes = np.zeros((1, 2))
-    no = np.full((1, 2), math.log(0.4 / 0.6))
-    assert accepts("ctw", yes, no).tolist() == [True]
-    assert accepts("atd", yes, no).tolist() == [False]
-
-
-def test_a_draw_is_accepted() -> None:
-    assert accepts("ctw", np.ones((1, 1)), np.ones((1, 1))).tolist() == [True]
-    assert accepts("atd", np.ones((1, 1)), np.ones((1, 1))).tolist() == [True]
+@pytest.mark.parametrize("rule", list(RULES))
+def test_a_draw_is_accepted(rule: str) -> None:
+    assert accepts(rule, np.ones((1, 1)), np.ones((1, 1))).tolist() == [True]
 
 
 @pytest.mark.parametrize("method", list(SCORES))
@@ -150,7 +168,10 @@ def test_a_no_tower_that_copies_yes_scores_exactly_half(method: str, classes: in
 def test_one_class_makes_atd_ctw() -> None:
     yes, no = logits(50, 1)
     np.testing.assert_allclose(SCORES["atd"](yes, no), SCORES["ctw"](yes, no), rtol=1e-12)
-    np.testing.assert_array_equal(accepts("atd", yes, no), accepts("ctw", yes, no))
+    decisions = accepts("ctw", yes, no)
+    assert 0 < decisions.sum() < 50
+    np.testing.assert_array_equal(accepts("atd", yes, no), decisions)
+    assert accepts("atd_original", yes, no).all()
 
 
 @pytest.mark.parametrize("method", list(SCORES))
@@ -158,6 +179,16 @@ def test_huge_logits_stay_finite(method: str) -> None:
     yes, no = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([[-1e4, 1e4], [1e4, -1e4]])
     assert np.isfinite(SCORES[method](yes, no)).all()
     assert np.isfinite(SCORES[method](no, np.maximum(yes, no))).all()
+
+
+def test_decisions_on_huge_logits() -> None:
+    """The first image is surely known, the second surely not, in a softmax with one class left."""
+    yes, no = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([[-1e4, 1e4], [0, 2e4]])
+    assert {rule: accepts(rule, yes, no).tolist() for rule in RULES} == {
+        "ctw": [True, False],
+        "atd": [True, False],
+        "atd_original": [True, True],
+    }
 
 
 def test_mcm_divides_by_the_scale() -> None:
@@ -196,7 +227,7 @@ def test_bad_logits_are_refused(yes: Array, no: Array, complaint: str) -> None:
 
 
 def test_unknown_rule() -> None:
-    with pytest.raises(ClipnError, match="rule 'msp': choose one of ctw, atd"):
+    with pytest.raises(ClipnError, match="rule 'msp': choose one of ctw, atd, atd_original$"):
         accepts("msp", *logits())
 
 

@@ -37,6 +37,19 @@ def member_names(archive: Path) -> list[str]:
         return [name for name, _ in _files(archive, tar)]
 
 
+def member_places(archive: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield (name, offset, size) of what `read_members` would yield, for an archive that is not compressed.
+
+    Raises:
+        ClipnError: as `read_members`, or the archive is compressed.
+    """
+    if _is_compressed(archive):
+        raise ClipnError(f"{archive}: is compressed, so its members cannot be read one by one; unpack it to .tar")
+    with _opened(archive) as tar:
+        for name, member in _files(archive, tar):
+            yield name, member.offset_data, member.size
+
+
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write (name, content) pairs to a tar archive, compressed if `path` ends in `.gz`, atomically.
 
@@ -77,9 +90,12 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _decompressed(archive: Path) -> IO[bytes]:
-    with archive.open("rb") as stream:
-        compressed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(archive)) if compressed else archive.open("rb")
+    return cast(IO[bytes], gzip.open(archive)) if _is_compressed(archive) else archive.open("rb")
+
+
+def _is_compressed(archive: Path) -> bool:
+    with require(archive).open("rb") as stream:
+        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _files(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:

@@ -1,16 +1,25 @@
-"""The typed record of every dataset and caption source: where its bytes come from and what they must be."""
+"""The typed record of every dataset, caption source and weight file: where its bytes come from, what they must be."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from clipn.errors import ClipnError
 from clipn.files import require
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -106,15 +115,78 @@ class Registry(Record):
         return _named({archive.file: archive for archive in self.archives(name)}, file, f"archive of {name}")
 
 
+class Weights(Record):
+    """One file of trained weights."""
+
+    title: str
+    architecture: str = Field(description="open_clip name")
+    tag: str | None = Field(default=None, description="open_clip pretrained tag; empty for checkpoints of CLIPN")
+    revision: str | None = Field(default=None, description="commit of the repository in the addresses")
+    archive: Archive
+    terms: str | None = None
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _addresses_at_the_revision(self) -> "Weights":
+        if self.revision and not all(f"/{self.revision}/" in address for address in self.archive.addresses):
+            raise ValueError("an address lacks the revision; write .../resolve/REVISION/FILE")
+        return self
+
+
+class WeightsRegistry(Record):
+    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN by a name."""
+
+    backbones: dict[str, Weights] = {}
+    checkpoints: dict[Name, Weights] = {}
+
+    @field_validator("backbones")
+    @classmethod
+    def _named_by_what_they_are(cls, backbones: dict[str, Weights]) -> dict[str, Weights]:
+        for name, weights in backbones.items():
+            if name != f"{weights.architecture}/{weights.tag}":
+                raise ValueError(f"{name}: must be called ARCHITECTURE/TAG, {weights.architecture}/{weights.tag}")
+        return backbones
+
+    @model_validator(mode="after")
+    def _files_have_names_of_their_own(self) -> "WeightsRegistry":
+        files = [weights.archive.file for weights in self.records.values()]
+        for file in files:
+            if files.count(file) > 1:
+                raise ValueError(f"two records store a file {file!r}; name them apart")
+        return self
+
+    @property
+    def records(self) -> dict[str, Weights]:
+        """All records by their keys."""
+        return {**self.backbones, **self.checkpoints}
+
+    def weights(self, key: str) -> Weights:
+        """Raises ClipnError when there is no record of that key."""
+        return _named(self.records, key, "weights")
+
+
 def load_registry(path: Path) -> Registry:
-    """Read and check a registry file.
+    """Read and check a registry of datasets and caption sources.
 
     Raises:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
     """
+    return _load(path, Registry)
+
+
+def load_weights(path: Path) -> WeightsRegistry:
+    """Read and check a registry of weights.
+
+    Raises:
+        ClipnError: as `load_registry`.
+    """
+    return _load(path, WeightsRegistry)
+
+
+def _load(path: Path, model: type[M]) -> M:
     require(path)
     try:
-        return Registry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

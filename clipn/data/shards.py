@@ -1,17 +1,26 @@
-"""Images with their captions in WebDataset shards: written with one hash per content, read in one order."""
+"""Images with their captions in WebDataset shards: written with one hash per content, read in any order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO, TypeVar
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from clipn.data.archives import read_members, write_archive
+from clipn.data.archives import member_places, read_members, write_archive
 from clipn.data.readers import Image
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
-from clipn.files import read_json, require, write_json
+from clipn.files import atomic, file_hash, require, write_json
 from clipn.progress import tracked
+
+T = TypeVar("T")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+INDEX_COLUMNS = ["key", "caption", "shard", "offset", "size"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ def build_shards(
     folders: Mapping[str, Path],
     shards: Sequence[Path],
     index: Path,
+    statistics: Path,
 ) -> None:
     """Join captions with their images and write them, sorted by key, as `shards` of nearly equal size.
 
@@ -37,7 +47,8 @@ def build_shards(
         sources: caption sources by name.
         folders: where each source's archives lie.
         shards: tar files to write.
-        index: JSON to write: samples per shard, and how many captions lack their image.
+        index: Parquet to write, see `index_shards`.
+        statistics: JSON to write: samples, samples per shard, and how many captions lack their image.
 
     Raises:
         ClipnError: a caption's source is not named, no caption has an image, or there are fewer samples than shards.
@@ -57,7 +68,8 @@ def build_shards(
     for shard, start, stop in zip(shards, bounds[:-1], bounds[1:], strict=True):
         write_archive(shard, _members(samples[start:stop]))
     counts = {shard.name: stop - start for shard, start, stop in zip(shards, bounds[:-1], bounds[1:], strict=True)}
-    write_json(index, {"samples": len(samples), "without_image": len(table) - len(samples), "shards": counts})
+    index_shards(shards, index)
+    write_json(statistics, {"samples": len(samples), "without_image": len(table) - len(samples), "shards": counts})
 
 
 def read_samples(shards: Sequence[Path]) -> Iterator[Sample]:
@@ -67,21 +79,100 @@ def read_samples(shards: Sequence[Path]) -> Iterator[Sample]:
         ClipnError: a shard is missing or damaged, or a sample lacks its image or caption.
     """
     for shard in shards:
-        parts: dict[str, dict[str, bytes]] = {}
-        for name, content in read_members(shard, lambda name: True):
-            path = PurePosixPath(name)
-            sample = parts.setdefault(path.stem, {})
-            sample["caption" if path.suffix == ".txt" else "image"] = content
-            if len(sample) == 2:
-                yield Sample(path.stem, Image(path.stem, -1, sample["image"]), sample["caption"].decode())
-                del parts[path.stem]
-        if parts:
-            raise ClipnError(f"{shard}: sample {next(iter(parts))} lacks its image or caption; build the shards again")
+        for key, parts in _samples(shard, read_members(shard, _is_part)):
+            yield Sample(key, Image(key, -1, parts["image"]), parts["caption"].decode())
+
+
+def index_shards(shards: Sequence[Path], output: Path) -> None:
+    """Write where every sample of `shards` lies, so that images can be read in any order.
+
+    Args:
+        shards: tar files with an image and a `.txt` caption per key, ours or img2dataset's.
+        output: Parquet, one row per sample: key, caption, shard, offset and size of the image. Its metadata hold
+            the sha256 of every shard, so the index's own hash stands for all of the data.
+
+    Raises:
+        ClipnError: a shard is missing, damaged or compressed, or a sample lacks its image or caption.
+    """
+    rows = []
+    for shard in tracked(shards, len(shards), "index", "shards"):
+        captions = {name: content.decode() for name, content in read_members(shard, lambda name: name.endswith(".txt"))}
+        places = ((name, (name, offset, size)) for name, offset, size in member_places(shard) if _is_part(name))
+        for key, parts in _samples(shard, places):
+            _, offset, size = parts["image"]
+            rows.append((key, captions[parts["caption"][0]], shard.name, offset, size))
+    table = pa.Table.from_pandas(pd.DataFrame(rows, columns=INDEX_COLUMNS), preserve_index=False)
+    hashes = {shard.name: file_hash(shard) for shard in shards}
+    with atomic(output) as temporary:
+        pq.write_table(table.replace_schema_metadata({"sha256": json.dumps(hashes)}), temporary, compression="zstd")
 
 
 def count_samples(index: Path) -> int:
     """Number of samples in the shards of an index."""
-    return int(read_json(index)["samples"])
+    return int(pq.read_metadata(require(index)).num_rows)
+
+
+def read_captions_of(index: Path) -> list[str]:
+    """Captions of all samples, in the order of the index."""
+    captions: list[str] = pq.read_table(require(index), columns=["caption"])["caption"].to_pylist()
+    return captions
+
+
+class ShardImages:
+    """Images of shards in any order, by their row in the index.
+
+    Args:
+        index: Parquet of `index_shards`.
+        shards: the tar files, wherever they lie now.
+
+    Raises:
+        ClipnError: a shard of the index is not among `shards`.
+    """
+
+    def __init__(self, index: Path, shards: Sequence[Path]) -> None:
+        table = pq.read_table(require(index), columns=["shard", "offset", "size"]).to_pandas()
+        paths = {shard.name: shard for shard in shards}
+        names = list(dict.fromkeys(table["shard"]))
+        if missing := [name for name in names if name not in paths]:
+            raise ClipnError(f"{index}: lists shard {missing[0]}, which was not given; name all shards")
+        self._paths = [paths[name] for name in names]
+        self._shard = table["shard"].map({name: number for number, name in enumerate(names)}).to_numpy()
+        self._offset, self._size = table["offset"].to_numpy(), table["size"].to_numpy()
+        self._open: dict[int, IO[bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._shard)
+
+    def __getitem__(self, row: int) -> Image:
+        """The image of one sample.
+
+        Raises:
+            ClipnError: its shard is shorter than the index says.
+        """
+        shard, size = int(self._shard[row]), int(self._size[row])
+        if shard not in self._open:
+            self._open[shard] = require(self._paths[shard]).open("rb")
+        content = os.pread(self._open[shard].fileno(), size, int(self._offset[row]))
+        if len(content) < size:
+            raise ClipnError(f"{self._paths[shard]}: ends before sample {row}; build the shards again")
+        return Image(f"{self._paths[shard].name}#{row}", -1, content)
+
+
+def _is_part(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in (".txt", *IMAGE_SUFFIXES)
+
+
+def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[str, dict[str, T]]]:
+    """Members, two of a key, as (key, {"image": ..., "caption": ...})."""
+    waiting: dict[str, dict[str, T]] = {}
+    for name, content in members:
+        path = PurePosixPath(name)
+        parts = waiting.setdefault(path.stem, {})
+        parts["caption" if path.suffix == ".txt" else "image"] = content
+        if len(parts) == 2:
+            yield path.stem, waiting.pop(path.stem)
+    if waiting:
+        raise ClipnError(f"{shard}: sample {next(iter(waiting))} lacks its image or caption; build the shards again")
 
 
 def _images(source: CaptionSource, folder: Path, captions: pd.DataFrame) -> dict[str, bytes]:

@@ -91,16 +91,18 @@ def roc_figure(
 
 @app.command("training-figure")
 def training_figure(
-    runs: Annotated[list[Path], typer.Argument(help="histories of runs: .../<backbone>/<variant>/seed<k>.csv")],
     study: Annotated[str, typer.Option()],
     png: Png,
     pdf: Pdf,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="histories of runs: .../<backbone>/<variant>/seed<k>.csv")
+    ] = None,
     backbone: Annotated[list[Path] | None, typer.Option(help="history of a backbone; repeat")] = None,
 ) -> None:
     """Loss curves of CLIPN and of the backbones that were trained here."""
     from clipn.report import build, figures
 
-    logs, backbone_logs = build.read_histories(runs), build.read_backbone_histories(backbone or [])
+    logs, backbone_logs = build.read_histories(runs or []), build.read_backbone_histories(backbone or [])
     figures.save(figures.training_curves(logs, backbone_logs, study), png, pdf)
 
 

@@ -3,7 +3,7 @@
 import math
 from decimal import ROUND_HALF_UP, Decimal
 
-from clipn.scores import SCORES
+from clipn.scores import RULES, SCORES
 
 AVERAGE = "average"
 """Stands in the column `ood` for the plain mean over the OOD sets."""
@@ -14,8 +14,10 @@ _CONVENTIONS = {"clipn": "interpolated as in the authors' code"}
 
 
 def method_title(method: str) -> str:
-    """Printed name of a method; a name that is not registered stays as it is."""
-    return SCORES[method].label if method in SCORES else method
+    """Printed name of a method or rule; a name that is not registered stays as it is."""
+    if method in SCORES:
+        return SCORES[method].label
+    return RULES[method].label if method in RULES else method
 
 
 def convention_sentence(convention: str) -> str:

@@ -1,6 +1,7 @@
 """The study, where its files lie, and small helpers for the rules; no rule in here."""
 
 import os
+import re
 import shlex
 import sys
 from math import ceil
@@ -10,13 +11,21 @@ import yaml
 from pydantic import BaseModel
 
 import clipn
-from clipn.config import ID_DATASETS, PLAIN
-from clipn.data.registry import load_registry
+from clipn.config import ID_DATASETS, PLAIN, Published
+from clipn.data.registry import load_registry, load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
 from clipn.scores import SCORES
-from clipn.study import archive_files, parse_study, study_file
+from clipn.study import (
+    WEIGHTS,
+    archive_files,
+    backbone_source,
+    is_weight_file,
+    parse_study,
+    study_file,
+    weight_sources,
+)
 
 
 def or_exit(function, *arguments):
@@ -35,12 +44,17 @@ archives = archive_files(study)
 
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
+SHARD_INDEX = f"{STUDY}/shards/index.parquet"
 REGISTRY = study.registry or f"{STUDY}/archives/mirror/datasets.yaml"
 GENERATED_REGISTRY = [] if study.registry else [REGISTRY]
 """A generated registry is an input like any other; of a written one, only the records that a rule uses count."""
 CLIPN_METHODS = [name for name, score in SCORES.items() if score.needs_no]
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
+PUBLISHED = [
+    name for name, variant in study.variants.items() if isinstance(variant, Published)
+]
+TAUGHT = [name for name in study.variants if name not in PUBLISHED]
 
 
 wildcard_constraints:
@@ -56,6 +70,8 @@ def options(settings):
     values = settings.model_dump() if isinstance(settings, BaseModel) else settings
     words = []
     for key, value in values.items():
+        if value is None:
+            continue
         name = key.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
@@ -118,7 +134,7 @@ def shard_paths():
     ]
 
 
-def run_paths(folder, ending, plain=True):
+def run_paths(folder, ending, plain=True, runs=study.runs):
     """One path per run, `<backbone>/<variant>/seed<k>`, and per backbone for the methods on plain CLIP."""
     baselines = (
         [f"{name}/{PLAIN}/seed0" for name in study.backbones]
@@ -126,11 +142,14 @@ def run_paths(folder, ending, plain=True):
         else []
     )
     trained = [
-        f"{run.backbone}/{run.variant}/seed{seed}"
-        for run in study.runs
-        for seed in run.seeds
+        f"{run.backbone}/{run.variant}/seed{seed}" for run in runs for seed in run.seeds
     ]
     return [f"{STUDY}/{folder}/{run}{ending}" for run in [*baselines, *trained]]
+
+
+def histories():
+    """Logs of the runs that are trained here."""
+    return run_paths("runs", ".csv", plain=False, runs=study.trained_runs)
 
 
 def study_text():
@@ -145,6 +164,12 @@ def page_template():
     return file_hash(Path(clipn.__file__).parent / "report" / "page.html.jinja")
 
 
+def trains():
+    """Whether any training of the study takes a step, so that there is a curve to draw."""
+    epochs = (study.variants[run.variant].epochs for run in study.trained_runs)
+    return bool(TRAINED) or any(epochs)
+
+
 def figure_names():
     per_known = [
         f"{known}_{kind}_{backbone}"
@@ -152,7 +177,59 @@ def figure_names():
         for backbone in study.backbones
         for kind in ("scores", "roc")
     ]
-    return [*per_known, "training"]
+    return [*per_known, "training"] if trains() else per_known
+
+
+def stored_views(variant):
+    """Views of the stored image features that a variant trains on; None if it draws its crops anew."""
+    return {"online": None, "none": 0, "stored": variant.views}[variant.augmentation]
+
+
+def training_files(wildcards):
+    """What a run is trained on; a run of no epochs needs the backbone and the number of captions only."""
+    variant = study.variants[wildcards.variant]
+    files = {
+        "backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors",
+        "index": SHARD_INDEX,
+    }
+    if variant.epochs == 0:
+        return files
+    if variant.no_texts == "learnable":
+        files["captions"] = (
+            f"{STUDY}/caption_features/{wildcards.backbone}/captions.safetensors"
+        )
+    views = stored_views(variant)
+    if views is None:
+        files["shards"] = shard_paths()
+    else:
+        files["images"] = (
+            f"{STUDY}/caption_features/{wildcards.backbone}/views{views}.safetensors"
+        )
+    return files
+
+
+def training_file_options(wildcards, input):
+    """The files of `training_files` as arguments."""
+    named = (
+        f"--{name} {input[name]}"
+        for name in ("backbone", "index", "captions", "images")
+        if name in input.keys()
+    )
+    return " ".join([*input.get("shards", []), *named])
+
+
+def training_threads(wildcards):
+    variant = study.variants[wildcards.variant]
+    return variant.threads * variant.processes
+
+
+def launcher(processes):
+    """What starts a command in several processes; nothing for one."""
+    return (
+        f"torchrun --standalone --nproc-per-node {processes} --no-python "
+        if processes > 1
+        else ""
+    )
 
 
 def score_model(wildcards):
@@ -175,25 +252,40 @@ def data_files():
             for name in study.datasets
             for file in ("manifest.parquet", "dataset.json")
         ),
+        *(caption_files() if study.captions.sources else []),
+    ]
+
+
+def caption_files():
+    """Captions and shards."""
+    return [
         f"{STUDY}/captions/captions.parquet",
         f"{STUDY}/captions/statistics.json",
-        f"{STUDY}/shards/index.json",
+        SHARD_INDEX,
+        f"{STUDY}/shards/statistics.json",
         *shard_paths(),
     ]
 
 
+def caption_caches():
+    """What the frozen towers say of the captions, as far as a run is trained on it."""
+    files = [training_files(run) for run in study.trained_runs]
+    return dict.fromkeys(
+        named[kind]
+        for named in files
+        for kind in ("captions", "images")
+        if kind in named
+    )
+
+
 def model_files():
     """Backbones, what they say of the captions, and the runs."""
-    folders = ("backbones", "caption_features")
     return [
-        *(
-            f"{STUDY}/{folder}/{name}.safetensors"
-            for name in study.backbones
-            for folder in folders
-        ),
+        *(f"{STUDY}/backbones/{name}.safetensors" for name in study.backbones),
         *(f"{STUDY}/backbones/{name}.csv" for name in TRAINED),
+        *caption_caches(),
         *run_paths("runs", ".safetensors", plain=False),
-        *run_paths("runs", ".csv", plain=False),
+        *histories(),
     ]
 
 

@@ -106,7 +106,8 @@ rule build_shards:
         archives=caption_archives(),
     output:
         shards=shard_paths(),
-        index=f"{STUDY}/shards/index.json",
+        index=f"{STUDY}/shards/index.parquet",
+        statistics=f"{STUDY}/shards/statistics.json",
     log:
         f"{LOGS}/build_shards.log",
     benchmark:
@@ -124,3 +125,4 @@ rule build_shards:
     shell:
         "clipn --log {log} shards {output.shards} --captions {input.captions} {params.sources}"
         " --registry {params.registry} --archives {params.archives} --index {output.index}"
+        " --statistics {output.statistics}"

@@ -33,10 +33,9 @@ rule cache_image_features:
 rule cache_caption_features:
     input:
         backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        shards=shard_paths(),
-        index=rules.build_shards.output.index,
+        index=SHARD_INDEX,
     output:
-        f"{STUDY}/caption_features/{{backbone}}.safetensors",
+        f"{STUDY}/caption_features/{{backbone}}/captions.safetensors",
     log:
         f"{LOGS}/cache_caption_features/{{backbone}}.log",
     benchmark:
@@ -50,5 +49,31 @@ rule cache_caption_features:
         options=MODEL_OPTIONS,
         code=fingerprint("clipn.features", "clipn.compute"),
     shell:
-        "clipn --log {log} features captions {input.shards} --index {input.index}"
+        "clipn --log {log} features captions --index {input.index}"
         " --backbone {input.backbone} --output {output} {params.options}"
+
+
+rule cache_caption_images:
+    input:
+        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        shards=shard_paths(),
+        index=SHARD_INDEX,
+    output:
+        f"{STUDY}/caption_features/{{backbone}}/views{{views}}.safetensors",
+    log:
+        f"{LOGS}/cache_caption_features/{{backbone}}/views{{views}}.log",
+    benchmark:
+        f"{LOGS}/cache_caption_features/{{backbone}}/views{{views}}.tsv"
+    wildcard_constraints:
+        views=r"\d+",
+    threads: study.threads
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        options=MODEL_OPTIONS,
+        code=fingerprint("clipn.features", "clipn.compute"),
+    shell:
+        "clipn --log {log} features caption-images {input.shards} --index {input.index}"
+        " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"

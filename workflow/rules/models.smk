@@ -5,7 +5,7 @@ if TRAINED:
     rule train_backbone:
         input:
             shards=shard_paths(),
-            index=rules.build_shards.output.index,
+            index=SHARD_INDEX,
         output:
             backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
             history=f"{STUDY}/backbones/{{backbone}}.csv",
@@ -38,55 +38,37 @@ if TRAINED:
             " --history {output.history} --device {params.device} {params.options}"
 
 
-if PRETRAINED:
+if TAUGHT:
 
-    rule fetch_backbone:
+    rule train_clipn:
+        input:
+            unpack(training_files),
         output:
-            f"{STUDY}/backbones/{{backbone}}.safetensors",
+            checkpoint=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.safetensors",
+            history=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.csv",
         log:
-            f"{LOGS}/fetch_backbone/{{backbone}}.log",
+            f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.log",
         benchmark:
-            f"{LOGS}/fetch_backbone/{{backbone}}.tsv"
+            f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
         wildcard_constraints:
-            backbone="|".join(PRETRAINED),
-        threads: 1
+            variant="|".join(TAUGHT),
+        threads: lambda wildcards: training_threads(wildcards)
         resources:
-            mem_mb=3000,
-            cpu_percent=cpu_percent(1),
+            mem_mb=1500,
+            cpu_percent=lambda wildcards: cpu_percent(training_threads(wildcards)),
+            gpu=lambda wildcards: gpu() * study.variants[wildcards.variant].processes,
         params:
-            architecture=lambda wildcards: study.backbones[
-                wildcards.backbone
-            ].architecture,
-            pretrained=lambda wildcards: study.backbones[wildcards.backbone].pretrained,
-            code=fingerprint("clipn.backbone"),
+            launcher=lambda wildcards: launcher(
+                study.variants[wildcards.variant].processes
+            ),
+            files=training_file_options,
+            options=lambda wildcards: options(study.variants[wildcards.variant]),
+            device=study.device,
+            work=place(f"work/{study.study}/train"),
+            curves=lambda wildcards: f"{LOGS}/tensorboard/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}",
+            code=fingerprint("clipn.train", "clipn.compute"),
         shell:
-            "clipn --log {log} backbone fetch {wildcards.backbone} --architecture {params.architecture:q}"
-            " --pretrained {params.pretrained:q} --output {output}"
-
-
-rule train_clipn:
-    input:
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        captions=f"{STUDY}/caption_features/{{backbone}}.safetensors",
-    output:
-        checkpoint=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.safetensors",
-        history=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.csv",
-    log:
-        f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.log",
-    benchmark:
-        f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
-    threads: lambda wildcards: study.variants[wildcards.variant].threads
-    resources:
-        mem_mb=1500,
-        cpu_percent=lambda wildcards: cpu_percent(
-            study.variants[wildcards.variant].threads
-        ),
-        gpu=gpu(),
-    params:
-        options=lambda wildcards: options(study.variants[wildcards.variant]),
-        device=study.device,
-        code=fingerprint("clipn.train", "clipn.compute"),
-    shell:
-        "clipn --log {log} train --backbone {input.backbone} --captions {input.captions}"
-        " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
-        " --output {output.checkpoint} --history {output.history} --device {params.device} {params.options}"
+            "{params.launcher}clipn --log {log} train {params.files}"
+            " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
+            " --output {output.checkpoint} --history {output.history} --work {params.work}"
+            " --curves {params.curves} --device {params.device} {params.options}"

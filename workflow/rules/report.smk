@@ -157,7 +157,7 @@ rule roc_figure:
 
 rule training_figure:
     input:
-        runs=run_paths("runs", ".csv", plain=False),
+        runs=histories(),
         backbones=[f"{STUDY}/backbones/{name}.csv" for name in TRAINED],
     output:
         png=report(

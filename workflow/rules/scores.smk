@@ -34,6 +34,9 @@ rule score_run:
             "--method",
             study.baselines if wildcards.variant == PLAIN else CLIPN_METHODS,
         ),
+        rules=lambda wildcards: (
+            "" if wildcards.variant == PLAIN else repeated("--rule", study.rules)
+        ),
         options=options({"prompts": study.prompts, "logit_scale": study.logit_scale}),
         model_options=MODEL_OPTIONS,
         datasets=place(f"{STUDY}/datasets"),
@@ -41,7 +44,7 @@ rule score_run:
         code=fingerprint("clipn.scoring", "clipn.compute"),
     shell:
         "clipn --log {log} score {params.model} --datasets {params.datasets}"
-        " --features {params.features}/{wildcards.backbone} {params.pairs} {params.methods}"
+        " --features {params.features}/{wildcards.backbone} {params.pairs} {params.methods} {params.rules}"
         " {params.options} {params.model_options} --output {output}"
 
 

@@ -1,0 +1,59 @@
+"""Random crops of training images, the same for the same seed whoever draws them."""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import open_clip
+import PIL.Image
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from clipn.data.shards import ShardImages
+
+Transform = Callable[[PIL.Image.Image], Tensor]
+Item = tuple[int, int]
+"""Row of an image, and the seed of its crop."""
+
+
+def training_crop(architecture: dict[str, Any]) -> Transform:
+    """The released training transform: random resized crop of 90 to 100 % of the area, bicubic, normalised."""
+    size, settings = architecture["vision_cfg"].get("image_size", 224), architecture.get("preprocess_cfg", {})
+    transform: Transform = open_clip.image_transform(
+        size, is_train=True, mean=settings.get("mean"), std=settings.get("std")
+    )
+    return transform
+
+
+class _Crops(Dataset[Tensor]):
+    """Transformed images, each under its own seed."""
+
+    def __init__(self, images: ShardImages, transform: Transform) -> None:
+        self.images = images
+        self.transform = transform
+
+    def __getitem__(self, item: Item) -> Tensor:
+        row, seed = item
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.transform(self.images[row].open())
+
+
+def crop_loader(
+    images: ShardImages, transform: Transform, batches: Iterable[list[Item]], workers: int
+) -> Iterator[Tensor]:
+    """Batches (n, 3, size, size) of transformed images, decoded ahead in `workers` processes."""
+    return iter(
+        DataLoader(
+            _Crops(images, transform),
+            batch_sampler=batches,
+            num_workers=workers,
+            worker_init_fn=_leave_signals_to_the_parent,
+        )
+    )
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,130 @@
+"""A training that is killed or told to stop ends in the same bytes as one that is not."""
+
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clipn
+from clipn.backbone import read_safetensors
+from clipn.checkpoint import FORMAT
+from clipn.errors import ClipnError
+from clipn.resume import Interrupted
+from clipn.training import Training
+from tests.tiny_run import TinyRun, forked, read_log, tiny_run
+
+EPOCHS = 6
+STEPS = 3 * EPOCHS
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TinyRun:
+    return tiny_run(tmp_path)
+
+
+def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
+    """Train, and send this process a signal just before `step`."""
+    advance = Training.advance
+
+    def deadly(training: Training, *arguments: Any) -> dict[str, float]:
+        if training.done == step:
+            os.kill(os.getpid(), number)
+        return advance(training, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "advance", deadly)
+        run.train("run", epochs=EPOCHS, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"augmentation": "online"}, {"precision": "fp16"}])
+def test_killed_five_times(run: TinyRun, settings: dict[str, Any]) -> None:
+    undisturbed = [path.read_bytes() for path in run.train("undisturbed", epochs=EPOCHS, **settings)]
+    steps = sorted(random.Random(5).sample(range(STEPS), 5))
+    for step in steps:
+        assert forked(lambda at: signalled(run, at, signal.SIGKILL, **settings), (step,)) == [-signal.SIGKILL]
+    resumed = [path.read_bytes() for path in run.train("run", epochs=EPOCHS, **settings)]
+    assert resumed == undisturbed
+    assert list(run.work.iterdir()) == []
+
+
+def test_killed_while_the_state_is_written(run: TinyRun) -> None:
+    undisturbed = [path.read_bytes() for path in run.train("undisturbed", epochs=EPOCHS)]
+
+    def train_until_second_state() -> None:
+        replace, calls = Path.replace, []
+
+        def deadly(path: Path, target: Path) -> Path:
+            calls.append(path)
+            if len(calls) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return replace(path, target)
+
+        Path.replace = deadly  # type: ignore[assignment, method-assign]
+        run.train("run", epochs=EPOCHS)
+
+    assert forked(train_until_second_state, ()) == [-signal.SIGKILL]
+    (state,) = run.work.rglob("last.safetensors")
+    assert read_safetensors(state, FORMAT)[1]["step"] == "3"
+    assert [path.read_bytes() for path in run.train("run", epochs=EPOCHS)] == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_after_the_step_and_goes_on_from_there(run: TinyRun, number: int) -> None:
+    undisturbed = [path.read_bytes() for path in run.train("undisturbed", epochs=EPOCHS)]
+    with pytest.raises(Interrupted, match=r"stopped after step 7; the same command goes on from .*last\.safetensors"):
+        signalled(run, 7, number)
+    (state,) = run.work.rglob("last.safetensors")
+    assert read_safetensors(state, FORMAT)[1]["step"] == "8"
+    assert not (run.folder / "run.safetensors").exists()
+    assert [path.read_bytes() for path in run.train("run", epochs=EPOCHS)] == undisturbed
+
+
+def test_signals_are_as_before_after_a_training(run: TinyRun) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    run.train("run", epochs=1)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_the_state_is_a_checkpoint_that_can_be_used(run: TinyRun) -> None:
+    with pytest.raises(Interrupted):
+        signalled(run, 10, signal.SIGTERM)
+    (state,) = run.work.rglob("last.safetensors")
+    model = clipn.load(state)
+    assert model.encode_no_text(model.tokenizer(["a dog"])).shape == (1, 32)
+
+
+def test_other_settings_inputs_or_seeds_do_not_take_the_state(run: TinyRun) -> None:
+    with pytest.raises(Interrupted):
+        signalled(run, 10, signal.SIGTERM)
+    fresh = tiny_run(run.folder / "elsewhere")
+    for changed in ({"seed": 2}, {"learning_rate": 1e-3}):
+        settings = {"epochs": EPOCHS, **changed}
+        assert run.train("run", **settings)[0].read_bytes() == fresh.train("run", **settings)[0].read_bytes()
+    assert len(list(run.work.rglob("last.safetensors"))) == 1
+
+
+def test_the_log_of_a_resumed_training_is_whole(run: TinyRun) -> None:
+    with pytest.raises(Interrupted):
+        signalled(run, 10, signal.SIGTERM)
+    _, log = run.train("run", epochs=EPOCHS)
+    assert [row["step"] for row in read_log(log)] == list(range(STEPS))
+
+
+def test_a_damaged_state_is_named(run: TinyRun) -> None:
+    with pytest.raises(Interrupted):
+        signalled(run, 10, signal.SIGTERM)
+    (state,) = run.work.rglob("last.safetensors")
+    state.write_bytes(state.read_bytes()[:-1000])
+    with pytest.raises(ClipnError, match=r"last\.safetensors: not a whole safetensors file"):
+        run.train("run", epochs=EPOCHS)
+
+
+def test_divergence_names_the_state_of_the_epoch_before(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipn.train.learning_rate", lambda settings, step, steps: 1e-4 if step < 4 else 1e30)
+    with pytest.raises(ClipnError, match=r"diverged at step \d+ .*last good checkpoint: .*last\.safetensors"):
+        run.train("run", epochs=EPOCHS)
+    (state,) = run.work.rglob("last.safetensors")
+    assert read_safetensors(state, FORMAT)[1]["step"] == "3"

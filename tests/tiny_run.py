@@ -1,0 +1,92 @@
+"""A training of the smallest size: 18 captioned images in two shards, a tiny backbone, and what it says of them."""
+
+import csv
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import PIL.Image
+
+from clipn.backbone import save_backbone
+from clipn.data.archives import write_archive
+from clipn.data.shards import ShardImages, index_shards
+from clipn.features import cache_caption_features, cache_caption_images
+from clipn.settings import Variant
+from clipn.train import TrainingFiles, train
+from tests.tiny_model import ARCHITECTURE, tiny_clip
+
+CAPTIONS = [
+    f"{opening} {colour} {thing}"
+    for opening in ("a", "the tiny little", "photo of my very own")
+    for colour in ("red", "blue")
+    for thing in ("dog", "cat", "old boat in the harbour")
+]
+DEADLINE = 120.0
+SETTINGS = {"epochs": 3, "batch_size": 8, "prompts": 3, "augmentation": "none", "workers": 0}
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """Files of a training, made in `folder`."""
+
+    folder: Path
+    files: TrainingFiles
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def train(self, name: str, seed: int = 1, **settings: Any) -> tuple[Path, Path]:
+        """Checkpoint and log."""
+        output, log = self.folder / f"{name}.safetensors", self.folder / f"{name}.csv"
+        variant = Variant(**SETTINGS | settings)
+        train(self.files, variant, seed, output, log, {"run": "tiny/learnable"}, self.work)
+        return output, log
+
+
+def tiny_run(folder: Path, clip: open_clip.CLIP | None = None) -> TinyRun:
+    shards = [folder / "0.tar", folder / "1.tar"]
+    members = [member for row, caption in enumerate(CAPTIONS) for member in _members(row, caption)]
+    for shard, part in zip(shards, (members[:16], members[16:]), strict=True):
+        write_archive(shard, part)
+    index, backbone = folder / "index.parquet", folder / "backbone.safetensors"
+    index_shards(shards, index)
+    save_backbone(backbone, clip or tiny_clip(), ARCHITECTURE, "tiny")
+    files = TrainingFiles(backbone, index, folder / "captions.safetensors", folder / "views0.safetensors", shards)
+    assert files.captions is not None
+    assert files.images is not None
+    cache_caption_features(backbone, index, files.captions)
+    cache_caption_images(backbone, index, ShardImages(index, shards), 0, files.images, workers=0)
+    return TinyRun(folder, files)
+
+
+def forked(target: Callable[..., None], *argument_lists: tuple[Any, ...]) -> list[int | None]:
+    """Call `target` with each list of arguments in a process of its own, at the same time; their exit codes.
+
+    They are forks, which saves importing torch once more; so tests keep to one thread.
+    """
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=target, args=arguments) for arguments in argument_lists]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(DEADLINE)
+        process.kill()
+    return [process.exitcode for process in processes]
+
+
+def read_log(log: Path) -> list[dict[str, float]]:
+    with log.open(newline="") as stream:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+
+
+def _members(row: int, caption: str) -> list[tuple[str, bytes]]:
+    pixels = np.random.default_rng(row).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    content = BytesIO()
+    PIL.Image.fromarray(pixels).save(content, "PNG")
+    return [(f"{row:09d}.png", content.getvalue()), (f"{row:09d}.txt", caption.encode())]
