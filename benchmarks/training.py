@@ -142,7 +142,7 @@ def main(
         threads=threads,
         precision=precision,
         workers=1 if device == "cpu" else 8,
-    )  # type: ignore[arg-type]
+    )
     print(f"{name}, batch {batch_size}, {precision}, {steps} steps; {machine.description(device)}")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), name, batch_size * steps, settings, device)

@@ -1,7 +1,7 @@
 """Train a small CLIP from scratch on the study's shards, so that a study needs no download of weights."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import open_clip
@@ -13,7 +13,7 @@ from clipn.backbone import architecture, build, preprocess, save_backbone
 from clipn.data.shards import Sample
 from clipn.model import encode_text, require_clip_text_tower
 from clipn.optimiser import LARGEST_LOGIT_SCALE, adamw, learning_rate, set_learning_rate
-from clipn.progress import tracked
+from clipn.progress import progress, tracked
 from clipn.settings import BackboneTraining
 from clipn.steps import Order, StepLog
 
@@ -45,7 +45,7 @@ def train_backbone(
     contrastive = open_clip.ClipLoss()
     order, rows = Order(len(images), settings.batch_size, settings.epochs, settings.seed), StepLog(["loss"])
     generator = torch.Generator().manual_seed(settings.seed)
-    for step in tracked(range(order.steps), order.steps, f"train {name}", "batches"):
+    for step in _counted(order, name):
         indices = order.rows(step)
         rate = learning_rate(settings, step, order.steps)
         set_learning_rate(optimiser, rate)
@@ -60,6 +60,14 @@ def train_backbone(
         rows.add(step, order.epoch(step), [loss.item()], rate)
     rows.write(log)
     save_backbone(output, model.cpu(), config, name)
+
+
+def _counted(order: Order, name: str) -> Iterator[int]:
+    """Steps of the training, showing progress in samples."""
+    with progress(order.samples * order.epochs, f"train {name}", "samples") as meter:
+        for step in range(order.steps):
+            yield step
+            meter.update(len(order.rows(step)))
 
 
 def _in_memory(

@@ -1,5 +1,7 @@
 """How torch runs: threads, device, and the same sums every time."""
 
+import os
+
 import torch
 
 from clipn.errors import ClipnError
@@ -13,5 +15,6 @@ def prepare_torch(device: str, threads: int) -> None:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")

@@ -1,6 +1,6 @@
 """Random crops of training images, the same for the same seed whoever draws them."""
 
-import signal
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -49,11 +49,11 @@ def crop_loader(
             _Crops(images, transform),
             batch_sampler=batches,
             num_workers=workers,
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_leave_group,
         )
     )
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+def _leave_group(worker: int) -> None:
+    """Signals to the whole process group, such as Ctrl-C, shall reach the parent only, which ends its workers."""
+    os.setsid()

@@ -56,7 +56,7 @@ def backward(
     with torch.set_grad_enabled(len(rows) == 1):
         features = [_encode(model, batch, part, settings, device) for part in rows]
     no = processes.whole(torch.cat(features), batch.size).requires_grad_()
-    image, yes = (processes.whole(part, batch.size) for part in (batch.image, batch.yes))
+    image, yes = (processes.whole(part.to(device), batch.size) for part in (batch.image, batch.yes))
     matched, unmatched = itbo(image, yes, no, model.clip.logit_scale.exp())
     opposite = tso(yes, no, settings.tso_epsilon)
     total = settings.loss_weight * (matched + unmatched + opposite)

@@ -36,6 +36,11 @@ class Order:
         return -(-self.samples // self.batch_size)
 
     @property
+    def smallest_batch(self) -> int:
+        """Samples of the smallest batch."""
+        return self.samples // max(self.steps_per_epoch, 1)
+
+    @property
     def steps(self) -> int:
         """Batches of the whole training."""
         return self.epochs * self.steps_per_epoch

@@ -79,6 +79,8 @@ def train(
     clip, architecture = load_backbone(files.backbone)
     state = State(work, header, fingerprint("clipn.train"), architecture)
     order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed)
+    if order.smallest_batch < settings.processes:
+        raise ClipnError(f"processes: {settings.processes} cannot share batches of {order.smallest_batch} samples")
     texts = _stored_texts(files, settings) if order.steps else None
     with joined(device, settings.processes) as (processes, place), noticing_stop() as stop:
         prompts = settings.prompts if settings.no_texts == "learnable" else 0

@@ -64,7 +64,8 @@ def test_words_and_layout_do_not_count(package: Path, old: str, new: str) -> Non
 
 
 def test_docstrings_of_attributes_do_not_count(package: Path) -> None:
-    assert not changes(replaced(package / "scores.py", "torch tensor or NumPy array", "array of torch or NumPy"), "clipn.scores")
+    reworded = replaced(package / "scores.py", "torch tensor or NumPy array", "array of torch or NumPy")
+    assert not changes(reworded, "clipn.scores")
 
 
 def test_text_that_a_program_uses_counts(package: Path) -> None:

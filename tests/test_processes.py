@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,17 @@ def compare(run: TinyRun, expected: tuple[Path, Path]) -> None:
     for name, tensor in one.items():
         if not name.endswith("in_proj_bias"):  # a third of it has no true gradient, only rounding
             torch.testing.assert_close(several[name], tensor, rtol=0, atol=1e-4, msg=name)
+
+
+def test_torchrun_starts_the_command_line(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path)
+    expected = run.train("one", epochs=STEPS // 3)
+    launcher = Path(sys.executable).with_name("torchrun")
+    command = [launcher, "--standalone", "--nproc-per-node=2", "--no-python", "clipn", *run.options("several")]
+    command += ["--epochs", STEPS // 3, "--processes", 2]
+    path = f"{launcher.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [str(word) for word in command], check=False, capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    compare(run, expected)

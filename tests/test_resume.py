@@ -1,8 +1,11 @@
 """A training that is killed or told to stop ends in the same bytes as one that is not."""
 
+import contextlib
 import os
 import random
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import clipn
 from clipn.backbone import read_safetensors
 from clipn.checkpoint import FORMAT
+from clipn.cli import main
 from clipn.errors import ClipnError
 from clipn.resume import Interrupted
 from clipn.training import Training
@@ -25,8 +29,8 @@ def run(tmp_path: Path) -> TinyRun:
     return tiny_run(tmp_path)
 
 
-def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
-    """Train, and send this process a signal just before `step`."""
+def stopping_at(step: int, number: int) -> Callable[..., dict[str, float]]:
+    """`Training.advance` that sends this process a signal just before `step`."""
     advance = Training.advance
 
     def deadly(training: Training, *arguments: Any) -> dict[str, float]:
@@ -34,8 +38,13 @@ def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
             os.kill(os.getpid(), number)
         return advance(training, *arguments)
 
+    return deadly
+
+
+def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
+    """Train, and send this process a signal just before `step`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Training, "advance", deadly)
+        patch.setattr(Training, "advance", stopping_at(step, number))
         run.train("run", epochs=EPOCHS, **settings)
 
 
@@ -80,6 +89,17 @@ def test_told_to_stop_it_ends_after_the_step_and_goes_on_from_there(run: TinyRun
     assert read_safetensors(state, FORMAT)[1]["step"] == "8"
     assert not (run.folder / "run.safetensors").exists()
     assert [path.read_bytes() for path in run.train("run", epochs=EPOCHS)] == undisturbed
+
+
+def test_the_command_line_ends_with_the_status_of_a_stop(
+    run: TinyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["clipn", *run.options("run")])
+    monkeypatch.setattr(Training, "advance", stopping_at(2, signal.SIGTERM))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 143
+    assert "error: stopped after step 2; the same command goes on from" in capsys.readouterr().err
 
 
 def test_signals_are_as_before_after_a_training(run: TinyRun) -> None:
@@ -128,3 +148,19 @@ def test_divergence_names_the_state_of_the_epoch_before(run: TinyRun, monkeypatc
         run.train("run", epochs=EPOCHS)
     (state,) = run.work.rglob("last.safetensors")
     assert read_safetensors(state, FORMAT)[1]["step"] == "3"
+
+
+def test_a_signal_to_the_whole_group_spares_the_decoding_workers(run: TinyRun) -> None:
+    """Ctrl-C and most launchers signal every process of a group."""
+
+    def train_in_a_group() -> None:
+        os.setpgrp()
+        patch = pytest.MonkeyPatch()
+        patch.setattr(os, "kill", lambda pid, number: os.killpg(os.getpgrp(), number))
+        patch.setattr(Training, "advance", stopping_at(7, signal.SIGTERM))
+        with contextlib.suppress(Interrupted):
+            run.train("run", epochs=EPOCHS, augmentation="online", workers=1)
+
+    assert forked(train_in_a_group, ()) == [0]
+    (state,) = run.work.rglob("last.safetensors")
+    assert read_safetensors(state, FORMAT)[1]["step"] == "8"

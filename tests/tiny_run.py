@@ -48,6 +48,17 @@ class TinyRun:
         train(self.files, variant, seed, output, log, {"run": "tiny/learnable"}, self.work)
         return output, log
 
+    def options(self, name: str) -> list[str]:
+        """What `train(name)` is on the command line, up to the settings that are given beside `SETTINGS`."""
+        files = self.files
+        assert files.captions is not None
+        assert files.images is not None
+        named = {"backbone": files.backbone, "index": files.index, "captions": files.captions, "images": files.images}
+        named |= {"output": self.folder / f"{name}.safetensors", "history": self.folder / f"{name}.csv"}
+        values = named | {"name": "tiny/learnable", "seed": 1, "work": self.work} | SETTINGS
+        options = [word for key, value in values.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+        return ["train", *options]
+
 
 def tiny_run(folder: Path, clip: open_clip.CLIP | None = None) -> TinyRun:
     shards = [folder / "0.tar", folder / "1.tar"]
