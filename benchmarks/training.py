@@ -39,6 +39,7 @@ SIDE = 256
 LEARNING_RATE = 3e-5
 """A tenth of the default, which is for batches of 2,048: a batch of 32 would amplify rounding within a few steps."""
 WARM_UP = 2
+WORKERS = {"cpu": 1, "cuda": 8}
 SHARED = Path(os.environ.get("CLIPN_TEST_DATA", "../shared"))
 Losses = list[list[float]]
 
@@ -63,7 +64,7 @@ class Bench:
         self.order = Order(samples, settings.batch_size, settings.epochs, seed=0)
         self.captions, self.plain_images = folder / "captions.safetensors", folder / "images.safetensors"
         cache_caption_features(self.backbone, self.index, self.captions, device)
-        cache_caption_images(self.backbone, self.index, self.images, 0, self.plain_images, settings.workers, device)
+        cache_caption_images(self.backbone, self.index, self.images, 0, self.plain_images, WORKERS[device], device)
 
     def model(self) -> CLIPN:
         """The same untrained model every time."""
@@ -77,9 +78,9 @@ class Bench:
         share = Share(self.order, Processes(), 0, self.device)
         texts = stored_texts(Texts(stored["yes"], stored["tokens"]), share)
         if online:
-            images = online_images(model.clip, self.images, training_crop(self.config), self.settings.workers, share)
+            images = online_images(model.clip, self.images, training_crop(self.config), WORKERS[self.device], share)
         else:
-            images = stored_images(read_caption_images(self.plain_images, self.backbone, self.index), share)
+            images = stored_images(read_caption_images(self.plain_images, self.backbone, self.index, 0), share)
         for step in share.steps:
             with autocast(self.settings, self.device):
                 image, (yes, tokens) = next(images), next(texts)
@@ -100,7 +101,7 @@ class Bench:
         captions, tokenizer = read_captions_of(self.index), model.tokenizer
 
         def batches() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
-            loader = crop_loader(self.images, transform, items, self.settings.workers)
+            loader = crop_loader(self.images, transform, items, WORKERS[self.device])
             for step, images in enumerate(loader):
                 tokens = tokenizer([captions[row] for row in share.rows(step)])
                 choice = share.draw(step, PROMPT, self.settings.prompts + 1)
@@ -136,12 +137,7 @@ def main(
     """Print samples per second of both loops, with cached and with online images, and how far their losses differ."""
     prepare_torch(device, threads)
     settings = Variant(
-        epochs=1,
-        batch_size=batch_size,
-        learning_rate=LEARNING_RATE,
-        threads=threads,
-        precision=precision,
-        workers=1 if device == "cpu" else 8,
+        epochs=1, batch_size=batch_size, learning_rate=LEARNING_RATE, threads=threads, precision=precision
     )
     print(f"{name}, batch {batch_size}, {precision}, {steps} steps; {machine.description(device)}")
     with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ from typing import Any
 import open_clip
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from clipn.errors import ClipnError
@@ -135,7 +136,10 @@ def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata:
     """
     whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     with atomic(path) as temporary:
-        save_file(whole, temporary, {HEADER: json.dumps(dict(metadata))})
+        try:
+            save_file(whole, temporary, {HEADER: json.dumps(dict(metadata))})
+        except SafetensorError as error:
+            raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error
 
 
 def read_safetensors(path: Path, file_format: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -12,7 +12,22 @@ import typer
 
 from clipn import progress
 from clipn.errors import ClipnError
-from clipn.options import options_from, parse_logit_scale, parse_pairs
+from clipn.features_cli import features_app
+from clipn.options import (
+    Archives,
+    BackboneFile,
+    Device,
+    Output,
+    PairsOption,
+    RegistryFile,
+    ShardIndex,
+    Shards,
+    Threads,
+    Workers,
+    options_from,
+    parse_logit_scale,
+    parse_pairs,
+)
 from clipn.report.cli import app as report_app
 from clipn.settings import BackboneTraining, Demo, Variant
 from clipn.weights_cli import backbone_app, checkpoint_app, weights_app
@@ -25,7 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data_app = typer.Typer(help="Fetch, prove and index benchmark datasets.", no_args_is_help=True)
-features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 app.add_typer(backbone_app, name="backbone")
@@ -35,16 +49,6 @@ app.add_typer(report_app, name="report")
 
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
-
-RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
-Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
-Device = Annotated[str, typer.Option(help="cpu or cuda")]
-Threads = Annotated[int, typer.Option(help="torch threads; digits depend on it")]
-PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
-Output = Annotated[Path, typer.Option(help="file to write")]
-Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
-ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
-BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
 
 
 @app.callback()
@@ -158,64 +162,6 @@ def train_backbone(
     train(name, read_samples(shards), count_samples(index), settings, output, history, architecture, device)
 
 
-@features_app.command("images")
-def image_features(
-    name: Annotated[str, typer.Argument(help="dataset")],
-    registry: RegistryFile,
-    archives: Archives,
-    manifest: Annotated[Path, typer.Option(help="manifest of the dataset")],
-    backbone: BackboneFile,
-    output: Output,
-    device: Device = "cpu",
-    threads: Threads = 1,
-) -> None:
-    """Cache the image features of a dataset."""
-    from clipn.compute import prepare_torch
-    from clipn.data.readers import read_images
-    from clipn.data.registry import load_registry
-    from clipn.features import cache_image_features
-
-    prepare_torch(device, threads)
-    images = read_images(load_registry(registry).dataset(name), archives / name)
-    cache_image_features(backbone, manifest, images, output, device)
-
-
-@features_app.command("captions")
-def caption_features(
-    index: ShardIndex,
-    backbone: BackboneFile,
-    output: Output,
-    device: Device = "cpu",
-    threads: Threads = 1,
-) -> None:
-    """Cache "yes" features and tokens of all captions."""
-    from clipn.compute import prepare_torch
-    from clipn.features import cache_caption_features
-
-    prepare_torch(device, threads)
-    cache_caption_features(backbone, index, output, device)
-
-
-@features_app.command("caption-images")
-def caption_images(
-    shards: Shards,
-    index: ShardIndex,
-    backbone: BackboneFile,
-    output: Output,
-    views: Annotated[int, typer.Option(help="random crops of every image; 0: the evaluation crop")] = 0,
-    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
-    device: Device = "cpu",
-    threads: Threads = 1,
-) -> None:
-    """Cache the image features of all captions."""
-    from clipn.compute import prepare_torch
-    from clipn.data.shards import ShardImages
-    from clipn.features import cache_caption_images
-
-    prepare_torch(device, threads)
-    cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
-
-
 @app.command()
 @options_from(Variant)
 def train(
@@ -231,6 +177,7 @@ def train(
     images: Annotated[Path | None, typer.Option(help="features of the captions' images, unless online")] = None,
     work: Annotated[Path, typer.Option(help="folder for the state of unfinished trainings")] = Path("work/train"),
     curves: Annotated[Path | None, typer.Option(help="folder for TensorBoard, where it is installed")] = None,
+    workers: Workers = 4,
     device: Device = "cpu",
 ) -> None:
     """Teach the "no" text tower; run it again to go on after an interruption. Options default to the authors' values.
@@ -243,7 +190,7 @@ def train(
 
     prepare_torch(device, settings.threads)
     files = TrainingFiles(backbone, index, captions, images, shards or [])
-    train_run(files, settings, seed, output, history, {"run": name}, work, device, curves)
+    train_run(files, settings, seed, output, history, {"run": name}, work, device, curves, workers)
 
 
 @app.command()

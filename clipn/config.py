@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from clipn.data.registry import Record
-from clipn.prompts import POOLS
+from clipn.prompts import NO_POOLS, POOLS
 from clipn.scores import RULES, SCORES
 from clipn.settings import BackboneTraining, Demo, Variant
 
@@ -91,6 +91,9 @@ class Study(Record):
     rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
     threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
+    workers: int = Field(
+        default=4, ge=0, description="processes that decode images for online crops, per training process"
+    )
 
     @field_validator("prompts")
     @classmethod
@@ -155,6 +158,14 @@ class Study(Record):
                 if seed not in known:
                     numbers = ", ".join(map(str, known))
                     raise ValueError(f"runs: {run.variant} has no checkpoint {seed}; `seeds` must be among {numbers}")
+        return self
+
+    @model_validator(mode="after")
+    def _negating_prompts_for_handcrafted(self) -> "Study":
+        taught = [self.variants[run.variant] for run in self.runs]
+        handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
+        if handcrafted and self.prompts not in NO_POOLS:
+            raise ValueError(f"prompts: hand-crafted runs need one of {', '.join(NO_POOLS)}")
         return self
 
     @model_validator(mode="after")

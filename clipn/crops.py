@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from clipn.data.shards import ShardImages
+from clipn.errors import ClipnError
 
 Transform = Callable[[PIL.Image.Image], Tensor]
 Item = tuple[int, int]
@@ -43,15 +44,16 @@ class _Crops(Dataset[Tensor]):
 def crop_loader(
     images: ShardImages, transform: Transform, batches: Iterable[list[Item]], workers: int
 ) -> Iterator[Tensor]:
-    """Batches (n, 3, size, size) of transformed images, decoded ahead in `workers` processes."""
-    return iter(
-        DataLoader(
-            _Crops(images, transform),
-            batch_sampler=batches,
-            num_workers=workers,
-            worker_init_fn=_leave_group,
-        )
-    )
+    """Batches (n, 3, size, size) of transformed images, decoded ahead in `workers` processes.
+
+    Raises:
+        ClipnError: an image cannot be decoded.
+    """
+    crops = _Crops(images, transform)
+    try:
+        yield from DataLoader(crops, batch_sampler=batches, num_workers=workers, worker_init_fn=_leave_group)
+    except ClipnError as error:  # a worker's error comes with its traceback in the message
+        raise ClipnError(str(error).rpartition(f"{ClipnError.__name__}: ")[2].strip()) from None
 
 
 def _leave_group(worker: int) -> None:

@@ -1,6 +1,6 @@
 """Tell images of named classes from all others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,29 +31,24 @@ class Detector:
     def __init__(
         self, model: CLIPN, classes: Sequence[str], prompts: str = "clipn128", logit_scale: float | None = 100.0
     ) -> None:
-        if not classes:
-            raise ClipnError("classes: name at least one")
+        if not classes or isinstance(classes, str):
+            raise ClipnError("classes: give a list with at least one name")
         self.model = model
         self.classes = list(classes)
-        self.prompts = prompts
+        self._yes_templates = prompt_pool(prompts)
+        self._no_templates = self._yes_templates if model.learns_prompts else no_prompt_pool(prompts)
         self.logit_scale = model.logit_scale if logit_scale is None else logit_scale
         self._device = str(model.clip.positional_embedding.device)
 
     @cached_property
     def yes_weights(self) -> Tensor:
         """Unit-norm classifier (classes, d) of the "yes" tower, float64."""
-        templates = prompt_pool(self.prompts)
-        return class_weights(
-            self.model.encode_text, self.model.tokenizer, self.classes, templates, self._device
-        ).double()
+        return self._weights(self.model.encode_text, self._yes_templates)
 
     @cached_property
     def no_weights(self) -> Tensor:
         """Unit-norm classifier (classes, d) of the "no" tower, float64; of negated templates if taught by them."""
-        pool = prompt_pool if self.model.learns_prompts else no_prompt_pool
-        return class_weights(
-            self.model.encode_no_text, self.model.tokenizer, self.classes, pool(self.prompts), self._device
-        ).double()
+        return self._weights(self.model.encode_no_text, self._no_templates)
 
     def yes_logits(self, images: Tensor) -> Tensor:
         """Scale x cosine with every class, (n, classes) float64, of the "yes" tower."""
@@ -83,6 +78,9 @@ class Detector:
         """Threshold-free decision, (n,) bool, True = one of the classes; rules as in `clipn.scores.accepts`."""
         features = self._features(images)
         return accepts(rule, self.yes_logits(features), self.no_logits(features))
+
+    def _weights(self, encode: Callable[[Tensor], Tensor], templates: Sequence[str]) -> Tensor:
+        return class_weights(encode, self.model.tokenizer, self.classes, templates, self._device).double()
 
     @torch.inference_mode()
     def _features(self, images: Tensor) -> Tensor:

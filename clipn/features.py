@@ -12,7 +12,6 @@ import numpy as np
 import open_clip
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from clipn.backbone import load_backbone, preprocess, read_safetensors, write_safetensors
 from clipn.crops import crop_loader, training_crop
@@ -21,7 +20,7 @@ from clipn.data.readers import Image
 from clipn.data.shards import ShardImages, count_samples, read_captions_of
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.model import encode_in_batches, encode_text, require_clip_text_tower
+from clipn.model import encode_image, encode_in_batches, encode_text, require_clip_text_tower
 from clipn.progress import tracked
 
 T = TypeVar("T")
@@ -75,7 +74,7 @@ def cache_caption_features(backbone: Path, index: Path, output: Path, device: st
     tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
     tokens = torch.cat([tokenizer(list(part)) for part in _batches(captions)])
     tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
-    yes = encode_in_batches(partial(encode_text, clip), tokens, device).cpu()
+    yes = encode_in_batches(partial(encode_text, clip), tokens, device)
     header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
     write_safetensors(output, {"yes": yes, "tokens": tokens.int()}, header)
 
@@ -98,15 +97,16 @@ def cache_caption_images(
     transform = training_crop(architecture) if views else preprocess(architecture)
     clip, encoded = clip.to(device), []
     for view in range(max(views, 1)):
-        items = ((row, view) for row in range(len(images)))
+        items = ((row, row * max(views, 1) + view) for row in range(len(images)))
         loader = crop_loader(images, transform, _batches(items), workers)
         with torch.inference_mode():
             parts = [
-                normalize(clip.encode_image(batch.to(device)).float(), dim=-1).cpu()
+                encode_image(clip, batch.to(device)).cpu()
                 for batch in tracked(loader, -(-len(images) // BATCH), f"image features, view {view}", "batches")
             ]
         encoded.append(torch.cat(parts))
-    header = {"format": CAPTION_IMAGE_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
+    made_from = {"backbone": file_hash(backbone), "index": file_hash(index), "views": str(views)}
+    header = {"format": CAPTION_IMAGE_FORMAT, **made_from}
     write_safetensors(output, {"image": torch.stack(encoded)}, header)
 
 
@@ -122,25 +122,28 @@ def read_caption_features(path: Path, backbone: Path, index: Path) -> dict[str, 
     Raises:
         ClipnError: made from another backbone or other shards.
     """
-    tensors = _read_of(path, CAPTION_FORMAT, backbone, index)
+    tensors, _ = _read_of(path, CAPTION_FORMAT, backbone, index)
     return {**tensors, "tokens": tensors["tokens"].long()}
 
 
-def read_caption_images(path: Path, backbone: Path, index: Path) -> Tensor:
-    """Features (views, n, d) of `cache_caption_images`.
+def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> Tensor:
+    """Features (max(views, 1), n, d) of `cache_caption_images`.
 
     Raises:
-        ClipnError: made from another backbone or other shards.
+        ClipnError: made from another backbone or other shards, or other views.
     """
-    return _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)["image"]
+    tensors, metadata = _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)
+    if metadata["views"] != str(views):
+        raise ClipnError(f"{path}: holds {metadata['views']} random views, {views} are asked for; make it again")
+    return tensors["image"]
 
 
-def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> dict[str, Tensor]:
+def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, metadata = read_safetensors(path, file_format)
     for what, file in (("backbone", backbone), ("index", index)):
         if metadata[what] != file_hash(file):
             raise ClipnError(f"{path}: was made from another {what} than {file}; make it again")
-    return tensors
+    return tensors, metadata
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
@@ -163,7 +166,5 @@ def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tens
 
 @torch.inference_mode()
 def _encode_images(clip: open_clip.CLIP, images: Iterable[Tensor], device: str) -> Tensor:
-    parts = [
-        normalize(clip.encode_image(torch.stack(batch).to(device)).float(), dim=-1).cpu() for batch in _batches(images)
-    ]
+    parts = [encode_image(clip, torch.stack(batch).to(device)).cpu() for batch in _batches(images)]
     return torch.cat(parts)

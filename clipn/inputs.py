@@ -3,18 +3,18 @@
 Every source yields one process's part of each step, from a given step on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import open_clip
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from clipn.crops import Transform, crop_loader
 from clipn.data.shards import ShardImages
-from clipn.model import encode_text
+from clipn.model import encode_image, encode_text
 from clipn.processes import Processes
 from clipn.prompts import no_prompt_pool, prompt_pool
 from clipn.steps import CROP, TEMPLATE, VIEW, Order
@@ -24,12 +24,13 @@ CROP_SEEDS = 1 << 62
 
 @dataclass(frozen=True)
 class Share:
-    """This process's part of the steps from `start` on, and the device it computes on."""
+    """This process's part of the steps from `start` on, the device it computes on, and the samples of one pass."""
 
     order: Order
     processes: Processes
     start: int
     device: str
+    micro_batch: int | None = None
 
     @property
     def steps(self) -> range:
@@ -43,6 +44,11 @@ class Share:
     def draw(self, step: int, stream: int, high: int) -> Tensor:
         """Its random numbers (m,) of `step`, in 0..high-1."""
         return self.processes.part(self.order.draw(step, stream, high))
+
+    @torch.no_grad()
+    def encode(self, tower: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+        """Features (m, d) of a `batch` (m, ...) by a frozen tower, pass by pass."""
+        return torch.cat([tower(part.to(self.device)) for part in batch.split(self.micro_batch or len(batch))])
 
 
 class Texts(NamedTuple):
@@ -67,9 +73,7 @@ def online_images(
         for step in share.steps
     )
     for batch in crop_loader(images, transform, items, workers):
-        with torch.no_grad():
-            features = normalize(clip.encode_image(batch.to(share.device)).float(), dim=-1)
-        yield features
+        yield share.encode(partial(encode_image, clip), batch)
 
 
 def stored_texts(texts: Texts, share: Share) -> Iterator[Texts]:
@@ -87,6 +91,5 @@ def handcrafted_texts(clip: open_clip.CLIP, captions: Sequence[str], pool: str, 
         drawn = share.draw(step, TEMPLATE, len(yes_templates)).tolist()
         chosen = list(zip(share.rows(step).tolist(), drawn, strict=True))
         said = tokenizer([yes_templates[template].format(captions[row]) for row, template in chosen])
-        with torch.no_grad():
-            yes = encode_text(clip, said.to(share.device))
+        yes = share.encode(partial(encode_text, clip), said)
         yield Texts(yes, tokenizer([no_templates[template].format(captions[row]) for row, template in chosen]))

@@ -120,7 +120,7 @@ class CLIPN(nn.Module):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit-norm float32 features (n, d) of preprocessed images (n, 3, h, w)."""
-        return normalize(self.clip.encode_image(images).float(), dim=-1)
+        return encode_image(self.clip, images)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Unit-norm float32 features (n, d) of tokens (n, context), by the frozen "yes" tower."""
@@ -130,6 +130,11 @@ class CLIPN(nn.Module):
         """Unit-norm float32 features (n, d) of tokens (n, context), by the "no" tower, with the mean prompt if any."""
         no: Tensor = self.no(tokens)
         return no
+
+
+def encode_image(clip: open_clip.CLIP, images: Tensor) -> Tensor:
+    """Unit-norm float32 features (n, d) of preprocessed images (n, 3, h, w)."""
+    return normalize(clip.encode_image(images).float(), dim=-1)
 
 
 def require_clip_text_tower(clip: nn.Module) -> None:
@@ -145,13 +150,13 @@ def require_clip_text_tower(clip: nn.Module) -> None:
 
 @torch.inference_mode()
 def encode_in_batches(encode: Callable[[Tensor], Tensor], tokens: Tensor, device: str) -> Tensor:
-    """Features (n, d) of any number of tokens (n, context).
+    """Features (n, d), on the CPU, of any number of tokens (n, context).
 
     Texts are encoded shortest first, so that each batch is cut to nearly its own length.
     """
     order = tokens.argmax(dim=-1).argsort(stable=True)
-    parts = [encode(tokens[rows].to(device)) for rows in order.split(ENCODE_BATCH)]
-    return torch.cat(parts)[order.argsort().to(device)]
+    parts = [encode(tokens[rows].to(device)).cpu() for rows in order.split(ENCODE_BATCH)]
+    return torch.cat(parts)[order.argsort()]
 
 
 @torch.inference_mode()
@@ -164,5 +169,5 @@ def class_weights(
 ) -> Tensor:
     """Prompt-ensemble classifier (classes, d): unit-norm mean of the unit-norm features of every template."""
     tokens = torch.cat([tokenizer([template.format(name) for template in templates]) for name in names])
-    features = encode_in_batches(encode, tokens, device)
+    features = encode_in_batches(encode, tokens, device).to(device)
     return normalize(features.view(len(names), len(templates), -1).sum(dim=1), dim=-1)

@@ -1,16 +1,28 @@
-"""Command-line options generated from the typed settings, so that names, defaults and help exist once."""
+"""Command-line options that several commands share, or that are generated from the typed settings."""
 
 import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from clipn.data.registry import first_complaint
 from clipn.errors import ClipnError
+
+RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
+Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="where models run")]
+Threads = Annotated[int, typer.Option(min=1, help="torch threads; digits depend on it")]
+Workers = Annotated[int, typer.Option(min=0, help="processes that decode images")]
+PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
+Output = Annotated[Path, typer.Option(help="file to write")]
+Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
+ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
+BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
 
 
 def options_from(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:

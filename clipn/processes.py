@@ -23,7 +23,7 @@ class Processes:
         self.size = size
 
     def slice(self, n: int) -> slice:
-        """Which of `n` rows are this process's; parts differ by one row at most and may be empty."""
+        """Which of `n` rows are this process's; parts differ by one row at most."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def part(self, rows: Tensor) -> Tensor:
@@ -40,12 +40,11 @@ class Processes:
         return rows
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up the gradients of all processes; a process without a row counts as zero."""
+        """Add up the gradients of all processes."""
         if self.size == 1:
             return
         for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+            assert parameter.grad is not None
             distributed.all_reduce(parameter.grad)
 
     def any(self, flag: bool, device: str) -> bool:
@@ -73,6 +72,8 @@ def joined(device: str, expected: int) -> Iterator[tuple[Processes, str]]:
         yield Processes(), device
         return
     if device == "cuda":
+        if torch.cuda.device_count() <= int(os.environ["LOCAL_RANK"]):
+            raise ClipnError(f"processes: {expected} need a GPU each, found {torch.cuda.device_count()}; use fewer")
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import open_clip
 import torch
+from torch import Tensor
 
 from clipn.backbone import build, load_backbone, preprocess, pretrained_architecture
 from clipn.errors import ClipnError
@@ -52,7 +53,7 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
     if "positional_embedding_no" not in tensors:
         raise ClipnError(f'{path}: has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`')
     frozen, architecture = _backbone(backbone, tag)
-    model = CLIPN(build(architecture), preprocess(architecture), prompts=len(tensors.get(BANK, ())))
+    model = CLIPN(build(architecture), preprocess(architecture), prompts=_size(tensors.get(BANK)))
     fit(model, tensors, path, f"it was not trained on {backbone}; name its backbone", released_name)
     if frozen is not None:
         _require_same_towers(model.clip, frozen, path, backbone)
@@ -62,6 +63,10 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
         "source_sha256": file_hash(path),
     }
     return Released(model.eval(), architecture, metadata)
+
+
+def _size(bank: Tensor | None) -> int:
+    return bank.shape[0] if bank is not None and bank.ndim else 0
 
 
 def _is_file(backbone: str) -> bool:

@@ -32,12 +32,14 @@ class State:
     Args:
         work: folder of all trainings under way.
         header: of the checkpoints: names, settings and hashes of inputs.
-        code: fingerprint of the code; with `header` it decides the outcome.
+        made_by: code, versions and device; with `header` they decide the outcome.
         architecture: open_clip's configuration of the towers.
     """
 
-    def __init__(self, work: Path, header: Mapping[str, str], code: str, architecture: dict[str, Any]) -> None:
-        text = json.dumps({**header, "code": code}, sort_keys=True)
+    def __init__(
+        self, work: Path, header: Mapping[str, str], made_by: Mapping[str, str], architecture: dict[str, Any]
+    ) -> None:
+        text = json.dumps({**header, **made_by}, sort_keys=True)
         self._header = header
         self._architecture = architecture
         self.path = work / hashlib.sha256(text.encode()).hexdigest()[:16] / "last.safetensors"
@@ -51,14 +53,23 @@ class State:
         if self.path.is_file():
             tensors, metadata = read_safetensors(self.path, FORMAT)
             training.restore(tensors, json.loads(metadata["progress"]))
+        training.processes.any(False, training.device)  # all have read before one of them may go on and remove it
 
     @property
     def newest(self) -> str:
         """The newest checkpoint, for messages."""
         return str(self.path) if self.path.is_file() else "none yet"
 
+    def keep_log(self, training: Training) -> Path:
+        """Write the losses so far beside the state; returns the CSV."""
+        path = self.path.with_name("history.csv")
+        if training.processes.rank == 0:
+            training.log.write(path)
+        return path
+
     def keep(self, training: Training) -> None:
         """Remember where a training is."""
+        self.keep_log(training)
         if training.processes.rank == 0:
             tensors, values = training.progress()
             header = {**self._header, "step": str(training.done), "progress": json.dumps(values)}

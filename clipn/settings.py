@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clipn.data.registry import Record
+from clipn.prompts import NO_POOLS
 
 
 class Demo(Record):
@@ -41,7 +42,10 @@ class BackboneTraining(Optimisation):
 
 
 class Variant(Optimisation):
-    """How the "no" tower is taught; where the paper and the authors' released code differ, defaults are the code's."""
+    """How the "no" tower is taught.
+
+    Where the paper and the authors' released code differ, defaults are the code's, except for precision.
+    """
 
     epochs: int = Field(default=10, ge=0, description="passes over the captions; 0 leaves the copy untrained")
     batch_size: int = Field(default=2048, ge=2, description="global batch: the loss compares all its samples")
@@ -69,4 +73,10 @@ class Variant(Optimisation):
         default=None, ge=1, description="samples per process and pass; smaller needs less memory, the loss stays global"
     )
     processes: int = Field(default=1, ge=1, description="processes that share a batch, one per GPU")
-    workers: int = Field(default=4, ge=0, description="per process: processes that decode images, for online crops")
+
+    @field_validator("templates")
+    @classmethod
+    def _paired(cls, name: str) -> str:
+        if name not in NO_POOLS:
+            raise ValueError(f"no such pool of pairs; choose one of {', '.join(NO_POOLS)}")
+        return name

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
+import torch
 from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
@@ -54,7 +55,7 @@ class TrainingFiles:
 
 def train(
     files: TrainingFiles, settings: Variant, seed: int, output: Path, log: Path, metadata: Mapping[str, str],
-    work: Path, device: str = "cpu", curves: Path | None = None,
+    work: Path, device: str = "cpu", curves: Path | None = None, workers: int = 0,
 ) -> None:  # fmt: skip
     """Train one run and write its checkpoint and its log; a run that was interrupted goes on where it was.
 
@@ -70,6 +71,7 @@ def train(
         work: folder for the state of unfinished trainings.
         device: `cpu` or `cuda`.
         curves: folder for TensorBoard.
+        workers: processes that decode images, for online crops; none: this one.
 
     Raises:
         ClipnError: an input is missing or of other data, or a loss is NaN or infinite.
@@ -77,19 +79,21 @@ def train(
     """
     header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json(), **files.hashes()}
     clip, architecture = load_backbone(files.backbone)
-    state = State(work, header, fingerprint("clipn.train"), architecture)
+    made_by = {"code": fingerprint("clipn.train", "clipn.compute"), "torch": torch.__version__, "device": device}
+    state = State(work, header, made_by, architecture)
     order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed)
-    if order.smallest_batch < settings.processes:
-        raise ClipnError(f"processes: {settings.processes} cannot share batches of {order.smallest_batch} samples")
+    if order.steps and order.smallest_batch < settings.processes:
+        sizes = f"{settings.processes} cannot share batches of {order.smallest_batch} samples"
+        raise ClipnError(f"processes: {sizes}; use fewer processes or larger batches")
     texts = _stored_texts(files, settings) if order.steps else None
     with joined(device, settings.processes) as (processes, place), noticing_stop() as stop:
         prompts = settings.prompts if settings.no_texts == "learnable" else 0
         model = CLIPN(clip, preprocess(architecture), prompts).to(place).eval()
         training = Training(model, texts.tokens if texts else None, settings, processes, place)
         state.resume(training)
-        share = Share(order, processes, training.done, place)
+        share = Share(order, processes, training.done, place, settings.micro_batch)
         if share.steps:
-            images = _images(files, settings, clip, architecture, share)
+            images = _images(files, settings, clip, architecture, share, workers)
             captions = _texts(files, settings, clip, texts, share)
             with board(curves if processes.rank == 0 else None, training.done) as note:
                 _optimise(training, images, captions, share, state, stop, note)
@@ -112,8 +116,11 @@ def _optimise(
             rate = learning_rate(settings, step, order.steps)
             try:
                 losses = training.advance(Batch(image, yes, tokens, choice, size), order.epoch(step), rate)
+                if order.ends_epoch(step):
+                    training.require_finite()
             except DivergedError as error:
-                raise ClipnError(f"{error}; last good checkpoint: {state.newest}") from error
+                kept = f"last good checkpoint: {state.newest}; losses: {state.keep_log(training)}"
+                raise ClipnError(f"{error}; {kept}") from error
             note(step, {**losses, "learning_rate": rate})
             meter.update(size)
             stopping = training.processes.any(stop.made, share.device)
@@ -142,13 +149,19 @@ def _texts(
 
 
 def _images(
-    files: TrainingFiles, settings: Variant, clip: open_clip.CLIP, architecture: dict[str, Any], share: Share
+    files: TrainingFiles,
+    settings: Variant,
+    clip: open_clip.CLIP,
+    architecture: dict[str, Any],
+    share: Share,
+    workers: int,
 ) -> Iterator[Tensor]:
     if settings.augmentation != "online":
         if files.images is None:
             raise ClipnError(f"--images: augmentation {settings.augmentation!r} needs the stored image features")
-        return stored_images(read_caption_images(files.images, files.backbone, files.index), share)
+        views = settings.views if settings.augmentation == "stored" else 0
+        return stored_images(read_caption_images(files.images, files.backbone, files.index, views), share)
     if not files.shards:
         raise ClipnError("augmentation 'online' needs the shards; name them as arguments")
     images = ShardImages(files.index, files.shards)
-    return online_images(clip, images, training_crop(architecture), settings.workers, share)
+    return online_images(clip, images, training_crop(architecture), workers, share)

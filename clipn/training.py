@@ -12,10 +12,12 @@ from clipn.model import CLIPN
 from clipn.optimiser import LARGEST_LOGIT_SCALE, adamw, set_learning_rate
 from clipn.processes import Processes
 from clipn.settings import Variant
-from clipn.steps import StepLog
+from clipn.steps import DivergedError, StepLog
 from clipn.used_tokens import UsedTokens
 
 TABLE = "no.token_embedding.weight"
+SMALLEST_SCALE = 1.0
+"""Gradients that overflow in float16 though they are not scaled up any more are not finite."""
 OPTIMISER, HISTORY, DECAY = f"{TRAINING}optimiser.", f"{TRAINING}history", f"{TRAINING}decay"
 
 
@@ -70,10 +72,24 @@ class Training:
         self._scaler.update()
         if self._scaler.get_scale() >= scale:  # else the scaler met an overflow and left the step out
             self._decay.append(1 - rate * self.settings.weight_decay)
+        elif self._scaler.get_scale() < SMALLEST_SCALE:
+            raise DivergedError(
+                f"training diverged at step {self.done} (gradients are not finite); lower `learning_rate`"
+            )
         with torch.no_grad():
             self.model.clip.logit_scale.clamp_(0, LARGEST_LOGIT_SCALE)
         self.done += 1
         return dict(zip(LOSSES, losses, strict=True))
+
+    def require_finite(self) -> None:
+        """Refuse a model that is not worth keeping.
+
+        Raises:
+            DivergedError: a trained parameter holds NaN or infinity.
+        """
+        for name, value in self.model.named_parameters():
+            if value.requires_grad and not torch.isfinite(value).all():
+                raise DivergedError(f"training diverged before step {self.done} ({name}); lower `learning_rate`")
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, the whole token table among them."""

@@ -15,7 +15,8 @@ class UsedTokens:
     """Replaces a tower's token table by the rows in use.
 
     A row that no caption holds has gradient zero at every step, so its AdamW moments stay zero and weight decay
-    is all that happens to it: a product of factors, applied when the whole table is asked for. That is exact.
+    is all that happens to it: a product of factors, applied when the whole table is asked for. On the CPU the result is
+    the same to the bit; CUDA's AdamW rounds the product otherwise.
 
     Args:
         tower: its `token_embedding` is replaced.

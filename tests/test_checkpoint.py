@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
 import clipn
-from clipn.backbone import FORMAT, load_backbone, read_safetensors, save_backbone
+from clipn.backbone import FORMAT, load_backbone, read_safetensors, save_backbone, write_safetensors
 from clipn.checkpoint import FORMAT as CHECKPOINT
 from clipn.checkpoint import save_checkpoint
 from clipn.errors import ClipnError
@@ -167,3 +168,16 @@ def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path: Path) -> None:
     ):
         complaint = complaint_of(read, tmp_path / name)
         assert f"{tensor} has shape (77, 32), expected (77, 48); it does not fit its own header" in complaint
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("clipn.backbone.save_file", full)
+    with pytest.raises(
+        ClipnError, match=r"x\.safetensors: could not be written \(.*No space left.*\); free some space"
+    ):
+        write_safetensors(tmp_path / "x.safetensors", {}, {})
+    assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,16 @@ def demo_with(**changes: object) -> dict[str, object]:
         ({"backbones": {"tiny": {"architecture": "ViT-B-32"}}}, "either `pretrained` or `training`"),
         ({"baselines": ["ctw"]}, "no baseline 'ctw'"),
         ({"prompts": "clipn"}, "no such pool"),
+        ({"rules": ["mcm"]}, "no rule 'mcm'"),
+        ({"logit_scale": "learned"}, "checkpoint"),
+        (
+            {"variants": {"learnable": {"no_texts": "handcrafted", "templates": "openai80"}}},
+            "no such pool of pairs; choose one of clipn128, ",
+        ),
+        (
+            {"variants": {"learnable": {"no_texts": "handcrafted"}, "untrained": {}}, "prompts": "openai80"},
+            "prompts: hand-crafted runs need one of clipn128, ",
+        ),
         ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 1]}]}, "a seed occurs twice"),
         ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [-1]}]}, "greater than or equal to 0"),
         ({"variants": {"none": {}}}, "call the variant otherwise"),

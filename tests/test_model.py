@@ -9,24 +9,28 @@ import open_clip
 import PIL.Image
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from benchmarks import plain
 from clipn import model as model_module
 from clipn.backbone import build, preprocess
 from clipn.errors import ClipnError
 from clipn.losses import itbo, tso
-from clipn.model import CLIPN, class_weights, encode_text
-from tests.tiny_model import ARCHITECTURE, TEXT, VISION, tiny_model, unit
+from clipn.model import CLIPN, NoTextTower, class_weights, encode_in_batches, encode_text
+from tests.tiny_model import ARCHITECTURE, TEXT, VISION, taught_model, tiny_clip, tiny_model, unit
 
 PROMPTS = 4
 ROUNDING = 5e-7
 """Largest difference of unit-norm float32 features that kernels of another shape made here was 2.1e-7."""
 
 TEXTS = {
+    "one": ["a photo of a dog"],
     "short": ["a photo of a dog", "x"],
     "empty": [""],
     "longer than the context": ["hello world " * 60, "a photo of a dog"],
+    "several groups": [f"{n} " + "word " * (23 * n % 41) for n in range(41)],
 }
+every_text = pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +39,75 @@ def model() -> CLIPN:
 
 
 @pytest.fixture(scope="module")
-def trained(model: CLIPN) -> CLIPN:
-    """The same with prompts as different as training could make them."""
-    other = deepcopy(model)
-    nn.init.normal_(other.no.prompts, generator=torch.Generator().manual_seed(1))
-    return other
+def taught() -> CLIPN:
+    return taught_model(prompts=PROMPTS)
 
 
-@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
-def test_cutting_the_padding_changes_nothing(model: CLIPN, texts: list[str]) -> None:
-    tokens = model.tokenizer(texts)
-    whole = model.clip.encode_text(tokens, normalize=True)
-    torch.testing.assert_close(model.encode_text(tokens), whole, rtol=0, atol=ROUNDING)
+def drawn(tokens: Tensor) -> Tensor:
+    """A prompt for every text, the mean among them."""
+    return torch.arange(len(tokens)) % (PROMPTS + 1)
+
+
+def close(ours: Tensor, theirs: Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=ROUNDING)
+
+
+# Against a plain computation of all 77 positions
+
+
+@every_text
+def test_features_are_those_of_whole_texts(taught: CLIPN, texts: list[str]) -> None:
+    tokens = taught.tokenizer(texts)
+    close(taught.encode_text(tokens), plain.yes_features(taught.clip, tokens))
+    close(taught.encode_no_text(tokens), plain.no_features(taught.no, tokens))
+    close(taught.no(tokens, drawn(tokens)), plain.no_features(taught.no, tokens, drawn(tokens)))
+
+
+@every_text
+def test_in_float64_they_differ_by_the_last_rounding_alone(taught: CLIPN, texts: list[str]) -> None:
+    exact, tokens = deepcopy(taught).double(), taught.tokenizer(texts)
+    expected = plain.no_features(exact.no, tokens, drawn(tokens))
+    torch.testing.assert_close(exact.no(tokens, drawn(tokens)).double(), expected, rtol=0, atol=1.2e-7)
+
+
+def test_losses_and_gradients_are_those_of_whole_texts(taught: CLIPN) -> None:
+    """Of texts that fill several groups; the towers in float64, features and losses in float32 as ever."""
+    ours, theirs = (deepcopy(taught).double().requires_grad_() for _ in range(2))
+    tokens, image = taught.tokenizer(TEXTS["several groups"]), unit(41)
+    no = ours.no(tokens, drawn(tokens))
+    yes = ours.encode_text(tokens).detach()
+    losses = torch.stack([*itbo(image, yes, no, 20.0), tso(yes, no)])
+    (0.5 * losses.sum()).backward()
+    whole = plain.no_features(theirs.no, tokens, drawn(tokens))
+    expected = plain.losses(image.double(), plain.yes_features(theirs.clip, tokens).detach(), whole, 20.0)
+    expected[3].backward()
+    torch.testing.assert_close(losses.double(), expected[:3], rtol=0, atol=1e-6)
+    for (name, value), (_, other) in zip(ours.no.named_parameters(), theirs.no.named_parameters(), strict=True):
+        assert other.grad is not None
+        torch.testing.assert_close(value.grad, other.grad, rtol=0, atol=1e-6, msg=name)
+
+
+def test_tokens_cut_after_the_longest_text_say_the_same(taught: CLIPN) -> None:
+    tokens = taught.tokenizer(TEXTS["several groups"])
+    cut = tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
+    assert cut.shape[1] == 44
+    assert torch.equal(taught.encode_text(cut), taught.encode_text(tokens))
+    assert torch.equal(taught.no(cut, drawn(cut)), taught.no(tokens, drawn(tokens)))
+
+
+def test_texts_of_like_length_are_encoded_together(taught: CLIPN) -> None:
+    """41 texts in four groups of like length, each as long as its own longest text."""
+    met: list[tuple[int, ...]] = []
+    hook = taught.clip.transformer.register_forward_hook(lambda module, args, out: met.append(tuple(out.shape[:2])))
+    tokens = taught.tokenizer(TEXTS["several groups"])
+    taught.encode_text(tokens)
+    hook.remove()
+    lengths = sorted(int(text.argmax()) + 1 for text in tokens)
+    assert met == [(len(group), group[-1]) for group in (lengths[:11], lengths[11:22], lengths[22:33], lengths[33:])]
+    assert sum(texts * length for texts, length in met) < 1.25 * sum(lengths)
+
+
+# The "no" tower
 
 
 def test_an_untrained_no_tower_is_the_yes_tower(model: CLIPN) -> None:
@@ -55,48 +116,46 @@ def test_an_untrained_no_tower_is_the_yes_tower(model: CLIPN) -> None:
     for texts in TEXTS.values():
         tokens = model.tokenizer(texts)
         assert torch.equal(frozen.encode_no_text(tokens), frozen.encode_text(tokens))
-        torch.testing.assert_close(model.encode_no_text(tokens), model.encode_text(tokens), rtol=0, atol=ROUNDING)
+        close(model.encode_no_text(tokens), model.encode_text(tokens))
 
 
-def test_prompts_are_chosen_by_number_and_the_last_is_their_mean(trained: CLIPN) -> None:
-    bank = trained.no.prompts
-    mean = torch.stack(list(bank)).sum(dim=0) / PROMPTS
-    chosen = trained.no.prompt(torch.tensor([2, PROMPTS, 0]))
-    torch.testing.assert_close(chosen, torch.stack([bank[2], mean, bank[0]]))
-    torch.testing.assert_close(trained.no.prompt(), mean)
+def test_a_tower_without_a_bank() -> None:
+    """Its texts negate themselves: a bank of none, not one of zeros, so nothing is added and nothing stored."""
+    clip = tiny_clip().requires_grad_(False)
+    tower = NoTextTower(clip, prompts=0).requires_grad_(False)
+    assert tower.prompts is None
+    assert set(tower.state_dict()) == set(NoTextTower(clip, PROMPTS).state_dict()) - {"prompts"}
+    tokens = tiny_model().tokenizer(TEXTS["several groups"])
+    assert torch.equal(tower(tokens), encode_text(clip, tokens))
+    assert tiny_model(prompts=PROMPTS).learns_prompts
+    assert not tiny_model(prompts=0).learns_prompts
+
+
+def test_every_sample_gets_its_own_prompt(taught: CLIPN) -> None:
+    tokens = taught.tokenizer(["a dog", "a dog", "two long words"])
+    features = taught.no(tokens, torch.tensor([3, PROMPTS, 1]))
+    assert (features[0] - features[1]).abs().max() > 0.01
+    close(features[1:2], taught.encode_no_text(tokens[1:2]))
     with pytest.raises(IndexError):
-        trained.no.prompt(torch.tensor([PROMPTS + 1]))
+        taught.no(tokens, torch.tensor([0, 1, PROMPTS + 1]))
 
 
-def test_every_sample_gets_its_own_prompt(trained: CLIPN) -> None:
-    tokens = trained.tokenizer(["a dog", "a dog", "two long words"])
-    choice = [3, PROMPTS, 1]
-    alone = [
-        encode_text(trained.no, tokens[row : row + 1], trained.no.prompt(torch.tensor([number])))
-        for row, number in enumerate(choice)
-    ]
-    together = trained.no(tokens, torch.tensor(choice))
-    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=ROUNDING)
-    assert (together[0] - together[1]).abs().max() > 0.01
-    torch.testing.assert_close(together[1:2], trained.encode_no_text(tokens[1:2]), rtol=0, atol=ROUNDING)
-
-
-def test_prompts_are_added_at_every_position_up_to_the_end_token(trained: CLIPN) -> None:
-    tokens = trained.tokenizer(["a photo of a dog"])
+def test_prompts_are_added_at_every_position_up_to_the_end_token(model: CLIPN) -> None:
+    tokens = model.tokenizer(["a photo of a dog"])
     end = int(tokens.argmax())
-    (gradient,) = torch.autograd.grad(trained.no(tokens, torch.tensor([1])).sum(), trained.no.prompts)
+    (gradient,) = torch.autograd.grad(model.no(tokens, torch.tensor([1])).sum(), model.no.prompts)
     touched = gradient.abs().sum(dim=2) > 0
     assert touched.nonzero().tolist() == [[1, position] for position in range(end + 1)]
 
 
-def test_features_are_unit_norm_float32(trained: CLIPN) -> None:
-    tokens = trained.tokenizer(["a dog", "a cat"])
+def test_features_are_unit_norm_float32(taught: CLIPN) -> None:
+    tokens = taught.tokenizer(["a dog", "a cat"])
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    for features in (trained.encode_image(images), trained.encode_text(tokens), trained.encode_no_text(tokens)):
+    for features in (taught.encode_image(images), taught.encode_text(tokens), taught.encode_no_text(tokens)):
         assert features.dtype == torch.float32
         torch.testing.assert_close(features.norm(dim=-1), torch.ones(2))
-    expected = nn.functional.normalize(trained.clip.visual(images), dim=-1)
-    torch.testing.assert_close(trained.encode_image(images), expected)
+    expected = nn.functional.normalize(taught.clip.visual(images), dim=-1)
+    torch.testing.assert_close(taught.encode_image(images), expected)
 
 
 def test_only_the_no_tower_learns() -> None:
@@ -130,18 +189,24 @@ def test_images_are_preprocessed_to_the_tower(model: CLIPN) -> None:
     torch.testing.assert_close(pixels, expected[:, None, None].expand(3, 32, 32))
 
 
-@pytest.mark.parametrize("batch", [1024, 3])
-def test_class_weights_are_the_mean_of_unit_features(
-    trained: CLIPN, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
+# Many texts
+
+
+@pytest.mark.parametrize("batch", [1024, 41, 3])
+def test_many_texts_keep_their_order(taught: CLIPN, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(model_module, "ENCODE_BATCH", batch)
+    tokens = taught.tokenizer(TEXTS["several groups"])
+    close(encode_in_batches(taught.encode_text, tokens, "cpu"), plain.yes_features(taught.clip, tokens))
+
+
+def test_class_weights_are_the_mean_of_unit_features(taught: CLIPN) -> None:
     names, templates = ["dog", "great white shark"], ["a {}.", "'many {}.',", "{}"]
-    weights = class_weights(trained.encode_no_text, trained.tokenizer, names, templates)
+    weights = class_weights(taught.encode_no_text, taught.tokenizer, names, templates)
     for name, weight in zip(names, weights, strict=True):
         total = torch.zeros(32)
         for template in templates:
-            total = total + trained.encode_no_text(trained.tokenizer([template.format(name)]))[0]
-        torch.testing.assert_close(weight, total / total.norm(), rtol=0, atol=ROUNDING)
+            total = total + plain.no_features(taught.no, taught.tokenizer([template.format(name)]))[0]
+        close(weight, total / total.norm())
 
 
 def unlike_clip(**text: Any) -> Callable[[], nn.Module]:

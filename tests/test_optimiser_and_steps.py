@@ -9,11 +9,11 @@ import torch
 from clipn.errors import ClipnError
 from clipn.optimiser import adamw, learning_rate, set_learning_rate
 from clipn.settings import Optimisation
-from clipn.steps import StepLog, batches, count_steps
+from clipn.steps import PROMPT, STREAMS, VIEW, DivergedError, Order, StepLog
 from tests.golden_model import golden_figures
 from tests.tiny_model import tiny_model
 
-SAMPLES = 10
+SAMPLES, EPOCHS = 10, 3
 
 
 def settings(**fields: float) -> Optimisation:
@@ -73,34 +73,79 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
 # Order of samples
 
 
-def epochs(seed: int, **fields: float) -> list[list[int]]:
-    orders: list[list[int]] = [[] for _ in range(int(fields.get("epochs", 2)))]
-    for _, epoch, indices in batches(SAMPLES, settings(**fields), seed, "test"):
-        orders[epoch] += indices.tolist()
+def order(seed: int = 0, batch_size: int = 4, samples: int = SAMPLES, epochs: int = EPOCHS) -> Order:
+    return Order(samples, batch_size, epochs, seed)
+
+
+def epochs_of(order: Order) -> list[list[int]]:
+    """Samples of every epoch as they come."""
+    orders: list[list[int]] = [[] for _ in range(order.epochs)]
+    for step in range(order.steps):
+        orders[order.epoch(step)] += order.rows(step).tolist()
     return orders
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 4, 10, 99])
-def test_every_sample_once_per_epoch(batch_size: int) -> None:
-    drawn = list(batches(SAMPLES, settings(batch_size=batch_size), 0, "test"))
-    assert [step for step, _, _ in drawn] == list(range(count_steps(SAMPLES, settings(batch_size=batch_size))))
-    assert all(len(indices) <= batch_size for _, _, indices in drawn)
-    assert [sorted(order) for order in epochs(0, batch_size=batch_size)] == [list(range(SAMPLES))] * 2
+def draws_of(order: Order, stream: int, high: int) -> list[dict[int, int]]:
+    """Random number of every sample, by epoch."""
+    draws: list[dict[int, int]] = [{} for _ in range(order.epochs)]
+    for step in range(order.steps):
+        numbers = order.draw(step, stream, high).tolist()
+        draws[order.epoch(step)] |= dict(zip(order.rows(step).tolist(), numbers, strict=True))
+    return draws
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"), [(2, [2] * 5), (3, [2, 3, 2, 3]), (4, [3, 3, 4]), (9, [5, 5]), (10, [10]), (99, [10])]
+)
+def test_every_sample_once_per_epoch_in_batches_as_equal_as_can_be(batch_size: int, sizes: list[int]) -> None:
+    taken = order(batch_size=batch_size)
+    assert [len(taken.rows(step)) for step in range(taken.steps)] == sizes * EPOCHS
+    assert [sorted(epoch) for epoch in epochs_of(taken)] == [list(range(SAMPLES))] * EPOCHS
+    assert taken.smallest_batch == min(sizes)
 
 
 def test_order_depends_on_seed_and_epoch_only() -> None:
-    orders = epochs(1)
+    orders = epochs_of(order(1))
     torch.manual_seed(99)
-    assert epochs(1, batch_size=3) == orders
-    assert epochs(1, epochs=3)[:2] == orders
-    assert orders[0] != orders[1]
-    assert not set(map(tuple, orders)) & set(map(tuple, epochs(2)))
+    assert epochs_of(order(1, batch_size=3)) == orders
+    assert epochs_of(order(1, epochs=5))[:EPOCHS] == orders
+    assert order(1).rows(4).tolist() == orders[1][3:6]
+    assert len(set(map(tuple, [*orders, *epochs_of(order(2))]))) == 2 * EPOCHS
 
 
-@pytest.mark.parametrize(("samples", "epochs", "steps"), [(10, 2, 6), (8, 2, 4), (1, 3, 3), (10, 0, 0)])
-def test_steps_count_the_smaller_last_batch(samples: int, epochs: int, steps: int) -> None:
-    assert count_steps(samples, settings(epochs=epochs)) == steps
-    assert len(list(batches(samples, settings(epochs=epochs), 0, "test"))) == steps
+@pytest.mark.parametrize(("samples", "epochs", "steps"), [(10, 2, 6), (8, 2, 4), (1, 3, 3), (10, 0, 0), (0, 2, 0)])
+def test_steps(samples: int, epochs: int, steps: int) -> None:
+    taken = order(samples=samples, epochs=epochs)
+    assert (taken.steps, taken.steps_per_epoch * epochs) == (steps, steps)
+    lengths = [len(taken.rows(step)) for step in range(steps)]
+    assert [taken.samples_before(step) for step in range(steps + 1)] == [
+        sum(lengths[:step]) for step in range(steps + 1)
+    ]
+    assert [taken.epoch(step) for step in range(steps)] == sorted(list(range(epochs)) * taken.steps_per_epoch)
+    last = [step for step in range(steps) if step == steps - 1 or taken.epoch(step + 1) > taken.epoch(step)]
+    assert [step for step in range(steps) if taken.ends_epoch(step)] == last
+
+
+def test_draws_depend_on_seed_epoch_sample_and_stream_only() -> None:
+    draws = draws_of(order(1), VIEW, 1 << 62)
+    torch.manual_seed(99)
+    assert draws_of(order(1, batch_size=3), VIEW, 1 << 62) == draws
+    assert draws_of(order(1, epochs=5), VIEW, 1 << 62)[:EPOCHS] == draws
+    assert list(draws[0]) != list(draws[1])
+    others = [draws_of(order(1), stream, 1 << 62) for stream in STREAMS if stream != VIEW]
+    numbers = [
+        number
+        for table in (draws, draws_of(order(2), VIEW, 1 << 62), *others)
+        for part in table
+        for number in part.values()
+    ]
+    assert len(set(numbers)) == (1 + len(STREAMS)) * EPOCHS * SAMPLES
+
+
+def test_draws_are_uniform() -> None:
+    drawn = [number for part in draws_of(order(samples=1000), PROMPT, 5) for number in part.values()]
+    assert sorted(set(drawn)) == list(range(5))
+    assert all(abs(drawn.count(number) - 600) < 100 for number in range(5))  # 4.6 standard deviations
 
 
 # Log
@@ -120,8 +165,21 @@ def test_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_training_that_diverges_is_stopped(value: float) -> None:
-    with pytest.raises(ClipnError, match=r"diverged at step 7 \(matched 0\.5, total .*\); lower `learning_rate`"):
-        StepLog(["matched", "total"]).add(7, 1, [0.5, value], 3e-4)
+    assert issubclass(DivergedError, ClipnError)
+    log = StepLog(["matched", "total"])
+    with pytest.raises(DivergedError, match=r"diverged at step 7 \(matched 0\.5, total .*\); lower `learning_rate`"):
+        log.add(7, 1, [0.5, value], 3e-4)
+    assert log.rows == []
+
+
+def test_a_log_goes_on_from_kept_rows(tmp_path: Path) -> None:
+    whole = StepLog(["loss"])
+    whole.add(0, 0, [1 / 3], 3e-4)
+    resumed = StepLog(["loss"], torch.tensor(whole.rows, dtype=torch.float64).tolist())
+    for log, name in ((whole, "whole"), (resumed, "resumed")):
+        log.add(1, 0, [2 / 3], 1e-4)
+        log.write(tmp_path / name)
+    assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_a_log_without_steps_has_its_header(tmp_path: Path) -> None:

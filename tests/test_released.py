@@ -126,11 +126,14 @@ def test_other_shapes_name_the_first_tensor_and_both_shapes(tmp_path: Path) -> N
     )
 
 
-def test_a_bank_of_another_shape(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("shape", "complaint"),
+    [((4, 77, 48), "prompt_no has shape (4, 77, 48), expected (4, 77, 32); "), ((), "has unknown prompt_no; ")],
+)
+def test_a_bank_of_another_shape(tmp_path: Path, shape: tuple[int, ...], complaint: str) -> None:
     content = published(trained(), prefix="")
-    content["state_dict"]["prompt_no"] = torch.zeros(4, 77, 48)
-    path = write(tmp_path, content)
-    assert complaint_of(path).startswith("prompt_no has shape (4, 77, 48), expected (4, 77, 32); ")
+    content["state_dict"]["prompt_no"] = torch.zeros(shape)
+    assert complaint_of(write(tmp_path, content)).startswith(complaint)
 
 
 def test_a_tower_that_lacks_a_tensor(tmp_path: Path) -> None:

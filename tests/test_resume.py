@@ -6,16 +6,22 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 import clipn
 from clipn.backbone import read_safetensors
 from clipn.checkpoint import FORMAT
 from clipn.cli import main
 from clipn.errors import ClipnError
+from clipn.gradient import backward
+from clipn.model import CLIPN
+from clipn.processes import Processes
 from clipn.resume import Interrupted
 from clipn.training import Training
 from tests.tiny_run import TinyRun, forked, read_log, tiny_run
@@ -63,11 +69,11 @@ def test_killed_while_the_state_is_written(run: TinyRun) -> None:
     undisturbed = [path.read_bytes() for path in run.train("undisturbed", epochs=EPOCHS)]
 
     def train_until_second_state() -> None:
-        replace, calls = Path.replace, []
+        replace, states = Path.replace, []
 
         def deadly(path: Path, target: Path) -> Path:
-            calls.append(path)
-            if len(calls) == 2:
+            states.extend([target] if target.name == "last.safetensors" else [])
+            if len(states) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             return replace(path, target)
 
@@ -133,6 +139,21 @@ def test_the_log_of_a_resumed_training_is_whole(run: TinyRun) -> None:
     assert [row["step"] for row in read_log(log)] == list(range(STEPS))
 
 
+def test_processes_meet_after_all_have_read_the_state(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first one might finish, and remove it, before another has read it."""
+    with pytest.raises(Interrupted):
+        signalled(run, 10, signal.SIGTERM)
+    happened: list[str] = []
+
+    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: (happened.append(name), function(*arguments))[1]
+
+    monkeypatch.setattr(Training, "restore", noted("restored", Training.restore))
+    monkeypatch.setattr(Processes, "any", noted("met", Processes.any))
+    run.train("run", epochs=EPOCHS)
+    assert happened[:2] == ["restored", "met"]
+
+
 def test_a_damaged_state_is_named(run: TinyRun) -> None:
     with pytest.raises(Interrupted):
         signalled(run, 10, signal.SIGTERM)
@@ -144,10 +165,48 @@ def test_a_damaged_state_is_named(run: TinyRun) -> None:
 
 def test_divergence_names_the_state_of_the_epoch_before(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipn.train.learning_rate", lambda settings, step, steps: 1e-4 if step < 4 else 1e30)
-    with pytest.raises(ClipnError, match=r"diverged at step \d+ .*last good checkpoint: .*last\.safetensors"):
+    message = r"diverged at step (\d+) .*last good checkpoint: .*last\.safetensors; losses: .*history\.csv"
+    with pytest.raises(ClipnError, match=message) as error:
         run.train("run", epochs=EPOCHS)
+    assert newest_step(run) == 3
+    (history,) = run.work.rglob("history.csv")
+    assert f"at step {len(read_log(history))} " in str(error.value)
+
+
+def newest_step(run: TinyRun) -> int:
     (state,) = run.work.rglob("last.safetensors")
-    assert read_safetensors(state, FORMAT)[1]["step"] == "3"
+    return int(read_safetensors(state, FORMAT)[1]["step"])
+
+
+def nan_gradients_from(step: int) -> Callable[..., Tensor]:
+    """`clipn.gradient.backward` whose gradients, not losses, are NaN from `step` on."""
+    steps = count()
+
+    def spoiled(model: CLIPN, *arguments: Any) -> Tensor:
+        losses = backward(model, *arguments)
+        if next(steps) >= step:
+            for value in model.no.parameters():
+                assert value.grad is not None
+                value.grad.fill_(torch.nan)
+        return losses
+
+    return spoiled
+
+
+@pytest.mark.parametrize("step", [5, STEPS - 1])
+def test_weights_that_are_not_finite_are_not_kept(run: TinyRun, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Gradients of the last step of an epoch show in no loss of that epoch."""
+    monkeypatch.setattr("clipn.training.backward", nan_gradients_from(step))
+    with pytest.raises(ClipnError, match=rf"diverged before step {step + 1} \(no\..*last good checkpoint"):
+        run.train("run", epochs=EPOCHS)
+    assert newest_step(run) == step - 2
+    assert not (run.folder / "run.safetensors").exists()
+
+
+def test_fp16_that_never_finds_a_scale_is_stopped(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipn.training.backward", nan_gradients_from(0))
+    with pytest.raises(ClipnError, match=r"diverged at step 16 \(gradients are not finite\)"):
+        run.train("run", epochs=EPOCHS, precision="fp16")
 
 
 def test_a_signal_to_the_whole_group_spares_the_decoding_workers(run: TinyRun) -> None:

@@ -182,7 +182,7 @@ def test_huge_logits_stay_finite(method: str) -> None:
 
 
 def test_decisions_on_huge_logits() -> None:
-    """The first image is surely known, the second surely not, in a softmax with one class left."""
+    """The first image is surely known, the second surely not; where p is 1, the other reading cannot reject."""
     yes, no = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([[-1e4, 1e4], [0, 2e4]])
     assert {rule: accepts(rule, yes, no).tolist() for rule in RULES} == {
         "ctw": [True, False],
@@ -227,7 +227,7 @@ def test_bad_logits_are_refused(yes: Array, no: Array, complaint: str) -> None:
 
 
 def test_unknown_rule() -> None:
-    with pytest.raises(ClipnError, match="rule 'msp': choose one of ctw, atd, atd_original$"):
+    with pytest.raises(ClipnError, match=r"rule 'msp': choose one of ctw, atd, atd_original$"):
         accepts("msp", *logits())
 
 

@@ -211,7 +211,7 @@ def test_rows_of_the_token_table_that_no_caption_holds_only_decay(run: TinyRun) 
     settings = Variant(**SETTINGS)
     output, _ = run.train("rows")
     stored = read_caption_features(run.files.captions, run.files.backbone, run.files.index)
-    images = read_caption_images(run.files.images, run.files.backbone, run.files.index)[0]
+    images = read_caption_images(run.files.images, run.files.backbone, run.files.index, views=0)[0]
     clip, architecture = load_backbone(run.files.backbone)
     model = CLIPN(clip, preprocess(architecture), settings.prompts).eval()
     training = Training(model, None, settings, Processes(), "cpu")
@@ -313,6 +313,11 @@ def test_features_of_another_kind_or_backbone_are_refused(run: TinyRun) -> None:
     save_backbone(run.files.backbone, tiny_clip(seed=1), ARCHITECTURE, "tiny")
     with pytest.raises(ClipnError, match=r"captions\.safetensors: was made from another backbone"):
         run.train("run")
+
+
+def test_views_that_are_not_those_of_the_variant_are_refused(run: TinyRun) -> None:
+    with pytest.raises(ClipnError, match=r"views0\.safetensors: holds 0 random views, 4 are asked for"):
+        run.train("run", augmentation="stored", views=4)
 
 
 def test_several_processes_need_torchrun(run: TinyRun) -> None:

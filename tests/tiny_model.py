@@ -24,3 +24,12 @@ def unit(rows: int, width: int = 32, seed: int = 0) -> torch.Tensor:
     """Random unit-norm float32 features (rows, width)."""
     draw = torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.normalize(draw, dim=-1)
+
+
+def taught_model(seed: int = 0, prompts: int = 4) -> CLIPN:
+    """The same, frozen, with a "no" tower as different from "yes" as training could make it."""
+    model, draw = tiny_model(seed, prompts).requires_grad_(False), torch.Generator().manual_seed(seed)
+    model.no.text_projection.add_(0.1 * torch.randn(32, 32, generator=draw))
+    if model.no.prompts is not None:
+        model.no.prompts.normal_(generator=draw)
+    return model

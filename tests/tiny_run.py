@@ -27,7 +27,7 @@ CAPTIONS = [
     for thing in ("dog", "cat", "old boat in the harbour")
 ]
 DEADLINE = 120.0
-SETTINGS = {"epochs": 3, "batch_size": 8, "prompts": 3, "augmentation": "none", "workers": 0}
+SETTINGS = {"epochs": 3, "batch_size": 8, "prompts": 3, "augmentation": "none"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class TinyRun:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def train(self, name: str, seed: int = 1, **settings: Any) -> tuple[Path, Path]:
+    def train(self, name: str, seed: int = 1, workers: int = 0, **settings: Any) -> tuple[Path, Path]:
         """Checkpoint and log."""
         output, log = self.folder / f"{name}.safetensors", self.folder / f"{name}.csv"
         variant = Variant(**SETTINGS | settings)
-        train(self.files, variant, seed, output, log, {"run": "tiny/learnable"}, self.work)
+        train(self.files, variant, seed, output, log, {"run": "tiny/learnable"}, self.work, workers=workers)
         return output, log
 
     def options(self, name: str) -> list[str]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -80,7 +80,7 @@ def read_samples(shards: Sequence[Path]) -> Iterator[Sample]:
     """
     for shard in shards:
         for key, parts in _samples(shard, read_members(shard, _is_part)):
-            yield Sample(key, Image(key, -1, parts["image"]), parts["caption"].decode())
+            yield Sample(key, Image(key, -1, parts["image"]), _decoded(parts["caption"], shard, key))
 
 
 def index_shards(shards: Sequence[Path], output: Path) -> None:
@@ -94,13 +94,19 @@ def index_shards(shards: Sequence[Path], output: Path) -> None:
     Raises:
         ClipnError: a shard is missing, damaged or compressed, or a sample lacks its image or caption.
     """
+    names = [shard.name for shard in shards]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ClipnError(f"{min(repeated)}: names several shards, so they cannot be told apart; rename them")
     rows = []
     for shard in tracked(shards, len(shards), "index", "shards"):
-        captions = {name: content.decode() for name, content in read_members(shard, lambda name: name.endswith(".txt"))}
+        texts = read_members(shard, lambda name: name.endswith(".txt"))
+        captions = {name: _decoded(content, shard, name) for name, content in texts}
         places = ((name, (name, offset, size)) for name, offset, size in member_places(shard) if _is_part(name))
         for key, parts in _samples(shard, places):
             _, offset, size = parts["image"]
             rows.append((key, captions[parts["caption"][0]], shard.name, offset, size))
+    if not rows:
+        raise ClipnError(f"{', '.join(names)}: hold no sample; build the shards again")
     table = pa.Table.from_pandas(pd.DataFrame(rows, columns=INDEX_COLUMNS), preserve_index=False)
     hashes = {shard.name: file_hash(shard) for shard in shards}
     with atomic(output) as temporary:
@@ -143,6 +149,10 @@ class ShardImages:
     def __len__(self) -> int:
         return len(self._shard)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Files are opened anew in another process."""
+        return {**self.__dict__, "_open": {}}
+
     def __getitem__(self, row: int) -> Image:
         """The image of one sample.
 
@@ -156,6 +166,13 @@ class ShardImages:
         if len(content) < size:
             raise ClipnError(f"{self._paths[shard]}: ends before sample {row}; build the shards again")
         return Image(f"{self._paths[shard].name}#{row}", -1, content)
+
+
+def _decoded(caption: bytes, shard: Path, name: str) -> str:
+    try:
+        return caption.decode()
+    except UnicodeDecodeError as error:
+        raise ClipnError(f"{shard}: the caption of {name} is not UTF-8; build the shards again") from error
 
 
 def _is_part(name: str) -> bool:

@@ -57,6 +57,7 @@ if TAUGHT:
             mem_mb=1500,
             cpu_percent=lambda wildcards: cpu_percent(training_threads(wildcards)),
             gpu=lambda wildcards: gpu() * study.variants[wildcards.variant].processes,
+            workers=study.workers,
         params:
             launcher=lambda wildcards: launcher(
                 study.variants[wildcards.variant].processes
@@ -71,4 +72,4 @@ if TAUGHT:
             "{params.launcher}clipn --log {log} train {params.files}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --work {params.work}"
-            " --curves {params.curves} --device {params.device} {params.options}"
+            " --curves {params.curves} --workers {resources.workers} --device {params.device} {params.options}"
