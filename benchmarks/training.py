@@ -26,7 +26,7 @@ from clipn.data.shards import ShardImages, index_shards, read_captions_of
 from clipn.demo.world import CONCEPTS, caption, imagine
 from clipn.features import cache_caption_features, cache_caption_images, read_caption_features, read_caption_images
 from clipn.gradient import Batch, autocast
-from clipn.inputs import Share, Texts, online_images, stored_images, stored_texts
+from clipn.inputs import CROP_SEEDS, Share, Texts, online_images, stored_images, stored_texts
 from clipn.model import CLIPN
 from clipn.optimiser import learning_rate
 from clipn.processes import Processes
@@ -102,7 +102,7 @@ class Bench:
         transform = training_crop(self.config) if online else preprocess(self.config)
         share = Share(self.order, Processes(), 0, self.device)
         items = (
-            list(zip(share.rows(step).tolist(), share.draw(step, CROP, 1 << 62).tolist(), strict=True))
+            list(zip(share.rows(step).tolist(), share.draw(step, CROP, CROP_SEEDS).tolist(), strict=True))
             for step in share.steps
         )
         captions, tokenizer = read_captions_of(self.index), model.tokenizer

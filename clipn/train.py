@@ -116,15 +116,16 @@ def _optimise(
             rate = learning_rate(settings, step, order.steps)
             try:
                 losses = training.advance(Batch(image, yes, tokens, choice, size), order.epoch(step), rate)
-                if order.ends_epoch(step):
+                stopping = training.processes.any(stop.made, share.device)
+                keeping = stopping or order.ends_epoch(step)
+                if keeping:
                     training.require_finite()
             except DivergedError as error:
                 kept = f"last good checkpoint: {state.newest}; losses: {state.keep_log(training)}"
                 raise ClipnError(f"{error}; {kept}") from error
             note(step, {**losses, "learning_rate": rate})
             meter.update(size)
-            stopping = training.processes.any(stop.made, share.device)
-            if stopping or order.ends_epoch(step):
+            if keeping:
                 state.keep(training)
             if stopping:
                 raise Interrupted(f"stopped after step {step}; the same command goes on from {state.path}")

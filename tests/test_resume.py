@@ -203,6 +203,13 @@ def test_weights_that_are_not_finite_are_not_kept(run: TinyRun, monkeypatch: pyt
     assert not (run.folder / "run.safetensors").exists()
 
 
+def test_a_stop_does_not_keep_weights_that_are_not_finite(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipn.training.backward", nan_gradients_from(7))
+    with pytest.raises(ClipnError, match=r"diverged before step 8 \(no\..*last good checkpoint"):
+        signalled(run, 7, signal.SIGTERM)
+    assert newest_step(run) == 6
+
+
 def test_fp16_that_never_finds_a_scale_is_stopped(run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipn.training.backward", nan_gradients_from(0))
     with pytest.raises(ClipnError, match=r"diverged at step 16 \(gradients are not finite\)"):
