@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from clipn.data.registry import Record
 from clipn.prompts import NO_POOLS, POOLS
 from clipn.scores import RULES, SCORES
-from clipn.settings import BackboneTraining, Demo, Variant
+from clipn.settings import BackboneTraining, CaptionPreparation, Demo, Variant
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 PLAIN = "none"
@@ -63,8 +63,8 @@ class Run(Record):
         return seeds
 
 
-class Captions(Record):
-    """Which captions, and into how many shards they go."""
+class Captions(CaptionPreparation):
+    """Which captions, what becomes of them, and into how many shards they go."""
 
     sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
     shards: int = Field(default=4, ge=1, description="number of WebDataset shards")

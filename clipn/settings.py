@@ -16,6 +16,19 @@ class Demo(Record):
     images: int = Field(default=600, ge=1, description="images per benchmark dataset")
 
 
+class CaptionPreparation(Record):
+    """What becomes of captions on their way to Parquet; each choice is counted in the statistics."""
+
+    repair: bool = Field(default=True, description="repair Unicode: wrong decodings, entities, odd forms (ftfy)")
+    empty: Literal["drop", "keep"] = Field(default="drop", description="captions without a visible character")
+    overlong: Literal["keep", "drop"] = Field(
+        default="keep", description="captions of more tokens than CLIP reads; kept ones are cut when they are read"
+    )
+    duplicates: Literal["keep", "drop"] = Field(
+        default="keep", description="captions that occurred before, in any source; `drop` keeps the first"
+    )
+
+
 class Optimisation(Record):
     """AdamW with a cosine schedule to zero, per step."""
 

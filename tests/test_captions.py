@@ -17,12 +17,12 @@ QUOTED = ['"no end', "plain", '"whole"', 'mid" quote', "'single", '""', 'a "b', 
 
 
 def cc3m(**fields: object) -> CaptionSource:
-    record = {"title": "CC3M", "reader": "cc3m", "captions": Archive(file="c.tsv"), "images": Archive(file="i.tar")}
+    record = {"title": "CC3M", "reader": "cc3m", "captions": Archive(file="c.tsv"), "images": [Archive(file="i.tar")]}
     return CaptionSource.model_validate(record | fields)
 
 
 def in_archive(reader: str, **fields: object) -> CaptionSource:
-    record = {"title": "T", "reader": reader, "images": Archive(file="i.tar")}
+    record = {"title": "T", "reader": reader, "images": [Archive(file="i.tar")]}
     return CaptionSource.model_validate(record | fields)
 
 
@@ -202,7 +202,7 @@ def test_real_conceptual_captions(real: Path, tmp_path: Path) -> None:
 
 def test_real_flickr8k(real: Path) -> None:
     select = Selection(include=["*/images/*"], stop=800)
-    source = in_archive("flickr8k", images=Archive(file="flickr8k-1000.tar"), select=select)
+    source = in_archive("flickr8k", images=[Archive(file="flickr8k-1000.tar")], select=select)
     rows = list(read_captions(source, real))
     assert len(rows) == 4000
     assert len({image for image, _ in rows}) == 800

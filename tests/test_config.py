@@ -203,7 +203,7 @@ def test_real_images_for_testing_were_never_trained_on(real: Path) -> None:
     pixels = {name: hashes(read_images(record, real)) for name, record in registry.datasets.items()}
     for name, source in registry.captions.items():
         wanted = {member for member, _ in read_captions(source, real)}
-        files = read_members(real / source.images.file, wanted.__contains__)
+        files = read_members(real / source.images[0].file, wanted.__contains__)
         pixels[name] = hashes(Image(member, -1, content) for member, content in files)
     sizes = {name: len(images) for name, images in pixels.items()}
     assert min(sizes["cifar10"], sizes["tiny_imagenet_train"]) > 9900

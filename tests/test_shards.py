@@ -28,7 +28,7 @@ from clipn.data.shards import (
 )
 from clipn.errors import ClipnError
 
-SOURCE = CaptionSource(title="T", reader="cc3m", captions=Archive(file="c.tsv"), images=Archive(file="i.tar"))
+SOURCE = CaptionSource(title="T", reader="cc3m", captions=Archive(file="c.tsv"), images=[Archive(file="i.tar")])
 SAMPLES = 10
 SHARD_OF = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
 """Shard of every sample, of three."""

@@ -66,7 +66,7 @@ def read_captions(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 
 def _caption_file(source: CaptionSource, folder: Path) -> Path:
-    return folder / (source.captions or source.images).file
+    return folder / source.archives[0].file
 
 
 def _tab_separated(path: Path, lines: Iterable[bytes]) -> Iterator[list[str]]:
@@ -90,20 +90,20 @@ def _cc3m(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 
 def _member_lines(source: CaptionSource, folder: Path, ending: str) -> Iterable[bytes]:
-    path = folder / source.images.file
+    path = folder / source.images[0].file
     for _, content in read_members(path, lambda name: name.endswith(ending)):
         return BytesIO(content)
     raise ClipnError(f"{path}: holds no {ending}; fetch it again")
 
 
 def _images(source: CaptionSource, folder: Path) -> list[str]:
-    return selected_paths([folder / source.images.file], source.select)
+    return selected_paths([folder / source.images[0].file], source.select)
 
 
 def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
     members = {Path(name).name: name for name in _images(source, folder)}
-    path = folder / source.images.file
+    path = folder / source.images[0].file
     for file, caption in _tab_separated(path, _member_lines(source, folder, "/captions.tsv")):
         if file in members:
             yield members[file], caption
@@ -111,7 +111,7 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
-    path = folder / source.images.file
+    path = folder / source.images[0].file
     table = dict(_tab_separated(path, _member_lines(source, folder, "/classes.tsv")))
     templates = prompt_pool("openai80")
     for number, member in enumerate(_images(source, folder)):

@@ -1,12 +1,14 @@
 """The typed record of every dataset, caption source and weight file: where its bytes come from, what they must be."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,6 +26,9 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+"""Many files in one record, e.g. `part-{000..331}.tar`."""
 
 
 class Record(BaseModel):
@@ -44,6 +49,29 @@ class Archive(Record):
     bytes: int | None = Field(default=None, description="published size in bytes")
     manual: str | None = Field(default=None, description="how to get the file by hand when it may not be fetched")
 
+    @property
+    def has_checksum(self) -> bool:
+        """Whether a checksum is published, so that a copy can be proven."""
+        return bool(self.sha256 or self.md5)
+
+
+def _expanded(value: Any) -> Any:
+    """Archives with a range in their names, `part-{000..331}.tar`, written out one by one."""
+    if not isinstance(value, list):
+        return value
+    return [archive for entry in value for archive in _written_out(entry)]
+
+
+def _written_out(entry: Any) -> Iterator[Any]:
+    found = RANGE.search(str(entry.get("file"))) if isinstance(entry, dict) else None
+    if found is None:
+        yield entry
+        return
+    for number in range(int(found[1]), int(found[2]) + 1):
+        digits = f"{number:0{len(found[1])}d}"
+        addresses = [address.replace(found[0], digits) for address in entry.get("addresses", [])]
+        yield {**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses}
+
 
 class Selection(Record):
     """Which images of an archive belong to the dataset; the default is all of them."""
@@ -54,12 +82,32 @@ class Selection(Record):
     stop: int | None = Field(default=None, ge=0, description="image to stop before, in sorted order of paths")
 
 
+class CleaningList(Record):
+    """Images of a dataset that people looked at and found to show no ID class; a column of its own in results."""
+
+    archive: Archive
+    reader: Literal["ninco"] = Field(
+        description="`ninco`: CSV index,image_location,decision; `o` is out-of-distribution"
+    )
+    images: int | None = Field(default=None, description="number of annotated images that must result")
+    source: str | None = Field(default=None, description="who made it")
+
+
 class Dataset(Record):
-    """One benchmark image set."""
+    """One benchmark image set: archives to fetch, or a folder that is used in place."""
 
     title: str = Field(description="name as printed in tables and figures")
-    archives: list[Archive] = Field(min_length=1)
-    reader: Literal["cifar", "imagenet_val", "folders", "flat"] = Field(description="layout of the archives")
+    archives: list[Archive] = Field(default=[], description="files to fetch; empty with `folder`")
+    folder: str | None = Field(
+        default=None, description="folder of images, or of WebDataset shards, relative to the registry; used in place"
+    )
+    reader: Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"] = Field(
+        description="layout of the archives or the folder"
+    )
+    layout: str | None = Field(default=None, description="inner tree, for people")
+    file_list: str | None = Field(
+        default=None, description="reader `list`: text file, `path` or `path label` per line, relative to the registry"
+    )
     select: Selection = Selection()
     images: int | None = Field(default=None, description="number of images that must result")
     names_sha256: Sha256 | None = Field(
@@ -69,26 +117,65 @@ class Dataset(Record):
         default=None,
         description="class names in label order; `imagenet`: open_clip's list; empty: as the archive gives them",
     )
-    terms: str | None = Field(default=None, description="licence and terms as stated by the source")
-    source: str | None = Field(default=None, description="where the values of this record come from")
+    class_source: str | None = Field(default=None, description="where the class names come from")
+    cleaning: dict[Name, CleaningList] = Field(default={}, description="optional lists of looked-at images by name")
+    licence: str | None = Field(default=None, description="licence; empty when none is stated")
+    terms: str | None = Field(default=None, description="terms as stated by the source")
+    source: str | None = Field(default=None, description="where the data or the values of this record come from")
+    note: str | None = Field(default=None, description="what it is taken for, and is not")
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> "Dataset":
+        if bool(self.archives) == (self.folder is not None):
+            raise ValueError("give either `archives` or `folder`")
+        if (self.reader == "list") != (self.file_list is not None):
+            raise ValueError("reader `list` and `file_list` go together; give both or neither")
+        return self
 
 
 class CaptionSource(Record):
-    """Captions and the archive that holds their images."""
+    """Captions and where their images are: in archives, in a folder, or on the web."""
 
     title: str
-    captions: Archive | None = Field(default=None, description="the caption file; empty when the archive holds it")
-    images: Archive = Field(description="tar archive of the images")
-    reader: Literal["cc3m", "flickr8k", "class_folders"] = Field(description="layout of captions and images")
+    captions: Archive | None = Field(
+        default=None, description="the caption file; empty when the images' archives hold it"
+    )
+    images: Annotated[list[Archive], BeforeValidator(_expanded)] = Field(
+        default=[],
+        description="tar archives of the images; `{000..331}` in a name stands for many; empty: `folder`, or a crawl",
+    )
+    folder: str | None = Field(
+        default=None, description="reader `table`: folder of images and their table, relative to the registry"
+    )
+    reader: Literal["cc3m", "flickr8k", "class_folders", "webdataset", "table"] = Field(
+        description="layout of captions and images"
+    )
     select: Selection = Selection()
     rows: int | None = Field(default=None, description="number of captions that must result")
+    trained_on: int | None = Field(default=None, description="image-caption samples that the paper trained on")
+    licence: str | None = None
     terms: str | None = None
     source: str | None = None
+
+    @model_validator(mode="after")
+    def _has_images(self) -> "CaptionSource":
+        if (self.reader == "table") != (self.folder is not None):
+            raise ValueError("reader `table` and `folder` go together; give both or neither")
+        if self.reader not in ("cc3m", "table") and not self.images:
+            raise ValueError("images: name the archives; only reader `cc3m` has addresses to crawl")
+        if self.reader == "cc3m" and self.captions is None:
+            raise ValueError("captions: name the caption file")
+        return self
+
+    @property
+    def is_crawled(self) -> bool:
+        """Whether the images must be fetched from the addresses in the caption file."""
+        return not self.images and self.folder is None
 
     @property
     def archives(self) -> list[Archive]:
         """The caption file, if it is one of its own, and the images."""
-        return [archive for archive in (self.captions, self.images) if archive is not None]
+        return [*([self.captions] if self.captions else []), *self.images]
 
 
 class Registry(Record):
@@ -96,6 +183,11 @@ class Registry(Record):
 
     datasets: dict[Name, Dataset] = {}
     captions: dict[Name, CaptionSource] = {}
+
+    @property
+    def records(self) -> dict[str, Dataset | CaptionSource]:
+        """Datasets and caption sources by name."""
+        return {**self.datasets, **self.captions}
 
     def dataset(self, name: str) -> Dataset:
         """Raises ClipnError when there is no dataset of that name."""
@@ -106,9 +198,14 @@ class Registry(Record):
         return {name: _named(self.captions, name, "caption source") for name in names}
 
     def archives(self, name: str) -> list[Archive]:
-        """Archives of a dataset or a caption source; raises ClipnError when there is none of that name."""
-        records: dict[str, Dataset | CaptionSource] = {**self.datasets, **self.captions}
-        return _named(records, name, "dataset or caption source").archives
+        """Archives of a dataset, its cleaning lists among them, or of a caption source.
+
+        Raises:
+            ClipnError: there is none of that name.
+        """
+        record = _named(self.records, name, "dataset or caption source")
+        lists = record.cleaning.values() if isinstance(record, Dataset) else []
+        return [*record.archives, *(cleaning.archive for cleaning in lists)]
 
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""

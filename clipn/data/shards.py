@@ -194,7 +194,7 @@ def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[st
 
 def _images(source: CaptionSource, folder: Path, captions: pd.DataFrame) -> dict[str, bytes]:
     wanted = frozenset(captions["image"])
-    return dict(read_members(folder / source.images.file, wanted.__contains__))
+    return dict(read_members(folder / source.images[0].file, wanted.__contains__))
 
 
 def _members(samples: Sequence[Sample]) -> Iterator[tuple[str, bytes]]:

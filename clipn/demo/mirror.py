@@ -303,7 +303,7 @@ def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
     return CaptionSource(
         title="CC3M",
         captions=_described(folder / ARCHIVES["cc3m"][0]),
-        images=_archive(folder / ARCHIVES["cc3m"][1], photos),
+        images=[_archive(folder / ARCHIVES["cc3m"][1], photos)],
         reader="cc3m",
         rows=captions,
     )
