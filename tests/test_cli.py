@@ -25,7 +25,7 @@ def clipn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def registry(folder: Path, **archive: object) -> Path:
     image = {"file": "i.tar.gz", "addresses": ["source.tar.gz"], **archive}
-    captions = {"title": "C", "reader": "cc3m", "captions": {"file": "c.tsv"}, "images": image}
+    captions = {"title": "C", "reader": "cc3m", "captions": {"file": "c.tsv"}, "images": [image]}
     records = {
         "datasets": {"sun": {"title": "SUN", "reader": "flat", "archives": [image]}},
         "captions": {"cc3m": captions},
