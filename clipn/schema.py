@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from clipn.config import Study
-from clipn.data.registry import Registry, WeightsRegistry
+from clipn.data.registry import Registry
+from clipn.data.weights_registry import WeightsRegistry
 from clipn.files import write_json
 
 SCHEMAS: dict[str, type[BaseModel]] = {"study": Study, "datasets": Registry, "weights": WeightsRegistry}

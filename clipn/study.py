@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from clipn.config import Published, Study
-from clipn.data.registry import Weights, first_complaint, load_registry, load_weights
+from clipn.data.registry import first_complaint, load_registry
+from clipn.data.weights_registry import Weights, load_weights
 from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES

@@ -22,7 +22,7 @@ def fetch(
 ) -> None:
     """Fetch one weight file, or take it from downloads/, and check its size and checksum."""
     from clipn.data.download import fetch_archive
-    from clipn.data.registry import load_weights
+    from clipn.data.weights_registry import load_weights
 
     fetch_archive(load_weights(registry).weights(key).archive, registry.parent, output)
 

@@ -14,7 +14,8 @@ from clipn.config import Study
 from clipn.data.archives import read_members
 from clipn.data.captions import read_captions
 from clipn.data.readers import Image, read_images
-from clipn.data.registry import load_registry, load_weights
+from clipn.data.registry import load_registry
+from clipn.data.weights_registry import load_weights
 from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.schema import FOLDER, SCHEMAS, schema

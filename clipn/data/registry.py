@@ -1,4 +1,4 @@
-"""The typed record of every dataset, caption source and weight file: where its bytes come from, what they must be."""
+"""The typed record of every dataset and caption source: where its bytes come from, what they must be."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -191,11 +190,11 @@ class Registry(Record):
 
     def dataset(self, name: str) -> Dataset:
         """Raises ClipnError when there is no dataset of that name."""
-        return _named(self.datasets, name, "dataset")
+        return named(self.datasets, name, "dataset")
 
     def caption_sources(self, names: Sequence[str]) -> dict[str, CaptionSource]:
         """Raises ClipnError when there is no caption source of one of the names."""
-        return {name: _named(self.captions, name, "caption source") for name in names}
+        return {name: named(self.captions, name, "caption source") for name in names}
 
     def archives(self, name: str) -> list[Archive]:
         """Archives of a dataset, its cleaning lists among them, or of a caption source.
@@ -203,63 +202,13 @@ class Registry(Record):
         Raises:
             ClipnError: there is none of that name.
         """
-        record = _named(self.records, name, "dataset or caption source")
+        record = named(self.records, name, "dataset or caption source")
         lists = record.cleaning.values() if isinstance(record, Dataset) else []
         return [*record.archives, *(cleaning.archive for cleaning in lists)]
 
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""
-        return _named({archive.file: archive for archive in self.archives(name)}, file, f"archive of {name}")
-
-
-class Weights(Record):
-    """One file of trained weights."""
-
-    title: str
-    architecture: str = Field(description="open_clip name")
-    tag: str | None = Field(default=None, description="open_clip pretrained tag; empty for checkpoints of CLIPN")
-    revision: str | None = Field(default=None, description="commit of the repository in the addresses")
-    archive: Archive
-    terms: str | None = None
-    source: str | None = None
-
-    @model_validator(mode="after")
-    def _addresses_at_the_revision(self) -> "Weights":
-        if self.revision and not all(f"/{self.revision}/" in address for address in self.archive.addresses):
-            raise ValueError("an address lacks the revision; write .../resolve/REVISION/FILE")
-        return self
-
-
-class WeightsRegistry(Record):
-    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN by a name."""
-
-    backbones: dict[str, Weights] = {}
-    checkpoints: dict[Name, Weights] = {}
-
-    @field_validator("backbones")
-    @classmethod
-    def _named_by_what_they_are(cls, backbones: dict[str, Weights]) -> dict[str, Weights]:
-        for name, weights in backbones.items():
-            if name != f"{weights.architecture}/{weights.tag}":
-                raise ValueError(f"{name}: must be called ARCHITECTURE/TAG, {weights.architecture}/{weights.tag}")
-        return backbones
-
-    @model_validator(mode="after")
-    def _files_have_names_of_their_own(self) -> "WeightsRegistry":
-        files = [weights.archive.file for weights in self.records.values()]
-        for file in files:
-            if files.count(file) > 1:
-                raise ValueError(f"two records store a file {file!r}; name them apart")
-        return self
-
-    @property
-    def records(self) -> dict[str, Weights]:
-        """All records by their keys."""
-        return {**self.backbones, **self.checkpoints}
-
-    def weights(self, key: str) -> Weights:
-        """Raises ClipnError when there is no record of that key."""
-        return _named(self.records, key, "weights")
+        return named({archive.file: archive for archive in self.archives(name)}, file, f"archive of {name}")
 
 
 def load_registry(path: Path) -> Registry:
@@ -268,19 +217,11 @@ def load_registry(path: Path) -> Registry:
     Raises:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
     """
-    return _load(path, Registry)
+    return load_records(path, Registry)
 
 
-def load_weights(path: Path) -> WeightsRegistry:
-    """Read and check a registry of weights.
-
-    Raises:
-        ClipnError: as `load_registry`.
-    """
-    return _load(path, WeightsRegistry)
-
-
-def _load(path: Path, model: type[M]) -> M:
+def load_records(path: Path, model: type[M]) -> M:
+    """Read a YAML file as a registry of `model`; raises as `load_registry`."""
     require(path)
     try:
         return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -290,7 +231,8 @@ def _load(path: Path, model: type[M]) -> M:
         raise ClipnError(f"{path}: {first_complaint(error)}") from error
 
 
-def _named(records: Mapping[str, T], name: str, what: str) -> T:
+def named(records: Mapping[str, T], name: str, what: str) -> T:
+    """The record of that name; raises ClipnError when there is none."""
     if name not in records:
         raise ClipnError(f"registry: no {what} {name!r}; it has {', '.join(records) or 'none'}")
     return records[name]

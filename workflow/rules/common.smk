@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 import clipn
 from clipn.config import ID_DATASETS, PLAIN, Published
-from clipn.data.registry import load_registry, load_weights
+from clipn.data.registry import load_registry
+from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
