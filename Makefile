@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+CRAWLER := .crawler
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce test bench install lint lock schema clean
+.PHONY: help reproduce test bench install crawler lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +15,7 @@ reproduce: install ## Set up, then make every table and figure of the active stu
 	snakemake all
 	@echo "==> done: results/tables, results/figures, results/report.html"
 
-test: install ## Set up, then check style and types and run the tests
+test: install crawler ## Set up, then check style and types and run the tests
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
 	@echo "==> pytest"
@@ -32,6 +33,15 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+crawler: $(CRAWLER)/installed ## Create .crawler with img2dataset, whose requirements conflict with ours
+
+$(CRAWLER)/installed: workflow/envs/img2dataset.lock
+	@echo "==> $(CRAWLER): img2dataset, about 800 MB"
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 13) or sys.exit("img2dataset needs Python 3.11 or 3.12: make crawler PYTHON=python3.12")'
+	test -x $(CRAWLER)/bin/python || $(PYTHON) -m venv $(CRAWLER)
+	$(CRAWLER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 lint: install
 	ruff check
 	ruff format --check
@@ -41,9 +51,11 @@ lint: install
 lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header workflow/envs/img2dataset.in --output-file workflow/envs/img2dataset.lock
 
 schema: install ## Write workflow/schemas from the typed settings
 	python -m clipn.schema
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) .mypy_cache .pytest_cache .ruff_cache

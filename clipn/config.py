@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from clipn.data.registry import Record
 from clipn.prompts import NO_POOLS, POOLS
 from clipn.scores import RULES, SCORES
-from clipn.settings import BackboneTraining, CaptionPreparation, Demo, Variant
+from clipn.settings import BackboneTraining, CaptionPreparation, Crawl, Demo, Variant
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 PLAIN = "none"
@@ -68,6 +68,7 @@ class Captions(CaptionPreparation):
 
     sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
     shards: int = Field(default=4, ge=1, description="number of WebDataset shards")
+    crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
 
 
 class Study(Record):
@@ -76,6 +77,14 @@ class Study(Record):
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
     demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
+    mirror: str | None = Field(
+        default=None,
+        description="shared folder, read only, that is used in place: archives by their names, or unpacked copies in "
+        "folders called like the datasets",
+    )
+    cleaning: list[Name] = Field(
+        default=[], description="cleaning lists whose images get rows of their own in the tables, e.g. `ninco`"
+    )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
     variants: dict[Name, Annotated[Variant | Published, BeforeValidator(_of_its_kind)]] = Field(min_length=1)

@@ -17,11 +17,12 @@ from clipn.backbone import load_backbone, preprocess, read_safetensors, write_sa
 from clipn.crops import crop_loader, training_crop
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
-from clipn.data.shards import ShardImages, count_samples, read_captions_of
+from clipn.data.shards import ShardImages, read_tokens_of
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model import encode_image, encode_in_batches, encode_text, require_clip_text_tower
 from clipn.progress import tracked
+from clipn.tokens import padded
 
 T = TypeVar("T")
 IMAGE_FORMAT = "clipn-image-features-1"
@@ -70,9 +71,7 @@ def cache_caption_features(backbone: Path, index: Path, output: Path, device: st
     clip, _ = load_backbone(backbone)
     require_clip_text_tower(clip)
     clip = clip.to(device)
-    captions = tracked(read_captions_of(index), count_samples(index), "tokens of captions", "captions")
-    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
-    tokens = torch.cat([tokenizer(list(part)) for part in _batches(captions)])
+    tokens = torch.from_numpy(padded(read_tokens_of(index), clip.context_length))
     tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
     yes = encode_in_batches(partial(encode_text, clip), tokens, device)
     header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}

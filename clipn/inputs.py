@@ -18,6 +18,7 @@ from clipn.model import encode_image, encode_text
 from clipn.processes import Processes
 from clipn.prompts import no_prompt_pool, prompt_pool
 from clipn.steps import CROP, TEMPLATE, VIEW, Order
+from clipn.tokens import padded, tokenize
 
 CROP_SEEDS = 1 << 62
 
@@ -86,10 +87,12 @@ def stored_texts(texts: Texts, share: Share) -> Iterator[Texts]:
 def handcrafted_texts(clip: open_clip.CLIP, captions: Sequence[str], pool: str, share: Share) -> Iterator[Texts]:
     """Captions in a pair of templates drawn for each sample, one for each tower (released hand-crafted code)."""
     yes_templates, no_templates = prompt_pool(pool), no_prompt_pool(pool)
-    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
     for step in share.steps:
         drawn = share.draw(step, TEMPLATE, len(yes_templates)).tolist()
         chosen = list(zip(share.rows(step).tolist(), drawn, strict=True))
-        said = tokenizer([yes_templates[template].format(captions[row]) for row, template in chosen])
-        yes = share.encode(partial(encode_text, clip), said)
-        yield Texts(yes, tokenizer([no_templates[template].format(captions[row]) for row, template in chosen]))
+        said, denied = (
+            tokenize([templates[template].format(captions[row]) for row, template in chosen])
+            for templates in (yes_templates, no_templates)
+        )
+        yes = share.encode(partial(encode_text, clip), torch.from_numpy(padded(said, clip.context_length)))
+        yield Texts(yes, torch.from_numpy(padded(denied, clip.context_length)))

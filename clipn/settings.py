@@ -29,6 +29,20 @@ class CaptionPreparation(Record):
     )
 
 
+class Crawl(Record):
+    """How images are fetched from the web."""
+
+    image_size: int = Field(default=256, ge=32, description="shorter side that larger images are reduced to, in pixels")
+    min_success: float = Field(default=0.5, ge=0, le=1, description="share of images that must come")
+    rounds: int = Field(
+        default=2, ge=1, le=4, description="passes: over all addresses, then over those that failed, in smaller shards"
+    )
+    processes: int = Field(default=4, ge=1, description="processes that fetch and resize")
+    threads: int = Field(default=64, ge=1, description="downloads at a time in each process")
+    timeout: int = Field(default=10, ge=1, description="seconds without an answer after which a download failed")
+    shard_size: int = Field(default=10_000, ge=1, description="addresses per shard of the first round")
+
+
 class Optimisation(Record):
     """AdamW with a cosine schedule to zero, per step."""
 

@@ -1,209 +1,234 @@
-"""Captions of every source in one table: nothing lost, nothing invented, every fault named by file and line."""
+"""Captions of every source in one table: repaired, counted and dropped as asked for, at the same bytes every time."""
 
-import gzip
 import json
+import random
 from pathlib import Path
 
+import open_clip
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from clipn.data import caption_sources, caption_table, duplicates
 from clipn.data.archives import write_archive
-from clipn.data.captions import CC3M_IMAGE, COLUMNS, prepare_captions, read_captions
-from clipn.data.registry import Archive, CaptionSource, Selection
+from clipn.data.caption_sources import CC3M_IMAGE
+from clipn.data.caption_table import COLUMNS
+from clipn.data.captions import LONGEST, prepare_captions
+from clipn.data.registry import Archive, CaptionSource
 from clipn.errors import ClipnError
-from clipn.prompts import prompt_pool
+from clipn.settings import CaptionPreparation
 
-QUOTED = ['"no end', "plain", '"whole"', 'mid" quote', "'single", '""', 'a "b', '" ', "x", '"y', "z"]
-
-
-def cc3m(**fields: object) -> CaptionSource:
-    record = {"title": "CC3M", "reader": "cc3m", "captions": Archive(file="c.tsv"), "images": [Archive(file="i.tar")]}
-    return CaptionSource.model_validate(record | fields)
+NONE = {"repaired": 0, "empty": 0, "overlong": 0, "duplicates": 0, "dropped": 0}
+Counts = dict[str, dict[str, int]]
 
 
-def in_archive(reader: str, **fields: object) -> CaptionSource:
-    record = {"title": "T", "reader": reader, "images": [Archive(file="i.tar")]}
-    return CaptionSource.model_validate(record | fields)
+def cc3m(file: str = "c.tsv", **fields: object) -> CaptionSource:
+    return CaptionSource.model_validate({"title": "T", "reader": "cc3m", "captions": Archive(file=file)} | fields)
 
 
-def prepared(folder: Path, **sources: CaptionSource) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
-    """Table and statistics of sources that all lie in `folder`."""
+def write(folder: Path, captions: list[str], file: str = "c.tsv") -> None:
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{caption}\thttp://h/{row}\n" for row, caption in enumerate(captions))
+    (folder / file).write_bytes(text.encode())
+
+
+def prepared(folder: Path, sources: dict[str, CaptionSource] | None = None, **settings: object) -> Counts:
+    """Statistics of sources that all lie in `folder`; the table is `out/captions.parquet`."""
+    sources = sources or {"cc3m": cc3m()}
     output, statistics = folder / "out" / "captions.parquet", folder / "out" / "captions.json"
-    prepare_captions(sources, dict.fromkeys(sources, folder), output, statistics)
-    return pd.read_parquet(output), json.loads(statistics.read_text())
+    preparation = CaptionPreparation.model_validate(settings)
+    prepare_captions(sources, dict.fromkeys(sources, folder), preparation, output, statistics)
+    assert sorted(path.name for path in output.parent.iterdir()) == ["captions.json", "captions.parquet"]
+    counts: Counts = json.loads(statistics.read_text())
+    return counts
 
 
-def refusal(folder: Path, source: CaptionSource) -> str:
+def table(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "out" / "captions.parquet")
+
+
+def refusal(folder: Path, source: CaptionSource, **settings: object) -> str:
     with pytest.raises(ClipnError) as caught:
-        prepared(folder, cc3m=source)
-    assert not (folder / "out").exists()
+        prepared(folder, {"cc3m": source}, **settings)
+    assert list((folder / "out").iterdir()) == []
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def tsv(*rows: str) -> bytes:
-    return "".join(f"{row}\n" for row in rows).encode()
+# The table
 
 
-# cc3m
-
-
-def test_a_caption_may_start_with_a_quotation_mark(tmp_path: Path) -> None:
-    """The 11 rows that other readers make 9 of."""
-    rows = [f"{caption}\thttp://h/{number}.jpg" for number, caption in enumerate(QUOTED)]
-    (tmp_path / "c.tsv").write_bytes(tsv(*rows))
-    table, statistics = prepared(tmp_path, cc3m=cc3m(rows=len(QUOTED)))
-    assert table["caption"].tolist() == [caption.strip() for caption in QUOTED]
-    assert table["image"].tolist() == [CC3M_IMAGE.format(row) for row in range(len(QUOTED))]
-    assert statistics == {"cc3m": {"rows": 11, "empty": 0, "kept": 11}}
-
-
-def test_columns_keys_and_paths(tmp_path: Path) -> None:
-    (tmp_path / "c.tsv").write_bytes(tsv("a dog\thttps://host:80/a/b.jpg", "a cat\thttp://h/c.jpg"))
-    table, _ = prepared(tmp_path, cc3m=cc3m())
-    assert list(table.columns) == COLUMNS
-    assert table.to_numpy().tolist() == [
-        ["000000000", "cc3m", "cc3m/000000000.jpg", "a dog"],
-        ["000000001", "cc3m", "cc3m/000000001.jpg", "a cat"],
+def test_every_column(tmp_path: Path) -> None:
+    write(tmp_path, ["a  dog", " ", "Two CATS"])
+    write_archive(tmp_path / "i.tar", [("0.jpg", b""), ("0.txt", b"a boat\n")])
+    shards = CaptionSource(title="T", reader="webdataset", images=[Archive(file="i.tar")])
+    counts = prepared(tmp_path, {"cc3m": cc3m(), "shards": shards})
+    encode = open_clip.SimpleTokenizer().encode
+    found = table(tmp_path)
+    assert found.drop(columns="tokens").astype(object).where(found.notna(), None).to_numpy().tolist() == [
+        ["000000000", "cc3m", 0, "cc3m/000000000.jpg", "http://h/0", "a dog"],
+        ["000000001", "cc3m", 2, "cc3m/000000002.jpg", "http://h/2", "Two CATS"],
+        ["000000002", "shards", 0, "i.tar/0.jpg", None, "a boat"],
     ]
+    assert [list(tokens) for tokens in found["tokens"]] == [encode(text) for text in found["caption"]]
+    assert counts["cc3m"] == NONE | {"rows": 3, "empty": 1, "dropped": 1, "kept": 2}
+    assert counts["shards"] == NONE | {"rows": 1, "kept": 1}
 
 
-def test_white_space_is_normalised_and_empty_captions_are_counted(tmp_path: Path) -> None:
-    (tmp_path / "c.tsv").write_bytes(tsv(" a\u00a0 dog  runs \th://h/1", " \th://h/2", "\th://h/3", "cat\th://h/4"))
-    table, statistics = prepared(tmp_path, cc3m=cc3m(rows=4))
-    assert table[["key", "image", "caption"]].to_numpy().tolist() == [
-        ["000000000", CC3M_IMAGE.format(0), "a dog runs"],
-        ["000000001", CC3M_IMAGE.format(3), "cat"],
-    ]
-    assert statistics == {"cc3m": {"rows": 4, "empty": 2, "kept": 2}}
+def test_columns_describe_themselves(tmp_path: Path) -> None:
+    write(tmp_path, ["a dog"])
+    prepared(tmp_path)
+    schema = pq.read_schema(tmp_path / "out" / "captions.parquet")
+    assert schema.names == COLUMNS
+    assert b"BPE ids" in schema.field("tokens").metadata[b"description"]
+    assert all(field.metadata[b"description"] for field in schema)
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\n"])
-def test_lines_end_at_line_feeds_only(tmp_path: Path, end: str) -> None:
-    captions = ["one\u2028line", "form\x0cfeed", "next\x85line", "carriage\rreturn", "nan", "nul\0"]
-    text = "".join(f"{caption}\th://h/{number}{end}" for number, caption in enumerate(captions))
-    (tmp_path / "c.tsv").write_bytes(text.encode())
-    table, _ = prepared(tmp_path, cc3m=cc3m(rows=len(captions)))
-    assert table["image"].tolist() == [CC3M_IMAGE.format(row) for row in range(len(captions))]
-    assert table["caption"].tolist() == [" ".join(caption.split()) for caption in captions]
+def test_the_same_bytes_however_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    captions = [f"caption  {row} caf\u00e9"[: 8 + row % 9] for row in range(100)]
+    contents = []
+    for block in (1, 100, 1 << 20):
+        monkeypatch.setattr(caption_sources, "BLOCK", block)
+        monkeypatch.setattr(caption_table, "ROW_GROUP", 16)
+        write(tmp_path / str(block), captions)
+        prepared(tmp_path / str(block))
+        contents.append((tmp_path / str(block) / "out" / "captions.parquet").read_bytes())
+    assert contents[0] == contents[1] == contents[2]
+    metadata = pq.read_metadata(tmp_path / "1" / "out" / "captions.parquet")
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert sizes == [16] * 6 + [4]
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+# What becomes of captions
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("raw", "repaired", "left"),
     [
-        (b"", r"c\.tsv: holds no caption; fetch it again"),
-        (tsv("\thttp://h/1"), r"c\.tsv: holds no caption; fetch it again"),
-        (tsv("a\thttp://h/1", "b http://h/2"), r"c\.tsv, line 2: expected two fields and one tab, got 1 field"),
-        (tsv("a\tb\thttp://h/1"), r"c\.tsv, line 1: expected two fields and one tab, got 3 field"),
-        (tsv("a\thttp://h/1", "", "b\thttp://h/2"), r"c\.tsv, line 2: expected two fields and one tab"),
-        (tsv("a\thttp://h/1") + b"caf\xe9\thttp://h/2\n", r"c\.tsv, line 2: not UTF-8; fetch it again"),
-        (b"<!doctype html>\n<p>quota\n", r"c\.tsv, line 1"),
+        ("caf\u00c3\u00a9 \u00e2\u20ac\u2122n\u00e2\u20ac\u2122  tea", "caf\u00e9 'n' tea", None),
+        ("salt &amp; pepper", "salt & pepper", None),
+        ("\u201cso\u201d", '"so"', None),
+        ("R&B & salt", "R&B & salt", "R&B & salt"),
+        ("caf\u00e9  \u00a0 au\u2003lait ", "caf\u00e9 au lait", "caf\u00e9 au lait"),
     ],
-    ids=["empty", "empty captions", "no tab", "two tabs", "blank line", "latin-1", "web page"],
 )
-def test_bad_caption_files(tmp_path: Path, content: bytes, complaint: str) -> None:
-    (tmp_path / "c.tsv").write_bytes(content)
-    with pytest.raises(ClipnError, match=complaint):
-        prepared(tmp_path, cc3m=cc3m())
-    assert not (tmp_path / "out").exists()
+def test_repair(tmp_path: Path, raw: str, repaired: str, left: str | None) -> None:
+    """White space is normalised in any case, which is no repair."""
+    write(tmp_path, ["a dog", raw])
+    assert prepared(tmp_path)["cc3m"]["repaired"] == (left is None)
+    assert table(tmp_path)["caption"][1] == repaired
+    assert prepared(tmp_path, repair=False)["cc3m"]["repaired"] == 0
+    assert table(tmp_path)["caption"][1] == (left or " ".join(raw.split()))
 
 
-def test_missing_rows_and_missing_file(tmp_path: Path) -> None:
-    assert "c.tsv: no such file" in refusal(tmp_path, cc3m())
-    (tmp_path / "c.tsv").write_bytes(tsv("a\thttp://h/1"))
-    assert "cc3m: holds 1 captions, expected 3,318,333; fetch it again" in refusal(tmp_path, cc3m(rows=3_318_333))
+@pytest.mark.parametrize("empty", ["drop", "keep"])
+def test_captions_without_a_visible_character(tmp_path: Path, empty: str) -> None:
+    write(tmp_path, ["", "a", " \u2003 ", "\u200b\u00ad", "!"])
+    dropped = 3 if empty == "drop" else 0
+    counts = prepared(tmp_path, empty=empty)["cc3m"]
+    assert counts == NONE | {
+        "rows": 5, "empty": 3, "dropped": dropped, "kept": 5 - dropped, "duplicates": int(empty == "keep")
+    }  # fmt: skip
+    assert table(tmp_path)["row"].tolist() == ([1, 4] if dropped else [0, 1, 2, 3, 4])
 
 
-def test_same_input_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "c.tsv").write_bytes(tsv("a\thttp://h/1"))
-        prepared(tmp_path / name, cc3m=cc3m())
-    assert (tmp_path / "one/out/captions.parquet").read_bytes() == (tmp_path / "two/out/captions.parquet").read_bytes()
+@pytest.mark.parametrize("overlong", ["drop", "keep"])
+def test_overlong_captions(tmp_path: Path, overlong: str) -> None:
+    write(tmp_path, ["dog " * LONGEST, "dog " * (LONGEST + 1), "a"])
+    counts = prepared(tmp_path, overlong=overlong)["cc3m"]
+    kept = [LONGEST, 1] if overlong == "drop" else [LONGEST, LONGEST + 1, 1]
+    assert counts == NONE | {"rows": 3, "overlong": 1, "dropped": 3 - len(kept), "kept": len(kept)}
+    assert table(tmp_path)["tokens"].str.len().tolist() == kept
 
 
-# Archives that hold images and captions
-
-
-PHOTOGRAPHS = [f"{number}.jpg" for number in range(10)]
-
-
-def flickr(folder: Path, *captions: str) -> None:
-    images = [(f"f/images/{name}", b"") for name in reversed(PHOTOGRAPHS)]
-    rows = captions or [f"{name}\tcaption {number} of {name}" for name in PHOTOGRAPHS for number in range(5)]
-    write_archive(folder / "i.tar", [*images, ("f/captions.tsv", tsv(*rows))])
-
-
-def test_photographs_are_split_not_captions(tmp_path: Path) -> None:
-    flickr(tmp_path)
-    halves = [
-        list(read_captions(in_archive("flickr8k", select=selection), tmp_path))
-        for selection in (Selection(stop=8), Selection(start=8, stop=10))
-    ]
-    photographs = [{image for image, _ in half} for half in halves]
-    assert [len(half) for half in halves] == [40, 10]
-    assert photographs[0].isdisjoint(photographs[1])
-    assert photographs[0] | photographs[1] == {f"f/images/{name}" for name in PHOTOGRAPHS}
-    assert all(caption.endswith(Path(image).name) for half in halves for image, caption in half)
-
-
-def test_several_sources_are_numbered_through(tmp_path: Path) -> None:
-    flickr(tmp_path, "0.jpg\t one\u2028 two ", "1.jpg\t", "absent.jpg\tthree")
-    (tmp_path / "c.tsv").write_bytes(tsv("a dog\thttp://h/1.jpg"))
-    table, statistics = prepared(tmp_path, flickr8k=in_archive("flickr8k"), cc3m=cc3m())
-    assert table.to_numpy().tolist() == [
-        ["000000000", "flickr8k", "f/images/0.jpg", "one two"],
-        ["000000001", "cc3m", CC3M_IMAGE.format(0), "a dog"],
-    ]
-    assert statistics["flickr8k"] == {"rows": 2, "empty": 1, "kept": 1}
-
-
-@pytest.mark.parametrize("reader", ["flickr8k", "class_folders"])
-def test_archives_without_their_table(tmp_path: Path, reader: str) -> None:
-    write_archive(tmp_path / "i.tar", [("f/images/0.jpg", b"")])
-    with pytest.raises(ClipnError, match=r"i\.tar: holds no /\w+\.tsv; fetch it again"):
-        prepared(tmp_path, source=in_archive(reader))
-
-
-def folders(folder: Path, *classes: str) -> CaptionSource:
-    images = [(f"t/train/n{row % 2}/{row}.JPEG", b"") for row in range(4)]
-    write_archive(folder / "i.tar", [*images, ("t/classes.tsv", tsv(*classes))])
-    return in_archive("class_folders")
-
-
-def test_names_and_templates_of_classes_take_turns(tmp_path: Path) -> None:
-    source = folders(tmp_path, "n0\ttench, Tinca tinca", "n1\tgoldfish")
-    templates = prompt_pool("openai80")
-    assert list(read_captions(source, tmp_path)) == [
-        ("t/train/n0/0.JPEG", templates[0].format("tench")),
-        ("t/train/n0/2.JPEG", templates[1].format("Tinca tinca")),
-        ("t/train/n1/1.JPEG", templates[2].format("goldfish")),
-        ("t/train/n1/3.JPEG", templates[3].format("goldfish")),
+def test_duplicates_are_found_after_repair_and_across_sources(tmp_path: Path) -> None:
+    write(tmp_path, ["a dog", "caf\u00e9", "a  dog", "A dog"])
+    write(tmp_path, ["a cat", "caf\u00c3\u00a9", "a cat", "a dog", "end"], "d.tsv")
+    sources = {"one": cc3m(), "two": cc3m("d.tsv")}
+    kept = prepared(tmp_path, sources)
+    assert kept["one"] == NONE | {"rows": 4, "duplicates": 1, "kept": 4}
+    assert kept["two"] == NONE | {"rows": 5, "repaired": 1, "duplicates": 3, "kept": 5}
+    assert len(table(tmp_path)) == 9
+    dropped = prepared(tmp_path, sources, duplicates="drop")
+    assert dropped["one"] == kept["one"] | {"dropped": 1, "kept": 3}
+    assert dropped["two"] == kept["two"] | {"dropped": 3, "kept": 2}
+    assert table(tmp_path)[["key", "source", "row", "caption"]].to_numpy().tolist() == [
+        ["000000000", "one", 0, "a dog"],
+        ["000000001", "one", 1, "caf\u00e9"],
+        ["000000002", "one", 3, "A dog"],
+        ["000000003", "two", 0, "a cat"],
+        ["000000004", "two", 4, "end"],
     ]
 
 
-def test_a_folder_without_names(tmp_path: Path) -> None:
-    source = folders(tmp_path, "n0\ttench")
-    with pytest.raises(ClipnError, match=r"i\.tar: .*classes\.tsv has no names for n1"):
-        list(read_captions(source, tmp_path))
+@pytest.mark.parametrize("buckets", [1, 5, 64])
+def test_many_duplicates_in_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buckets: int) -> None:
+    """Against a dictionary that keeps the first row of each text."""
+    monkeypatch.setattr(duplicates, "BUCKETS", buckets)
+    monkeypatch.setattr(caption_sources, "BLOCK", 500)
+    monkeypatch.setattr(caption_table, "ROW_GROUP", 64)
+    drawn = random.Random(buckets)
+    captions = [f"caption {drawn.randrange(300)}" for _ in range(1000)]
+    captions[100:200] = [""] * 100
+    write(tmp_path, captions)
+    first = {caption: row for row, caption in reversed(list(enumerate(captions))) if caption}
+    counts = prepared(tmp_path, duplicates="drop")["cc3m"]
+    found = table(tmp_path)
+    assert found["row"].tolist() == sorted(first.values())
+    assert found["caption"].tolist() == [captions[row] for row in found["row"]]
+    assert found["image"].tolist() == [CC3M_IMAGE.format(row) for row in found["row"]]
+    assert found["key"].tolist() == [f"{row:09d}" for row in range(len(first))]
+    assert counts["duplicates"] == 900 - len(first)
+    assert counts["kept"] == len(first) == 1000 - counts["dropped"]
+
+
+# Refusals
+
+
+def test_sources_without_captions(tmp_path: Path) -> None:
+    for captions in ([], ["", " "]):
+        write(tmp_path, captions)
+        for empty in ("drop", "keep"):
+            assert refusal(tmp_path, cc3m(), empty=empty) == f"{tmp_path}/c.tsv: holds no caption; fetch it again"
+
+
+def test_a_wrong_number_of_rows(tmp_path: Path) -> None:
+    write(tmp_path, ["a"])
+    message = refusal(tmp_path, cc3m(rows=3_318_333))
+    assert message == "cc3m: holds 1 captions, expected 3,318,333; fetch it again"
+    prepared(tmp_path, {"cc3m": cc3m(rows=1)})
+
+
+def test_sources_that_are_dropped_altogether(tmp_path: Path) -> None:
+    write(tmp_path, ["dog " * 80])
+    assert refusal(tmp_path, cc3m(), overlong="drop").startswith("cc3m: all 1 captions are dropped; keep what is")
+    sources = {"one": cc3m(), "two": cc3m()}
+    with pytest.raises(ClipnError, match="two: all 1 captions are dropped; keep what is overlong or duplicate, or"):
+        prepared(tmp_path, sources, duplicates="drop")
+
+
+def test_a_failure_leaves_earlier_files(tmp_path: Path) -> None:
+    write(tmp_path, ["a"])
+    prepared(tmp_path)
+    before = (tmp_path / "out" / "captions.parquet").read_bytes()
+    (tmp_path / "c.tsv").write_bytes(b"a\th\nb\n")
+    with pytest.raises(ClipnError, match=r"c\.tsv, line 2"):
+        prepared(tmp_path)
+    assert (tmp_path / "out" / "captions.parquet").read_bytes() == before
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 # Real data beside the checkout
 
 
 def test_real_conceptual_captions(real: Path, tmp_path: Path) -> None:
-    packed = real / "Validation_GCC-1.1.0-Validation.tsv.gz"
-    (tmp_path / "c.tsv").write_bytes(gzip.decompress(packed.read_bytes()))
-    table, statistics = prepared(tmp_path, cc3m=cc3m(rows=15_833))
-    assert statistics["cc3m"] == {"rows": 15_833, "empty": 0, "kept": 15_833}
-    assert table["caption"][0] == "author : a life in photography -- in pictures"
-    assert table["caption"].str.len().min() > 3
-
-
-def test_real_flickr8k(real: Path) -> None:
-    select = Selection(include=["*/images/*"], stop=800)
-    source = in_archive("flickr8k", images=[Archive(file="flickr8k-1000.tar")], select=select)
-    rows = list(read_captions(source, real))
-    assert len(rows) == 4000
-    assert len({image for image, _ in rows}) == 800
-    assert all(caption.strip() for _, caption in rows)
+    source = cc3m("Validation_GCC-1.1.0-Validation.tsv.gz", rows=15_833)
+    output, statistics = tmp_path / "captions.parquet", tmp_path / "captions.json"
+    prepare_captions({"cc3m": source}, {"cc3m": real}, CaptionPreparation(), output, statistics)
+    found = pd.read_parquet(output)
+    assert json.loads(statistics.read_text())["cc3m"] == NONE | {"rows": 15_833, "duplicates": 290, "kept": 15_833}
+    assert int(found["caption"].duplicated().sum()) == 290
+    assert found["caption"][0] == "author : a life in photography -- in pictures"
+    assert found["caption"].str.len().min() > 3
+    assert found["url"].str.startswith("http").all()

@@ -1,70 +1,28 @@
-"""Shards: sorted, even, the same bytes every time, whole when read, and in any order by their index."""
+"""Shards: whole when read, and in any order by their index."""
 
 import hashlib
 import json
 import pickle
 from collections.abc import Callable, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import webdataset
 
-from clipn.data.archives import member_names, write_archive
-from clipn.data.captions import COLUMNS
-from clipn.data.registry import Archive, CaptionSource
+from clipn.data import open_files
+from clipn.data.archives import write_archive
 from clipn.data.shards import (
     INDEX_COLUMNS,
-    Sample,
     ShardImages,
-    build_shards,
     count_samples,
     index_shards,
     read_captions_of,
     read_samples,
 )
 from clipn.errors import ClipnError
-
-SOURCE = CaptionSource(title="T", reader="cc3m", captions=Archive(file="c.tsv"), images=[Archive(file="i.tar")])
-SAMPLES = 10
-SHARD_OF = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
-"""Shard of every sample, of three."""
-Row = tuple[str, str, str]
-
-
-class Built(NamedTuple):
-    """What `build_shards` wrote."""
-
-    shards: list[Path]
-    index: Path
-    statistics: Path
-
-
-def caption_rows(number: int = SAMPLES) -> list[Row]:
-    """(source, image, caption); no two alike."""
-    return [("cc3m", f"{row}.jpg", f"caption {row} é") for row in range(number)]
-
-
-def build(
-    folder: Path,
-    rows: Sequence[Row],
-    shards: int = 3,
-    images: Sequence[str] | None = None,
-    sources: Sequence[str] = ("cc3m",),
-) -> Built:
-    """Shards of `rows`, of which those in `images` (default: all) have an image."""
-    held = sorted({image for _, image, _ in rows} if images is None else images, reverse=True)
-    write_archive(folder / "i.tar", [(name, f"image {name}".encode()) for name in held])
-    table = [(f"{number:09d}", *row) for number, row in enumerate(rows)]
-    pd.DataFrame(table, columns=COLUMNS).to_parquet(folder / "captions.parquet")
-    built = Built(
-        [folder / f"{number}.tar" for number in range(shards)], folder / "index.parquet", folder / "shards.json"
-    )
-    build_shards(folder / "captions.parquet", dict.fromkeys(sources, SOURCE), dict.fromkeys(sources, folder), *built)
-    return built
+from clipn.tokens import tokenize
+from tests.sealing import SAMPLES, SHARD_OF, build, caption_rows, contents
 
 
 def read_all(shards: Sequence[Path], index: Path) -> None:
@@ -75,70 +33,11 @@ Reader = Callable[[Sequence[Path], Path], None]
 every_reader = pytest.mark.parametrize("read", [read_all, index_shards])
 
 
-def contents(samples: Sequence[Sample]) -> list[tuple[str, bytes, str]]:
-    return [(sample.key, sample.image.content, sample.caption) for sample in samples]
-
-
 def test_samples_come_back_in_order(tmp_path: Path) -> None:
     paths, _, _ = build(tmp_path, caption_rows())
     assert contents(list(read_samples(paths))) == [
         (f"{row:09d}", f"image {row}.jpg".encode(), f"caption {row} é") for row in range(SAMPLES)
     ]
-
-
-def test_shards_are_even_and_sorted_by_key(tmp_path: Path) -> None:
-    paths, _, statistics = build(tmp_path, caption_rows())
-    names = [member_names(path) for path in paths]
-    assert [len(part) // 2 for part in names] == [SHARD_OF.count(shard) for shard in range(3)]
-    assert names[0][:2] == ["000000000.jpg", "000000000.txt"]
-    assert list(chain(*names)) == sorted(chain(*names))
-    assert json.loads(statistics.read_text()) == {
-        "samples": SAMPLES,
-        "without_image": 0,
-        "shards": {"0.tar": 3, "1.tar": 3, "2.tar": 4},
-    }
-
-
-def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        build(tmp_path / name, caption_rows())
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
-
-
-def test_webdataset_reads_them(tmp_path: Path) -> None:
-    paths, _, _ = build(tmp_path, caption_rows())
-    samples = list(webdataset.WebDataset([str(path) for path in paths], shardshuffle=False))
-    assert [(sample["__key__"], sample["jpg"], sample["txt"].decode()) for sample in samples] == contents(
-        list(read_samples(paths))
-    )
-
-
-def test_one_image_with_several_captions(tmp_path: Path) -> None:
-    paths, _, _ = build(tmp_path, [("cc3m", "0.jpg", "one"), ("cc3m", "0.jpg", "two")], shards=1)
-    assert contents(list(read_samples(paths))) == [
-        ("000000000", b"image 0.jpg", "one"),
-        ("000000001", b"image 0.jpg", "two"),
-    ]
-
-
-def test_captions_without_image_are_counted_and_images_without_caption_left_out(tmp_path: Path) -> None:
-    paths, _, statistics = build(tmp_path, caption_rows(), shards=1, images=["0.jpg", "7.jpg", "extra.jpg"])
-    assert [sample.key for sample in read_samples(paths)] == ["000000000", "000000007"]
-    assert json.loads(statistics.read_text()) == {"samples": 2, "without_image": 8, "shards": {"0.tar": 2}}
-
-
-@pytest.mark.parametrize("images", [[], ["0.jpg", "1.jpg"]])
-def test_too_few_samples(tmp_path: Path, images: list[str]) -> None:
-    with pytest.raises(ClipnError, match=f"{len(images)} captions have an image, too few for 3 shards"):
-        build(tmp_path, caption_rows(), images=images)
-    assert not list(tmp_path.glob("[0-9].tar"))
-
-
-def test_captions_of_a_source_that_was_not_named(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"captions\.parquet: .*'cc3m'"):
-        build(tmp_path, caption_rows(), sources=["flickr8k"])
 
 
 @every_reader
@@ -187,6 +86,7 @@ def test_index(tmp_path: Path) -> None:
     ]
     for row, (shard, offset, size) in enumerate(zip(table["shard"], table["offset"], table["size"], strict=True)):
         assert (tmp_path / shard).read_bytes()[offset : offset + size] == f"image {row}.jpg".encode()
+    assert [list(ids) for ids in table["tokens"]] == tokenize(table["caption"].tolist()).to_pylist()
     assert count_samples(index) == SAMPLES
     assert read_captions_of(index) == [f"caption {row} é" for row in range(SAMPLES)]
     hashes = json.loads(pq.read_schema(index).metadata[b"sha256"])
@@ -273,6 +173,13 @@ def test_images_by_row_in_any_order(tmp_path: Path) -> None:
         assert image.path == f"{SHARD_OF[row]}.tar#{row}"
     with pytest.raises(IndexError):
         images[SAMPLES]
+
+
+def test_more_shards_than_are_held_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_files, "HELD_OPEN", 1)
+    shards, index, _ = build(tmp_path, caption_rows())
+    images = ShardImages(index, shards)
+    assert [images[row].content for row in (4, 0, 9, 4)] == [f"image {row}.jpg".encode() for row in (4, 0, 9, 4)]
 
 
 def test_shards_may_lie_elsewhere_than_when_indexed(tmp_path: Path) -> None:

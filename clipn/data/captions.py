@@ -1,125 +1,146 @@
-"""Captions of every source, brought to one Parquet table."""
+"""Captions of every source, brought to one Parquet table with their tokens, at flat memory."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import pandas as pd
+import ftfy
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from clipn.data.archives import read_members
-from clipn.data.readers import selected_paths
+from clipn.data.caption_sources import CC3M_IMAGE as CC3M_IMAGE
+from clipn.data.caption_sources import caption_file, read_captions
+from clipn.data.caption_table import UNNUMBERED, without, write_captions
+from clipn.data.duplicates import Occurrences
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
-from clipn.files import atomic, require, write_json
-from clipn.progress import tracked
-from clipn.prompts import prompt_pool
+from clipn.files import write_json
+from clipn.progress import progress
+from clipn.settings import CaptionPreparation
+from clipn.tokens import is_plain, replaced, tokenize
 
-CC3M_IMAGE = "cc3m/{:09d}.jpg"
-"""Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
+LONGEST = 75
+"""Tokens that CLIP reads of a caption, besides start and end."""
+INVISIBLE = r"^[\pZ\pC]*$"
+"""Spaces and control characters, or nothing at all."""
 
-COLUMNS = ["key", "source", "image", "caption"]
-"""key: nine digits, the row; image: path inside the source's image archive."""
 
-Row = tuple[str, str]
+@dataclass
+class Counts:
+    """What became of a source's captions; what could be dropped is counted even where it is kept.
+
+    Attributes:
+        rows: captions in the source.
+        repaired: changed by the repair of Unicode.
+        empty: without a visible character.
+        overlong: of more than `LONGEST` tokens.
+        duplicates: the same text was met before, in any source, and not dropped as empty or overlong.
+        dropped: left out.
+        kept: written.
+    """
+
+    rows: int = 0
+    repaired: int = 0
+    empty: int = 0
+    overlong: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    kept: int = 0
 
 
 def prepare_captions(
-    sources: Mapping[str, CaptionSource], folders: Mapping[str, Path], output: Path, statistics: Path
+    sources: Mapping[str, CaptionSource],
+    folders: Mapping[str, Path],
+    settings: CaptionPreparation,
+    output: Path,
+    statistics: Path,
 ) -> None:
-    """Write the captions of all `sources` as Parquet and what was left out as JSON.
-
-    White space is normalised; empty captions are dropped and counted.
+    """Write the captions of all `sources` as Parquet, and what became of them as JSON.
 
     Args:
         sources: records by name.
-        folders: where each source's archives lie.
-        output: Parquet with `COLUMNS`.
-        statistics: JSON, per source: rows read, empty captions, rows kept.
+        folders: where each source's archives lie; for reader `table`, the source's folder itself.
+        settings: what is repaired and dropped.
+        output: Parquet of `caption_table.SCHEMA`, in the order of the sources and of their rows.
+        statistics: JSON, `Counts` by source.
 
     Raises:
-        ClipnError: a source holds no caption or not the number that its record says.
+        ClipnError: a source cannot be read, holds or keeps no caption, or not as many as its record says.
     """
-    tables, counts = [], {}
-    for name, source in sources.items():
-        table = pd.DataFrame(
-            tracked(read_captions(source, folders[name]), source.rows, f"captions of {name}", "rows"),
-            columns=["image", "caption"],
+    counts = {name: Counts() for name in sources}
+    drop = settings.duplicates == "drop"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+        result, occurrences = Path(folder) / "captions.parquet", Occurrences(Path(folder))
+        blocks = (
+            block
+            for name, source in sources.items()
+            for block in _prepared(name, source, folders[name], settings, counts[name])
         )
-        if source.rows is not None and len(table) != source.rows:
-            raise ClipnError(f"{name}: holds {len(table):,} captions, expected {source.rows:,}; fetch it again")
-        table["caption"] = table["caption"].str.split().str.join(" ")
-        kept = table[table["caption"] != ""]
-        if kept.empty:
-            raise ClipnError(f"{_caption_file(source, folders[name])}: holds no caption; fetch it again")
-        counts[name] = {"rows": len(table), "empty": len(table) - len(kept), "kept": len(kept)}
-        tables.append(kept.assign(source=name))
-    captions = pd.concat(tables, ignore_index=True)
-    captions["key"] = [f"{row:09d}" for row in range(len(captions))]
-    with atomic(output) as temporary:
-        captions[COLUMNS].to_parquet(temporary, compression="zstd", index=False)
-    write_json(statistics, counts)
+        write_captions(result, _noted(blocks, occurrences))
+        repeated = occurrences.repeated()
+        _complete(counts, repeated, drop=drop)
+        if drop and repeated.any():
+            every, result = result, Path(folder) / "once.parquet"
+            write_captions(result, without(every, repeated))
+        result.replace(output)
+    write_json(statistics, {name: asdict(count) for name, count in counts.items()})
 
 
-def read_captions(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """(image path inside the archive, caption) rows of one source."""
-    return READERS[source.reader](source, folder)
+def _prepared(
+    name: str, source: CaptionSource, folder: Path, settings: CaptionPreparation, counts: Counts
+) -> Iterator[pa.RecordBatch]:
+    """Blocks of a source, `caption_table.UNNUMBERED`, counted as they pass."""
+    with progress(source.rows, f"captions of {name}", "rows") as meter:
+        for batch in read_captions(source, folder):
+            yield _block(name, batch, settings, counts)
+            meter.update(len(batch))
+    if source.rows is not None and counts.rows != source.rows:
+        raise ClipnError(f"{name}: holds {counts.rows:,} captions, expected {source.rows:,}; fetch it again")
+    if counts.empty == counts.rows:
+        raise ClipnError(f"{caption_file(source, folder)}: holds no caption; fetch it again")
 
 
-def _caption_file(source: CaptionSource, folder: Path) -> Path:
-    return folder / source.archives[0].file
+def _block(name: str, batch: pa.RecordBatch, settings: CaptionPreparation, counts: Counts) -> pa.RecordBatch:
+    caption = _normalised(batch["caption"], settings, counts)
+    tokens = tokenize(caption)
+    empty = pc.match_substring_regex(caption, INVISIBLE)
+    overlong = pc.greater(pc.list_value_length(tokens), LONGEST)
+    dropped = pc.or_(pc.and_(empty, settings.empty == "drop"), pc.and_(overlong, settings.overlong == "drop"))
+    rows = pa.array(np.arange(counts.rows, counts.rows + len(batch)))
+    columns = [pa.repeat(name, len(batch)), rows, batch["image"], batch["url"], caption, tokens]
+    counts.rows += len(batch)
+    counts.empty += empty.true_count
+    counts.overlong += overlong.true_count
+    counts.dropped += dropped.true_count
+    return pa.record_batch(columns, schema=UNNUMBERED).filter(pc.invert(dropped))
 
 
-def _tab_separated(path: Path, lines: Iterable[bytes]) -> Iterator[list[str]]:
-    """Rows of two fields; a caption may hold anything but tab and line feed, quotation marks among it."""
-    for number, line in enumerate(lines, 1):
-        try:
-            row = line.decode("utf-8").rstrip("\r\n").split("\t")
-        except UnicodeDecodeError as error:
-            raise ClipnError(f"{path}, line {number}: not UTF-8; fetch it again") from error
-        if len(row) != 2:
-            raise ClipnError(f"{path}, line {number}: expected two fields and one tab, got {len(row)} fields")
-        yield row
+def _normalised(captions: pa.StringArray, settings: CaptionPreparation, counts: Counts) -> pa.StringArray:
+    strange = pc.invert(is_plain(captions))
+    repaired = replaced(captions, strange, ftfy.fix_text) if settings.repair else captions
+    counts.repaired += pc.not_equal(repaired, captions).true_count
+    return replaced(repaired, strange, lambda text: " ".join(text.split()))
 
 
-def _cc3m(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """Headerless `caption TAB address`; the row names the image in the archive."""
-    path = _caption_file(source, folder)
-    with require(path).open("rb") as lines:
-        for row, (caption, _) in enumerate(_tab_separated(path, lines)):
-            yield CC3M_IMAGE.format(row), caption
+def _noted(blocks: Iterable[pa.RecordBatch], occurrences: Occurrences) -> Iterator[pa.RecordBatch]:
+    for block in blocks:
+        occurrences.add(block["caption"])
+        yield block
 
 
-def _member_lines(source: CaptionSource, folder: Path, ending: str) -> Iterable[bytes]:
-    path = folder / source.images[0].file
-    for _, content in read_members(path, lambda name: name.endswith(ending)):
-        return BytesIO(content)
-    raise ClipnError(f"{path}: holds no {ending}; fetch it again")
-
-
-def _images(source: CaptionSource, folder: Path) -> list[str]:
-    return selected_paths([folder / source.images[0].file], source.select)
-
-
-def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
-    members = {Path(name).name: name for name in _images(source, folder)}
-    path = folder / source.images[0].file
-    for file, caption in _tab_separated(path, _member_lines(source, folder, "/captions.tsv")):
-        if file in members:
-            yield members[file], caption
-
-
-def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
-    path = folder / source.images[0].file
-    table = dict(_tab_separated(path, _member_lines(source, folder, "/classes.tsv")))
-    templates = prompt_pool("openai80")
-    for number, member in enumerate(_images(source, folder)):
-        label = Path(member).parent.name
-        if label not in table:
-            raise ClipnError(f"{path}: its classes.tsv has no names for {label}; leave the folder out with `select`")
-        names = table[label].split(", ")
-        yield member, templates[number % len(templates)].format(names[number % len(names)])
-
-
-READERS = {"cc3m": _cc3m, "flickr8k": _flickr8k, "class_folders": _class_folders}
+def _complete(counts: Mapping[str, Counts], repeated: NDArray[np.bool_], *, drop: bool) -> None:
+    """Count duplicates, which are marked among the rows that were not dropped before, and what is left."""
+    stop = 0
+    for name, count in counts.items():
+        start, stop = stop, stop + count.rows - count.dropped
+        count.duplicates = int(repeated[start:stop].sum())
+        count.dropped += count.duplicates if drop else 0
+        count.kept = count.rows - count.dropped
+        if not count.kept:
+            raise ClipnError(
+                f"{name}: all {count.rows:,} captions are dropped; keep what is overlong or duplicate, or leave it out"
+            )

@@ -1,26 +1,24 @@
-"""Images with their captions in WebDataset shards: written with one hash per content, read in any order."""
+"""WebDataset shards, ours or img2dataset's: read as a stream, indexed, and read in any order by their index."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clipn.data.archives import member_places, read_members, write_archive
-from clipn.data.readers import Image
-from clipn.data.registry import CaptionSource
+from clipn.data.archives import member_places, read_members
+from clipn.data.open_files import OpenFiles
+from clipn.data.readers import IMAGE_SUFFIXES, Image
 from clipn.errors import ClipnError
-from clipn.files import atomic, file_hash, require, write_json
+from clipn.files import atomic, file_hash, require
 from clipn.progress import tracked
+from clipn.tokens import tokenize
 
 T = TypeVar("T")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-INDEX_COLUMNS = ["key", "caption", "shard", "offset", "size"]
+INDEX_COLUMNS = ["key", "caption", "tokens", "shard", "offset", "size"]
 
 
 @dataclass(frozen=True)
@@ -30,46 +28,6 @@ class Sample:
     key: str
     image: Image
     caption: str
-
-
-def build_shards(
-    captions: Path,
-    sources: Mapping[str, CaptionSource],
-    folders: Mapping[str, Path],
-    shards: Sequence[Path],
-    index: Path,
-    statistics: Path,
-) -> None:
-    """Join captions with their images and write them, sorted by key, as `shards` of nearly equal size.
-
-    Args:
-        captions: Parquet of `prepare_captions`.
-        sources: caption sources by name.
-        folders: where each source's archives lie.
-        shards: tar files to write.
-        index: Parquet to write, see `index_shards`.
-        statistics: JSON to write: samples, samples per shard, and how many captions lack their image.
-
-    Raises:
-        ClipnError: a caption's source is not named, no caption has an image, or there are fewer samples than shards.
-    """
-    table = pd.read_parquet(require(captions))
-    if strange := set(table["source"]) - set(sources):
-        raise ClipnError(f"{captions}: holds captions of {min(strange)!r}; name it as a source or make them again")
-    images = {name: _images(source, folders[name], table) for name, source in sources.items()}
-    samples = [
-        Sample(key, Image(key, -1, images[source][image]), caption)
-        for key, source, image, caption in tracked(table.itertuples(index=False), len(table), "shards", "samples")
-        if image in images[source]
-    ]
-    if len(samples) < len(shards):
-        raise ClipnError(f"{captions}: {len(samples)} captions have an image, too few for {len(shards)} shards")
-    bounds = [len(samples) * number // len(shards) for number in range(len(shards) + 1)]
-    for shard, start, stop in zip(shards, bounds[:-1], bounds[1:], strict=True):
-        write_archive(shard, _members(samples[start:stop]))
-    counts = {shard.name: stop - start for shard, start, stop in zip(shards, bounds[:-1], bounds[1:], strict=True)}
-    index_shards(shards, index)
-    write_json(statistics, {"samples": len(samples), "without_image": len(table) - len(samples), "shards": counts})
 
 
 def read_samples(shards: Sequence[Path]) -> Iterator[Sample]:
@@ -88,8 +46,8 @@ def index_shards(shards: Sequence[Path], output: Path) -> None:
 
     Args:
         shards: tar files with an image and a `.txt` caption per key, ours or img2dataset's.
-        output: Parquet, one row per sample: key, caption, shard, offset and size of the image. Its metadata hold
-            the sha256 of every shard, so the index's own hash stands for all of the data.
+        output: Parquet, one row per sample: key, caption, its tokens (see `clipn.tokens`), shard, offset and size of
+            the image. Its metadata hold the sha256 of every shard, so the index's own hash stands for all of the data.
 
     Raises:
         ClipnError: a shard is missing, damaged or compressed, or a sample lacks its image or caption.
@@ -97,17 +55,9 @@ def index_shards(shards: Sequence[Path], output: Path) -> None:
     names = [shard.name for shard in shards]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ClipnError(f"{min(repeated)}: names several shards, so they cannot be told apart; rename them")
-    rows = []
-    for shard in tracked(shards, len(shards), "index", "shards"):
-        texts = read_members(shard, lambda name: name.endswith(".txt"))
-        captions = {name: _decoded(content, shard, name) for name, content in texts}
-        places = ((name, (name, offset, size)) for name, offset, size in member_places(shard) if _is_part(name))
-        for key, parts in _samples(shard, places):
-            _, offset, size = parts["image"]
-            rows.append((key, captions[parts["caption"][0]], shard.name, offset, size))
-    if not rows:
+    table = pa.concat_tables([_indexed(shard) for shard in tracked(shards, len(shards), "index", "shards")])
+    if not len(table):
         raise ClipnError(f"{', '.join(names)}: hold no sample; build the shards again")
-    table = pa.Table.from_pandas(pd.DataFrame(rows, columns=INDEX_COLUMNS), preserve_index=False)
     hashes = {shard.name: file_hash(shard) for shard in shards}
     with atomic(output) as temporary:
         pq.write_table(table.replace_schema_metadata({"sha256": json.dumps(hashes)}), temporary, compression="zstd")
@@ -122,6 +72,11 @@ def read_captions_of(index: Path) -> list[str]:
     """Captions of all samples, in the order of the index."""
     captions: list[str] = pq.read_table(require(index), columns=["caption"])["caption"].to_pylist()
     return captions
+
+
+def read_tokens_of(index: Path) -> pa.ListArray:
+    """Tokens of all captions (see `clipn.tokens`), in the order of the index."""
+    return pq.read_table(require(index), columns=["tokens"])["tokens"].combine_chunks()
 
 
 class ShardImages:
@@ -141,17 +96,12 @@ class ShardImages:
         names = list(dict.fromkeys(table["shard"]))
         if missing := [name for name in names if name not in paths]:
             raise ClipnError(f"{index}: lists shard {missing[0]}, which was not given; name all shards")
-        self._paths = [paths[name] for name in names]
+        self._files = OpenFiles([paths[name] for name in names])
         self._shard = table["shard"].map({name: number for number, name in enumerate(names)}).to_numpy()
         self._offset, self._size = table["offset"].to_numpy(), table["size"].to_numpy()
-        self._open: dict[int, IO[bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._shard)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Files are opened anew in another process."""
-        return {**self.__dict__, "_open": {}}
 
     def __getitem__(self, row: int) -> Image:
         """The image of one sample.
@@ -160,23 +110,39 @@ class ShardImages:
             ClipnError: its shard is shorter than the index says.
         """
         shard, size = int(self._shard[row]), int(self._size[row])
-        if shard not in self._open:
-            self._open[shard] = require(self._paths[shard]).open("rb")
-        content = os.pread(self._open[shard].fileno(), size, int(self._offset[row]))
+        content = self._files.read(shard, int(self._offset[row]), size)
+        path = self._files.paths[shard]
         if len(content) < size:
-            raise ClipnError(f"{self._paths[shard]}: ends before sample {row}; build the shards again")
-        return Image(f"{self._paths[shard].name}#{row}", -1, content)
+            raise ClipnError(f"{path}: ends before sample {row}; build the shards again")
+        return Image(f"{path.name}#{row}", -1, content)
 
 
-def _decoded(caption: bytes, shard: Path, name: str) -> str:
+def _indexed(shard: Path) -> pa.Table:
+    """Rows of the index for one shard, captions read where they lie."""
+    places = [(name, (offset, size)) for name, offset, size in member_places(shard) if _is_part(name)]
+    content = OpenFiles([shard])
+    rows = [
+        (key, _decoded(content.read(0, *parts["caption"]), shard, key), *parts["image"])
+        for key, parts in _samples(shard, places)
+    ]
+    keys, captions, offsets, sizes = zip(*rows, strict=True) if rows else ((), (), (), ())
+    texts = pa.array(captions, pa.string())
+    columns: list[Any] = [
+        pa.array(keys, pa.string()), texts, tokenize(texts), pa.array([shard.name] * len(rows), pa.string()),
+        pa.array(offsets, pa.int64()), pa.array(sizes, pa.int64()),
+    ]  # fmt: skip
+    return pa.table(columns, names=INDEX_COLUMNS)
+
+
+def _decoded(caption: bytes, shard: Path, key: str) -> str:
     try:
         return caption.decode()
     except UnicodeDecodeError as error:
-        raise ClipnError(f"{shard}: the caption of {name} is not UTF-8; build the shards again") from error
+        raise ClipnError(f"{shard}: the caption of {key} is not UTF-8; build the shards again") from error
 
 
 def _is_part(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in (".txt", *IMAGE_SUFFIXES)
+    return PurePosixPath(name).suffix.lower() in {".txt", *IMAGE_SUFFIXES}
 
 
 def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[str, dict[str, T]]]:
@@ -190,14 +156,3 @@ def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[st
             yield path.stem, waiting.pop(path.stem)
     if waiting:
         raise ClipnError(f"{shard}: sample {next(iter(waiting))} lacks its image or caption; build the shards again")
-
-
-def _images(source: CaptionSource, folder: Path, captions: pd.DataFrame) -> dict[str, bytes]:
-    wanted = frozenset(captions["image"])
-    return dict(read_members(folder / source.images[0].file, wanted.__contains__))
-
-
-def _members(samples: Sequence[Sample]) -> Iterator[tuple[str, bytes]]:
-    for sample in samples:
-        yield f"{sample.key}.jpg", sample.image.content
-        yield f"{sample.key}.txt", sample.caption.encode()

@@ -1,0 +1,131 @@
+"""Where the images of captions lie: found without reading an image, in a few bytes per caption."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from clipn.data.archives import member_places
+from clipn.data.crawl_shards import IMAGES
+from clipn.data.readers import IMAGE_SUFFIXES
+from clipn.data.registry import CaptionSource
+from clipn.errors import ClipnError
+from clipn.files import require
+from clipn.progress import tracked
+
+MEMBERS_AT_ONCE = 10_000
+"""Members of an archive that are Python objects at a time."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The image of every caption of a source.
+
+    Attributes:
+        files: files that hold the images.
+        file: number of the file, int32 (n,).
+        offset: where the image starts in it, in bytes, int64 (n,).
+        size: bytes of the image, int64 (n,); 0: there is no image.
+    """
+
+    files: Sequence[Path]
+    file: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+
+def find_places(source: CaptionSource, folder: Path, captions: pa.Table) -> Places:
+    """Places of the images of a source's captions.
+
+    Args:
+        source: the record.
+        folder: where its archives lie, or its crawl, or its folder of images.
+        captions: columns `image` and `row`, one row per caption.
+
+    Raises:
+        ClipnError: an archive is missing, damaged or compressed, or two members of them have one name; the crawl
+            did not finish.
+    """
+    if source.is_crawled:
+        return _crawled(folder, captions["row"])
+    if source.folder is not None:
+        return _in_folder(folder, captions["image"].combine_chunks())
+    return _in_archives(source, folder, captions["image"])
+
+
+class _FolderFiles(Sequence[Path]):
+    """Paths of many files of a folder, made when asked for."""
+
+    def __init__(self, folder: Path, names: pa.Array) -> None:
+        self.folder = folder
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number):  # type: ignore[no-untyped-def]
+        return self.folder / self.names[number].as_py()
+
+
+def _crawled(folder: Path, rows: pa.ChunkedArray) -> Places:
+    held = pq.read_table(require(folder / IMAGES), columns=["row", "file", "offset", "size"])
+    names = pc.unique(held["file"])
+    numbered = held.set_column(1, "file", pc.index_in(held["file"], value_set=names))
+    return _taken([folder / name for name in names.to_pylist()], numbered, pc.index_in(rows, value_set=held["row"]))
+
+
+def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -> Places:
+    files = [folder / archive.file for archive in source.images]
+    within = [f"{file.name}/" if source.reader == "webdataset" else "" for file in files]
+    parts = [
+        part
+        for number, file in enumerate(tracked(files, len(files), "find images", "archives"))
+        for part in _members(file, number, within[number])
+    ]
+    held = pa.Table.from_batches(parts, _HELD)
+    if pc.count_distinct(held["name"]).as_py() < len(held):
+        raise ClipnError(f"{_repeated(held['name'])}: is in {folder} twice; leave one of the archives out")
+    return _taken(files, held, pc.index_in(images, value_set=held["name"]))
+
+
+_HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64(), "size": pa.int64()})
+
+
+def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
+    """Images of an archive as batches of `_HELD`."""
+    images = (place for place in member_places(archive) if PurePosixPath(place[0]).suffix.lower() in IMAGE_SUFFIXES)
+    while part := list(islice(images, MEMBERS_AT_ONCE)):
+        names, offsets, sizes = zip(*part, strict=True)
+        columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
+        yield pa.record_batch(
+            [pa.array(column, kind) for column, kind in zip(columns, _HELD.types, strict=True)], schema=_HELD
+        )
+
+
+def _repeated(names: pa.ChunkedArray) -> str:
+    counts = pc.value_counts(names)
+    return str(counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"])
+
+
+def _in_folder(folder: Path, images: pa.Array) -> Places:
+    names = pc.unique(images)
+    files = _FolderFiles(folder, names)
+    sizes = pa.array((file.stat().st_size if file.is_file() else 0 for file in files), pa.int64())
+    numbers = np.arange(len(names))
+    held = pa.table({"file": numbers, "offset": np.zeros_like(numbers), "size": sizes})
+    return _taken(files, held, pc.index_in(images, value_set=names))
+
+
+def _taken(files: Sequence[Path], held: pa.Table, found: pa.ChunkedArray | pa.Array) -> Places:
+    """Places (n,) out of those `held`, by their `found` row, which is null where there is no image."""
+    file, offset, size = (
+        pc.fill_null(held[name].take(found), 0).to_numpy().astype(kind, copy=False)
+        for name, kind in (("file", np.int32), ("offset", np.int64), ("size", np.int64))
+    )
+    return Places(files, file, offset, size)
