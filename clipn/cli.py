@@ -11,15 +11,15 @@ from typing import IO, Annotated
 import typer
 
 from clipn import progress
+from clipn.captions_cli import captions, crawl, shards
+from clipn.data_cli import data_app
 from clipn.errors import ClipnError
 from clipn.features_cli import features_app
 from clipn.options import (
-    Archives,
     BackboneFile,
     Device,
     Output,
     PairsOption,
-    RegistryFile,
     ShardIndex,
     Shards,
     Threads,
@@ -39,13 +39,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Fetch, prove and index benchmark datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 app.add_typer(backbone_app, name="backbone")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
+for command in (captions, crawl, shards):
+    app.command()(command)
 
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
@@ -70,75 +71,6 @@ def demo(folder: Annotated[Path, typer.Argument(help="mirror to fill")], setting
     from clipn.demo.mirror import build_mirror
 
     build_mirror(folder, settings.seed, settings.captions, settings.images)
-
-
-@data_app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(help="dataset or caption source")],
-    file: Annotated[str, typer.Option(help="which of its archives")],
-    registry: RegistryFile,
-    output: Output,
-) -> None:
-    """Fetch one archive, or take it from downloads/, and check its size and checksums."""
-    from clipn.data.download import fetch_archive
-    from clipn.data.registry import load_registry
-
-    fetch_archive(load_registry(registry).archive(name, file), registry.parent, output)
-
-
-@data_app.command()
-def index(
-    name: Annotated[str, typer.Argument(help="dataset")],
-    registry: RegistryFile,
-    archives: Archives,
-    manifest: Annotated[Path, typer.Option(help="Parquet to write: path, label, sha256, width, height")],
-    description: Annotated[Path, typer.Option(help="JSON to write: title, class names, archive hashes")],
-) -> None:
-    """Decode every image of a dataset, count them, and write the manifest."""
-    from clipn.data.description import describe
-    from clipn.data.manifest import index_images
-    from clipn.data.readers import read_images
-    from clipn.data.registry import load_registry
-
-    record = load_registry(registry).dataset(name)
-    folder = archives / name
-    images = progress.tracked(read_images(record, folder), record.images, f"index {name}", "images")
-    index_images(name, record, images, manifest)
-    describe(record, folder, description)
-
-
-@app.command()
-def captions(
-    names: Annotated[list[str], typer.Argument(help="caption sources")],
-    registry: RegistryFile,
-    archives: Archives,
-    output: Output,
-    statistics: Annotated[Path, typer.Option(help="JSON to write: rows read, empty, kept")],
-) -> None:
-    """Bring captions to Parquet: key, source, image, caption."""
-    from clipn.data.captions import prepare_captions
-    from clipn.data.registry import load_registry
-
-    sources = load_registry(registry).caption_sources(names)
-    prepare_captions(sources, {name: archives / name for name in names}, output, statistics)
-
-
-@app.command()
-def shards(
-    shards: Shards,
-    captions: Annotated[Path, typer.Option(help="Parquet of `clipn captions`")],
-    source: Annotated[list[str], typer.Option(help="caption source; repeat")],
-    registry: RegistryFile,
-    archives: Archives,
-    index: ShardIndex,
-    statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image")],
-) -> None:
-    """Join captions with their images in WebDataset shards."""
-    from clipn.data.registry import load_registry
-    from clipn.data.shards import build_shards
-
-    sources = load_registry(registry).caption_sources(source)
-    build_shards(captions, sources, {name: archives / name for name in source}, shards, index, statistics)
 
 
 @backbone_app.command("train")

@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.data.cleaning import CLEAN
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
 from clipn.metrics import CONVENTION, auroc, fpr
 from clipn.scores import RULES, SCORES
 
 OFFICIAL = "official"
-"""Name of the unabridged image list of an OOD dataset."""
+"""Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
 
 Pairs = Mapping[str, Sequence[str]]
 
@@ -61,17 +62,17 @@ def _ood(scores: pd.DataFrame, known: str, unknown: Sequence[str]) -> Iterator[d
     id_part = part(scores, known, known)
     for method in (name for name in SCORES if name in scores):
         for name in unknown:
-            ood_part = part(scores, known, name)
-            yield {
-                "id": known,
-                "ood": name,
-                "ood_version": OFFICIAL,
-                "method": method,
-                "auroc": auroc(id_part[method], ood_part[method]),
-                "fpr95": fpr(id_part[method], ood_part[method]),
-                "id_images": len(id_part),
-                "ood_images": len(ood_part),
-            }
+            for ood_version, ood_part in _versions(part(scores, known, name)):
+                yield {
+                    "id": known,
+                    "ood": name,
+                    "ood_version": ood_version,
+                    "method": method,
+                    "auroc": auroc(id_part[method], ood_part[method]),
+                    "fpr95": fpr(id_part[method], ood_part[method]),
+                    "id_images": len(id_part),
+                    "ood_images": len(ood_part),
+                }
 
 
 def _id_accuracy(scores: pd.DataFrame, known: str) -> dict[str, Any]:
@@ -84,13 +85,22 @@ def _decisions(scores: pd.DataFrame, known: str, unknown: Sequence[str]) -> Iter
     for rule in (name for name in RULES if f"accepts_{name}" in scores):
         id_accepted = float(part(scores, known, known)[f"accepts_{rule}"].mean())
         for name in unknown:
-            ood_rejected = 1 - float(part(scores, known, name)[f"accepts_{rule}"].mean())
-            yield {
-                "id": known,
-                "ood": name,
-                "ood_version": OFFICIAL,
-                "rule": rule,
-                "id_accepted": id_accepted,
-                "ood_rejected": ood_rejected,
-                "balanced_accuracy": (id_accepted + ood_rejected) / 2,
-            }
+            for ood_version, ood_part in _versions(part(scores, known, name)):
+                ood_rejected = 1 - float(ood_part[f"accepts_{rule}"].mean())
+                yield {
+                    "id": known,
+                    "ood": name,
+                    "ood_version": ood_version,
+                    "rule": rule,
+                    "id_accepted": id_accepted,
+                    "ood_rejected": ood_rejected,
+                    "balanced_accuracy": (id_accepted + ood_rejected) / 2,
+                }
+
+
+def _versions(ood_part: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All images of an OOD dataset, then those that each of its cleaning lists keeps."""
+    yield OFFICIAL, ood_part
+    for column in map(str, ood_part.filter(regex=f"^{CLEAN}")):
+        if ood_part[column].any():
+            yield f"{column.removeprefix(CLEAN)}_clean", ood_part[ood_part[column].fillna(False)]

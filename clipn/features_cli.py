@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.options import Archives, BackboneFile, Device, Output, RegistryFile, ShardIndex, Shards, Threads, Workers
+from clipn.options import BackboneFile, Device, Output, RegistryFile, ShardIndex, Shards, Threads, Workers
 
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
 
@@ -14,22 +14,24 @@ features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_
 def image_features(
     name: Annotated[str, typer.Argument(help="dataset")],
     registry: RegistryFile,
-    archives: Archives,
+    archives: Annotated[Path, typer.Option(help="folder of the dataset's archives")],
     manifest: Annotated[Path, typer.Option(help="manifest of the dataset")],
     backbone: BackboneFile,
     output: Output,
+    unpacked: Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")] = None,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of a dataset."""
     from clipn.compute import prepare_torch
+    from clipn.data.location import locate
     from clipn.data.readers import read_images
     from clipn.data.registry import load_registry
     from clipn.features import cache_image_features
 
     prepare_torch(device, threads)
-    images = read_images(load_registry(registry).dataset(name), archives / name)
-    cache_image_features(backbone, manifest, images, output, device)
+    location = locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked)
+    cache_image_features(backbone, manifest, read_images(location), output, device)
 
 
 @features_app.command("captions")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
 from clipn.checkpoint import load
+from clipn.data.cleaning import CLEAN
 from clipn.data.description import read_description
 from clipn.data.manifest import read_manifest
 from clipn.detector import Detector
@@ -68,8 +69,8 @@ def score_run(
         datasets: files of every dataset named in `pairs`.
         prompts: prompt pool.
         logit_scale: what multiplies cosines; None: the model's own.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), and a
-            bool column `accepts_<rule>` per rule.
+        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
+            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
 
     Raises:
         ClipnError: an ID dataset has no class names.
@@ -96,9 +97,11 @@ def _score(
     scores = pd.concat(
         [_score_rows(part, detector, methods, rules) for part in features.split(ROWS)], ignore_index=True
     )
-    labels = read_manifest(files.manifest)["label"].to_numpy() if name == known else np.full(len(scores), -1)
+    manifest = read_manifest(files.manifest)
+    labels = manifest["label"].to_numpy() if name == known else np.full(len(scores), -1)
     places = pd.DataFrame({"id": known, "dataset": name, "row": np.arange(len(scores)), "label": labels})
-    return pd.concat([places.astype({"row": "int32", "label": "int32"}), scores], axis=1)
+    cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
+    return pd.concat([places.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)
 
 
 def _score_rows(features: Tensor, detector: Detector, methods: Sequence[str], rules: Sequence[str]) -> pd.DataFrame:

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from clipn.config import Published, Study
-from clipn.data.registry import first_complaint, load_registry
+from clipn.data.registry import first_complaint
 from clipn.data.weights_registry import Weights, load_weights
-from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
+from clipn.study_data import StudyData
 
 STUDIES = Path("config/studies")
 WEIGHTS = Path("config/weights.yaml")
@@ -44,14 +44,23 @@ def parse_study(config: Mapping[str, Any]) -> Study:
     for name, backbone in study.backbones.items():
         if backbone.architecture.endswith(".json") and not Path(backbone.architecture).is_file():
             raise ClipnError(f"{path}: backbones.{name}.architecture: no file {backbone.architecture}; correct it")
-    files = archive_files(study)
-    for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
-        for name in names:
-            if name not in files:
-                raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(files)}")
+    _check_data(study, path)
     for where, source, kind in weight_sources(study):
         _require_weights(source, kind, f"{path}: {where}")
     return study
+
+
+def _check_data(study: Study, path: Path) -> None:
+    data = StudyData(study)
+    for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
+        for name in names:
+            if name not in data.names:
+                raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(data.names)}")
+    for name in study.cleaning:
+        if not any(name in data.cleaning(dataset) for dataset in study.datasets):
+            raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")
+    if study.mirror is not None and not Path(study.mirror).is_dir():
+        raise ClipnError(f"{path}: mirror: no folder {study.mirror}; correct it or leave it out")
 
 
 class WeightSource(NamedTuple):
@@ -95,12 +104,3 @@ def _require_weights(source: str, kind: str, where: str) -> None:
     if source not in known:
         remedy = f"name one of {', '.join(known)}, or a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
         raise ClipnError(f"{where}: {source!r} is not among the {kind} of {WEIGHTS}; {remedy}")
-
-
-def archive_files(study: Study) -> dict[str, list[str]]:
-    """File names of the archives of every dataset and caption source that the study may use."""
-    if study.registry is None:
-        return {name: list(files) for name, files in ARCHIVES.items()}
-    registry = load_registry(Path(study.registry))
-    names = [*registry.datasets, *registry.captions]
-    return {name: [archive.file for archive in registry.archives(name)] for name in names}

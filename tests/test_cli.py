@@ -41,7 +41,7 @@ def left(folder: Path) -> set[str]:
 
 def test_a_missing_archive(clipn: Any, tmp_path: Path) -> None:
     path = registry(tmp_path)
-    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--output", tmp_path / "o")
+    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--archives", tmp_path)
     assert status == 1
     assert lines == [
         "error: i.tar.gz: source.tar.gz: no such file; put it at downloads/i.tar.gz or correct the registry"
@@ -52,7 +52,7 @@ def test_a_missing_archive(clipn: Any, tmp_path: Path) -> None:
 def test_a_wrong_checksum(clipn: Any, tmp_path: Path) -> None:
     (tmp_path / "source.tar.gz").write_bytes(b"abc")
     path = registry(tmp_path, sha256="0" * 64)
-    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--output", tmp_path / "o")
+    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--archives", tmp_path)
     assert status == 1
     assert len(lines) == 1
     assert "wrong checksum: sha256 is ba7816bf" in lines[0]
@@ -73,7 +73,7 @@ def test_an_empty_caption_file(clipn: Any, tmp_path: Path) -> None:
 
 def test_an_unknown_dataset_and_an_unknown_backbone(clipn: Any, tmp_path: Path) -> None:
     path = registry(tmp_path)
-    assert clipn("data", "fetch", "moon", "--file", "i", "--registry", path, "--output", tmp_path / "o") == (
+    assert clipn("data", "fetch", "moon", "--registry", path, "--archives", tmp_path) == (
         1,
         ["error: registry: no dataset or caption source 'moon'; it has sun, cc3m"],
     )

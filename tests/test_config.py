@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from clipn.config import Study
 from clipn.data.archives import read_members
-from clipn.data.captions import read_captions
+from clipn.data.caption_sources import read_captions
+from clipn.data.location import locate
 from clipn.data.readers import Image, read_images
 from clipn.data.registry import load_registry
 from clipn.data.weights_registry import load_weights
@@ -195,15 +196,17 @@ def test_registries_are_valid(name: str) -> None:
 def test_the_demo_uses_the_official_file_names() -> None:
     official = load_registry(ROOT / "config" / "datasets.yaml")
     for name, files in ARCHIVES.items():
-        assert [archive.file for archive in official.archives(name)] == list(files)
+        known = [archive.file for archive in official.archives(name)]
+        assert list(files)[: len(known)] == known
+        assert len(files) == len(known) or name == "cc3m", "only the images of CC3M are crawled"
 
 
 def test_real_images_for_testing_were_never_trained_on(real: Path) -> None:
     """By sha256 of the decoded pixels: OOD sets, ID set and training images share nothing."""
     registry = load_registry(ROOT / "config" / "real.yaml")
-    pixels = {name: hashes(read_images(record, real)) for name, record in registry.datasets.items()}
+    pixels = {name: hashes(read_images(locate(record, real, real))) for name, record in registry.datasets.items()}
     for name, source in registry.captions.items():
-        wanted = {member for member, _ in read_captions(source, real)}
+        wanted = {path for batch in read_captions(source, real) for path in batch["image"].to_pylist()}
         files = read_members(real / source.images[0].file, wanted.__contains__)
         pixels[name] = hashes(Image(member, -1, content) for member, content in files)
     sizes = {name: len(images) for name, images in pixels.items()}

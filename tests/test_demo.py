@@ -14,8 +14,9 @@ import pytest
 import scipy.io
 
 from clipn.data.archives import read_members
-from clipn.data.manifest import index_images, read_manifest
-from clipn.data.readers import class_names, read_images
+from clipn.data.location import locate
+from clipn.data.manifest import index_images
+from clipn.data.readers import Image, class_names, read_images
 from clipn.data.registry import Registry, load_registry
 from clipn.demo.figures import FIGURES
 from clipn.demo.mirror import build_mirror
@@ -140,15 +141,43 @@ def test_registry_describes_the_files(mirror: Path, registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("name", list(CONCEPTS))
-def test_every_dataset_reads_back(mirror: Path, registry: Registry, tmp_path: Path, name: str) -> None:
-    record = registry.datasets[name]
-    index_images(name, record, read_images(record, mirror), tmp_path / "m.parquet")
-    rows = read_manifest(tmp_path / "m.parquet")
-    assert len(rows) == IMAGES
-    classes = class_names(record, mirror)
-    assert set(rows["label"]) == (set(range(len(classes))) or {-1})
+def test_every_dataset_reads_back(mirror: Path, registry: Registry, name: str) -> None:
+    location = locate(registry.datasets[name], mirror, mirror)
+    manifest = index_images(name, location.record, read_images(location))
+    assert len(manifest) == IMAGES
+    classes = class_names(location)
+    assert set(manifest["label"].to_pylist()) == (set(range(len(classes))) or {-1})
     if name in {"imagenet", "cifar10", "cifar100"}:
         assert classes == list(CONCEPTS[name])
+
+
+@pytest.mark.parametrize("name", list(CONCEPTS))
+def test_every_dataset_reads_alike_packed_and_unpacked(
+    mirror: Path, registry: Registry, tmp_path: Path, name: str
+) -> None:
+    record = registry.datasets[name]
+    with tarfile.open(mirror / record.archives[0].file) as tar:
+        tar.extractall(tmp_path, filter="data")
+    packed, unpacked = locate(record, mirror, mirror), locate(record, mirror, mirror, tmp_path)
+    assert sorted(read_images(unpacked), key=by_path) == sorted(read_images(packed), key=by_path)
+    assert class_names(unpacked) == class_names(packed)
+
+
+def by_path(image: Image) -> str:
+    return image.path
+
+
+def test_imagenet_is_labelled_by_file_name_in_whatever_folders(
+    mirror: Path, registry: Registry, tmp_path: Path
+) -> None:
+    record = registry.datasets["imagenet"]
+    packed = list(read_images(locate(record, mirror, mirror)))
+    for image in packed:
+        folder = tmp_path / f"n{image.label:08d}"
+        folder.mkdir(exist_ok=True)
+        (folder / image.path).write_bytes(image.content)
+    unpacked = read_images(locate(record, mirror, mirror, tmp_path))
+    assert sorted(unpacked, key=by_path) == packed
 
 
 def test_imagenet_labels_are_not_devkit_ids(mirror: Path, registry: Registry) -> None:
@@ -159,7 +188,7 @@ def test_imagenet_labels_are_not_devkit_ids(mirror: Path, registry: Registry) ->
     table = scipy.io.loadmat(io.BytesIO(member(devkit, f"{folder}/meta.mat")), squeeze_me=True)["synsets"]
     leaves = {row["ILSVRC2012_ID"]: row for row in table if row["num_children"] == 0}
     order = sorted(str(row["WNID"]) for row in leaves.values())
-    images = list(read_images(registry.datasets["imagenet"], mirror))
+    images = list(read_images(locate(registry.datasets["imagenet"], mirror, mirror)))
     assert len(table) > len(leaves) == 15
     assert [image.path for image in images] == [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 31)]
     for image, number in zip(images, truth, strict=True):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from clipn.report.html import Context, Picture, Source, page
+from clipn.report.html import CaptionCopy, Context, Picture, Source, page
 from clipn.report.tables import decisions_table, id_accuracy_table, ood_table
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -55,7 +55,8 @@ CONTEXT = Context(
     decisions=decisions_table(RUNS),
     id_accuracy=id_accuracy_table(RUNS),
     pictures=[Picture(PNG, "ROC curves.", "One curve per method")],
-    sources=[Source("cifar10", 10000, "cifar-10-python.tar.gz", "ab" * 32)],
+    sources=[Source("cifar10", 10000, "cifar-10-python.tar.gz", "ab" * 32, "by names")],
+    captions=[CaptionCopy("cc3m", 3318333, 2168834, 2891445)],
     versions={"numpy": "2.4.6"},
     commands=["snakemake --config study=demo"],
     titles={"cifar10": "CIFAR-10"},
@@ -133,7 +134,8 @@ def test_what_was_given_is_shown(outline: Outline) -> None:
         "85.00 ± 0.00 2",
         "10,000 90.00",
         "Figure 1. ROC curves.",
-        "cifar-10-python.tar.gz " + "ab" * 32,
+        "cifar-10-python.tar.gz by names " + "ab" * 32,
+        "cc3m 3,318,333 2,168,834 2,891,445 75.0%",
         "numpy 2.4.6",
         "snakemake --config study=demo",
     ):

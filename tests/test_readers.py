@@ -1,121 +1,57 @@
-"""Archives, readers and manifests: values, and every refusal."""
+"""Images and class names of every layout: values, and every refusal."""
 
-import gzip
-import hashlib
-import io
 import os
 import pickle
-import tarfile
+import random
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from clipn.data.archives import member_names, read_members, write_archive
-from clipn.data.manifest import index_images, names_hash, read_manifest
-from clipn.data.readers import Image, class_names, read_images
-from clipn.data.registry import Archive, Dataset
+from clipn.data.archives import read_members, write_archive
+from clipn.data.location import Location, locate
+from clipn.data.readers import Image, class_names, read_images, selected_paths
+from clipn.data.registry import Selection
 from clipn.errors import ClipnError
+from tests.tiny_dataset import at, dataset, encoded, jpeg, noise, write_files
+
+DTD = {
+    "dtd/images/banded/banded_0002.jpg": jpeg(1),
+    "dtd/images/dotted/dotted_0001.jpg": jpeg(2),
+    "dtd/images/waffled/.directory": b"",
+    "dtd/imdb/montage.jpg": jpeg(3),
+    "dtd/labels/test1.txt": b"banded/banded_0002.jpg",
+}
 
 
-def jpeg(shade: int = 128, side: int = 16, mode: str = "RGB") -> bytes:
-    stream = io.BytesIO()
-    colour = shade if mode == "L" else (shade,) * len(mode)
-    PIL.Image.new(mode, (side, side), colour).save(stream, "JPEG")
-    return stream.getvalue()
+def found(location: Location) -> list[tuple[str, int]]:
+    return [(image.path, image.label) for image in read_images(location)]
 
 
-def flat(path: Path, **fields: object) -> Dataset:
-    return Dataset.model_validate({"title": "T", "archives": [Archive(file=path.name)], "reader": "flat"} | fields)
-
-
-def cifar_archive(path: Path, batch: bytes, meta: bytes = pickle.dumps({b"label_names": [b"cat", b"dog"]})) -> Dataset:
+def cifar_archive(path: Path, batch: bytes, meta: bytes = pickle.dumps({b"label_names": [b"cat", b"dog"]})) -> Location:
     write_archive(path, [("cifar-10-batches-py/batches.meta", meta), ("cifar-10-batches-py/test_batch", batch)])
-    return flat(path, reader="cifar")
+    return at(path, reader="cifar")
 
 
-def special_member(path: Path, name: str, kind: bytes) -> Path:
-    with tarfile.open(path, "w") as tar:
-        member = tarfile.TarInfo(name)
-        member.type, member.linkname = kind, "target"
-        tar.addfile(member)
-    return path
+# Places
 
 
-# Archives
+def test_places_are_the_archives_in_order(tmp_path: Path) -> None:
+    record = dataset("a.tar", "b.tar.gz")
+    assert locate(record, tmp_path, Path("base")).places == [tmp_path / "a.tar", tmp_path / "b.tar.gz"]
+    assert locate(record, tmp_path, Path("base"), Path("copy")).places == [Path("copy"), tmp_path / "b.tar.gz"]
 
 
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
-def test_archive_round_trip_keeps_order_and_bytes(tmp_path: Path, name: str) -> None:
-    members = [("b/2.txt", b"two"), ("a/1.txt", b"one" * 999), ("a/.hidden", b""), (".dir/3.txt", b"three")]
-    write_archive(tmp_path / name, members)
-    first = (tmp_path / name).read_bytes()
-    assert member_names(tmp_path / name) == ["b/2.txt", "a/1.txt"]
-    assert list(read_members(tmp_path / name, lambda path: path.startswith("a"))) == [members[1]]
-    write_archive(tmp_path / name, iter(members))
-    assert (tmp_path / name).read_bytes() == first
+def test_folders_and_file_lists_start_from_the_base(tmp_path: Path) -> None:
+    location = locate(dataset(folder="mine", reader="list", file_list="lists/mine.txt"), Path("archives"), tmp_path)
+    assert location.places == [tmp_path / "mine"]
+    assert location.file_list == tmp_path / "lists" / "mine.txt"
 
 
-def test_written_members_carry_no_owner_or_time(tmp_path: Path) -> None:
-    write_archive(tmp_path / "a.tar.gz", [("x", b"1")])
-    with tarfile.open(tmp_path / "a.tar.gz") as tar:
-        member = tar.getmember("x")
-    assert (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
-    assert (tmp_path / "a.tar.gz").read_bytes()[4:8] == bytes(4)
-
-
-@pytest.mark.parametrize("name", ["/etc/passwd", "../up.jpg", "a/../../up.jpg"])
-def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ClipnError, match=r"bad\.tar: member .* leaves"):
-        member_names(special_member(tmp_path / "bad.tar", name, tarfile.REGTYPE))
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
-    with pytest.raises(ClipnError, match=r"bad\.tar: member 'x\.jpg' is a link or a device"):
-        list(read_members(special_member(tmp_path / "bad.tar", "x.jpg", kind), lambda path: True))
-
-
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.4, 0.7, 0.95])
-def test_truncated_archives_are_refused(tmp_path: Path, name: str, share: float) -> None:
-    path = tmp_path / name
-    write_archive(path, ((f"{number}.bin", os.urandom(3000)) for number in range(9)))
-    end = path.stat().st_size if name.endswith("gz") else 9 * (512 + 3072)
-    os.truncate(path, int(share * end))
-    with pytest.raises(ClipnError, match=f"{name}: damaged or not a tar archive .* delete it and fetch it again"):
-        list(read_members(path, lambda path: True))
-    with pytest.raises(ClipnError):
-        member_names(path)
-
-
-def test_a_tar_cut_between_two_members_is_refused(tmp_path: Path) -> None:
-    write_archive(tmp_path / "a.tar", [("1.bin", bytes(512)), ("2.bin", bytes(512))])
-    os.truncate(tmp_path / "a.tar", 1024)
-    with pytest.raises(ClipnError, match="damaged"):
-        member_names(tmp_path / "a.tar")
-
-
-def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "a.tar"
-    write_archive(path, [("1.bin", b"1"), ("2.bin", b"2")])
-    content = bytearray(path.read_bytes())
-    content[1024 + 5] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ClipnError, match="damaged"):
-        member_names(path)
-
-
-def test_a_wrong_gzip_checksum_and_a_web_page_are_refused(tmp_path: Path) -> None:
-    write_archive(tmp_path / "a.tar.gz", [("1.bin", b"1")])
-    content = (tmp_path / "a.tar.gz").read_bytes()
-    (tmp_path / "a.tar.gz").write_bytes(content[:-8] + bytes(4) + content[-4:])
-    (tmp_path / "b.tar").write_bytes(b"<html>" + bytes(5000))
-    (tmp_path / "c.tar.gz").write_bytes(gzip.compress(b"<html>" * 500))
-    for name in ["a.tar.gz", "b.tar", "c.tar.gz"]:
-        with pytest.raises(ClipnError, match=f"{name}: damaged"):
-            member_names(tmp_path / name)
+def test_nothing_stands_for_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ClipnError, match="T: has no archive that copy could stand for; leave it out"):
+        locate(dataset(folder="mine"), tmp_path, tmp_path, Path("copy"))
 
 
 # Images
@@ -126,20 +62,76 @@ def test_images_open_as_rgb() -> None:
     assert {grey.open().mode, cmyk.open().mode} == {"RGB"}
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "WEBP", "GIF"])
+def test_an_image_measures_what_it_opens_to(form: str) -> None:
+    image = Image("x", 0, encoded(noise(0, 61, 47), form))
+    assert image.measure() == image.open().size == (61, 47)
+
+
+@pytest.mark.parametrize("read", [Image.open, Image.measure])
 @pytest.mark.parametrize("content", [jpeg(side=64)[:-200], jpeg()[:40], b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
-def test_truncated_and_undecodable_images_are_refused(content: bytes) -> None:
+def test_truncated_and_undecodable_images_are_refused(read: object, content: bytes) -> None:
+    assert callable(read)
     with pytest.raises(ClipnError, match=r"n01/broken\.JPEG: truncated or not an image"):
-        Image("n01/broken.JPEG", 0, content).open()
+        read(Image("n01/broken.JPEG", 0, content))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("read", [Image.open, Image.measure])
+@pytest.mark.parametrize("limit", [200, 100])
+def test_images_of_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch, read: object, limit: int) -> None:
+    """Pillow itself warns up to twice its limit, and refuses what is above."""
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 256)
+    assert callable(read)
+    read(Image("large.jpg", 0, jpeg(side=16)))
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(ClipnError, match=rf"large\.jpg: has more than {limit} pixels; exclude it"):
+        read(Image("large.jpg", 0, jpeg(side=16)))
+
+
+def test_measuring_refuses_exactly_what_opening_refuses() -> None:
+    """Cut, flipped, overwritten, removed at random places; JPEG is measured at an eighth of its size."""
+    picture = noise(0, 70, 50)
+    forms: list[dict[str, object]] = [
+        {}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 2, "optimize": True},
+        {"restart_marker_blocks": 3}, {"keep_rgb": True},
+    ]  # fmt: skip
+    contents = [encoded(picture.convert(mode), **form) for mode in ("RGB", "L", "CMYK") for form in forms[:5]]
+    contents += [encoded(picture, keep_rgb=True), encoded(picture, "PNG")]
+    draw = random.Random(0)
+    refused = [is_refused_alike(Image("x", 0, damaged(draw.choice(contents), draw))) for _ in range(1500)]
+    assert 300 < sum(refused) < 1200
+
+
+def damaged(content: bytes, draw: random.Random) -> bytes:
+    start, length = draw.randrange(len(content)), draw.randrange(1, 80)
+    head, tail = content[:start], content[start + length :]
+    flipped = bytes([content[start] ^ 1 << draw.randrange(8)]) + content[start + 1 :]
+    middle = content[start : start + length]
+    return draw.choice(
+        [head, content[:-length], head + flipped, head + draw.randbytes(len(middle)) + tail, head + tail]
+    )
+
+
+def is_refused_alike(image: Image) -> bool:
+    try:
+        size = image.open().size
+    except ClipnError:
+        with pytest.raises(ClipnError):
+            image.measure()
+        return True
+    assert image.measure() == size
+    return False
 
 
 def test_raw_pixels_are_channel_row_column() -> None:
     pixels = np.arange(3 * 2 * 5, dtype=np.uint8).reshape(3, 2, 5)
-    picture = Image("00000", 0, pixels.tobytes(), raw_size=(5, 2)).open()
-    assert picture.size == (5, 2)
-    assert picture.getpixel((3, 1)) == tuple(pixels[:, 1, 3])
+    image = Image("00000", 0, pixels.tobytes(), raw_size=(5, 2))
+    assert image.open().size == image.measure() == (5, 2)
+    assert image.open().getpixel((3, 1)) == tuple(pixels[:, 1, 3])
 
 
-# Readers
+# Selection
 
 
 def test_selection_matches_full_paths_then_slices_sorted_paths(tmp_path: Path) -> None:
@@ -153,24 +145,45 @@ def test_selection_matches_full_paths_then_slices_sorted_paths(tmp_path: Path) -
     ]
     write_archive(tmp_path / "s.tar", [(name, jpeg()) for name in names])
     select = {"include": ["r/images/*"], "exclude": ["*/b.jpg"], "start": 1, "stop": 3}
-    found = list(read_images(flat(tmp_path / "s.tar", select=select), tmp_path))
-    assert [(image.path, image.label) for image in found] == [("d.jpg", -1), ("c.jpg", -1)]
-    assert class_names(flat(tmp_path / "s.tar"), tmp_path) == []
-    nothing = flat(tmp_path / "s.tar", select={"include": []})
-    assert list(read_images(nothing, tmp_path)) == []
+    assert found(at(tmp_path / "s.tar", select=select)) == [("d.jpg", -1), ("c.jpg", -1)]
+    assert class_names(at(tmp_path / "s.tar")) == []
+    assert found(at(tmp_path / "s.tar", select={"include": []})) == []
+
+
+@pytest.mark.parametrize("folder", ["dtd", "."])
+def test_an_unpacked_archive_is_selected_by_the_archive_s_paths(tmp_path: Path, folder: str) -> None:
+    write_files(tmp_path, DTD)
+    record = dataset("dtd.tar.gz", reader="folders", select={"include": ["dtd/images/*"]})
+    location = locate(record, Path("nowhere"), Path("nowhere"), tmp_path / folder)
+    assert found(location) == [("banded/banded_0002.jpg", 0), ("dotted/dotted_0001.jpg", 1)]
+    assert class_names(location) == ["banded", "dotted"]
+
+
+def test_an_unpacked_archive_is_excluded_by_the_archive_s_paths(tmp_path: Path) -> None:
+    write_files(tmp_path, DTD)
+    select = Selection(include=["images/*", "dtd/imdb/*"], exclude=["dtd/images/banded/*"])
+    assert selected_paths([tmp_path / "dtd"], select) == ["images/dotted/dotted_0001.jpg", "imdb/montage.jpg"]
+    assert selected_paths([tmp_path / "dtd" / "images"], select) == [
+        "banded/banded_0002.jpg", "dotted/dotted_0001.jpg"
+    ]  # fmt: skip
+
+
+# Folders
 
 
 def test_folder_labels_are_positions_among_sorted_selected_folders(tmp_path: Path) -> None:
     names = ["t/n2/x.JPEG", "t/n3/y.JPEG", "t/n1/z.JPEG", "t/README.txt"]
     write_archive(tmp_path / "f.tar", [(name, jpeg()) for name in names])
-    record = flat(tmp_path / "f.tar", reader="folders", select={"exclude": ["t/n1/*"]})
-    assert [(image.path, image.label) for image in read_images(record, tmp_path)] == [
-        ("n2/x.JPEG", 0),
-        ("n3/y.JPEG", 1),
-    ]
-    assert class_names(record, tmp_path) == ["n2", "n3"]
+    fields = {"reader": "folders", "select": {"exclude": ["t/n1/*"]}}
+    location = at(tmp_path / "f.tar", **fields)
+    assert found(location) == [("n2/x.JPEG", 0), ("n3/y.JPEG", 1)]
+    assert class_names(location) == ["n2", "n3"]
+    assert class_names(at(tmp_path / "f.tar", **fields, classes=["a", "b"])) == ["a", "b"]
     with pytest.raises(ClipnError, match="`classes` has 3 names but the archives hold 2 classes"):
-        class_names(record.model_copy(update={"classes": ["a", "b", "c"]}), tmp_path)
+        class_names(at(tmp_path / "f.tar", **fields, classes=["a", "b", "c"]))
+
+
+# CIFAR
 
 
 @pytest.mark.parametrize("key", ["labels", "fine_labels"])
@@ -179,14 +192,14 @@ def test_cifar_pickles_with_text_or_bytes_keys(tmp_path: Path, key: str, as_byte
     pixels = np.random.default_rng(0).integers(256, size=(2, 3072), dtype=np.uint8)
     content = {"data": pixels, key: [1, 0]}
     batch = {name.encode() if as_bytes else name: value for name, value in content.items()}
-    record = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(batch, protocol=2))
-    images = list(read_images(record, tmp_path))
+    location = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(batch, protocol=2))
+    images = list(read_images(location))
     assert [(image.path, image.label, image.raw_size) for image in images] == [
         ("00000", 1, (32, 32)),
         ("00001", 0, (32, 32)),
     ]
     assert images[1].content == pixels[1].tobytes()
-    assert class_names(record, tmp_path) == ["cat", "dog"]
+    assert class_names(location) == ["cat", "dog"]
 
 
 def test_cifar_pickle_of_python_2_and_old_numpy(tmp_path: Path) -> None:
@@ -194,9 +207,9 @@ def test_cifar_pickle_of_python_2_and_old_numpy(tmp_path: Path) -> None:
     body = pickle.dumps(np.zeros((1, 3072), np.uint8), protocol=2)
     body = body.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     batch = b"\x80\x02}(U\x04data" + body[2:-1] + b"U\x06labels]K\x01au."
-    record = cifar_archive(tmp_path / "c.tar.gz", batch, b"\x80\x02}U\x0blabel_names](U\x03catU\x03doges.")
-    assert [image.label for image in read_images(record, tmp_path)] == [1]
-    assert class_names(record, tmp_path) == ["cat", "dog"]
+    location = cifar_archive(tmp_path / "c.tar.gz", batch, b"\x80\x02}U\x0blabel_names](U\x03catU\x03doges.")
+    assert found(location) == [("00000", 1)]
+    assert class_names(location) == ["cat", "dog"]
 
 
 class Malicious:
@@ -209,9 +222,9 @@ class Malicious:
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_malicious_pickles_are_refused_and_do_not_run(tmp_path: Path, protocol: int) -> None:
-    record = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(Malicious(tmp_path / "ran"), protocol))
+    location = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(Malicious(tmp_path / "ran"), protocol))
     with pytest.raises(ClipnError, match=r"test_batch or test is not a CIFAR pickle .*mkdir is not admitted"):
-        list(read_images(record, tmp_path))
+        found(location)
     assert not (tmp_path / "ran").exists()
 
 
@@ -226,80 +239,40 @@ def test_malicious_pickles_are_refused_and_do_not_run(tmp_path: Path, protocol: 
     ],
 )
 def test_wrong_cifar_batches_are_one_clear_error(tmp_path: Path, batch: bytes) -> None:
-    record = cifar_archive(tmp_path / "c.tar.gz", batch)
     with pytest.raises(ClipnError, match=r"c\.tar\.gz"):
-        list(read_images(record, tmp_path))
+        found(cifar_archive(tmp_path / "c.tar.gz", batch))
 
 
 def test_cifar_archive_without_test_batch(tmp_path: Path) -> None:
     write_archive(tmp_path / "c.tar.gz", [("cifar-10-batches-py/data_batch_1", b"")])
     with pytest.raises(ClipnError, match="must hold one of test_batch, test"):
-        list(read_images(flat(tmp_path / "c.tar.gz", reader="cifar"), tmp_path))
-
-
-# Manifests
-
-
-def test_manifest_values_and_identical_bytes(tmp_path: Path) -> None:
-    images = [Image("b.jpg", 3, jpeg(1, side=20)), Image("a.jpg", -1, jpeg(2))]
-    record = flat(tmp_path / "x.tar", images=2, names_sha256=names_hash(["a.jpg", "b.jpg"]))
-    for name in ["one", "two"]:
-        index_images("demo", record, iter(images), tmp_path / f"{name}.parquet")
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-    rows = read_manifest(tmp_path / "one.parquet")
-    assert rows["path"].tolist() == ["b.jpg", "a.jpg"]
-    assert rows["label"].tolist() == [3, -1]
-    assert rows[["width", "height"]].to_numpy().tolist() == [[20, 20], [16, 16]]
-    assert str(rows["label"].dtype) == "int32"
-    assert len(rows["sha256"][0]) == 64
-
-
-@pytest.mark.parametrize(
-    ("fields", "names", "complaint"),
-    [
-        ({}, [], "demo: no image found"),
-        ({}, ["a.jpg", "a.jpg"], "demo: a.jpg occurs 2 times"),
-        ({"images": 3}, ["a.jpg"], "demo: 1 images found, 3 expected"),
-        ({"names_sha256": "0" * 64}, ["a.jpg"], "not to `names_sha256`"),
-    ],
-)
-def test_manifests_that_do_not_fit_the_record_are_refused(
-    tmp_path: Path, fields: dict[str, object], names: list[str], complaint: str
-) -> None:
-    images = [Image(name, -1, jpeg()) for name in names]
-    with pytest.raises(ClipnError, match=complaint):
-        index_images("demo", flat(tmp_path / "x.tar", **fields), images, tmp_path / "m.parquet")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_names_hash_is_of_sorted_lines() -> None:
-    assert names_hash(["b", "a"]) == hashlib.sha256(b"a\nb\n").hexdigest()
-
-
-def test_files_that_are_not_manifests_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "m.parquet").write_bytes(b"no")
-    with pytest.raises(ClipnError, match=r"m\.parquet: not a Parquet file"):
-        read_manifest(tmp_path / "m.parquet")
-    with pytest.raises(ClipnError, match="no such file"):
-        read_manifest(tmp_path / "absent.parquet")
+        found(at(tmp_path / "c.tar.gz", reader="cifar"))
 
 
 # Real data beside the checkout
 
 
 def test_real_cifar10(real: Path) -> None:
-    record = flat(real / "cifar-10-python.tar.gz", reader="cifar")
-    labels = [image.label for image in read_images(record, real)]
+    location = at(real / "cifar-10-python.tar.gz", reader="cifar")
+    labels = [label for _, label in found(location)]
     assert np.bincount(labels).tolist() == [1000] * 10
-    assert class_names(record, real) == [
+    assert class_names(location) == [
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
     ]  # fmt: skip
 
 
 def test_real_tiny_imagenet_folders(real: Path) -> None:
-    record = flat(real / "tiny-imagenet-32-20k.tar", reader="folders", select={"stop": 300})
-    images = list(read_images(record, real))
+    images = list(read_images(at(real / "tiny-imagenet-32-20k.tar", reader="folders", select={"stop": 300})))
     assert len(images) == 300
     folders = sorted({image.path.split("/")[0] for image in images})
     assert all(folders[image.label] == image.path.split("/")[0] for image in images)
-    assert images[0].open().size == (32, 32)
+    assert images[0].open().size == images[0].measure() == (32, 32)
+
+
+def test_real_photographs_that_are_cut_are_refused_alike(real: Path) -> None:
+    draw = random.Random(0)
+    photographs = list(read_members(real / "flickr8k-1000.tar", lambda name: name.endswith("0.jpg")))[:20]
+    refused = [
+        is_refused_alike(Image(name, -1, content[: draw.randrange(len(content))])) for name, content in photographs
+    ]
+    assert sum(refused) > 15

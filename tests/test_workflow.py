@@ -94,7 +94,7 @@ def test_a_single_table_needs_no_more_than_itself(finished: Project) -> None:
 
 DEPENDENTS = {
     "archives/sun/SUN.tar.gz": Counter(
-        {"fetch_archive": 1, "index_dataset": 1, "cache_image_features": 1, "score_run": 4, "evaluate_run": 4}
+        {"fetch_archive": 1, "verify_dataset": 1, "cache_image_features": 1, "score_run": 4, "evaluate_run": 4}
     )
     + TABLES + FIGURES + ALL + PUBLISH,
     "features/tiny/sun.safetensors": Counter({"cache_image_features": 1, "score_run": 4, "evaluate_run": 4})

@@ -1,53 +1,59 @@
-"""Tar archives, read as a stream without extraction and written with the same bytes every time."""
+"""Files in tar and zip archives and in plain folders, read as a stream, and tars with the same bytes every time."""
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import IO, Self, cast
+from pathlib import Path
+from typing import IO
 
+from clipn.data.members import Member, safe_name
+from clipn.data.tars import is_gzip, opened_tar
+from clipn.data.trees import opened_folder
+from clipn.data.zips import is_zip, opened_zip
 from clipn.errors import ClipnError
 from clipn.files import atomic, require
 
-GZIP_MAGIC = b"\x1f\x8b"
-READ_BLOCK = 1 << 20
-
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the regular files whose name is `wanted`, in archive order.
+    """Yield (name, content) of the regular files whose name is `wanted`, in archive order; of a folder, sorted.
 
     Nothing is written to disk. Names are POSIX paths without a leading `./`; files with a component that
     starts with a dot are left out.
 
+    Args:
+        archive: .tar, .tar.gz, .zip, or a folder.
+        wanted: tells by the name.
+
     Raises:
-        ClipnError: the archive is missing or damaged, or holds an unsafe path, a link or a device.
+        ClipnError: the archive is missing or damaged, or holds an unsafe path, a link, a device, a file above 1 GiB,
+            or what expands like a bomb.
     """
-    with _opened(archive) as tar:
-        for name, member in _files(archive, tar):
+    with _opened(archive) as members:
+        for name, member in members:
             if wanted(name):
-                yield name, cast(IO[bytes], tar.extractfile(member)).read()
+                yield name, member.read()
 
 
 def member_names(archive: Path) -> list[str]:
-    """Names that `read_members` would yield, in archive order; raises the same errors."""
-    with _opened(archive) as tar:
-        return [name for name, _ in _files(archive, tar)]
+    """Names that `read_members` would yield, in its order; raises the same errors."""
+    with _opened(archive) as members:
+        return [name for name, _ in members]
 
 
 def member_places(archive: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield (name, offset, size) of what `read_members` would yield, for an archive that is not compressed.
+    """Yield (name, offset, size) of what `read_members` would yield, for a tar that is not compressed.
 
     Raises:
         ClipnError: as `read_members`, or the archive is compressed.
     """
-    if _is_compressed(archive):
+    if is_gzip(require(archive)) or is_zip(archive):
         raise ClipnError(f"{archive}: is compressed, so its members cannot be read one by one; unpack it to .tar")
-    with _opened(archive) as tar:
-        for name, member in _files(archive, tar):
-            yield name, member.offset_data, member.size
+    with _opened(archive) as members:
+        for name, member in members:
+            assert member.offset is not None
+            yield name, member.offset, member.size
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
@@ -63,50 +69,18 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
             _write_members(raw, members)
 
 
-class _Header(tarfile.TarInfo):
-    """A member header; damage is an error, where the standard library takes it for the archive's end."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise
-            raise tarfile.ReadError(str(error)) from error
-
-
 @contextmanager
-def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
-    """The archive, open for one pass; damage met inside the block becomes one ClipnError."""
-    try:
-        with _decompressed(require(archive)) as stream:
-            with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as tar:
-                yield tar
-            while stream.read(READ_BLOCK):  # gzip compares its checksum at the very end
-                pass
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ClipnError(f"{archive}: damaged or not a tar archive ({error}); delete it and fetch it again") from error
+def _opened(archive: Path) -> Iterator[Iterator[tuple[str, Member]]]:
+    """Members with their safe names, without those that a dot hides."""
+    with _kind(archive) as members:
+        named = ((safe_name(archive, member.name), member) for member in members)
+        yield ((name, member) for name, member in named if not name.startswith(".") and "/." not in name)
 
 
-def _decompressed(archive: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(archive)) if _is_compressed(archive) else archive.open("rb")
-
-
-def _is_compressed(archive: Path) -> bool:
-    with require(archive).open("rb") as stream:
-        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-
-def _files(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
-    for member in tar:
-        path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts:
-            raise ClipnError(f"{archive}: member {member.name!r} leaves the archive's folder; do not use this archive")
-        if not (member.isreg() or member.isdir()):
-            raise ClipnError(f"{archive}: member {member.name!r} is a link or a device; do not use this archive")
-        if member.isreg() and not any(part.startswith(".") for part in path.parts):
-            yield str(path), member
+def _kind(archive: Path) -> AbstractContextManager[Iterator[Member]]:
+    if archive.is_dir():
+        return opened_folder(archive)
+    return opened_zip(archive) if is_zip(require(archive)) else opened_tar(archive)
 
 
 def _write_members(stream: IO[bytes] | gzip.GzipFile, members: Iterable[tuple[str, bytes]]) -> None:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clipn.data.caption_sources import CC3M_IMAGE as CC3M_IMAGE
 from clipn.data.caption_sources import caption_file, read_captions
 from clipn.data.caption_table import UNNUMBERED, without, write_captions
 from clipn.data.duplicates import Occurrences

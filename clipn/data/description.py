@@ -1,32 +1,34 @@
 """What later steps must know of a dataset, so that they need neither its registry nor its archives."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
-from clipn.data.readers import class_names
-from clipn.data.registry import Dataset, Record, first_complaint
+from clipn.data.proof import State
+from clipn.data.registry import Record, first_complaint
 from clipn.errors import ClipnError
-from clipn.files import file_hash, read_json, write_json
+from clipn.files import read_json
 
 
 class Description(Record):
-    """Printed name, class names in label order, and the sha256 of every archive by file name."""
+    """A dataset or caption source as it was found.
+
+    Attributes:
+        title: printed name.
+        classes: class names in label order.
+        archives: sha256 by file name; empty for an unpacked copy.
+        proof: what is known of each archive.
+        names: whether the names of the images have the published hash; `unverified` where none is published.
+        images: number of images; of a caption source, of captions.
+    """
 
     title: str
     classes: list[str]
     archives: dict[str, str]
-
-
-def describe(record: Dataset, folder: Path, output: Path) -> None:
-    """Write the description of a dataset whose archives lie in `folder` as JSON.
-
-    Raises:
-        ClipnError: the class names cannot be had.
-    """
-    archives = {archive.file: file_hash(folder / archive.file) for archive in record.archives}
-    description = Description(title=record.title, classes=class_names(record, folder), archives=archives)
-    write_json(output, description.model_dump())
+    proof: dict[str, State]
+    names: Literal["verified", "unverified"]
+    images: int
 
 
 def read_description(path: Path) -> Description:

@@ -1,135 +1,193 @@
-"""Fetch one archive from the first address that gives it, and prove that it is the right one."""
+"""Bring one archive to its place, from where it is or from the first address that gives it, and prove it."""
 
-import hashlib
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import requests
-import urllib3
+from filelock import FileLock, Timeout
 
+from clipn.data.blocks import prove_file
+from clipn.data.http import receive
+from clipn.data.inspection import Inspection, RefusedError
+from clipn.data.local import copy, find_in_mirror, link_by_hand, link_in_mirror
+from clipn.data.part import Part
+from clipn.data.receipts import receipt, write_receipt
 from clipn.data.registry import Archive
+from clipn.data.room import room_for
 from clipn.errors import ClipnError
-from clipn.files import atomic
-from clipn.progress import progress
-
-BLOCK = 1 << 20
-TIMEOUT = (10, 60)
-ATTEMPTS = 3
-FIRST_PAUSE = 1.0
 
 DOWNLOADS = Path("downloads")
 """Where a person puts files that no program may fetch, relative to the working directory."""
 
 
-class _RefusedError(Exception):
-    """One address did not give the archive; the next one may."""
+def fetch_archive(
+    archive: Archive, base: Path, output: Path, downloads: Path = DOWNLOADS, mirror: Path | None = None
+) -> None:
+    """Bring `archive` to `output`, which appears when its size and checksums are proven and not before.
 
-
-def fetch_archive(archive: Archive, base: Path, output: Path, downloads: Path = DOWNLOADS) -> None:
-    """Fetch `archive` to `output`, atomically, checking size and checksums while it streams.
+    A fetch that fails or is killed leaves what it got in a hidden file beside `output`, and the next one goes on
+    from there. Of several processes that fetch the same `output`, one does and the others wait.
 
     Args:
         archive: the record; its addresses are tried in order.
         base: folder that relative addresses start from.
-        output: where to.
-        downloads: folder of files got by hand; one that is there is taken, and checked like any other.
+        output: where to; a link to the file when that is in `mirror`.
+        downloads: folder of files got by hand; one that is there is taken first. Also keeps receipts of files that
+            have no published checksum.
+        mirror: folder that holds files, or folders of files named as that of `output`; used in place.
 
     Raises:
-        ClipnError: no address gave the file, or what it gave is not what the record says.
+        ClipnError: nobody gave the file, what was given is not what the record says, or it does not fit on the disk.
     """
+    with _alone(output) as waited:
+        first = receipt(archive, downloads)
+        if waited and _is_proven(output, Inspection(archive, first)):
+            return
+        inspection = Inspection(archive, first)
+        part = Part(output, inspection)
+        with room_for(part.path, lambda: part.total):
+            source = _obtain(part, base, downloads, mirror)
+            part.remove()
+            if source and not inspection.has_checksum:
+                write_receipt(archive, downloads, inspection.size, inspection.sha256, source)
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[bool]:
+    """Keep other processes from fetching the same file; yields whether one of them had to be waited for.
+
+    The lock's file is removed while it is held: whoever waits for it then sees that it has no name any more and
+    makes a new one.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    path = output.with_name(f".{output.name}.lock")
+    lock = FileLock(path)
+    waited = False
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        waited = True
+        sys.stderr.write(f"{output}: wait for another process that fetches it\n")
+        lock.acquire()
+    try:
+        yield waited
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _is_proven(output: Path, inspection: Inspection) -> bool:
+    if not (inspection.has_checksum and output.is_file()):
+        return False
+    prove_file(output, inspection)
+    return inspection.complaint() is None
+
+
+def _obtain(part: Part, base: Path, downloads: Path, mirror: Path | None) -> str | None:
+    """Make `part` its output; returns where from, unless the registry itself names a file."""
+    archive = part.inspection.archive
     by_hand = downloads / archive.file
-    addresses = [str(by_hand.absolute())] if by_hand.exists() else archive.addresses
-    if not addresses:
+    if by_hand.exists():
+        link_by_hand(by_hand, part)
+        return str(by_hand)
+    if found := find_in_mirror(mirror, part):
+        link_in_mirror(found, part)
+        return str(found)
+    if not archive.addresses:
         remedy = archive.manual or "give an address in the registry"
         raise ClipnError(f"{archive.file}: may not be fetched by a program; put it at {by_hand}: {remedy}")
-    reasons = []
-    for address in addresses:
+    part.resume()
+    return _from_addresses(part, base, by_hand)
+
+
+def _from_addresses(part: Part, base: Path, by_hand: Path) -> str | None:
+    archive, reasons = part.inspection.archive, []
+    for address in archive.addresses:
         try:
-            with atomic(output) as temporary:
-                _stream(address, base, archive, temporary)
-            return
-        except _RefusedError as reason:
+            return _from_address(address, part, base)
+        except RefusedError as reason:
             reasons.append(f"{address}: {reason}")
-    raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; put it at {by_hand} or correct the registry")
+    again = "run again to go on, " if part.size else ""
+    raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; {again}put it at {by_hand} or correct the registry")
 
 
-class _Digests:
-    """Size and checksums of a stream, compared with a record."""
-
-    def __init__(self, archive: Archive) -> None:
-        self.archive = archive
-        self.size = 0
-        self.hashes = {name: hashlib.new(name) for name in ("sha256", "md5") if getattr(archive, name)}
-
-    def update(self, block: bytes) -> None:
-        self.size += len(block)
-        for digest in self.hashes.values():
-            digest.update(block)
-
-    def complaint(self) -> str | None:
-        if self.archive.bytes is not None and self.size != self.archive.bytes:
-            return f"has {self.size:,} bytes, expected {self.archive.bytes:,}"
-        for name, digest in self.hashes.items():
-            expected = getattr(self.archive, name)
-            if digest.hexdigest() != expected:
-                return f"wrong checksum: {name} is {digest.hexdigest()}, expected {expected}"
-        return None
-
-
-def _stream(address: str, base: Path, archive: Archive, output: Path) -> None:
-    digests = _Digests(archive)
-    with output.open("wb") as stream, progress(archive.bytes, f"fetch {archive.file}", "B") as meter:
-        for block in _blocks(address, base):
-            stream.write(block)
-            digests.update(block)
-            meter.update(len(block))
-    if complaint := digests.complaint():
-        raise _RefusedError(complaint)
-
-
-def _blocks(address: str, base: Path) -> Iterator[bytes]:
+def _from_address(address: str, part: Part, base: Path) -> str | None:
     scheme = urlsplit(address).scheme
     if scheme in ("http", "https"):
-        yield from _http_blocks(address)
-    elif scheme in ("", "file"):
-        yield from _file_blocks(base / (unquote(urlsplit(address).path) if scheme else address))
-    else:
-        raise _RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
+        _from_web(address, part)
+        return address
+    if scheme in ("", "file"):
+        copy(base / (unquote(urlsplit(address).path) if scheme else address), part)
+        return None
+    raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
 
 
-def _file_blocks(path: Path) -> Iterator[bytes]:
-    if not path.is_file():
-        raise _RefusedError("no such file")
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            yield block
+def _from_web(address: str, part: Part) -> None:
+    """A wrong file that was put together from several answers is fetched once more from byte 0."""
+    receive(address, part)
+    complaint = part.inspection.complaint()
+    if complaint and part.is_pieced:
+        part.discard()
+        receive(address, part)
+        complaint = part.inspection.complaint()
+    if complaint:
+        part.discard()
+        raise RefusedError(complaint)
+    part.keep()
 
 
-def _http_blocks(address: str) -> Iterator[bytes]:
-    response = _get(address)
-    with response:
-        if response.headers.get("content-type", "").lower().startswith("text/html"):
-            raise _RefusedError("gave a web page instead of a file")
-        try:
-            yield from response.raw.stream(BLOCK, decode_content=False)  # some servers call .gz an encoding
-        except urllib3.exceptions.HTTPError as error:
-            raise _RefusedError(f"broke off ({type(error).__name__})") from error
+class FetchJob(NamedTuple):
+    """One archive to fetch; see `fetch_archive`."""
+
+    archive: Archive
+    base: Path
+    output: Path
 
 
-def _get(address: str) -> requests.Response:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            response = requests.get(address, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"})
-            response.raise_for_status()
-            return response
-        except requests.HTTPError as error:
-            reason = f"HTTP {error.response.status_code}"
-            if error.response.status_code < 500:
-                break
-        except requests.RequestException as error:
-            reason = type(error).__name__
-        if attempt < ATTEMPTS:
-            time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
-    raise _RefusedError(reason)
+def fetch_archives(
+    jobs: Sequence[FetchJob], parallel: int, downloads: Path = DOWNLOADS, mirror: Path | None = None
+) -> None:
+    """Fetch several archives, `parallel` at a time; one that fails keeps none of the others from being tried.
+
+    An interruption stops at once: the threads end with the process, and what they got is gone on from.
+
+    Raises:
+        ClipnError: some could not be fetched; the message names all of them.
+    """
+    waiting: SimpleQueue[tuple[FetchJob, Future[None]]] = SimpleQueue()
+    results: list[Future[None]] = [Future() for _ in jobs]
+    for entry in zip(jobs, results, strict=True):
+        waiting.put(entry)
+
+    def work() -> None:
+        while True:
+            try:
+                job, result = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                fetch_archive(*job, downloads, mirror)
+                result.set_result(None)
+            except BaseException as error:
+                result.set_exception(error)
+
+    for _ in range(min(parallel, len(jobs))):
+        Thread(target=work, daemon=True).start()
+    failures = [str(error) for error in map(_failure, results) if error]
+    if failures:
+        raise ClipnError("; ".join(failures))
+
+
+def _failure(result: "Future[None]") -> ClipnError | None:
+    """Wait for a result; raises what is no ClipnError."""
+    try:
+        result.result()
+    except ClipnError as error:
+        return error
+    return None

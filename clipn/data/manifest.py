@@ -1,16 +1,19 @@
-"""The manifest of a dataset: one Parquet row per image, written only if every image decodes and counts agree."""
+"""The manifest of a dataset: one Parquet row per image, made only if every image decodes and counts agree."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clipn.data.cleaning import CLEAN
 from clipn.data.readers import Image
 from clipn.data.registry import Dataset
+from clipn.data.threads import in_threads
 from clipn.errors import ClipnError
 from clipn.files import atomic, require
 
@@ -23,25 +26,38 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
     ]
 )
+NAMED_BROKEN = 3
+"""Images that do not decode and are named in the message."""
 
 
-def index_images(name: str, record: Dataset, images: Iterable[Image], manifest: Path) -> None:
-    """Decode every image and write the manifest atomically, rows in the order of `images`.
+def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Table:
+    """Decode every image, on all cores.
 
-    Columns: path, label (-1: none), sha256 of the stored bytes, width and height in pixels.
+    Returns:
+        A row per image in the order of `images`: path, label (-1: none), sha256 of the stored bytes, width and
+        height in pixels.
 
     Raises:
-        ClipnError: an image does not decode, there are none or two of one name, or their number or names
-            are not those of the record.
+        ClipnError: some images do not decode, there are none or two of one name, or their number or names are not
+            those of the record.
     """
-    rows = [_row(image) for image in images]
-    _check_names(name, record, [str(row["path"]) for row in rows])
-    with atomic(manifest) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
+    rows = list(in_threads(_row, images))
+    _require_decoded(name, [row["path"] for row in rows if row["width"] is None])
+    _check_names(name, record, [row["path"] for row in rows])
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def write_manifest(manifest: pa.Table, path: Path) -> None:
+    """Write a manifest atomically; the same rows give the same bytes."""
+    with atomic(path) as temporary:
+        pq.write_table(manifest, temporary, compression="zstd")
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a manifest; columns as written by `index_images`.
+    """Read a manifest.
+
+    Returns:
+        Columns of `index_images`, then the nullable boolean columns of `clipn.data.cleaning.mark`.
 
     Raises:
         ClipnError: the file is missing or is not a manifest.
@@ -50,9 +66,11 @@ def read_manifest(path: Path) -> pd.DataFrame:
         table = pq.read_table(require(path))
     except pa.ArrowInvalid as error:
         raise ClipnError(f"{path}: not a Parquet file ({error}); delete it and run again") from error
-    if table.schema.names != SCHEMA.names:
+    names = table.schema.names
+    known, others = names[: len(SCHEMA)], names[len(SCHEMA) :]
+    if known != SCHEMA.names or not all(other.startswith(CLEAN) for other in others):
         raise ClipnError(f"{path}: its columns are not {', '.join(SCHEMA.names)}; delete it and run again")
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     return frame
 
 
@@ -61,10 +79,23 @@ def names_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
 
 
-def _row(image: Image) -> dict[str, str | int]:
-    width, height = image.open().size
+def _row(image: Image) -> dict[str, Any]:
+    """Columns of an image; width and height None when it does not decode."""
     digest = hashlib.sha256(image.content).hexdigest()
+    try:
+        width, height = image.measure()
+    except ClipnError:
+        return {"path": image.path, "label": image.label, "sha256": digest, "width": None, "height": None}
     return {"path": image.path, "label": image.label, "sha256": digest, "width": width, "height": height}
+
+
+def _require_decoded(name: str, broken: list[str]) -> None:
+    if broken:
+        others = f" and {len(broken) - NAMED_BROKEN} more" if len(broken) > NAMED_BROKEN else ""
+        raise ClipnError(
+            f"{name}: {len(broken)} images are truncated, too large or no images: "
+            f"{', '.join(broken[:NAMED_BROKEN])}{others}; fetch the archive again, or exclude them with `select`"
+        )
 
 
 def _check_names(name: str, record: Dataset, paths: list[str]) -> None:

@@ -26,6 +26,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
+Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
+"""Layouts of a dataset."""
+
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
 
@@ -53,6 +56,11 @@ class Archive(Record):
         """Whether a checksum is published, so that a copy can be proven."""
         return bool(self.sha256 or self.md5)
 
+    @property
+    def identity(self) -> str:
+        """What is known of its bytes: checksums and size; without a checksum, the addresses."""
+        return self.model_dump_json(exclude={"manual"} | ({"addresses"} if self.has_checksum else set()))
+
 
 def _expanded(value: Any) -> Any:
     """Archives with a range in their names, `part-{000..331}.tar`, written out one by one."""
@@ -70,6 +78,16 @@ def _written_out(entry: Any) -> Iterator[Any]:
         digits = f"{number:0{len(found[1])}d}"
         addresses = [address.replace(found[0], digits) for address in entry.get("addresses", [])]
         yield {**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses}
+
+
+def _identity(record: "Dataset | CaptionSource") -> str:
+    """A record as JSON without words for people, addresses, and cleaning lists, which are inputs of their own."""
+    unread: dict[str, Any] = dict.fromkeys(
+        ("layout", "class_source", "licence", "terms", "source", "note", "cleaning"), True
+    )
+    how = {"manual": True, "addresses": True}
+    unread |= {"captions": how, "archives": {"__all__": how}, "images": {"__all__": how}}
+    return record.model_dump_json(exclude=unread)
 
 
 class Selection(Record):
@@ -100,9 +118,7 @@ class Dataset(Record):
     folder: str | None = Field(
         default=None, description="folder of images, or of WebDataset shards, relative to the registry; used in place"
     )
-    reader: Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"] = Field(
-        description="layout of the archives or the folder"
-    )
+    reader: Reader = Field(description="layout of the archives or the folder")
     layout: str | None = Field(default=None, description="inner tree, for people")
     file_list: str | None = Field(
         default=None, description="reader `list`: text file, `path` or `path label` per line, relative to the registry"
@@ -130,6 +146,11 @@ class Dataset(Record):
         if (self.reader == "list") != (self.file_list is not None):
             raise ValueError("reader `list` and `file_list` go together; give both or neither")
         return self
+
+    @property
+    def identity(self) -> str:
+        """All that a result depends on, as JSON."""
+        return _identity(self)
 
 
 class CaptionSource(Record):
@@ -167,6 +188,11 @@ class CaptionSource(Record):
         return self
 
     @property
+    def identity(self) -> str:
+        """All that a result depends on, as JSON."""
+        return _identity(self)
+
+    @property
     def is_crawled(self) -> bool:
         """Whether the images must be fetched from the addresses in the caption file."""
         return not self.images and self.folder is None
@@ -183,10 +209,25 @@ class Registry(Record):
     datasets: dict[Name, Dataset] = {}
     captions: dict[Name, CaptionSource] = {}
 
+    @model_validator(mode="after")
+    def _names_are_one_thing_each(self) -> "Registry":
+        for name in self.datasets.keys() & self.captions.keys():
+            raise ValueError(f"{name} is a dataset and a caption source; name them apart")
+        files: dict[str, Archive] = {}
+        for name in self.records:
+            for archive in self.archives(name, self.cleaning_names):
+                if files.setdefault(archive.file, archive) != archive:
+                    raise ValueError(f"two records store different files as {archive.file!r}; name them apart")
+        return self
+
     @property
     def records(self) -> dict[str, Dataset | CaptionSource]:
         """Datasets and caption sources by name."""
         return {**self.datasets, **self.captions}
+
+    def record(self, name: str) -> Dataset | CaptionSource:
+        """Raises ClipnError when there is neither a dataset nor a caption source of that name."""
+        return named(self.records, name, "dataset or caption source")
 
     def dataset(self, name: str) -> Dataset:
         """Raises ClipnError when there is no dataset of that name."""
@@ -196,19 +237,25 @@ class Registry(Record):
         """Raises ClipnError when there is no caption source of one of the names."""
         return {name: named(self.captions, name, "caption source") for name in names}
 
-    def archives(self, name: str) -> list[Archive]:
-        """Archives of a dataset, its cleaning lists among them, or of a caption source.
+    def archives(self, name: str, cleaning: Sequence[str] = ()) -> list[Archive]:
+        """Archives of a caption source, or of a dataset and of those of its cleaning lists that are named.
 
         Raises:
-            ClipnError: there is none of that name.
+            ClipnError: there is no record of that name.
         """
-        record = named(self.records, name, "dataset or caption source")
-        lists = record.cleaning.values() if isinstance(record, Dataset) else []
-        return [*record.archives, *(cleaning.archive for cleaning in lists)]
+        record = self.record(name)
+        lists = record.cleaning if isinstance(record, Dataset) else {}
+        return [*record.archives, *(lists[key].archive for key in cleaning if key in lists)]
 
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""
-        return named({archive.file: archive for archive in self.archives(name)}, file, f"archive of {name}")
+        known = self.archives(name, self.cleaning_names)
+        return named({archive.file: archive for archive in known}, file, f"archive of {name}")
+
+    @property
+    def cleaning_names(self) -> list[str]:
+        """Names of all cleaning lists."""
+        return sorted({key for dataset in self.datasets.values() for key in dataset.cleaning})
 
 
 def load_registry(path: Path) -> Registry:

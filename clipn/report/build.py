@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from clipn.data.description import Description, read_description
 from clipn.errors import ClipnError
+from clipn.evaluate import OFFICIAL
 from clipn.files import read_json, require
 from clipn.report import html, series, tables
 from clipn.report.figures import RunLog
@@ -47,6 +47,7 @@ class PageFiles:
     metrics: Sequence[Path]
     figures: Sequence[Path]
     datasets: Path
+    shards: Path | None = None
 
 
 def read_metrics(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -103,7 +104,7 @@ def summary(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for known in dict.fromkeys(row["id"] for run in metrics for row in run["ood"]):
         table = tables.ood_table(metrics, known)
-        for row in table[table["ood"] == AVERAGE].to_dict("records"):
+        for row in table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)].to_dict("records"):
             place = nested.setdefault(known, {}).setdefault(row["backbone"], {}).setdefault(row["variant"], {})
             place[row["method"]] = {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
     return nested
@@ -121,6 +122,7 @@ def page(files: PageFiles, study: str, settings: str, known: Sequence[str]) -> s
         id_accuracy=tables.id_accuracy_table(metrics),
         pictures=[_picture(path, titles(files.datasets)) for path in files.figures],
         sources=list(_sources(files, metrics)),
+        captions=list(_captions(files)),
         versions={package: version(package) for package in PACKAGES},
         commands=[command.format(study=study) for command in COMMANDS],
         titles=titles(files.datasets),
@@ -143,7 +145,16 @@ def _picture(path: Path, names: Mapping[str, str]) -> html.Picture:
 def _sources(files: PageFiles, metrics: Sequence[Mapping[str, Any]]) -> Iterator[html.Source]:
     described = descriptions(files.datasets)
     used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
-    for name in used:
-        images = pq.read_metadata(files.datasets / name / "manifest.parquet").num_rows
-        for archive, digest in described[name].archives.items():
-            yield html.Source(described[name].title, images, archive, digest)
+    for name in [*used, *(copy.source for copy in _captions(files))]:
+        found = described[name]
+        if not found.archives:
+            yield html.Source(found.title, found.images, "", "", "in place")
+        for archive, digest in found.archives.items():
+            yield html.Source(found.title, found.images, archive, digest, found.proof[archive])
+
+
+def _captions(files: PageFiles) -> Iterator[html.CaptionCopy]:
+    """What the statistics of the shards say of each caption source."""
+    if files.shards is not None:
+        for name, counts in read_json(files.shards)["sources"].items():
+            yield html.CaptionCopy(name, counts["captions"], counts["with_image"], counts.get("trained_on"))

@@ -115,10 +115,11 @@ def page(
     figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
     datasets: Datasets,
     output: Annotated[Path, typer.Option(help="HTML to write")],
+    shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
     from clipn.files import write_text
     from clipn.report import build
 
-    files = build.PageFiles(metrics, figure, datasets)
+    files = build.PageFiles(metrics, figure, datasets, shards)
     write_text(output, build.page(files, study, settings, known))

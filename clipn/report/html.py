@@ -27,9 +27,20 @@ class Source:
     """Where one dataset came from; a dataset of several archives takes one entry for each."""
 
     dataset: str
-    images: int
+    rows: int
     archive: str
     sha256: str
+    proof: str
+
+
+@dataclass(frozen=True)
+class CaptionCopy:
+    """How many samples this copy of a caption source has; `paper`: those that the paper trained on, if known."""
+
+    source: str
+    captions: int
+    samples: int
+    paper: int | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class Context:
     id_accuracy: pd.DataFrame
     pictures: Sequence[Picture]
     sources: Sequence[Source]
+    captions: Sequence[CaptionCopy]
     versions: Mapping[str, str]
     commands: Sequence[str]
     titles: Mapping[str, str] = field(default_factory=dict)

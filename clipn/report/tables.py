@@ -34,9 +34,10 @@ def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFram
         id_dataset: identifier of the ID dataset; without records of it the table has no rows.
 
     Returns:
-        One row per (backbone, variant, method, OOD set), percent, mean and sample standard deviation over
-        runs (NaN for one run). The row `average` is the mean over OOD sets, its deviation that of the
-        per-run averages. Rows follow first appearance in `runs`, `average` last.
+        One row per (backbone, variant, method, image list, OOD set), percent, mean and sample standard deviation
+        over runs (NaN for one run). The row `average` is the mean over OOD sets, its deviation that of the
+        per-run averages; an image list that some OOD sets lack has none. Rows follow first appearance in `runs`,
+        `average` last.
 
     Raises:
         ClipnError: a run misses a key or is given twice, or runs differ in their OOD sets.
@@ -115,9 +116,11 @@ def _averages(rows: list[Row]) -> list[Row]:
         sets = {frozenset(row["ood"] for row in run) for run in _grouped(group, ("seed",)).values()}
         if len(sets) > 1:
             raise ClipnError(f"metrics of {_name(group[0])}: seeds differ in their OOD sets; evaluate all again")
+    every = {row["ood"] for row in rows}
     return [
         run[0] | {"ood": AVERAGE} | {measure: _mean(run, measure) for measure in ("auroc", "fpr95")}
         for run in _grouped(rows, (*block, "seed")).values()
+        if {row["ood"] for row in run} == every
     ]
 
 

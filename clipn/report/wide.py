@@ -94,7 +94,7 @@ def to_latex(wide: Wide) -> str:
 
 def _lines(table: pd.DataFrame, labels: list[str], sets: list[str]) -> tuple[Line, ...]:
     printed = table[["auroc", "fpr95"]].map(lambda value: float(fixed(value)))
-    by_set = printed.groupby(table["ood"])
+    by_set = printed.groupby([table["ood_version"], table["ood"]])
     marked = table.assign(
         best_auroc=printed["auroc"] == by_set["auroc"].transform("max"),
         best_fpr95=printed["fpr95"] == by_set["fpr95"].transform("min"),
@@ -111,11 +111,11 @@ def _line(group: pd.DataFrame, labels: list[str], sets: list[str]) -> Line:
         )
         for ood, row in rows.items()
     }
-    first = rows[AVERAGE]
+    first = next(iter(rows.values()))
     return Line(
         labels=(method_title(first["method"]), *(str(first[key]) for key in labels[1:])),
         cells=tuple(pairs.get(ood) for ood in sets),
-        best=first["best_auroc"],
+        best=AVERAGE in rows and rows[AVERAGE]["best_auroc"],
     )
 
 

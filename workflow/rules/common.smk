@@ -1,5 +1,6 @@
 """The study, where its files lie, and small helpers for the rules; no rule in here."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -12,21 +13,21 @@ from pydantic import BaseModel
 
 import clipn
 from clipn.config import ID_DATASETS, PLAIN, Published
-from clipn.data.registry import load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
 from clipn.scores import SCORES
+from clipn.settings import CaptionPreparation
 from clipn.study import (
     WEIGHTS,
-    archive_files,
     backbone_source,
     is_weight_file,
     parse_study,
     study_file,
     weight_sources,
 )
+from clipn.study_data import StudyData
 
 
 def or_exit(function, *arguments):
@@ -41,7 +42,7 @@ configfile: or_exit(study_file, config["study"])
 
 
 study = or_exit(parse_study, config)
-archives = archive_files(study)
+data = StudyData(study)
 
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
@@ -59,11 +60,12 @@ TAUGHT = [name for name in study.variants if name not in PUBLISHED]
 
 
 wildcard_constraints:
-    dataset="|".join(archives),
+    dataset="|".join(data.names),
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN]),
     seed=r"\d+",
     known="|".join(ID_DATASETS),
+    source="|".join(study.captions.sources) or "none",
 
 
 def options(settings):
@@ -108,19 +110,59 @@ MODEL_OPTIONS = options({"device": study.device, "threads": study.threads})
 
 def archive_paths(name):
     """Archives of a dataset or caption source."""
-    return [f"{STUDY}/archives/{name}/{file}" for file in archives[name]]
+    return [f"{STUDY}/archives/{name}/{file}" for file in data.files(name)]
 
 
 def caption_archives():
     return [path for name in study.captions.sources for path in archive_paths(name)]
 
 
+def archive_identity(name, file):
+    """What the registry says of the bytes of one archive, so that a new address fetches nothing anew."""
+    known = data.record(name)
+    return known and data.archive(name, file).identity
+
+
 def record(name):
     """What the registry says of a dataset or source; it enters the rules as a parameter."""
-    if study.registry is None:
-        return "generated"
-    known = load_registry(Path(study.registry))
-    return {**known.datasets, **known.captions}[name].model_dump_json()
+    known = data.record(name)
+    return known and known.identity
+
+
+def state_in_place(name):
+    """Hash of names, sizes and times of the files that are read where they are, outside the study."""
+    files = (
+        file
+        for path in data.in_place(name)
+        for file in (path, *sorted(path.rglob("*")))
+    )
+    lines = (
+        f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n"
+        for file in files
+        if file.is_file()
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def place_options(name):
+    """Where images lie that no archive of the study holds, and which of them are marked."""
+    unpacked = data.unpacked(name)
+    return options({"unpacked": unpacked}) if unpacked else ""
+
+
+def caption_descriptions():
+    """What was found of the archives of every caption source."""
+    return [f"{STUDY}/datasets/{name}/dataset.json" for name in study.captions.sources]
+
+
+def crawl_reports():
+    """Outcomes of the crawls of all sources without archives of images."""
+    return [f"{STUDY}/captions/crawl_{name}.json" for name in crawled_sources()]
+
+
+def crawled_sources():
+    records = {name: data.record(name) for name in study.captions.sources}
+    return [name for name, known in records.items() if known and known.is_crawled]
 
 
 def architecture_text(backbone):
@@ -254,6 +296,7 @@ def data_files():
             for file in ("manifest.parquet", "dataset.json")
         ),
         *(caption_files() if study.captions.sources else []),
+        *caption_descriptions(),
     ]
 
 
@@ -262,6 +305,7 @@ def caption_files():
     return [
         f"{STUDY}/captions/captions.parquet",
         f"{STUDY}/captions/statistics.json",
+        *crawl_reports(),
         SHARD_INDEX,
         f"{STUDY}/shards/statistics.json",
         *shard_paths(),

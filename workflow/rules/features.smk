@@ -23,11 +23,13 @@ rule cache_image_features:
         options=MODEL_OPTIONS,
         registry=place(REGISTRY),
         archives=place(f"{STUDY}/archives"),
+        in_place=lambda wildcards: state_in_place(wildcards.dataset),
+        places=lambda wildcards: place_options(wildcards.dataset),
         code=fingerprint("clipn.features", "clipn.compute"),
     shell:
         "clipn --log {log} features images {wildcards.dataset} --registry {params.registry}"
-        " --archives {params.archives} --manifest {input.manifest} --backbone {input.backbone}"
-        " --output {output} {params.options}"
+        " --archives {params.archives}/{wildcards.dataset} --manifest {input.manifest}"
+        " --backbone {input.backbone} --output {output} {params.options} {params.places}"
 
 
 rule cache_caption_features:

@@ -187,10 +187,8 @@ rule report_page:
     input:
         metrics=METRICS,
         figures=[f"{STUDY}/figures/{name}.png" for name in figure_names()],
-        descriptions=DESCRIPTIONS,
-        manifests=[
-            f"{STUDY}/datasets/{name}/manifest.parquet" for name in study.datasets
-        ],
+        descriptions=[*DESCRIPTIONS, *caption_descriptions()],
+        shards=[f"{STUDY}/shards/statistics.json"] if study.captions.sources else [],
     output:
         f"{STUDY}/report.html",
     log:
@@ -207,9 +205,10 @@ rule report_page:
         known=repeated("--id", study.pairs),
         figures=lambda wildcards, input: repeated("--figure", input.figures),
         datasets=place(f"{STUDY}/datasets"),
+        shards=lambda wildcards, input: repeated("--shards", input.shards),
         code=fingerprint("clipn.report.build"),
         template=page_template(),
     shell:
         "clipn --log {log} report page {input.metrics} --study {params.study}"
         " --settings {params.settings} {params.known} {params.figures} --datasets {params.datasets}"
-        " --output {output}"
+        " {params.shards} --output {output}"

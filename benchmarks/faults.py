@@ -1,0 +1,122 @@
+"""Random faults of a server on loopback: how many fetches end with the right file, a refusal, or a wrong file."""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import typer
+from numpy.random import Generator, default_rng
+
+from clipn import progress
+from clipn.data import http
+from clipn.data.download import fetch_archive
+from clipn.errors import ClipnError
+from tests.fetching import archive
+from tests.server import Answer, Server, running
+
+LARGEST = 300_000
+PAGE = b"<!DOCTYPE html><html><title>Log in</title>"
+OUTCOMES = ("right", "refused", "wrong")
+CHECKSUMS = ("sha256", "md5")
+SIZES = (*CHECKSUMS, "bytes")
+ALL = (*SIZES, "nothing")
+
+
+class Kind(NamedTuple):
+    """One kind of fault: the answers of a server that holds a body, and the records by which it can be noticed."""
+
+    answers: Callable[[Generator, bytes], list[Answer]]
+    noticed_by: tuple[str, ...]
+
+
+def _place(rng: Generator, body: bytes) -> int:
+    return int(rng.integers(len(body)))
+
+
+def _cuts(rng: Generator, body: bytes, *, ranges: bool) -> list[Answer]:
+    forms = rng.choice(["length", "chunked", "close"], size=rng.integers(1, 4))
+    return [Answer(body, cut=_place(rng, body), form=form, ranges=ranges) for form in forms]
+
+
+def _flipped(rng: Generator, body: bytes) -> bytes:
+    place = _place(rng, body)
+    return body[:place] + bytes([body[place] ^ int(rng.integers(1, 256))]) + body[place + 1 :]
+
+
+def _changed(rng: Generator, body: bytes) -> list[Answer]:
+    old, checks_tag = rng.bytes(len(body)), bool(rng.integers(2))
+    return [Answer(old, cut=_place(rng, body)), Answer(body, checks_tag=checks_tag)]
+
+
+def _flipped_and_cut(rng: Generator, body: bytes) -> list[Answer]:
+    wrong = Answer(_flipped(rng, body), cut=_place(rng, body), tag='"same"')
+    return [wrong, Answer(body, tag='"same"')]
+
+
+def _long_promise(rng: Generator, body: bytes) -> list[Answer]:
+    place = _place(rng, body)
+    return [Answer(body[:place], announced=len(body), tag='"same"'), Answer(body, tag='"same"')]
+
+
+KINDS = {
+    "cut": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Answer(body)], ALL),
+    "cut, no ranges": Kind(lambda rng, body: [*_cuts(rng, body, ranges=False), Answer(body, ranges=False)], ALL),
+    "cut, always": Kind(lambda rng, body: _cuts(rng, body, ranges=False), ALL),
+    "cut, wrong range": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Answer(body, shift=1)], ALL),
+    "cut, file changed": Kind(_changed, ALL),
+    "cut, true length": Kind(_long_promise, ALL),
+    "cut, byte flipped": Kind(_flipped_and_cut, CHECKSUMS),
+    "shorter, own length": Kind(lambda rng, body: [Answer(body[: _place(rng, body)])], SIZES),
+    "bytes appended": Kind(lambda rng, body: [Answer(body + rng.bytes(1 + _place(rng, body)))], SIZES),
+    "byte flipped": Kind(lambda rng, body: [Answer(_flipped(rng, body))], CHECKSUMS),
+    "another file": Kind(lambda rng, body: [Answer(rng.bytes(len(body)))], CHECKSUMS),
+    "web page": Kind(lambda rng, _: [Answer(PAGE, headers={"Content-Type": "application/octet-stream"})], ALL),
+}
+
+
+def survey(cases: int, seed: int) -> dict[str, Counter[str]]:
+    """Outcomes of `cases` fetches, the kinds of faults in turn; the same seed gives the same faults."""
+    rng = default_rng(seed)
+    outcomes: dict[str, Counter[str]] = {name: Counter() for name in list(KINDS)[:cases]}
+    with _without_waiting(), running(Server()) as server, tempfile.TemporaryDirectory() as folder:
+        for case in range(cases):
+            name = list(KINDS)[case % len(KINDS)]
+            outcomes[name][_outcome(KINDS[name], rng, server, Path(folder) / str(case))] += 1
+    return outcomes
+
+
+@contextmanager
+def _without_waiting() -> Iterator[None]:
+    with mock.patch.object(http, "FIRST_PAUSE", 0.0), mock.patch.object(progress, "hidden", new=True):
+        yield
+
+
+def _outcome(kind: Kind, rng: Generator, server: Server, folder: Path) -> str:
+    """Of one fetch of a random file; half of the records have a second address, without faults."""
+    body = rng.bytes(int(rng.integers(1, LARGEST)))
+    addresses = [server.at("/faulty", *kind.answers(rng, body)), server.at("/good", Answer(body))]
+    record = archive(*addresses[: rng.integers(1, 3)], proof=str(rng.choice(kind.noticed_by)), body=body)
+    output = folder / record.file
+    try:
+        fetch_archive(record, folder, output, folder / "downloads")
+    except ClipnError:
+        return "wrong" if output.exists() else "refused"
+    return "right" if output.read_bytes() == body else "wrong"
+
+
+def main(cases: int = 200, seed: int = 0) -> None:
+    """Print the outcomes by kind; exit with 1 when a wrong file was accepted."""
+    found = survey(cases, seed)
+    print(f"{'fault':<20} {'right file':>10} {'refused':>8} {'WRONG ACCEPTED':>15}")
+    for name, outcomes in (*found.items(), ("all", sum(found.values(), Counter()))):
+        print(f"{name:<20} {outcomes['right']:>10} {outcomes['refused']:>8} {outcomes['wrong']:>15}")
+    sys.exit(any(outcomes["wrong"] for outcomes in found.values()))
+
+
+if __name__ == "__main__":
+    typer.run(main)

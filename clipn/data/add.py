@@ -1,0 +1,104 @@
+"""Write a record of somebody's own images into a registry, whose comments and order stay as they are."""
+
+import os
+from io import StringIO
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from clipn.data.archives import member_names
+from clipn.data.location import locate
+from clipn.data.manifest import names_hash
+from clipn.data.readers import read_images
+from clipn.data.readers.selection import is_image
+from clipn.data.registry import Dataset, Reader, Registry, first_complaint, load_registry
+from clipn.errors import ClipnError
+from clipn.files import file_hash, write_text
+
+FIRST_LINE = "# Registry of datasets. Schema: workflow/schemas/datasets.schema.json.\n"
+
+
+def add_dataset(
+    registry: Path, name: str, path: Path, title: str, reader: Reader | None, file_list: Path | None
+) -> Dataset:
+    """Add a dataset that lies at `path` to `registry`, which is made if it is missing.
+
+    Args:
+        registry: YAML file.
+        name: of the new record.
+        path: folder, archive, or folder of WebDataset shards; read where it is.
+        title: printed name.
+        reader: layout; None: found out from the names of the files.
+        file_list: text file of paths, for reader `list`.
+
+    Returns:
+        The record: number of images and hash of their names as found; images are decoded by `clipn data verify`.
+
+    Raises:
+        ClipnError: the name is taken or no name, there is nothing at `path`, or it holds no image in this layout.
+    """
+    known = load_registry(registry) if registry.exists() else Registry()
+    if name in known.records:
+        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
+    if not path.exists():
+        raise ClipnError(f"{path}: no such file or folder; check the path")
+    where = {"folder": _from(registry, path)} if path.is_dir() else {"archives": [_archive(registry, path)]}
+    record = {"title": title, "reader": "list" if file_list else reader or _layout(path), **where}
+    if file_list:
+        record["file_list"] = _from(registry, file_list)
+    counted = record | _counted(name, record, path, registry)
+    _insert(registry, name, counted)
+    return Dataset.model_validate(counted)
+
+
+def _from(registry: Path, path: Path) -> str:
+    """A path as the registry should say it: relative to its folder, but absolute where a person wrote it so."""
+    if path.is_absolute():
+        return str(path)
+    return PurePath(os.path.relpath(path, registry.parent)).as_posix()
+
+
+def _archive(registry: Path, path: Path) -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "addresses": [_from(registry, path)],
+        "sha256": file_hash(path),
+        "bytes": path.stat().st_size,
+    }
+
+
+def _layout(path: Path) -> Reader:
+    """The reader for a folder or archive, by the names in it."""
+    if path.is_dir() and any(path.glob("[!.]*.tar")):
+        return "webdataset"
+    names = member_names(path)
+    if any(name.endswith(".cls") for name in names):
+        return "webdataset"
+    folders = {PurePosixPath(name).parent for name in names if is_image(name)}
+    return "folders" if len(folders) > 1 else "flat"
+
+
+def _counted(name: str, record: dict[str, Any], path: Path, registry: Path) -> dict[str, Any]:
+    try:
+        dataset = Registry.model_validate({"datasets": {name: record}}).datasets[name]
+    except ValidationError as error:
+        raise ClipnError(f"{name}: {first_complaint(error)}") from error
+    names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
+    if not names:
+        raise ClipnError(f"{path}: holds no image in the layout {dataset.reader!r}; name another --reader")
+    return {"images": len(names), "names_sha256": names_hash(names)}
+
+
+def _insert(registry: Path, name: str, record: dict[str, Any]) -> None:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load(registry.read_text(encoding="utf-8") if registry.exists() else FIRST_LINE + "datasets: {}\n")
+    datasets = content.setdefault("datasets", {})
+    datasets[name] = record
+    text = StringIO()
+    yaml.dump(content, text)
+    write_text(registry, text.getvalue())

@@ -1,0 +1,83 @@
+"""Lists of images that people looked at, as columns of the manifest."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from clipn.data.registry import CleaningList
+from clipn.errors import ClipnError
+from clipn.files import require
+
+CLEAN = "clean_"
+"""How the names of such columns begin."""
+NINCO_COLUMNS = ["index", "image_location", "decision"]
+NINCO_CLEAN = "o"
+
+
+def read_cleaning(cleaning: CleaningList, path: Path) -> dict[str, bool]:
+    """Which of the images that were looked at show no ID class, by the location that the list gives.
+
+    An image that is listed more than once is clean if it is so each time.
+
+    Args:
+        cleaning: the record; reader `ninco`: CSV of index, image_location and decision, of which `o` is clean.
+        path: the list.
+
+    Raises:
+        ClipnError: the list is missing, has other columns, or not as many rows as its record says.
+    """
+    clean: dict[str, bool] = {}
+    rows = _rows(path)
+    for location, decision in rows:
+        clean[location] = clean.get(location, True) and decision == NINCO_CLEAN
+    if cleaning.images is not None and len(rows) != cleaning.images:
+        raise ClipnError(f"{path}: lists {len(rows)} images, expected {cleaning.images}; fetch it again")
+    return clean
+
+
+def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
+    """The manifest with one more column, `clean_<name>`.
+
+    True: looked at, shows no ID class; False: looked at, not clean; null: not looked at. A location such as
+    `datasets/OOD_Places_MOS/b_badlands/00000792.jpg` stands for the image whose path is its file name, its last folder
+    and file name, or these two joined by `_`.
+
+    Raises:
+        ClipnError: images that were looked at are not in the manifest.
+    """
+    paths = manifest["path"].to_pylist()
+    held = set(paths)
+    found = {location: _path(location, held) for location in clean}
+    missing = [location for location, path in found.items() if path is None]
+    if missing:
+        raise ClipnError(
+            f"{name}: {missing[0]} is not in the dataset ({len(missing)} of {len(clean)} images of this cleaning list "
+            "are not); name a list that was made for it"
+        )
+    looked_at = {path: clean[location] for location, path in found.items()}
+    return manifest.append_column(CLEAN + name, pa.array(map(looked_at.get, paths), pa.bool_()))
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """(location, decision) of every row."""
+    try:
+        with require(path).open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ClipnError(f"{path}: is not a CSV file ({error}); fetch it again") from error
+    if not rows or any(list(row) != NINCO_COLUMNS or not all(row.values()) for row in rows):
+        raise ClipnError(f"{path}: needs the columns {', '.join(NINCO_COLUMNS)}, filled; fetch it again")
+    return [(row["image_location"], row["decision"]) for row in rows]
+
+
+def _path(location: str, held: set[str]) -> str | None:
+    """The path of the manifest that a location stands for."""
+    return next((path for path in _candidates(PurePosixPath(location)) if path in held), None)
+
+
+def _candidates(location: PurePosixPath) -> Iterator[str]:
+    yield f"{location.parent.name}/{location.name}"
+    yield f"{location.parent.name}_{location.name}"
+    yield location.name

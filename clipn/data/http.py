@@ -1,0 +1,126 @@
+"""One file from one address over HTTP: it goes on where it broke off, and gives up what does not come on."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from http.client import IncompleteRead
+
+import requests
+import urllib3
+
+from clipn.data.answer import TroubleError, place, require_success
+from clipn.data.inspection import RefusedError
+from clipn.data.part import Part
+
+BLOCK = 1 << 20
+TIMEOUT = (10, 60)
+"""Seconds to connect, and between two blocks."""
+REDIRECTS = 10
+ATTEMPTS = 5
+"""In a row that brought nothing."""
+FIRST_PAUSE = 1.0
+"""Seconds after the first attempt; doubled after every further one."""
+LONGEST_PAUSE = 120.0
+"""Seconds, however long a server asks to wait."""
+LOWEST_RATE = 1000.0
+"""Bytes per second that an address must give."""
+WINDOW = 60.0
+"""Seconds over which the rate is taken."""
+
+clock = time.monotonic
+
+
+def receive(address: str, part: Part) -> None:
+    """Bring `part` to its full length from `address`; what it has is not sent again where the server allows.
+
+    Raises:
+        RefusedError: the address does not give the file; the part stays, so that another may go on.
+        ClipnError: the file does not fit on the disk.
+    """
+    attempt, furthest = 0, part.size
+    with requests.Session() as session:
+        session.max_redirects = REDIRECTS
+        while True:
+            began = clock()
+            try:
+                _attempt(session, address, part)
+                return
+            except TroubleError as trouble:
+                brought = part.size - furthest
+                attempt = 1 if brought > LOWEST_RATE * (clock() - began) else attempt + 1
+                if attempt == ATTEMPTS:
+                    raise RefusedError(str(trouble)) from trouble
+                furthest = max(furthest, part.size)
+                time.sleep(min(max(trouble.pause, FIRST_PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE))
+
+
+def _attempt(session: requests.Session, address: str, part: Part) -> None:
+    if part.size and part.missing == 0:
+        return
+    with _ask(session, address, _headers(address, part)) as response:
+        require_success(response)
+        try:
+            place(response, address, part)
+            part.extend(_blocks(response))
+        except urllib3.exceptions.HTTPError as error:
+            raise _broken_off(part, _causes(error)[-1]) from error
+    if part.missing and part.inspection.objection() is None:
+        raise _broken_off(part)
+
+
+def _broken_off(part: Part, cause: BaseException | None = None) -> TroubleError:
+    why = "" if cause is None or isinstance(cause, IncompleteRead) else f" ({_words(cause)})"
+    total = "" if part.total is None else f" of {part.total:,}"
+    return TroubleError(f"broke off after {part.size:,}{total} bytes{why}")
+
+
+def _headers(address: str, part: Part) -> dict[str, str]:
+    """Ask for the stored bytes (some servers call .gz an encoding), and only for those that are still to come."""
+    headers = {"Accept-Encoding": "identity"}
+    if part.size == 0 or part.origin is None:
+        return headers
+    ours = part.origin.version if part.origin.address == address else None
+    if ours is None and not part.inspection.has_checksum:
+        return headers
+    return headers | {"Range": f"bytes={part.size}-"} | ({"If-Range": ours} if ours else {})
+
+
+def _ask(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
+    try:
+        return session.get(address, stream=True, timeout=TIMEOUT, headers=headers)
+    except requests.TooManyRedirects as error:
+        raise RefusedError(f"redirects more than {REDIRECTS} times") from error
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        cause = _causes(error)[-1]
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+            raise RefusedError(f"no secure connection ({_words(cause)})") from error
+        raise TroubleError(f"no answer ({_words(cause)})") from error
+    except requests.RequestException as error:
+        raise RefusedError(f"cannot be asked for ({_words(error)})") from error
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes; raises TroubleError when it comes too slowly."""
+    began, received = clock(), 0
+    while block := response.raw.read1(BLOCK, decode_content=False):
+        yield block
+        received, elapsed = received + len(block), clock() - began
+        if elapsed < WINDOW:
+            continue
+        if received < LOWEST_RATE * elapsed:
+            raise TroubleError(f"gave less than {LOWEST_RATE:,.0f} bytes per second for {WINDOW:,.0f} seconds")
+        began, received = clock(), 0
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error, what it arose from, and so on."""
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    return causes
+
+
+def _words(error: BaseException) -> str:
+    """An error in one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())

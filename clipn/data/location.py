@@ -1,0 +1,43 @@
+"""Where the images of a dataset lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipn.data.registry import Dataset
+from clipn.errors import ClipnError
+
+
+@dataclass(frozen=True)
+class Location:
+    """A dataset and the places that hold it.
+
+    Attributes:
+        record: the dataset.
+        places: archives or folders, in the order of `record.archives`; or the one folder of the record.
+        file_list: text file of paths, for reader `list`.
+    """
+
+    record: Dataset
+    places: list[Path]
+    file_list: Path | None = None
+
+
+def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = None) -> Location:
+    """Where the images of a dataset should lie.
+
+    Args:
+        record: the dataset.
+        archives: folder of its archives.
+        base: folder that the record's own folder and file list start from.
+        unpacked: somebody's copy of the first archive, a folder or repacked, that stands for it.
+
+    Raises:
+        ClipnError: `unpacked` is given for a dataset without archives.
+    """
+    if unpacked is not None and not record.archives:
+        raise ClipnError(f"{record.title}: has no archive that {unpacked} could stand for; leave it out")
+    packed = [archives / archive.file for archive in record.archives]
+    places = [base / record.folder] if record.folder is not None else packed
+    if unpacked is not None:
+        places[0] = unpacked
+    return Location(record, places, base / record.file_list if record.file_list is not None else None)

@@ -1,0 +1,149 @@
+"""The beginning of a file that is being fetched; it survives a failure and is gone on from by the next attempt."""
+
+from collections.abc import Iterable
+from io import FileIO
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clipn.data.blocks import prove_file
+from clipn.data.inspection import Inspection
+from clipn.data.registry import Record
+from clipn.errors import ClipnError
+from clipn.files import read_json, write_json
+from clipn.progress import progress
+
+
+class Origin(Record):
+    """What a part was received from; a server names a version of its file by an entity tag or a time."""
+
+    address: str
+    entity_tag: str | None = None
+    modified: str | None = None
+    total: int | None = None
+
+    @property
+    def version(self) -> str | None:
+        """What a server may be asked to compare its file with (RFC 9110, 13.1.5); weak tags do not serve."""
+        strong = self.entity_tag and not self.entity_tag.startswith("W/")
+        return self.entity_tag if strong else self.modified
+
+    def contradicts(self, other: "Origin") -> bool:
+        """Whether both cannot be the same version of a file."""
+        fields = ("entity_tag", "modified", "total")
+        pairs = [(getattr(self, field), getattr(other, field)) for field in fields]
+        return any(mine != theirs for mine, theirs in pairs if mine is not None and theirs is not None)
+
+    def confirms(self, other: "Origin") -> bool:
+        """Whether both name the same version of the same address."""
+        same = self.address == other.address and not self.contradicts(other)
+        return same and other.version is not None and other.version in (self.entity_tag, self.modified)
+
+
+def part_of(output: Path) -> Path:
+    """Where the beginning of a file is kept."""
+    return output.with_name(f".{output.name}.part")
+
+
+class Part:
+    """Bytes that have arrived of the file `output`, in a hidden file beside it, with their origin in another.
+
+    `inspection` has seen the same bytes, so that nothing is read twice in one process.
+    """
+
+    def __init__(self, output: Path, inspection: Inspection) -> None:
+        self.output = output
+        self.inspection = inspection
+        self.path = part_of(output)
+        self.origin_path = self.path.with_suffix(".part.json")
+        self.origin: Origin | None = None
+        self.is_pieced = False
+        """Whether the bytes come from several answers."""
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self.inspection.size
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of the whole file: of its record, else as announced; None when unknown."""
+        if self.inspection.archive.bytes is not None:
+            return self.inspection.archive.bytes
+        return self.origin.total if self.origin else None
+
+    @property
+    def missing(self) -> int | None:
+        """Bytes still to come; None when unknown."""
+        return None if self.total is None else self.total - self.size
+
+    def resume(self) -> None:
+        """Take up what an earlier process left; a part without an origin is dropped."""
+        self.origin = self._written_origin()
+        if self.origin is None or not self.path.is_file():
+            self.discard()
+        else:
+            prove_file(self.path, self.inspection)
+            self.is_pieced = self.size > 0
+
+    def _written_origin(self) -> Origin | None:
+        if not self.origin_path.exists():
+            return None
+        try:
+            return Origin.model_validate(read_json(self.origin_path))
+        except (ClipnError, ValidationError):  # a part of unknown origin is of no use
+            return None
+
+    def begin(self, origin: Origin) -> None:
+        """Start again from byte 0."""
+        self.discard()
+        self._set_origin(origin)
+        self.path.touch()
+
+    def go_on(self, origin: Origin) -> None:
+        """Continue with bytes of `origin`."""
+        self._set_origin(origin)
+        self.is_pieced = True
+
+    def _set_origin(self, origin: Origin) -> None:
+        if origin != self.origin:
+            write_json(self.origin_path, origin.model_dump())
+        self.origin = origin
+
+    def extend(self, blocks: Iterable[bytes]) -> None:
+        """Append `blocks`; stops early at bytes that cannot be right."""
+        what = f"fetch {self.inspection.archive.file}"
+        with (
+            self.path.open("ab", buffering=0) as stream,
+            progress(self.total, what, "B", done=self.size) as meter,
+        ):
+            for block in blocks:
+                _write(stream, block)
+                self.inspection.update(block)
+                meter.update(len(block))
+                if self.inspection.objection():
+                    return
+
+    def discard(self) -> None:
+        """Forget all bytes."""
+        self.remove()
+        self.inspection.restart()
+        self.origin = None
+        self.is_pieced = False
+
+    def keep(self) -> None:
+        """Make the part, which has been proven, the file."""
+        self.path.replace(self.output)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove both hidden files, if they are there."""
+        self.origin_path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def _write(stream: FileIO, block: bytes) -> None:
+    """Write all of `block`; a full disk takes a part of it before it complains."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[stream.write(rest) :]

@@ -1,0 +1,72 @@
+"""Images and class names of every dataset, straight from its archives or folders: one module per layout."""
+
+from collections.abc import Callable, Iterator
+
+from clipn.data.location import Location
+from clipn.data.readers.cifar import cifar_classes, cifar_images
+from clipn.data.readers.file_list import listed_images
+from clipn.data.readers.folders import flat_images, folder_classes, folder_images
+from clipn.data.readers.image import Image as Image
+from clipn.data.readers.imagenet import imagenet_classes, imagenet_images
+from clipn.data.readers.selection import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from clipn.data.readers.selection import selected_paths as selected_paths
+from clipn.data.readers.webdataset import shard_classes, shard_images
+from clipn.errors import ClipnError
+
+
+def read_images(location: Location) -> Iterator[Image]:
+    """Yield the selected images of a dataset in the order of its archives; of a folder, sorted.
+
+    `select` of the record applies to paths inside the archive; for CIFAR, to the five-digit numbers; for `list`, to
+    the listed paths; for `webdataset`, to `Image.path`.
+
+    Raises:
+        ClipnError: an archive is missing, damaged, unsafe, or not laid out as the record's reader says.
+    """
+    images, _ = _READERS[location.record.reader]
+    return images(location)
+
+
+def class_names(location: Location) -> list[str]:
+    """Class names in label order: those of the record, else those of the archive; empty without classes.
+
+    Raises:
+        ClipnError: the record names more or fewer classes than the archives hold, or these are unreadable.
+    """
+    record = location.record
+    _, classes = _READERS[record.reader]
+    held = classes(location)
+    if record.classes is None:
+        return held or []
+    names = _imagenet_names() if record.classes == "imagenet" else list(record.classes)
+    if held is not None and len(names) != len(held):
+        raise ClipnError(
+            f"{record.title}: `classes` has {len(names)} names but the archives hold {len(held)} classes; "
+            "correct `classes`, `reader` or `select`"
+        )
+    return names
+
+
+def _imagenet_names() -> list[str]:
+    from clipn.prompts import imagenet_classnames  # imports open_clip, which few datasets need
+
+    return list(imagenet_classnames())
+
+
+def _no_classes(location: Location) -> list[str]:
+    return []
+
+
+def _unknown_classes(location: Location) -> None:
+    return None
+
+
+_READERS: dict[str, tuple[Callable[[Location], Iterator[Image]], Callable[[Location], list[str] | None]]] = {
+    "cifar": (cifar_images, cifar_classes),
+    "imagenet_val": (imagenet_images, imagenet_classes),
+    "folders": (folder_images, folder_classes),
+    "flat": (flat_images, _no_classes),
+    "list": (listed_images, _unknown_classes),
+    "webdataset": (shard_images, shard_classes),
+}
+"""Images, and the names of the classes that an archive holds; None where it does not tell."""

@@ -1,0 +1,71 @@
+"""Images that a text file lists, as OpenOOD and MOS publish them: `path` or `path label` per line."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from clipn.data.archives import member_names, read_members
+from clipn.data.location import Location
+from clipn.data.readers.image import Image
+from clipn.data.readers.selection import own_name, selected
+from clipn.data.readers.text import read_lines
+from clipn.errors import ClipnError
+
+LABELLED = re.compile(r"(?P<path>.*\S)\s+(?P<label>-1|\d+)")
+"""A line with a label, of which -1 is none."""
+
+
+def listed_images(location: Location) -> Iterator[Image]:
+    """Images by their listed path, in the order of the archives.
+
+    In a folder, which may be an unpacked archive's outermost one, a listed path may begin with the folder's own name.
+
+    Raises:
+        ClipnError: the list is missing or names a file twice, or one that is in none of the places.
+    """
+    assert location.file_list is not None
+    labels = read_file_list(location.file_list)
+    held = [_held(place, labels) for place in location.places]
+    _require_all(location, labels.keys() - set().union(*(names.values() for names in held)))
+    chosen = frozenset(selected(labels, location.record.select))
+    for place, listed in zip(location.places, held, strict=True):
+        wanted = {name for name, path in listed.items() if path in chosen}
+        for name, content in read_members(place, wanted.__contains__):
+            yield Image(listed[name], labels[listed[name]], content)
+
+
+def read_file_list(path: Path) -> dict[str, int]:
+    """Labels by listed path, in the order of the list; -1 where there is none.
+
+    Blank lines, and lines that start with `#`, are left out.
+
+    Raises:
+        ClipnError: the list is missing, is not UTF-8 text, is empty, or names a file twice.
+    """
+    labels: dict[str, int] = {}
+    for line in read_lines(path):
+        if line.startswith("#"):
+            continue
+        found = LABELLED.fullmatch(line)
+        name = str(PurePosixPath(found["path"] if found else line))
+        if name in labels:
+            raise ClipnError(f"{path}: lists {name} twice; leave one out")
+        labels[name] = int(found["label"]) if found else -1
+    if not labels:
+        raise ClipnError(f"{path}: lists no file; write one path per line")
+    return labels
+
+
+def _held(place: Path, labels: dict[str, int]) -> dict[str, str]:
+    """Listed paths by the names that the files have in a place."""
+    own = own_name(place)
+    return {name: path for name in member_names(place) for path in dict.fromkeys((name, own + name)) if path in labels}
+
+
+def _require_all(location: Location, missing: set[str]) -> None:
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ClipnError(
+            f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.places))}; "
+            "complete the images, or correct the list"
+        )

@@ -1,0 +1,80 @@
+"""One image as it is stored, decoded when asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import PIL.Image
+
+from clipn.errors import ClipnError
+
+UNDECODABLE = (OSError, SyntaxError, ValueError)
+"""What Pillow raises for files that are truncated or no images."""
+BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a dataset as its archive stores it.
+
+    Attributes:
+        path: name relative to the image root: file name, `class/name`, `shard/key.ext`, a listed path, or five digits
+            for CIFAR.
+        label: index of the class, -1 when there is none.
+        content: the encoded file, or raw uint8 pixels in the order (channel, row, column).
+        raw_size: (width, height) of raw pixels, None for an encoded file.
+    """
+
+    path: str
+    label: int
+    content: bytes
+    raw_size: tuple[int, int] | None = None
+
+    def open(self) -> PIL.Image.Image:
+        """Decode to RGB.
+
+        Raises:
+            ClipnError: the file is truncated, not an image, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+        """
+        if self.raw_size is not None:
+            width, height = self.raw_size
+            pixels = np.frombuffer(self.content, np.uint8).reshape(3, height, width)
+            return PIL.Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        with self._opened() as picture:
+            return picture.convert("RGB")
+
+    def measure(self) -> tuple[int, int]:
+        """Width and height in pixels of an image that decodes to its end; raises exactly where `open` does.
+
+        JPEG is decoded at an eighth of its size, for which all of the file's bits are read, too.
+        """
+        if self.raw_size is not None:
+            return self.raw_size
+        with self._opened() as picture:
+            size = picture.size
+            picture.draft(None, (1, 1))
+            picture.convert("RGB")
+            return size
+
+    @contextmanager
+    def _opened(self) -> Iterator[PIL.Image.Image]:
+        try:
+            with PIL.Image.open(BytesIO(self.content)) as picture:
+                _require_moderate(picture)
+                yield picture
+        except BOMBS as error:
+            raise ClipnError(
+                f"{self.path}: has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels; exclude it with `select`"
+            ) from error
+        except UNDECODABLE as error:
+            raise ClipnError(
+                f"{self.path}: truncated or not an image; fetch its archive again, or exclude it with `select`"
+            ) from error
+
+
+def _require_moderate(picture: PIL.Image.Image) -> None:
+    """Refuse what Pillow itself only warns of."""
+    if PIL.Image.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > PIL.Image.MAX_IMAGE_PIXELS:
+        raise PIL.Image.DecompressionBombError

@@ -1,0 +1,77 @@
+"""WebDataset shards: per key an image, and its label in a `.cls` file."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+
+from clipn.data.archives import member_names, read_members
+from clipn.data.location import Location
+from clipn.data.readers.image import Image
+from clipn.data.readers.selection import IMAGE_SUFFIXES, selected
+from clipn.data.readers.text import read_lines
+from clipn.errors import ClipnError
+
+CLASS_NAMES = "classnames.txt"
+LABEL = ".cls"
+
+
+def shard_images(location: Location) -> Iterator[Image]:
+    """Images as `shard/key.ext`, shard by shard; label -1 for those without a `.cls` file.
+
+    Raises:
+        ClipnError: there is no shard, or a label is no number or has no image.
+    """
+    shards = _shards(location)
+    paths = (f"{shard.stem}/{name}" for shard in shards for name in member_names(shard) if _is_image(name))
+    chosen = frozenset(selected(paths, location.record.select))
+    for shard in shards:
+        for image in _images(shard):
+            if image.path in chosen:
+                yield image
+
+
+def shard_classes(location: Location) -> list[str] | None:
+    """Lines of `classnames.txt` in the folder of the shards; None without such a file."""
+    found = [place / CLASS_NAMES for place in location.places if (place / CLASS_NAMES).is_file()]
+    return read_lines(found[0]) if found else None
+
+
+def _shards(location: Location) -> list[Path]:
+    shards = [
+        shard for place in location.places for shard in (sorted(place.glob("[!.]*.tar")) if place.is_dir() else [place])
+    ]
+    if not shards:
+        raise ClipnError(f"{location.places[0]}: holds no *.tar; give the folder of the shards")
+    return shards
+
+
+def _images(shard: Path) -> Iterator[Image]:
+    members = read_members(shard, lambda name: _is_image(name) or _extension(name) == LABEL)
+    for key, group in groupby(members, lambda member: _key(member[0])):
+        parts = list(group)
+        labels = [_label(shard, name, content) for name, content in parts if not _is_image(name)]
+        if len(labels) == len(parts) or len(labels) > 1:
+            raise ClipnError(f"{shard}: sample {key} needs an image and at most one label; write the shard again")
+        for name, content in parts:
+            if _is_image(name):
+                yield Image(f"{shard.stem}/{name}", labels[0] if labels else -1, content)
+
+
+def _label(shard: Path, name: str, content: bytes) -> int:
+    if not content.strip().isdigit():
+        raise ClipnError(f"{shard}: {name} is no class number ({content[:20]!r}); write the shard again")
+    return int(content)
+
+
+def _is_image(name: str) -> bool:
+    return _extension(name).lower() in IMAGE_SUFFIXES
+
+
+def _key(name: str) -> str:
+    """All before the first dot of the file name."""
+    return name.removesuffix(_extension(name))
+
+
+def _extension(name: str) -> str:
+    """The first dot of the file name, and all after it."""
+    return "".join(PurePosixPath(name).name.partition(".")[1:])

@@ -1,0 +1,93 @@
+"""Tar files as a stream of members, compressed by gzip or not."""
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Self, cast
+
+from clipn.data.members import Member, require_expansion, require_size
+from clipn.errors import ClipnError
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_BLOCK = 1 << 16
+DRAIN_BLOCK = 1 << 20
+LARGEST_HEADER = 1 << 20
+"""Bytes of the longest extended header, which is read whole."""
+
+
+@contextmanager
+def opened_tar(archive: Path) -> Iterator[Iterator[Member]]:
+    """The regular files of an archive, open for one pass; each may be read until the next one is asked for.
+
+    Raises:
+        ClipnError: damage, also if it is met inside the block; or a link, a device, a file that is too large.
+    """
+    try:
+        with archive.open("rb") as packed:
+            stream = _Unpacked(archive, packed) if is_gzip(archive) else packed
+            with _tar(stream) as tar:
+                yield _members(archive, tar)
+            while stream.read(DRAIN_BLOCK):  # gzip compares its checksum at the very end
+                pass
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ClipnError(f"{archive}: damaged or not a tar archive ({error}); delete it and fetch it again") from error
+
+
+def is_gzip(archive: Path) -> bool:
+    """Whether a file starts like a gzip file."""
+    with archive.open("rb") as stream:
+        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+class _Unpacked:
+    """The bytes inside a gzip file, refused as soon as they are far more than compressed images are."""
+
+    def __init__(self, archive: Path, packed: IO[bytes]) -> None:
+        self._archive = archive
+        self._packed = packed
+        self._stream = gzip.GzipFile(fileobj=packed)
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        require_expansion(self._archive, self._packed.tell(), self._stream.tell())
+        return content
+
+
+class _Header(tarfile.TarInfo):
+    """A member header; damage is an error, where the standard library takes it for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            raise tarfile.ReadError(str(error)) from error
+        if not header.isreg() and not 0 <= header.size <= LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
+
+
+def _tar(stream: IO[bytes] | _Unpacked) -> tarfile.TarFile:
+    if isinstance(stream, _Unpacked):
+        return tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=GZIP_BLOCK, tarinfo=_Header)
+    return tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)
+
+
+def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[Member]:
+    while (header := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+        if not (header.isreg() or header.isdir()) or header.issparse():
+            raise ClipnError(f"{archive}: member {header.name!r} is a link or a device; do not use this archive")
+        require_size(archive, header.name, header.size)
+        if header.isreg():
+            yield Member(header.name, header.size, partial(_content, tar, header), header.offset_data)
+
+
+def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
+    return cast(IO[bytes], tar.extractfile(header)).read()
