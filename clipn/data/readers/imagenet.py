@@ -6,14 +6,14 @@ The devkit numbers its synsets in an order of its own; labels follow the sorted 
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import scipy.io
 
 from clipn.data.archives import read_members
 from clipn.data.location import Location
 from clipn.data.readers.image import Image
-from clipn.data.readers.selection import selected_paths
+from clipn.data.readers.selection import selected_files
 from clipn.errors import ClipnError
 
 VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -26,13 +26,11 @@ def imagenet_images(location: Location) -> Iterator[Image]:
     archive, devkit = _places(location)
     wnids, truth = _read_devkit(devkit)
     labels = {wnid: label for label, wnid in enumerate(sorted(wnids.values()))}
-    chosen = frozenset(selected_paths([archive], location.record.select))
-    for name, content in read_members(archive, chosen.__contains__):
-        path = PurePosixPath(name).name
-        number = VAL_NAME.fullmatch(path)
+    for path, content in selected_files([archive], location.record.select):
+        number = VAL_NAME.fullmatch(path.name)
         if not number or not 1 <= int(number[1]) <= len(truth):
-            raise ClipnError(f"{archive}: {name} is not among the devkit's {len(truth)} images; check `archives`")
-        yield Image(path, labels[wnids[truth[int(number[1]) - 1]]], content)
+            raise ClipnError(f"{archive}: {path} is not among the devkit's {len(truth)} images; check `archives`")
+        yield Image(path.name, labels[wnids[truth[int(number[1]) - 1]]], content)
 
 
 def imagenet_classes(location: Location) -> list[str]:

@@ -2,10 +2,10 @@
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from clipn.data.archives import member_names
+from clipn.data.archives import member_names, read_members
 from clipn.data.registry import Selection
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff"}
@@ -22,17 +22,26 @@ def selected_paths(archives: list[Path], select: Selection) -> list[str]:
     In a folder, which may be an unpacked archive's outermost one, a pattern matches a path if it matches with or
     without the folder's own name before it: in `somewhere/dtd`, `dtd/images/*` and `images/*` are the same.
     """
-    kept = [
-        path
-        for archive in archives
-        for path in _matching(filter(is_image, member_names(archive)), select, own_name(archive))
-    ]
+    kept = [path for archive in archives for path in filter(_image_filter(archive, select), member_names(archive))]
     return sorted(kept)[select.start : select.stop]
+
+
+def selected_files(archives: list[Path], select: Selection) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Yield (path, content) of the files of `selected_paths`, in archive order.
+
+    An archive is read once, unless the selection counts paths.
+    """
+    counts = select.start > 0 or select.stop is not None
+    chosen = frozenset(selected_paths(archives, select)) if counts else frozenset()
+    for archive in archives:
+        wanted = chosen.__contains__ if counts else _image_filter(archive, select)
+        for name, content in read_members(archive, wanted):
+            yield PurePosixPath(name), content
 
 
 def selected(paths: Iterable[str], select: Selection) -> list[str]:
     """Sorted paths that a selection keeps."""
-    return sorted(_matching(paths, select, ""))[select.start : select.stop]
+    return sorted(filter(_filter(select), paths))[select.start : select.stop]
 
 
 def own_name(archive: Path) -> str:
@@ -40,12 +49,20 @@ def own_name(archive: Path) -> str:
     return f"{archive.absolute().name}/" if archive.is_dir() else ""
 
 
-def _matching(paths: Iterable[str], select: Selection, own: str) -> Iterator[str]:
+def _image_filter(archive: Path, select: Selection) -> Callable[[str], bool]:
+    matches = _filter(select, own_name(archive))
+    return lambda path: is_image(path) and matches(path)
+
+
+def _filter(select: Selection, own: str = "") -> Callable[[str], bool]:
+    """Whether the patterns of a selection keep a path."""
     include, exclude = _any_of(select.include), _any_of(select.exclude)
-    for path in paths:
+
+    def keeps(path: str) -> bool:
         forms = {path, own + path}
-        if any(map(include.match, forms)) and not any(map(exclude.match, forms)):
-            yield path
+        return any(map(include.match, forms)) and not any(map(exclude.match, forms))
+
+    return keeps
 
 
 def _any_of(patterns: list[str]) -> re.Pattern[str]:
