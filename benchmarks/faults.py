@@ -13,8 +13,7 @@ import typer
 from numpy.random import Generator, default_rng
 
 from clipn import progress
-from clipn.data import http
-from clipn.data.download import fetch_archive
+from clipn.data.download import fetch_archive, http
 from clipn.errors import ClipnError
 from tests.fetching import archive
 from tests.server import Answer, Server, running

@@ -62,7 +62,7 @@ def shards(
 ) -> None:
     """Seal captions with their images in WebDataset shards: sorted by key, one hash for one content."""
     from clipn.data.registry import load_registry
-    from clipn.data.seal import build_shards
+    from clipn.data.shards.seal import build_shards
 
     sources = load_registry(registry).caption_sources(source)
     folders = {

@@ -8,8 +8,8 @@ import pandas as pd
 
 from clipn.data.archives import write_archive
 from clipn.data.registry import Archive, CaptionSource
-from clipn.data.seal import build_shards
 from clipn.data.shards import Sample
+from clipn.data.shards.seal import build_shards
 
 SOURCE = CaptionSource(title="T", reader="cc3m", captions=Archive(file="c.tsv"), images=[Archive(file="i.tar")])
 SAMPLES = 10

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clipn.data import members
-from clipn.data.archives import member_names, member_places, read_members, write_archive
+from clipn.data.archives import member_names, member_places, members, read_members, write_archive
 from clipn.errors import ClipnError
 from tests.tiny_dataset import zipped
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clipn.data import caption_sources
 from clipn.data.archives import write_archive
-from clipn.data.caption_sources import CC3M_IMAGE, read_captions
+from clipn.data.captions import sources as caption_sources
+from clipn.data.captions.sources import CC3M_IMAGE, read_captions
 from clipn.data.registry import Archive, CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.prompts import prompt_pool

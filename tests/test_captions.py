@@ -9,11 +9,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from clipn.data import caption_sources, caption_table, duplicates
 from clipn.data.archives import write_archive
-from clipn.data.caption_sources import CC3M_IMAGE
-from clipn.data.caption_table import COLUMNS
-from clipn.data.captions import LONGEST, prepare_captions
+from clipn.data.captions import LONGEST, duplicates, prepare_captions
+from clipn.data.captions import sources as caption_sources
+from clipn.data.captions import table as caption_table
+from clipn.data.captions.sources import CC3M_IMAGE
+from clipn.data.captions.table import COLUMNS
 from clipn.data.registry import Archive, CaptionSource
 from clipn.errors import ClipnError
 from clipn.settings import CaptionPreparation

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from clipn.config import Study
 from clipn.data.archives import read_members
-from clipn.data.caption_sources import read_captions
+from clipn.data.captions.sources import read_captions
 from clipn.data.location import locate
 from clipn.data.readers import Image, read_images
 from clipn.data.registry import load_registry

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clipn.data import crawl_process
-from clipn.data.seal import build_shards
+from clipn.data.crawl import process as crawl_process
 from clipn.data.shards import read_samples
+from clipn.data.shards.seal import build_shards
 from tests.crawl_work import CAME, FIRST_ROW, SOURCE, URLS, Work, work_in, write_captions
 
 

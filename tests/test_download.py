@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clipn.data import http
-from clipn.data.download import fetch_archive
-from clipn.data.inspection import WEB_PAGE, Inspection
-from clipn.data.part import part_of
+from clipn.data.download import fetch_archive, http
+from clipn.data.download.inspection import WEB_PAGE, Inspection
+from clipn.data.download.part import part_of
 from clipn.errors import ClipnError
 from tests.fetching import OUTPUT, archive, proofs, refusal
 from tests.server import BODY, Answer, Server, running

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import KINDS, OUTCOMES, survey
-from clipn.data import http
-from clipn.data.download import fetch_archive
-from clipn.data.part import part_of
+from clipn.data.download import fetch_archive, http
+from clipn.data.download.part import part_of
 from tests.fetching import archive, assert_fetched, refusal
 from tests.server import BODY, Answer, SecureServer, Server, running
 

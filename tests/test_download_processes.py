@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clipn.data.download import fetch_archive
-from clipn.data.part import part_of
+from clipn.data.download.part import part_of
 from tests.fetching import archive, assert_fetched
 from tests.server import FAR_TOO_LONG, Answer, Server, running
 
@@ -28,7 +28,7 @@ def fetch():
         sys.exit(str(error))
 """
 TELL_WHAT_IS_WRITTEN = """
-from clipn.data import part
+from clipn.data.download import part
 write, written = part._write, 0
 
 def told(stream, block):

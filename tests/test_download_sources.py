@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from clipn.data.download import FetchJob, fetch_archive, fetch_archives
-from clipn.data.receipts import recorded
+from clipn.data.download.receipts import recorded
 from clipn.errors import ClipnError
 from tests.fetching import OUTPUT, archive, assert_fetched, proofs, refusal
 from tests.server import BODY, FAR_TOO_LONG, Answer, Server, running

@@ -175,7 +175,7 @@ def test_a_crawl_that_did_not_finish(tmp_path: Path) -> None:
 KILLED_AT_SAMPLE_4 = """
 import os, signal, sys
 from pathlib import Path
-from clipn.data import seal
+from clipn.data.shards import seal
 from tests.sealing import build, caption_rows
 
 read = seal._image

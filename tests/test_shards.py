@@ -10,13 +10,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from clipn.data import open_files
 from clipn.data.archives import write_archive
 from clipn.data.shards import (
     INDEX_COLUMNS,
     ShardImages,
     count_samples,
     index_shards,
+    open_files,
     read_captions_of,
     read_samples,
 )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipn.data import members
-from clipn.data.archives import member_names, member_places, read_members
+from clipn.data.archives import member_names, member_places, members, read_members
 from clipn.errors import ClipnError
 from tests.tiny_dataset import write_files, zipped
 

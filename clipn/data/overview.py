@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clipn.data.description import Description, read_description
-from clipn.data.part import part_of
+from clipn.data.download.part import part_of
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
 
 WIDTH = 120

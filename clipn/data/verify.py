@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from clipn.data.caption_sources import read_captions
+from clipn.data.captions.sources import read_captions
 from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import Description
 from clipn.data.location import locate

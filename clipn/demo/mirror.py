@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from clipn.data.archives import write_archive
-from clipn.data.caption_sources import CC3M_IMAGE
+from clipn.data.captions.sources import CC3M_IMAGE
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selection
 from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
 from clipn.errors import ClipnError

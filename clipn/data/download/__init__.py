@@ -12,14 +12,14 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from clipn.data.blocks import prove_file
-from clipn.data.http import receive
-from clipn.data.inspection import Inspection, RefusedError
-from clipn.data.local import copy, find_in_mirror, link_by_hand, link_in_mirror
-from clipn.data.part import Part
-from clipn.data.receipts import receipt, write_receipt
+from clipn.data.download.blocks import prove_file
+from clipn.data.download.http import receive
+from clipn.data.download.inspection import Inspection, RefusedError
+from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror
+from clipn.data.download.part import Part
+from clipn.data.download.receipts import receipt, write_receipt
+from clipn.data.download.room import room_for
 from clipn.data.registry import Archive
-from clipn.data.room import room_for
 from clipn.errors import ClipnError
 
 DOWNLOADS = Path("downloads")

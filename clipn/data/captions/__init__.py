@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clipn.data.caption_sources import caption_file, read_captions
-from clipn.data.caption_table import UNNUMBERED, without, write_captions
-from clipn.data.duplicates import Occurrences
+from clipn.data.captions.duplicates import Occurrences
+from clipn.data.captions.sources import caption_file, read_captions
+from clipn.data.captions.table import UNNUMBERED, without, write_captions
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import write_json
@@ -63,7 +63,7 @@ def prepare_captions(
         sources: records by name.
         folders: where each source's archives lie; for reader `table`, the source's folder itself.
         settings: what is repaired and dropped.
-        output: Parquet of `caption_table.SCHEMA`, in the order of the sources and of their rows.
+        output: Parquet of `table.SCHEMA`, in the order of the sources and of their rows.
         statistics: JSON, `Counts` by source.
 
     Raises:
@@ -92,7 +92,7 @@ def prepare_captions(
 def _prepared(
     name: str, source: CaptionSource, folder: Path, settings: CaptionPreparation, counts: Counts
 ) -> Iterator[pa.RecordBatch]:
-    """Blocks of a source, `caption_table.UNNUMBERED`, counted as they pass."""
+    """Blocks of a source, `table.UNNUMBERED`, counted as they pass."""
     with progress(source.rows, f"captions of {name}", "rows") as meter:
         for batch in read_captions(source, folder):
             yield _block(name, batch, settings, counts)

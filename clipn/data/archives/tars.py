@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
-from clipn.data.members import Member, require_expansion, require_size
+from clipn.data.archives.members import Member, require_expansion, require_size
 from clipn.errors import ClipnError
 
 GZIP_MAGIC = b"\x1f\x8b"

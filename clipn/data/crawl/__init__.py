@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clipn.data.crawl_process import only_one, run_img2dataset
-from clipn.data.crawl_report import count, crawl_report
-from clipn.data.crawl_shards import IMAGES, Round, Shard
+from clipn.data.crawl.process import only_one, run_img2dataset
+from clipn.data.crawl.report import count, crawl_report
+from clipn.data.crawl.shards import IMAGES, Round, Shard
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import atomic, require, write_json

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from clipn.data.receipts import Recorded
+from clipn.data.download.receipts import Recorded
 from clipn.data.registry import Archive
 
 HEAD = 512

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from clipn.data.members import Member, require_expansion, require_size
+from clipn.data.archives.members import Member, require_expansion, require_size
 from clipn.errors import ClipnError
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")

@@ -8,10 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from clipn.data.members import Member, safe_name
-from clipn.data.tars import is_gzip, opened_tar
-from clipn.data.trees import opened_folder
-from clipn.data.zips import is_zip, opened_zip
+from clipn.data.archives.members import Member, safe_name
+from clipn.data.archives.tars import is_gzip, opened_tar
+from clipn.data.archives.trees import opened_folder
+from clipn.data.archives.zips import is_zip, opened_zip
 from clipn.errors import ClipnError
 from clipn.files import atomic, require
 

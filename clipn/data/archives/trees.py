@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipn.data.members import Member, require_size
+from clipn.data.archives.members import Member, require_size
 from clipn.errors import ClipnError
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from clipn.data.blocks import prove_file, read_blocks
-from clipn.data.inspection import Inspection, RefusedError
-from clipn.data.part import Origin, Part
-from clipn.data.room import require_room
+from clipn.data.download.blocks import prove_file, read_blocks
+from clipn.data.download.inspection import Inspection, RefusedError
+from clipn.data.download.part import Origin, Part
+from clipn.data.download.room import require_room
 from clipn.errors import ClipnError
 from clipn.files import atomic
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipn.data.archives import member_places, read_members
-from clipn.data.open_files import OpenFiles
 from clipn.data.readers import IMAGE_SUFFIXES, Image
+from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
 from clipn.files import atomic, file_hash, require
 from clipn.progress import tracked

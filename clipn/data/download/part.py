@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipn.data.blocks import prove_file
-from clipn.data.inspection import Inspection
+from clipn.data.download.blocks import prove_file
+from clipn.data.download.inspection import Inspection
 from clipn.data.registry import Record
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clipn.data.archives import write_archive
-from clipn.data.open_files import OpenFiles
-from clipn.data.places import Places, find_places
 from clipn.data.registry import CaptionSource
 from clipn.data.shards import index_shards
+from clipn.data.shards.open_files import OpenFiles
+from clipn.data.shards.places import Places, find_places
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
 from clipn.progress import tracked

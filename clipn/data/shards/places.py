@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clipn.data.archives import member_places
-from clipn.data.crawl_shards import IMAGES
+from clipn.data.crawl.shards import IMAGES
 from clipn.data.readers import IMAGE_SUFFIXES
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError

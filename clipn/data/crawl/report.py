@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clipn.data.crawl_shards import Shard
+from clipn.data.crawl.shards import Shard
 
 ERRORS = 20
 """How many messages a report lists."""

@@ -6,9 +6,9 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from clipn.data.inspection import HEAD, WEB_PAGE, Inspection, RefusedError
-from clipn.data.part import Origin, Part
-from clipn.data.room import require_room
+from clipn.data.download.inspection import HEAD, WEB_PAGE, Inspection, RefusedError
+from clipn.data.download.part import Origin, Part
+from clipn.data.download.room import require_room
 
 PASSING = (408, 425, 429)
 """Statuses that a later request may not meet, besides those from 500 on."""

@@ -8,9 +8,9 @@ from http.client import IncompleteRead
 import requests
 import urllib3
 
-from clipn.data.answer import TroubleError, place, require_success
-from clipn.data.inspection import RefusedError
-from clipn.data.part import Part
+from clipn.data.download.answer import TroubleError, place, require_success
+from clipn.data.download.inspection import RefusedError
+from clipn.data.download.part import Part
 
 BLOCK = 1 << 20
 TIMEOUT = (10, 60)

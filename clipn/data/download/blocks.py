@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipn.data.inspection import Inspection, RefusedError
+from clipn.data.download.inspection import Inspection, RefusedError
 from clipn.progress import progress
 
 BLOCK = 1 << 20
