@@ -86,8 +86,8 @@ def test_fetch_verify_and_status(sun_and_places: Any) -> None:
     assert lines(clipn("data", "status")[1])["sun"].endswith("not verified yet - -")
     status, out, _ = clipn("data", "verify")
     assert status == 0
-    assert lines(out)["sun"] == "sun 1 of 1 0.00 GB verified 3 of 3 verified"
-    assert lines(out)["places"] == "places 1 of 1 0.00 GB unverified 3 of 3 unverified"
+    assert lines(out)["sun"] == "sun 1 of 1 0.01 MB verified 3 of 3 verified"
+    assert lines(out)["places"] == "places 1 of 1 0.01 MB unverified 3 of 3 none published"
     assert out == clipn("data", "status")[1]
     manifest = read_manifest(Path("downloads/verified/sun/manifest.parquet"))
     assert list(manifest["path"]) == ["0.jpg", "1.jpg", "2.jpg"]
@@ -158,7 +158,7 @@ def test_by_hand_is_told_which_file_to_put_where(clipn: Any) -> None:
     Path("downloads").mkdir(exist_ok=True)
     write_tar(Path("downloads/val.tar"), images("val"))
     assert clipn("data", "fetch", "imagenet")[0] == 0
-    assert lines(clipn("data", "verify", "imagenet")[1])["imagenet"].startswith("imagenet 1 of 1 0.00 GB unverified 3")
+    assert lines(clipn("data", "verify", "imagenet")[1])["imagenet"].startswith("imagenet 1 of 1 0.01 MB unverified 3")
 
 
 @pytest.mark.parametrize("place", ["mirror/SUN.tar", "mirror/sun/SUN.tar"])

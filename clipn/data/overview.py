@@ -88,7 +88,7 @@ def _found(record: Dataset | CaptionSource, archives: Path, folder: Path) -> tup
     if any(_is_newer(archives / archive.file, written) for archive in record.archives):
         return "changed since it was verified", NOTHING, NOTHING
     rows = f"{_number(description.images)} of {_number(_expected(record))}"
-    return _weakest(description), rows, description.names
+    return _weakest(description), rows, "verified" if description.names == "verified" else "none published"
 
 
 def _remedy(record: Dataset | CaptionSource, archives: Path) -> str:
@@ -133,7 +133,9 @@ def _number(count: int | None) -> str:
 
 
 def _bytes(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size else NOTHING
+    if not size:
+        return NOTHING
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -37,6 +37,8 @@ DEMO_NOTE = (
     " The demo study runs on a small generated world with a small backbone trained on the spot: its numbers are "
     "real measurements, but not those of the paper."
 )
+MANY = 8
+"""Archives of one dataset that the page lists one by one."""
 COMMANDS = ("make install", "source .venv/bin/activate", "snakemake --cores 8 all --config study={study}")
 
 
@@ -147,10 +149,18 @@ def _sources(files: PageFiles, metrics: Sequence[Mapping[str, Any]]) -> Iterator
     used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
     for name in [*used, *(copy.source for copy in _captions(files))]:
         found = described[name]
-        if not found.archives:
-            yield html.Source(found.title, found.images, "", "", "in place")
-        for archive, digest in found.archives.items():
-            yield html.Source(found.title, found.images, archive, digest, found.proof[archive])
+        for archive, digest, proof in _archives(name, found):
+            yield html.Source(found.title, found.images, archive, digest, proof)
+
+
+def _archives(name: str, found: Description) -> list[tuple[str, str, str]]:
+    """Archive, sha256 and proof of every line about a dataset; one line for what is in place or in very many files."""
+    if not found.archives:
+        return [("", "", "in place")]
+    if len(found.archives) > MANY:
+        listed = f"{len(found.archives)} archives, see datasets/{name}/dataset.json"
+        return [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
+    return [(archive, digest, found.proof[archive]) for archive, digest in found.archives.items()]
 
 
 def _captions(files: PageFiles) -> Iterator[html.CaptionCopy]:

@@ -63,10 +63,10 @@ rule verify_dataset:
         f"{LOGS}/verify_dataset/{{dataset}}.tsv"
     wildcard_constraints:
         dataset="|".join(study.datasets),
-    threads: 1
+    threads: 2
     resources:
         mem_mb=400,
-        cpu_percent=cpu_percent(1),
+        cpu_percent=cpu_percent(2),
     params:
         record=lambda wildcards: record(wildcards.dataset),
         registry=place(REGISTRY),
