@@ -11,6 +11,9 @@ from clipn.errors import ClipnError
 data_app = typer.Typer(help="List, fetch, prove and add datasets and caption sources.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="datasets and caption sources; all if none is named")]
+VerifiedNames = Annotated[
+    list[str] | None, typer.Argument(help="datasets and caption sources; whatever is here if none is named")
+]
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 Archives = Annotated[Path, typer.Option(help="folder of the archives")]
 Verified = Annotated[Path, typer.Option(help="folder with one folder per dataset for what was found")]
@@ -55,25 +58,38 @@ def fetch(
     cleaning: Annotated[list[str] | None, typer.Option(help="cleaning list to fetch, too; repeat")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="archives at once")] = 4,
 ) -> None:
-    """Fetch archives and check size and checksums; run it again to go on after an interruption.
+    """Fetch archives, check size and checksums, and show the status; run it again to go on after an interruption.
 
     What may not be fetched by a program is taken from downloads/, where a person puts it.
     """
     from clipn.data.download import FetchJob, fetch_archives
-    from clipn.data.registry import load_registry
+    from clipn.data.download.notice import say
+    from clipn.data.overview import statuses
+    from clipn.data.registry import load_registry, named
 
+    if file is not None and len(names) > 1:
+        raise ClipnError(f"--file {file}: is of a single dataset; name one and not {', '.join(names)}")
     known = load_registry(registry)
-    chosen = [archive for name in names for archive in known.archives(name, cleaning or [])]
-    if file is not None:
-        chosen = [known.archive(names[0], file)]
-    different = {archive.file: archive for archive in chosen}.values()
-    jobs = [FetchJob(archive, registry.parent, archives / archive.file) for archive in different]
-    fetch_archives(jobs, parallel, mirror=mirror)
+    for key in cleaning or []:
+        named(dict.fromkeys(known.cleaning_names), key, "cleaning list")
+    chosen = {
+        archive.file: (name, archive)
+        for name in names
+        for archive in ([known.archive(name, file)] if file is not None else known.archives(name, cleaning or []))
+    }
+    jobs = [FetchJob(name, archive, registry.parent, archives / archive.file) for name, archive in chosen.values()]
+    try:
+        fetch_archives(jobs, parallel, mirror=mirror)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on where it was")
+        raise
+    if file is None:
+        typer.echo(statuses(known, names, archives, VERIFIED, registry.parent))
 
 
 @data_app.command()
 def verify(
-    names: Names = None,
+    names: VerifiedNames = None,
     registry: RegistryFile = REGISTRY,
     archives: Archives = DOWNLOADS,
     output: Verified = VERIFIED,
@@ -104,7 +120,9 @@ def verify(
 @data_app.command()
 def add(
     name: Annotated[str, typer.Argument(help="name of the new dataset")],
-    path: Annotated[Path, typer.Argument(help="folder, archive, or folder of WebDataset shards; used in place")],
+    path: Annotated[
+        Path, typer.Argument(help="folder, archive, or folder of WebDataset shards; a folder is used in place")
+    ],
     title: Annotated[str | None, typer.Option(help="name in tables and figures; else NAME")] = None,
     reader: Annotated[Reader | None, typer.Option(help="layout; else found out")] = None,
     file_list: Annotated[Path | None, typer.Option(help="text file, `path` or `path label` per line")] = None,
@@ -114,4 +132,5 @@ def add(
     from clipn.data.add import add_dataset
 
     record = add_dataset(registry, name, path, title or name, reader, file_list)
-    typer.echo(f"{name}: {record.images:,} images, reader {record.reader}; now: clipn data verify {name}")
+    first = f"clipn data fetch {name} && " if record.archives else ""
+    typer.echo(f"{name}: {record.images:,} images, reader {record.reader}; now: {first}clipn data verify {name}")

@@ -1,5 +1,6 @@
 """Cached features: whatever the frozen towers say once is never computed again."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,21 +45,22 @@ def cache_image_features(
     table = read_manifest(manifest)
     clip, architecture = load_backbone(backbone)
     transform = preprocess(architecture)
-    expected = iter(table["path"])
+    expected = zip(table["path"], table["sha256"], strict=True)
 
     def load(image: Image) -> Tensor:
         return transform(image.open())
 
     def checked() -> Iterator[Image]:
         for image in images:
-            if image.path != next(expected, None):
-                raise ClipnError(f"{manifest}: does not list {image.path} next; index the dataset again")
+            found = (image.path, hashlib.sha256(image.content).hexdigest())
+            if found != next(expected, None):
+                raise ClipnError(f"{manifest}: does not list this {image.path} next; verify the dataset again")
             yield image
 
     tensors = tracked(_ahead(load, checked()), len(table), f"features of {manifest.parent.name}", "images")
     features = _encode_images(clip.to(device), tensors, device)
     if len(features) != len(table):
-        raise ClipnError(f"{manifest}: lists {len(table)} images, found {len(features)}; index the dataset again")
+        raise ClipnError(f"{manifest}: lists {len(table)} images, found {len(features)}; verify the dataset again")
     header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
     write_safetensors(output, {"image": features}, header)
 

@@ -31,13 +31,14 @@ class StudyData:
         """What the registry says; None where the registry is generated."""
         return self._registry.record(name) if self._study.registry else None
 
-    def files(self, name: str) -> list[str]:
-        """File names of the archives to fetch, those of cleaning lists among them."""
+    def files(self, name: str, cleaning: bool = False) -> list[str]:
+        """File names of the archives to fetch; with `cleaning`, those of the switched-on lists, too."""
         record = self.record(name)
         if record is None:
             return list(ARCHIVES[name])
         packed = record.archives[1:] if self.unpacked(name) else record.archives
-        lists = [record.cleaning[key].archive for key in self.cleaning(name)] if isinstance(record, Dataset) else []
+        keys = self.cleaning(name) if cleaning else []
+        lists = [record.cleaning[key].archive for key in keys] if isinstance(record, Dataset) else []
         return [archive.file for archive in (*packed, *lists)]
 
     def archive(self, name: str, file: str) -> Archive:
@@ -49,14 +50,25 @@ class StudyData:
         record = self.record(name)
         return [key for key in self._study.cleaning if isinstance(record, Dataset) and key in record.cleaning]
 
+    def expectation(self, name: str) -> list[str] | None:
+        """What is proven of a record, and its switched-on cleaning lists; None where the registry is generated."""
+        record = self.record(name)
+        if record is None:
+            return None
+        lists = record.cleaning if isinstance(record, Dataset) else {}
+        return [record.expectation, *(lists[key].model_dump_json() for key in self.cleaning(name))]
+
     def unpacked(self, name: str) -> Path | None:
-        """Folder of the mirror that holds a dataset unpacked; None if it holds its archive, or nothing of it."""
+        """Folder of the mirror that holds a dataset unpacked; None if it holds its archives, or nothing of it."""
         record = self.record(name)
         if self._study.mirror is None or not isinstance(record, Dataset) or not record.archives:
             return None
-        mirror, file = Path(self._study.mirror), record.archives[0].file
-        packed = (mirror / file).exists() or (mirror / name / file).exists()
-        return mirror / name if (mirror / name).is_dir() and not packed else None
+        mirror, folder = Path(self._study.mirror), Path(self._study.mirror) / name
+        files = {archive.file for archive in self._registry.archives(name, self.cleaning(name))}
+        packed = any((place / record.archives[0].file).exists() for place in (mirror, folder))
+        if packed or not folder.is_dir():
+            return None
+        return folder if any(path.name not in files for path in folder.glob("[!.]*")) else None
 
     def in_place(self, name: str) -> list[Path]:
         """Folders and file lists outside the study that are read where they are."""

@@ -10,12 +10,18 @@ from clipn.data.archives import write_archive
 from clipn.data.registry import Archive, CaptionSource
 from clipn.data.shards import Sample
 from clipn.data.shards.seal import build_shards
+from tests.crawler import PIXEL
 
 SOURCE = CaptionSource(title="T", reader="cc3m", captions=Archive(file="c.tsv"), images=[Archive(file="i.tar")])
 SAMPLES = 10
 SHARD_OF = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
 """Shard of every sample, of three."""
 Row = tuple[str, str, str]
+
+
+def picture(name: str) -> bytes:
+    """An image of one pixel that is like no other."""
+    return PIXEL + name.encode()
 
 
 class Built(NamedTuple):
@@ -57,7 +63,7 @@ def build(
 ) -> Built:
     """Shards of `rows`, of which those in `images` (default: all) have an image."""
     held = sorted({image for _, image, _ in rows} if images is None else images, reverse=True)
-    write_archive(folder / "i.tar", [(name, f"image {name}".encode()) for name in held])
+    write_archive(folder / "i.tar", [(name, picture(name)) for name in held])
     return seal(folder, write_captions(folder / "captions.parquet", rows), dict.fromkeys(sources, SOURCE), shards)
 
 

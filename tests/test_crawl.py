@@ -18,6 +18,7 @@ from clipn.data.crawl import process as crawl_process
 from clipn.data.shards import read_samples
 from clipn.data.shards.seal import build_shards
 from tests.crawl_work import CAME, FIRST_ROW, SOURCE, URLS, Work, work_in, write_captions
+from tests.crawler import picture
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_images_that_came_are_found_by_their_rows(work: Work) -> None:
     work.crawl()
-    assert work.images() == {number: URLS[number].encode() for number in CAME}
+    assert work.images() == {number: picture(URLS[number]) for number in CAME}
 
 
 def test_the_report(work: Work) -> None:
@@ -257,6 +258,6 @@ def test_two_crawls_of_the_same_images_are_sealed_alike(tmp_path: Path, monkeypa
 def test_a_crawl_is_sealed_with_the_captions_of_its_rows(work: Work) -> None:
     work.crawl()
     samples = list(read_samples([sealed(work) / "0.tar", sealed(work) / "1.tar"]))
-    assert [(sample.image.content.decode(), sample.caption) for sample in samples] == [
-        (URLS[number], f"caption {FIRST_ROW + number}") for number in CAME
+    assert [(sample.image.content, sample.caption) for sample in samples] == [
+        (picture(URLS[number]), f"caption {FIRST_ROW + number}") for number in CAME
     ]

@@ -111,7 +111,43 @@ def test_a_fetched_archive_is_not_fetched_again(sun_and_places: Any) -> None:
     clipn = sun_and_places
     clipn("data", "fetch", "sun")
     Path("origin/SUN.tar").unlink()
-    assert clipn("data", "fetch", "sun") == (0, "", "")
+    status, out, said = clipn("data", "fetch", "sun")
+    assert (status, said) == (0, "")
+    assert lines(out)["sun"] == "sun 1 of 1 0.01 MB not verified yet - -"
+
+
+def test_fetch_shows_what_was_asked_for_but_nothing_of_a_single_file(sun_and_places: Any) -> None:
+    clipn = sun_and_places
+    status, out, _ = clipn("data", "fetch", "sun")
+    assert status == 0
+    assert out == clipn("data", "status", "sun")[1]
+    assert clipn("data", "fetch", "places", "--file", "Places.tar") == (0, "", "")
+    assert Path("downloads/Places.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["sun", "places", "--file", "SUN.tar"],
+            "--file SUN.tar: is of a single dataset; name one and not sun, places",
+        ),
+        (["sun", "--cleaning", "nicno"], "registry: no cleaning list 'nicno'; it has none"),
+        (["sun", "--mirror", "nowhere"], "nowhere: no such folder; correct the mirror or leave it out"),
+    ],
+)
+def test_what_cannot_be_fetched_as_asked(sun_and_places: Any, arguments: list[str], complaint: str) -> None:
+    assert sun_and_places("data", "fetch", *arguments) == (1, "", f"error: {complaint}")
+    assert not Path("downloads").exists()
+
+
+def test_an_interrupted_fetch_says_that_it_goes_on(sun_and_places: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clipn.data.download.fetch_archives", interrupt)
+    said = "interrupted; the same command goes on where it was"
+    assert sun_and_places("data", "fetch", "sun") == (130, "", said)
 
 
 def test_an_archive_that_changed_is_said_to_have(sun_and_places: Any) -> None:
@@ -162,12 +198,13 @@ def test_by_hand_is_told_which_file_to_put_where(clipn: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["mirror/SUN.tar", "mirror/sun/SUN.tar"])
-def test_an_archive_of_a_mirror_is_used_where_it_is(sun_and_places: Any, place: str) -> None:
+@pytest.mark.parametrize("archives", ["downloads", "here/sun"])
+def test_an_archive_of_a_mirror_is_used_where_it_is(sun_and_places: Any, place: str, archives: str) -> None:
     clipn = sun_and_places
     Path(place).parent.mkdir(parents=True)
     Path("origin/SUN.tar").rename(place)
-    assert clipn("data", "fetch", "sun", "--archives", "here/sun", "--mirror", "mirror")[0] == 0
-    assert Path("here/sun/SUN.tar").readlink() == Path(place).absolute()
+    assert clipn("data", "fetch", "sun", "--archives", archives, "--mirror", "mirror")[0] == 0
+    assert Path(archives, "SUN.tar").readlink() == Path(place).absolute()
 
 
 def test_an_unpacked_copy_is_proven_by_its_names(sun_and_places: Any) -> None:
@@ -212,7 +249,9 @@ def test_the_layout_of_a_folder_is_found_out(clipn: Any, layout: str) -> None:
 
 def test_an_archive_of_ones_own_is_recorded_with_its_checksum(clipn: Any) -> None:
     write_tar(Path("mine.tar"), images("mine"))
-    assert clipn("data", "add", "mine", "mine.tar", "--registry", "r.yaml")[0] == 0
+    status, out, _ = clipn("data", "add", "mine", "mine.tar", "--registry", "r.yaml")
+    said = "mine: 3 images, reader flat; now: clipn data fetch mine && clipn data verify mine\n"
+    assert (status, out) == (0, said)
     (archive,) = yaml.safe_load(Path("r.yaml").read_text())["datasets"]["mine"]["archives"]
     assert archive["sha256"] == hashlib.sha256(Path("mine.tar").read_bytes()).hexdigest()
     assert clipn("data", "fetch", "mine", "--registry", "r.yaml")[0] == 0

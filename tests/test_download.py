@@ -112,11 +112,13 @@ def test_a_server_that_says_no_is_not_asked_again(
     assert pauses == []
 
 
-def test_no_server(tmp_path: Path, pauses: list[float]) -> None:
+def test_no_server(pauses: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Server() as closed:
         address = closed.at("/a")
     assert f"{address}: no answer (Connection refused)" in refusal(archive(address), OUTPUT)
     assert pauses == [1, 2, 4, 8]
+    said = [f"{address}: no answer (Connection refused); again in {seconds:.0f} s" for seconds in pauses]
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_a_failed_fetch_leaves_the_older_file_alone(server: Server, tmp_path: Path, pauses: list[float]) -> None:

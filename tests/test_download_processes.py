@@ -120,7 +120,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def fetch():
     from clipn.data.download import FetchJob, fetch_archives
     record = Archive.model_validate_json(sys.argv[1])
-    fetch_archives([FetchJob(record, Path(), Path(sys.argv[2]).with_name(name)) for name in "abc"], 2)
+    fetch_archives([FetchJob("sun", record, Path(), Path(sys.argv[2]).with_name(name)) for name in "abc"], 2)
 """
 
 

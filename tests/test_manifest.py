@@ -42,7 +42,7 @@ def test_rows_are_in_the_order_of_the_images() -> None:
     [
         ({}, [], "demo: no image found"),
         ({}, ["a.jpg", "a.jpg"], "demo: a.jpg occurs 2 times"),
-        ({"images": 3}, ["a.jpg"], "demo: 1 images found, 3 expected"),
+        ({"images": 3}, ["a.jpg"], "demo: 1 image found, 3 expected"),
         ({"names_sha256": "0" * 64}, ["a.jpg"], "not to `names_sha256`"),
     ],
 )
@@ -57,8 +57,11 @@ def test_images_that_do_not_fit_the_record_are_refused(
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [
-        ([4], r"demo: 1 images are truncated, too large or no images: 4\.jpg; fetch"),
-        ([1, 3, 5], r"demo: 3 images are .*: 1\.jpg, 3\.jpg, 5\.jpg; fetch"),
+        (
+            [4],
+            r"demo: 1 image is truncated, too large or no image: 4\.jpg; fetch .*, or exclude it with",
+        ),
+        ([1, 3, 5], r"demo: 3 images are .*: 1\.jpg, 3\.jpg, 5\.jpg; fetch .*, or exclude them with"),
         (range(2, 9), r"demo: 7 images are .*: 2\.jpg, 3\.jpg, 4\.jpg and 4 more; fetch"),
     ],
 )
@@ -66,6 +69,19 @@ def test_all_images_that_do_not_decode_are_counted(broken: list[int], complaint:
     images = [Image(f"{number}.jpg", -1, jpeg()[: 99 if number in broken else None]) for number in range(10)]
     with pytest.raises(ClipnError, match=complaint):
         index_images("demo", dataset("x.tar", images=3), images)
+
+
+@pytest.mark.parametrize(
+    ("count", "complaint"),
+    [
+        (1, r"mine: 1 image is truncated, .* no image: 0\.jpg; repair or remove it$"),
+        (2, r"mine: 2 images are truncated, .* no images: 0\.jpg, 1\.jpg; repair or remove them$"),
+    ],
+)
+def test_broken_images_of_a_folder_are_repaired_or_removed(count: int, complaint: str) -> None:
+    broken = [Image(f"{number}.jpg", -1, jpeg()[:99]) for number in range(count)]
+    with pytest.raises(ClipnError, match=complaint):
+        index_images("mine", dataset(folder="mine"), broken)
 
 
 def test_names_hash_is_of_sorted_lines() -> None:

@@ -22,7 +22,7 @@ from clipn.data.shards import (
 )
 from clipn.errors import ClipnError
 from clipn.tokens import tokenize
-from tests.sealing import SAMPLES, SHARD_OF, build, caption_rows, contents
+from tests.sealing import SAMPLES, SHARD_OF, build, caption_rows, contents, picture
 
 
 def read_all(shards: Sequence[Path], index: Path) -> None:
@@ -36,7 +36,7 @@ every_reader = pytest.mark.parametrize("read", [read_all, index_shards])
 def test_samples_come_back_in_order(tmp_path: Path) -> None:
     paths, _, _ = build(tmp_path, caption_rows())
     assert contents(list(read_samples(paths))) == [
-        (f"{row:09d}", f"image {row}.jpg".encode(), f"caption {row} é") for row in range(SAMPLES)
+        (f"{row:09d}", picture(f"{row}.jpg"), f"caption {row} é") for row in range(SAMPLES)
     ]
 
 
@@ -85,7 +85,7 @@ def test_index(tmp_path: Path) -> None:
         (f"{row:09d}", f"caption {row} é", f"{SHARD_OF[row]}.tar") for row in range(SAMPLES)
     ]
     for row, (shard, offset, size) in enumerate(zip(table["shard"], table["offset"], table["size"], strict=True)):
-        assert (tmp_path / shard).read_bytes()[offset : offset + size] == f"image {row}.jpg".encode()
+        assert (tmp_path / shard).read_bytes()[offset : offset + size] == picture(f"{row}.jpg")
     assert [list(ids) for ids in table["tokens"]] == tokenize(table["caption"].tolist()).to_pylist()
     assert count_samples(index) == SAMPLES
     assert read_captions_of(index) == [f"caption {row} é" for row in range(SAMPLES)]
@@ -169,7 +169,7 @@ def test_images_by_row_in_any_order(tmp_path: Path) -> None:
     assert len(images) == SAMPLES
     for row in (7, 0, 9, 3, 3, 2):
         image = images[row]
-        assert (image.content, image.label) == (f"image {row}.jpg".encode(), -1)
+        assert (image.content, image.label) == (picture(f"{row}.jpg"), -1)
         assert image.path == f"{SHARD_OF[row]}.tar#{row}"
     with pytest.raises(IndexError):
         images[SAMPLES]
@@ -179,14 +179,14 @@ def test_more_shards_than_are_held_open(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(open_files, "HELD_OPEN", 1)
     shards, index, _ = build(tmp_path, caption_rows())
     images = ShardImages(index, shards)
-    assert [images[row].content for row in (4, 0, 9, 4)] == [f"image {row}.jpg".encode() for row in (4, 0, 9, 4)]
+    assert [images[row].content for row in (4, 0, 9, 4)] == [picture(f"{row}.jpg") for row in (4, 0, 9, 4)]
 
 
 def test_shards_may_lie_elsewhere_than_when_indexed(tmp_path: Path) -> None:
     shards, index, _ = build(tmp_path, caption_rows())
     (tmp_path / "moved").mkdir()
     moved = [shard.rename(tmp_path / "moved" / shard.name) for shard in shards]
-    assert ShardImages(index, moved)[9].content == b"image 9.jpg"
+    assert ShardImages(index, moved)[9].content == picture("9.jpg")
 
 
 @pytest.mark.parametrize("read_from", [False, True], ids=["fresh", "read from"])
@@ -194,8 +194,8 @@ def test_images_go_to_other_processes(tmp_path: Path, read_from: bool) -> None:
     shards, index, _ = build(tmp_path, caption_rows())
     images = ShardImages(index, shards)
     if read_from:
-        assert images[4].content == b"image 4.jpg"
-    assert pickle.loads(pickle.dumps(images))[4].content == b"image 4.jpg"
+        assert images[4].content == picture("4.jpg")
+    assert pickle.loads(pickle.dumps(images))[4].content == picture("4.jpg")
 
 
 def test_a_shard_that_was_not_given_or_is_gone(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_shard_that_was_not_given_or_is_gone(tmp_path: Path) -> None:
         ShardImages(index, [shards[0], shards[2]])
     images = ShardImages(index, shards)
     shards[1].unlink()
-    assert images[0].content == b"image 0.jpg"
+    assert images[0].content == picture("0.jpg")
     with pytest.raises(ClipnError, match=r"1\.tar: no such file"):
         images[3]
     with pytest.raises(ClipnError, match=r"nowhere\.parquet: no such file"):
@@ -216,6 +216,6 @@ def test_a_shard_cut_short_after_it_was_indexed(tmp_path: Path) -> None:
     last = pd.read_parquet(index).iloc[5]
     shards[1].write_bytes(shards[1].read_bytes()[: last["offset"] + last["size"] - 1])
     images = ShardImages(index, shards)
-    assert images[4].content == b"image 4.jpg"
+    assert images[4].content == picture("4.jpg")
     with pytest.raises(ClipnError, match=r"1\.tar: ends before sample 5; build the shards again"):
         images[5]

@@ -9,16 +9,23 @@ import pytest
 
 from clipn.data.archives import read_members, write_archive
 from clipn.data.description import Description, read_description
+from clipn.data.download.receipts import write_receipt
 from clipn.data.manifest import names_hash, read_manifest
-from clipn.data.proof import Proof, prove, prove_copy
+from clipn.data.proof import Proof, State, prove, prove_copy
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
 from clipn.data.verify import verify_captions, verify_dataset, verify_record
 from clipn.errors import ClipnError
 from tests.tiny_dataset import dataset, jpeg, write_files, zipped
 
 NAMES = names_hash(["1.jpg", "2.jpg"])
+ABC = hashlib.sha256(b"abc").hexdigest()
 IMAGES = {"SUN/images/1.jpg": jpeg(1), "SUN/images/2.jpg": jpeg(2)}
 CLEANING = "index,image_location,decision\n0,SUN/2.jpg,o\n"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
@@ -65,8 +72,11 @@ def test_without_a_checksum_the_archive_is_unverified(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("published", "complaint"),
     [
-        ({"sha256": "0" * 64}, rf"a\.bin: sha256 is {hashlib.sha256(b'abc').hexdigest()}, expected 0{{64}}; delete"),
-        ({"md5": "0" * 32}, r"a\.bin: md5 is 900150983cd24fb0d6963f7d28e17f72, expected 0{32}; delete"),
+        (
+            {"sha256": "0" * 64},
+            rf"a\.bin: wrong checksum: sha256 is {ABC}, expected 0{{64}}; delete",
+        ),
+        ({"md5": "0" * 32}, r"a\.bin: wrong checksum: md5 is 900150983cd24fb0d6963f7d28e17f72, expected 0{32}; delete"),
         ({"bytes": 4}, r"a\.bin: has 3 bytes, expected 4; delete it and fetch it again"),
     ],
 )
@@ -84,8 +94,27 @@ def test_the_hash_of_a_large_file_is_of_all_its_blocks(tmp_path: Path) -> None:
     assert prove(Archive(file="a.bin", sha256=sha256), tmp_path / "a.bin") == Proof("verified", sha256)
 
 
+def test_without_a_published_checksum_a_file_must_match_its_first_download(tmp_path: Path) -> None:
+    archive, path = Archive(file="a.bin"), tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    write_receipt(archive, tmp_path / "downloads", 3, digest(path), "http://127.0.0.1/a.bin")
+    assert prove(archive, path) == Proof("unverified", digest(path))
+    path.write_bytes(b"abd")
+    with pytest.raises(ClipnError, match=r"differs from the first download .*; or delete it and fetch it again$"):
+        prove(archive, path)
+
+
+def test_a_failed_look_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    record = sun(tmp_path)
+    verified(tmp_path, record)
+    (tmp_path / "SUN.tar.gz").write_bytes(b"no tar")
+    with pytest.raises(ClipnError, match="wrong checksum"):
+        verified(tmp_path, record)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_missing_archives_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"SUN\.tar\.gz: no such file"):
+    with pytest.raises(ClipnError, match=r"SUN\.tar\.gz: no such file; run `clipn data fetch sun`$"):
         verified(tmp_path, dataset("SUN.tar.gz"))
     assert not (tmp_path / "out").exists()
 
@@ -93,14 +122,16 @@ def test_missing_archives_are_refused(tmp_path: Path) -> None:
 def test_a_wrong_archive_explains_any_other_complaint_and_nothing_is_written(tmp_path: Path) -> None:
     record = sun(tmp_path)
     write_archive(tmp_path / "SUN.tar.gz", [("SUN/images/1.jpg", b"no image")])
-    with pytest.raises(ClipnError, match=r"SUN\.tar\.gz: sha256 is .*, expected .*; delete it and fetch it again"):
+    with pytest.raises(
+        ClipnError, match=r"SUN\.tar\.gz: wrong checksum: .*, expected .*; delete it and fetch it again"
+    ):
         verified(tmp_path, record)
     assert not (tmp_path / "out").exists()
 
 
 def test_broken_images_of_the_right_archive_are_named_and_nothing_is_written(tmp_path: Path) -> None:
     write_archive(tmp_path / "SUN.tar.gz", [("SUN/images/1.jpg", b"no image")])
-    with pytest.raises(ClipnError, match=r"sun: 1 images are truncated, too large or no images: 1\.jpg"):
+    with pytest.raises(ClipnError, match=r"sun: 1 image is truncated, too large or no image: 1\.jpg"):
         verified(tmp_path, dataset("SUN.tar.gz"))
     assert not (tmp_path / "out").exists()
 
@@ -147,6 +178,13 @@ def test_a_copy_with_the_published_checksum_is_verified(tmp_path: Path) -> None:
     assert proof == Proof("verified", str(record.archives[0].sha256))
 
 
+@pytest.mark.parametrize(("names", "state"), [(True, "by names"), (False, "unverified")])
+def test_a_copy_with_another_checksum_is_known_by_its_names_at_most(tmp_path: Path, names: bool, state: State) -> None:
+    (tmp_path / "a.bin").write_bytes(b"abc")
+    archive = Archive(file="a.bin", sha256="0" * 64)
+    assert prove_copy(archive, tmp_path / "a.bin", names=names) == Proof(state, digest(tmp_path / "a.bin"))
+
+
 def test_a_folder_in_place_has_no_archive(tmp_path: Path) -> None:
     write_files(tmp_path / "mine", {"b/1.jpg": jpeg(1), "a/2.jpg": jpeg(2)})
     description = verified(tmp_path, dataset(folder="mine", reader="folders", images=2))
@@ -174,14 +212,14 @@ def test_cleaning_lists_are_off_unless_they_are_named(tmp_path: Path) -> None:
     record = cleaned(tmp_path)
     (tmp_path / "sun.csv").unlink()
     assert list(verified(tmp_path, record).archives) == ["SUN.tar.gz"]
-    with pytest.raises(ClipnError, match=r"sun\.csv: no such file"):
+    with pytest.raises(ClipnError, match=r"sun\.csv: no such file; run `clipn data fetch sun --cleaning ninco`$"):
         verified(tmp_path, record, None, "ninco")
     with pytest.raises(ClipnError, match="no cleaning list of sun 'other'; it has ninco"):
         verified(tmp_path, record, None, "other")
 
 
 def test_other_cleaning_lists_than_the_published_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"sun\.csv: sha256 is"):
+    with pytest.raises(ClipnError, match=r"sun\.csv: wrong checksum: sha256 is"):
         verified(tmp_path, cleaned(tmp_path, sha256="0" * 64), None, "ninco")
 
 
@@ -217,9 +255,17 @@ def test_captions_are_counted_and_their_archives_proven(tmp_path: Path) -> None:
 
 
 def test_another_number_of_captions_is_refused(tmp_path: Path) -> None:
+    verify_captions("cc", captioned(tmp_path, rows=2), tmp_path, tmp_path, tmp_path / "out")
     with pytest.raises(ClipnError, match="cc: holds 2 captions, expected 3; fetch it again"):
         verify_captions("cc", captioned(tmp_path, rows=3), tmp_path, tmp_path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_missing_captions_are_refused(tmp_path: Path) -> None:
+    record = captioned(tmp_path)
+    (tmp_path / "c.tsv").unlink()
+    with pytest.raises(ClipnError, match=r"c\.tsv: no such file; run `clipn data fetch cc`$"):
+        verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
 
 
 def test_a_name_leads_to_its_record(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from clipn.data.archives import member_names
+from clipn.data.archives.tars import is_tar
+from clipn.data.archives.zips import is_zip
 from clipn.data.location import locate
 from clipn.data.manifest import names_hash
 from clipn.data.readers import read_images
@@ -44,11 +46,17 @@ def add_dataset(
         raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
     if not path.exists():
         raise ClipnError(f"{path}: no such file or folder; check the path")
+    if path.is_file() and not (is_tar(path) or is_zip(path)):
+        raise ClipnError(f"{path}: is neither a folder nor a tar or zip archive; name one, or the folder it lies in")
+    if file_list is not None and reader not in (None, "list"):
+        raise ClipnError(f"--reader {reader}: does not go with --file-list, whose reader is `list`; leave one out")
+    if reader == "list" and file_list is None:
+        raise ClipnError("--reader list: needs --file-list; name the text file")
     where = {"folder": _from(registry, path)} if path.is_dir() else {"archives": [_archive(registry, path)]}
     record = {"title": title, "reader": "list" if file_list else reader or _layout(path), **where}
     if file_list:
         record["file_list"] = _from(registry, file_list)
-    counted = record | _counted(name, record, path, registry)
+    counted = record | _counted(name, record, path, registry, known)
     _insert(registry, name, counted)
     return Dataset.model_validate(counted)
 
@@ -77,12 +85,13 @@ def _layout(path: Path) -> Reader:
     if any(name.endswith(".cls") for name in names):
         return "webdataset"
     folders = {PurePosixPath(name).parent for name in names if is_image(name)}
-    return "folders" if len(folders) > 1 else "flat"
+    return "folders" if len(folders) > 1 and PurePosixPath() not in folders else "flat"
 
 
-def _counted(name: str, record: dict[str, Any], path: Path, registry: Path) -> dict[str, Any]:
+def _counted(name: str, record: dict[str, Any], path: Path, registry: Path, known: Registry) -> dict[str, Any]:
     try:
-        dataset = Registry.model_validate({"datasets": {name: record}}).datasets[name]
+        datasets = known.datasets | {name: record}
+        dataset = Registry.model_validate({"datasets": datasets, "captions": known.captions}).datasets[name]
     except ValidationError as error:
         raise ClipnError(f"{name}: {first_complaint(error)}") from error
     names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
@@ -96,9 +105,9 @@ def _insert(registry: Path, name: str, record: dict[str, Any]) -> None:
     yaml.preserve_quotes = True
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(registry.read_text(encoding="utf-8") if registry.exists() else FIRST_LINE + "datasets: {}\n")
-    datasets = content.setdefault("datasets", {})
-    datasets[name] = record
+    content = yaml.load(registry.read_text(encoding="utf-8") if registry.exists() else FIRST_LINE + "datasets:\n") or {}
+    content["datasets"] = content.get("datasets") or {}
+    content["datasets"][name] = record
     text = StringIO()
     yaml.dump(content, text)
     write_text(registry, text.getvalue())

@@ -44,6 +44,8 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
     `datasets/OOD_Places_MOS/b_badlands/00000792.jpg` stands for the image whose path is its file name, its last folder
     and file name, or these two joined by `_`.
 
+    An image that several locations stand for is clean if each says so.
+
     Raises:
         ClipnError: images that were looked at are not in the manifest.
     """
@@ -56,7 +58,9 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
             f"{name}: {missing[0]} is not in the dataset ({len(missing)} of {len(clean)} images of this cleaning list "
             "are not); name a list that was made for it"
         )
-    looked_at = {path: clean[location] for location, path in found.items()}
+    looked_at: dict[str | None, bool] = {}
+    for location, path in found.items():
+        looked_at[path] = looked_at.get(path, True) and clean[location]
     return manifest.append_column(CLEAN + name, pa.array(map(looked_at.get, paths), pa.bool_()))
 
 

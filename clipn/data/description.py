@@ -10,6 +10,9 @@ from clipn.data.registry import Record, first_complaint
 from clipn.errors import ClipnError
 from clipn.files import read_json
 
+RESULTS = ("manifest.parquet", "dataset.json")
+"""What verifying a dataset writes, the description last; of a caption source, only that."""
+
 
 class Description(Record):
     """A dataset or caption source as it was found.

@@ -42,7 +42,7 @@ def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Tabl
             those of the record.
     """
     rows = list(in_threads(_row, images))
-    _require_decoded(name, [row["path"] for row in rows if row["width"] is None])
+    _require_decoded(name, record, [row["path"] for row in rows if row["width"] is None])
     _check_names(name, record, [row["path"] for row in rows])
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -89,12 +89,15 @@ def _row(image: Image) -> dict[str, Any]:
     return {"path": image.path, "label": image.label, "sha256": digest, "width": width, "height": height}
 
 
-def _require_decoded(name: str, broken: list[str]) -> None:
+def _require_decoded(name: str, record: Dataset, broken: list[str]) -> None:
     if broken:
+        one = len(broken) == 1
+        number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
         others = f" and {len(broken) - NAMED_BROKEN} more" if len(broken) > NAMED_BROKEN else ""
+        archived = f"fetch the archive again, or exclude {them} with `select`"
+        remedy = f"repair or remove {them}" if record.folder is not None else archived
         raise ClipnError(
-            f"{name}: {len(broken)} images are truncated, too large or no images: "
-            f"{', '.join(broken[:NAMED_BROKEN])}{others}; fetch the archive again, or exclude them with `select`"
+            f"{name}: {number} truncated, too large or no {kind}: {', '.join(broken[:NAMED_BROKEN])}{others}; {remedy}"
         )
 
 
@@ -106,7 +109,7 @@ def _check_names(name: str, record: Dataset, paths: list[str]) -> None:
         raise ClipnError(f"{name}: {path} occurs {times} times; exclude all but one with `select` in the registry")
     if record.images is not None and len(paths) != record.images:
         raise ClipnError(
-            f"{name}: {len(paths)} images found, {record.images} expected; "
+            f"{name}: {len(paths)} image{'s' if len(paths) > 1 else ''} found, {record.images} expected; "
             "check `select`, or correct `images` in the registry"
         )
     if record.names_sha256 is not None and (found := names_hash(paths)) != record.names_sha256:

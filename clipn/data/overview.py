@@ -1,9 +1,12 @@
 """Tables for people: what the registry holds, and what of it is here and proven."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -11,8 +14,12 @@ from rich.table import Table
 from clipn.data.description import Description, read_description
 from clipn.data.download.part import part_of
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
+from clipn.data.seen import SEEN, recall
 
-WIDTH = 120
+WIDTH = 200
+"""Columns where there is no terminal, so that a record is one line."""
+SHOWN = 10
+"""Archives of a record that are written out."""
 NOTHING = "-"
 
 
@@ -22,10 +29,21 @@ def listing(registry: Registry) -> str:
         (name, record.title, _number(_expected(record)), record.reader, _way(record), _provable(record), _terms(record))
         for name, record in registry.records.items()
     )
-    return _table(("name", "title", "rows", "reader", "comes by", "checksum", "terms"), rows)
+    return _table(("name", "title", "number", "reader", "comes by", "checksum", "terms"), rows)
 
 
-def statuses(registry: Registry, names: Sequence[str] | None, archives: Path, verified: Path, base: Path) -> str:
+def details(registry: Registry, names: Sequence[str]) -> str:
+    """All that the registry says of some records, in its own form; of very many archives, the first and the last.
+
+    Raises:
+        ClipnError: there is no record of a name.
+    """
+    return "\n\n".join(_written(name, registry.record(name)) for name in names)
+
+
+def statuses(
+    registry: Registry, names: Sequence[str] | None, archives: Path, verified: Path, base: Path, seen: Path = SEEN
+) -> str:
     """What is here of every record, and what `clipn data verify` found; no archive is read.
 
     Args:
@@ -34,21 +52,42 @@ def statuses(registry: Registry, names: Sequence[str] | None, archives: Path, ve
         archives: folder of the archives.
         verified: folder with one folder per dataset, as `clipn data verify` writes it.
         base: folder that the records' own folders start from.
+        seen: folder of what the verifications saw.
 
     Raises:
         ClipnError: there is no record of a name.
     """
     records = {name: registry.record(name) for name in names or registry.records}
     rows = (
-        (name, _here(record, archives, base), _size(record, archives), *_found(record, archives, verified / name))
+        (
+            name,
+            _here(record, archives, base),
+            _size(record, archives),
+            *_found(record, archives, base, verified / name, seen),
+        )
         for name, record in records.items()
     )
-    return _table(("name", "archives", "size", "proof", "rows", "file list"), rows)
+    return _table(("name", "archives", "size", "proof", "number", "file list"), rows)
 
 
 def present(registry: Registry, archives: Path, base: Path) -> list[str]:
     """Names of the records of which all archives, or the folder, are here."""
     return [name for name, record in registry.records.items() if _is_here(record, archives, base)]
+
+
+def _written(name: str, record: Dataset | CaptionSource) -> str:
+    """The record as YAML, every value in one line."""
+    known = record.model_dump(mode="json", exclude_defaults=True)
+    for key in known.keys() & {"archives", "images"}:
+        known[key] = _shortened(known[key])
+    text: str = yaml.safe_dump({name: known}, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text.rstrip()
+
+
+def _shortened(value: Any) -> Any:
+    if not isinstance(value, list) or len(value) <= SHOWN:
+        return value
+    return [value[0], f"{len(value) - 2} more", value[-1]]
 
 
 def _is_here(record: Dataset | CaptionSource, archives: Path, base: Path) -> bool:
@@ -79,16 +118,18 @@ def _size(record: Dataset | CaptionSource, archives: Path) -> str:
     return _bytes(sum(file.stat().st_size for file in files if file.is_file()))
 
 
-def _found(record: Dataset | CaptionSource, archives: Path, folder: Path) -> tuple[str, str, str]:
-    """Proof, rows and file list of what was verified; what to do first where nothing was."""
-    written = folder / "dataset.json"
-    if not written.is_file():
+def _found(
+    record: Dataset | CaptionSource, archives: Path, base: Path, folder: Path, seen: Path
+) -> tuple[str, str, str]:
+    """Proof, number and file list of what was verified; what to do first where nothing was."""
+    written, memory = folder / "dataset.json", recall(folder, seen)
+    if not written.is_file() or memory is None:
         return _remedy(record, archives), NOTHING, NOTHING
-    description = read_description(written)
-    if any(_is_newer(archives / archive.file, written) for archive in record.archives):
+    if not memory.is_here(record, archives, base, folder):
         return "changed since it was verified", NOTHING, NOTHING
-    rows = f"{_number(description.images)} of {_number(_expected(record))}"
-    return _weakest(description), rows, "verified" if description.names == "verified" else "none published"
+    description = read_description(written)
+    number = f"{_number(description.images)} of {_number(_expected(record))}"
+    return _weakest(description), number, "verified" if description.names == "verified" else "none published"
 
 
 def _remedy(record: Dataset | CaptionSource, archives: Path) -> str:
@@ -96,10 +137,6 @@ def _remedy(record: Dataset | CaptionSource, archives: Path) -> str:
     if not missing:
         return "not verified yet"
     return "to be fetched" if missing[0].addresses else f"by hand: {missing[0].file}"
-
-
-def _is_newer(archive: Path, written: Path) -> bool:
-    return archive.is_file() and archive.stat().st_mtime_ns > written.stat().st_mtime_ns
 
 
 def _weakest(description: Description) -> str:
@@ -143,5 +180,6 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     for row in rows:
         table.add_row(*row)
     text = StringIO()
-    Console(file=text, width=WIDTH).print(table)
+    width = Console().width if sys.stdout.isatty() else WIDTH
+    Console(file=text, width=width, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -1,17 +1,20 @@
 """Whether an archive is the one that was published."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clipn.data.download.blocks import prove_file
+from clipn.data.download.inspection import Inspection
+from clipn.data.download.receipts import receipt
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 from clipn.files import require
 
 State = Literal["verified", "by names", "unverified"]
 """Its checksum is a published one; it came by another road, but its images have the published names; neither."""
-BLOCK = 1 << 20
+DOWNLOADS = Path("downloads")
+"""Where receipts are kept, relative to the working directory."""
 
 
 @dataclass(frozen=True)
@@ -22,22 +25,23 @@ class Proof:
     sha256: str
 
 
-def prove(archive: Archive, path: Path) -> Proof:
-    """Compare a file with its record: size, and sha256 or, where only that is published, md5.
+def prove(archive: Archive, path: Path, downloads: Path = DOWNLOADS) -> Proof:
+    """Compare a file with its record; without a published checksum, with the receipt of its first download.
+
+    Args:
+        archive: the record.
+        path: the file.
+        downloads: folder of the receipts.
 
     Raises:
-        ClipnError: the file is missing, or is not the published one.
+        ClipnError: the file is missing, is not the published one, or differs from the first download.
     """
-    size = require(path).stat().st_size
-    if archive.bytes is not None and size != archive.bytes:
-        raise ClipnError(f"{path}: has {size:,} bytes, expected {archive.bytes:,}; delete it and fetch it again")
-    published, digests = _published(archive), _digests(path, {"sha256", *_published(archive)})
-    for algorithm, digest in published.items():
-        if digests[algorithm] != digest:
-            raise ClipnError(
-                f"{path}: {algorithm} is {digests[algorithm]}, expected {digest}; delete it and fetch it again"
-            )
-    return Proof("verified" if published else "unverified", digests["sha256"])
+    inspection = Inspection(archive, receipt(archive, downloads))
+    complaint = inspection.size_complaint(require(path).stat().st_size) or _complaint(path, inspection)
+    if complaint:
+        choice = "or " if inspection.first else ""
+        raise ClipnError(f"{path}: {complaint}; {choice}delete it and fetch it again")
+    return Proof("verified" if archive.has_checksum else "unverified", inspection.sha256)
 
 
 def prove_copy(archive: Archive, path: Path, *, names: bool) -> Proof:
@@ -48,24 +52,14 @@ def prove_copy(archive: Archive, path: Path, *, names: bool) -> Proof:
         path: the copy.
         names: whether number and names of its images are the published ones.
     """
-    digests = _digests(path, {"sha256", *_published(archive)}) if path.is_file() else {}
-    if digests and _published(archive).items() & digests.items():
-        return Proof("verified", digests["sha256"])
-    return Proof("by names" if names else "unverified", digests.get("sha256", ""))
+    state: State = "by names" if names else "unverified"
+    if not path.is_file():
+        return Proof(state, "")
+    inspection = Inspection(archive)
+    is_other = _complaint(path, inspection) is not None
+    return Proof("verified" if archive.has_checksum and not is_other else state, inspection.sha256)
 
 
-def _published(archive: Archive) -> dict[str, str]:
-    """The strongest published checksum by its algorithm."""
-    known = {"sha256": archive.sha256, "md5": archive.md5}
-    return dict([(algorithm, digest) for algorithm, digest in known.items() if digest][:1])
-
-
-def _digests(path: Path, algorithms: set[str]) -> dict[str, str]:
-    """Hex digests by algorithm, in one pass."""
-    hashes = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms}
-    buffer = bytearray(BLOCK)
-    with path.open("rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            for digest in hashes.values():
-                digest.update(memoryview(buffer)[:count])
-    return {algorithm: digest.hexdigest() for algorithm, digest in hashes.items()}
+def _complaint(path: Path, inspection: Inspection) -> str | None:
+    prove_file(path, inspection)
+    return inspection.complaint()

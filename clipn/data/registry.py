@@ -80,13 +80,13 @@ def _written_out(entry: Any) -> Iterator[Any]:
         yield {**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses}
 
 
-def _identity(record: "Dataset | CaptionSource") -> str:
-    """A record as JSON without words for people, addresses, and cleaning lists, which are inputs of their own."""
-    unread: dict[str, Any] = dict.fromkeys(
-        ("layout", "class_source", "licence", "terms", "source", "note", "cleaning"), True
-    )
+def _identity(record: "Dataset | CaptionSource", *besides: str) -> str:
+    """A record as JSON without words for people and addresses, and without the keys `besides`."""
     how = {"manual": True, "addresses": True}
-    unread |= {"captions": how, "archives": {"__all__": how}, "images": {"__all__": how}}
+    unread: dict[str, Any] = {"captions": how, "archives": {"__all__": how}}
+    unread |= {"images": {"__all__": how}} if isinstance(record, CaptionSource) else {}
+    for key in ("layout", "class_source", "licence", "terms", "source", "note", *besides):
+        unread[key] = True
     return record.model_dump_json(exclude=unread)
 
 
@@ -149,8 +149,13 @@ class Dataset(Record):
 
     @property
     def identity(self) -> str:
-        """All that a result depends on, as JSON."""
-        return _identity(self)
+        """What its images and their labels depend on, as JSON."""
+        return _identity(self, "title", "images", "names_sha256", "classes", "cleaning")
+
+    @property
+    def expectation(self) -> str:
+        """All that is proven of it and written down, as JSON."""
+        return _identity(self, "cleaning")
 
 
 class CaptionSource(Record):
@@ -189,7 +194,12 @@ class CaptionSource(Record):
 
     @property
     def identity(self) -> str:
-        """All that a result depends on, as JSON."""
+        """What its captions and their images depend on, as JSON."""
+        return _identity(self, "title", "trained_on")
+
+    @property
+    def expectation(self) -> str:
+        """All that is proven of it and written down, as JSON."""
         return _identity(self)
 
     @property
@@ -271,11 +281,19 @@ def load_records(path: Path, model: type[M]) -> M:
     """Read a YAML file as a registry of `model`; raises as `load_registry`."""
     require(path)
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return model.model_validate(_without_empty(content))
+    except UnicodeDecodeError as error:
+        raise ClipnError(f"{path}: not UTF-8 text; save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_complaint(error)}") from error
+
+
+def _without_empty(content: Any) -> Any:
+    """A mapping without the keys that have no value yet."""
+    return {key: value for key, value in content.items() if value is not None} if isinstance(content, dict) else content
 
 
 def named(records: Mapping[str, T], name: str, what: str) -> T:
@@ -291,4 +309,8 @@ def first_complaint(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"]) or "(top level)"
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown key; remove it or correct its spelling"
-    return f"{key}: {first['msg']} (got {first['input']!r:.80})"
+    if first["type"] == "missing":
+        return f"{key}: is missing; add it"
+    reason = first["msg"].removeprefix("Value error, ")
+    is_plain = isinstance(first["input"], (str, int, float))
+    return f"{key}: {reason} (got {first['input']!r:.80})" if is_plain else f"{key}: {reason}"

@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from clipn.data.captions.sources import read_captions
 from clipn.data.cleaning import mark, read_cleaning
-from clipn.data.description import Description
+from clipn.data.description import RESULTS, Description
 from clipn.data.location import locate
 from clipn.data.manifest import index_images, write_manifest
-from clipn.data.proof import Proof, prove, prove_copy
+from clipn.data.proof import DOWNLOADS, Proof, prove, prove_copy
 from clipn.data.readers import class_names, read_images
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, named
+from clipn.data.seen import SEEN, Sources, forget, remember
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import tracked
@@ -35,8 +36,10 @@ def verify_record(
     output: Path,
     unpacked: Path | None = None,
     cleaning: Sequence[str] = (),
+    downloads: Path = DOWNLOADS,
+    seen: Path = SEEN,
 ) -> Description:
-    """Verify a dataset or caption source; see `verify_dataset` and `verify_captions`.
+    """Verify a dataset or caption source, and remember what was seen; see `verify_dataset` and `verify_captions`.
 
     Of the cleaning lists, a dataset takes those that its record has.
 
@@ -46,12 +49,18 @@ def verify_record(
     record = registry.record(name)
     for key in cleaning:
         named({key: None for known in registry.datasets.values() for key in known.cleaning}, key, "cleaning list")
-    if isinstance(record, Dataset):
-        own = [key for key in cleaning if key in record.cleaning]
-        return verify_dataset(name, record, archives, base, output, unpacked, own)
-    if unpacked is not None:
+    if isinstance(record, CaptionSource) and unpacked is not None:
         raise ClipnError(f"{name}: captions are not read from an unpacked copy ({unpacked}); leave it out")
-    return verify_captions(name, record, archives, base, output)
+    own = [key for key in cleaning if isinstance(record, Dataset) and key in record.cleaning]
+    sources = Sources(record, archives, base, unpacked, own)
+    before = sources.state()
+    forget(output, seen)
+    if isinstance(record, Dataset):
+        description = verify_dataset(name, record, archives, base, output, unpacked, own, downloads)
+    else:
+        description = verify_captions(name, record, archives, base, output, downloads)
+    remember(sources, before, output, seen)
+    return description
 
 
 def verify_dataset(
@@ -62,8 +71,9 @@ def verify_dataset(
     output: Path,
     unpacked: Path | None = None,
     cleaning: Sequence[str] = (),
+    downloads: Path = DOWNLOADS,
 ) -> Description:
-    """Prove archives, decode every image, and write `manifest.parquet` and `dataset.json`.
+    """Prove archives, decode every image, and write `manifest.parquet` and `dataset.json`; what was there goes first.
 
     Args:
         name: of the dataset, for messages.
@@ -73,6 +83,7 @@ def verify_dataset(
         output: folder to write to.
         unpacked: somebody's copy of the first archive, a folder or repacked, that stands for it.
         cleaning: lists of the record whose columns the manifest gets.
+        downloads: folder of the receipts, which files without a published checksum must match.
 
     Raises:
         ClipnError: an archive or list is missing or is not the published one, an image does not decode, number, names
@@ -80,9 +91,13 @@ def verify_dataset(
     """
     location = locate(record, archives, base, unpacked)
     lists = {key: named(record.cleaning, key, f"cleaning list of {name}") for key in cleaning}
+    _clear(output)
+    _require_fetched(name, record.archives[1:] if unpacked else record.archives, archives)
+    for key, known in lists.items():
+        _require_fetched(f"{name} --cleaning {key}", [known.archive], archives)
     looked_at = {key: read_cleaning(known, archives / known.archive.file) for key, known in lists.items()}
     with _alongside(
-        partial(_proofs, record, archives, unpacked, [known.archive for known in lists.values()])
+        partial(_proofs, record, archives, unpacked, [known.archive for known in lists.values()], downloads)
     ) as proving:
         images = tracked(_until(proving, read_images(location)), record.images, f"verify {name}", "images")
         manifest = index_images(name, record, images)
@@ -94,20 +109,36 @@ def verify_dataset(
     return _described(output, record, classes, proving.result(), len(manifest))
 
 
-def verify_captions(name: str, record: CaptionSource, archives: Path, base: Path, output: Path) -> Description:
-    """Prove the archives of a caption source, count its captions, and write `dataset.json`.
+def verify_captions(
+    name: str, record: CaptionSource, archives: Path, base: Path, output: Path, downloads: Path = DOWNLOADS
+) -> Description:
+    """Prove the archives of a caption source, count its captions, and write `dataset.json`; what was there goes first.
 
     Raises:
         ClipnError: an archive is missing or is not the published one, or there are not as many captions as the record
             says.
     """
+    _clear(output)
+    _require_fetched(name, record.archives, archives)
     folder = base / record.folder if record.folder is not None else archives
-    with _alongside(partial(_proven, record.archives, archives)) as proving:
+    with _alongside(partial(_proven, record.archives, archives, downloads)) as proving:
         batches = _until(proving, read_captions(record, folder))
         rows = sum(map(len, tracked(batches, None, f"verify {name}", "blocks")))
     if record.rows is not None and rows != record.rows:
         raise ClipnError(f"{name}: holds {rows:,} captions, expected {record.rows:,}; fetch it again")
     return _described(output, record, [], proving.result(), rows)
+
+
+def _clear(output: Path) -> None:
+    """Leave no result of an earlier look, in case this one fails."""
+    for name in RESULTS:
+        (output / name).unlink(missing_ok=True)
+
+
+def _require_fetched(what: str, records: Iterable[Archive], archives: Path) -> None:
+    for archive in records:
+        if not (archives / archive.file).is_file():
+            raise ClipnError(f"{archives / archive.file}: no such file; run `clipn data fetch {what}`")
 
 
 @contextmanager
@@ -129,16 +160,18 @@ def _until(working: Future[T], items: Iterable[R]) -> Iterator[R]:
         yield item
 
 
-def _proofs(record: Dataset, archives: Path, unpacked: Path | None, lists: Sequence[Archive]) -> Proofs:
+def _proofs(
+    record: Dataset, archives: Path, unpacked: Path | None, lists: Sequence[Archive], downloads: Path
+) -> Proofs:
     if unpacked is None:
-        return _proven([*record.archives, *lists], archives)
+        return _proven([*record.archives, *lists], archives, downloads)
     first, *others = record.archives
     copied = prove_copy(first, unpacked, names=record.names_sha256 is not None)
-    return {first.file: copied} | _proven([*others, *lists], archives)
+    return {first.file: copied} | _proven([*others, *lists], archives, downloads)
 
 
-def _proven(records: Iterable[Archive], archives: Path) -> Proofs:
-    return {archive.file: prove(archive, archives / archive.file) for archive in records}
+def _proven(records: Iterable[Archive], archives: Path, downloads: Path) -> Proofs:
+    return {archive.file: prove(archive, archives / archive.file, downloads) for archive in records}
 
 
 def _require_named(name: str, manifest: pa.Table, classes: list[str]) -> None:

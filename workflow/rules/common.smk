@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from math import ceil
 from pathlib import Path
 
@@ -108,9 +109,9 @@ PAIRS = repeated(
 MODEL_OPTIONS = options({"device": study.device, "threads": study.threads})
 
 
-def archive_paths(name):
-    """Archives of a dataset or caption source."""
-    return [f"{STUDY}/archives/{name}/{file}" for file in data.files(name)]
+def archive_paths(name, cleaning=False):
+    """Archives of a dataset or caption source; with `cleaning`, its switched-on lists, too."""
+    return [f"{STUDY}/archives/{name}/{file}" for file in data.files(name, cleaning)]
 
 
 def caption_archives():
@@ -124,28 +125,27 @@ def archive_identity(name, file):
 
 
 def record(name):
-    """What the registry says of a dataset or source; it enters the rules as a parameter."""
+    """What the registry says of images or captions; it enters the rules as a parameter."""
     known = data.record(name)
     return known and known.identity
 
 
+@cache
 def state_in_place(name):
     """Hash of names, sizes and times of the files that are read where they are, outside the study."""
-    files = (
-        file
-        for path in data.in_place(name)
-        for file in (path, *sorted(path.rglob("*")))
-    )
-    lines = (
-        f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n"
-        for file in files
-        if file.is_file()
-    )
+    lines = []
+    for place in data.in_place(name):
+        for file in (place, *sorted(place.rglob("*"))):
+            if file.is_file():
+                state = file.stat()
+                lines.append(
+                    f"{file.relative_to(place)} {state.st_size} {state.st_mtime_ns}\n"
+                )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def place_options(name):
-    """Where images lie that no archive of the study holds, and which of them are marked."""
+    """Where images lie that no archive of the study holds."""
     unpacked = data.unpacked(name)
     return options({"unpacked": unpacked}) if unpacked else ""
 
@@ -289,7 +289,7 @@ def data_files():
     names = [*study.captions.sources, *study.datasets]
     return [
         *GENERATED_REGISTRY,
-        *(path for name in names for path in archive_paths(name)),
+        *(path for name in names for path in archive_paths(name, cleaning=True)),
         *(
             f"{STUDY}/datasets/{name}/{file}"
             for name in study.datasets

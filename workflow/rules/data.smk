@@ -53,7 +53,7 @@ rule fetch_archive:
 rule verify_dataset:
     input:
         GENERATED_REGISTRY,
-        archives=lambda wildcards: archive_paths(wildcards.dataset),
+        archives=lambda wildcards: archive_paths(wildcards.dataset, cleaning=True),
     output:
         manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
         description=f"{STUDY}/datasets/{{dataset}}/dataset.json",
@@ -68,7 +68,7 @@ rule verify_dataset:
         mem_mb=400,
         cpu_percent=cpu_percent(2),
     params:
-        record=lambda wildcards: record(wildcards.dataset),
+        record=lambda wildcards: data.expectation(wildcards.dataset),
         registry=place(REGISTRY),
         archives=place(f"{STUDY}/archives"),
         in_place=lambda wildcards: state_in_place(wildcards.dataset),
@@ -99,7 +99,7 @@ rule verify_captions:
         mem_mb=400,
         cpu_percent=cpu_percent(1),
     params:
-        record=lambda wildcards: record(wildcards.source),
+        record=lambda wildcards: data.expectation(wildcards.source),
         registry=place(REGISTRY),
         archives=place(f"{STUDY}/archives"),
         in_place=lambda wildcards: state_in_place(wildcards.source),
@@ -155,6 +155,7 @@ rule crawl_images:
         cpu_percent=cpu_percent(study.captions.crawl.processes),
     params:
         options=options(study.captions.crawl),
+        record=lambda wildcards: data.expectation(wildcards.source),
         registry=place(REGISTRY),
         crawl=place(f"work/{study.study}/crawl"),
         code=fingerprint("clipn.data.crawl"),
@@ -183,7 +184,8 @@ rule build_shards:
         cpu_percent=cpu_percent(1),
     params:
         sources=repeated("--source", study.captions.sources),
-        records=[record(name) for name in study.captions.sources],
+        records=[data.expectation(name) for name in study.captions.sources],
+        in_place=[state_in_place(name) for name in study.captions.sources],
         registry=place(REGISTRY),
         archives=place(f"{STUDY}/archives"),
         crawl=place(f"work/{study.study}/crawl"),

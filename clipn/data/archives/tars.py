@@ -43,6 +43,11 @@ def is_gzip(archive: Path) -> bool:
         return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
+def is_tar(archive: Path) -> bool:
+    """Whether a file is a tar archive, compressed or not."""
+    return tarfile.is_tarfile(archive)
+
+
 class _Unpacked:
     """The bytes inside a gzip file, refused as soon as they are far more than compressed images are."""
 

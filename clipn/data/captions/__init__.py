@@ -1,9 +1,10 @@
 """Captions of every source, brought to one Parquet table with their tokens, at flat memory."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import ftfy
 import numpy as np
@@ -72,8 +73,8 @@ def prepare_captions(
     counts = {name: Counts() for name in sources}
     drop = settings.duplicates == "drop"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-        result, occurrences = Path(folder) / "captions.parquet", Occurrences(Path(folder))
+    with _scratch(output) as folder:
+        result, occurrences = folder / "captions.parquet", Occurrences(folder)
         blocks = (
             block
             for name, source in sources.items()
@@ -83,10 +84,22 @@ def prepare_captions(
         repeated = occurrences.repeated()
         _complete(counts, repeated, drop=drop)
         if drop and repeated.any():
-            every, result = result, Path(folder) / "once.parquet"
+            every, result = result, folder / "once.parquet"
             write_captions(result, without(every, repeated))
         result.replace(output)
     write_json(statistics, {name: asdict(count) for name, count in counts.items()})
+
+
+@contextmanager
+def _scratch(output: Path) -> Iterator[Path]:
+    """An empty folder beside `output`; what a killed run left in it is removed."""
+    folder = output.with_name(f".{output.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _prepared(

@@ -172,6 +172,8 @@ def _webdataset(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]
 def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
     chosen = selected_paths([shard], Selection(include=select.include, exclude=select.exclude))
     images = {str(PurePosixPath(name).with_suffix(".txt")): name for name in chosen}
+    if len(images) < len(chosen):
+        raise ClipnError(f"{shard}: holds two images of one sample; leave one kind out with `select`")
     for name, content in read_members(shard, images.__contains__):
         try:
             yield f"{shard.name}/{images[name]}", content.decode()
@@ -189,7 +191,7 @@ def _table(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
         for batch in _read_parquet(path) if path.suffix == ".parquet" else _read_text(path):
             image, caption = (batch.column(name).cast(pa.string()) for name in ("image", "caption"))
             url = pa.nulls(len(batch), pa.string())
-            yield pa.record_batch([image, url, pc.fill_null(caption, "")], schema=SCHEMA)
+            yield pa.record_batch([pc.fill_null(image, ""), url, pc.fill_null(caption, "")], schema=SCHEMA)
     except (pa.ArrowException, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ClipnError(f"{path}: {reason:.200}; it needs the columns image and caption, in UTF-8") from error

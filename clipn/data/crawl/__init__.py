@@ -104,7 +104,8 @@ def _list(addresses: pa.Table, path: Path, settings: Crawl) -> None:
         stored = pq.read_table(path, columns=["url", "row"])
         if stored.schema.metadata != shape or not stored.equals(addresses.select(["url", "row"])):
             raise ClipnError(
-                f"{path}: lists other addresses or sizes than asked for; delete {path.parent} or name another"
+                f"{path}: lists other addresses or sizes than asked for; set `captions` back to what they were,"
+                f" or delete {path.parent} to crawl anew"
             )
         return
     with atomic(path) as temporary:

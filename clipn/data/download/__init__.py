@@ -1,6 +1,5 @@
 """Bring one archive to its place, from where it is or from the first address that gives it, and prove it."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock, Timeout
 
 from clipn.data.download.blocks import prove_file
+from clipn.data.download.hosts import SilentHosts
 from clipn.data.download.http import receive
 from clipn.data.download.inspection import Inspection, RefusedError
 from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror
+from clipn.data.download.notice import say
 from clipn.data.download.part import Part
 from clipn.data.download.receipts import receipt, write_receipt
 from clipn.data.download.room import room_for
@@ -24,10 +25,18 @@ from clipn.errors import ClipnError
 
 DOWNLOADS = Path("downloads")
 """Where a person puts files that no program may fetch, relative to the working directory."""
+NAMED_FAILURES = 3
+"""Of several fetches that fail, how many are named."""
 
 
 def fetch_archive(
-    archive: Archive, base: Path, output: Path, downloads: Path = DOWNLOADS, mirror: Path | None = None
+    archive: Archive,
+    base: Path,
+    output: Path,
+    downloads: Path = DOWNLOADS,
+    mirror: Path | None = None,
+    name: str = "",
+    silent: SilentHosts | None = None,
 ) -> None:
     """Bring `archive` to `output`, which appears when its size and checksums are proven and not before.
 
@@ -40,7 +49,9 @@ def fetch_archive(
         output: where to; a link to the file when that is in `mirror`.
         downloads: folder of files got by hand; one that is there is taken first. Also keeps receipts of files that
             have no published checksum.
-        mirror: folder that holds files, or folders of files named as that of `output`; used in place.
+        mirror: folder that holds the file, or a folder `name` with it; used in place.
+        name: of the dataset or caption source.
+        silent: hosts that gave other fetches no answer, and are not asked again.
 
     Raises:
         ClipnError: nobody gave the file, what was given is not what the record says, or it does not fit on the disk.
@@ -52,7 +63,8 @@ def fetch_archive(
         inspection = Inspection(archive, first)
         part = Part(output, inspection)
         with room_for(part.path, lambda: part.total):
-            source = _obtain(part, base, downloads, mirror)
+            in_mirror = mirror and find_in_mirror(mirror, name, archive.file)
+            source = _obtain(part, base, downloads / archive.file, in_mirror, silent or SilentHosts())
             part.remove()
             if source and not inspection.has_checksum:
                 write_receipt(archive, downloads, inspection.size, inspection.sha256, source)
@@ -73,7 +85,7 @@ def _alone(output: Path) -> Iterator[bool]:
         lock.acquire(blocking=False)
     except Timeout:
         waited = True
-        sys.stderr.write(f"{output}: wait for another process that fetches it\n")
+        say(f"{output}: wait for another process that fetches it")
         lock.acquire()
     try:
         yield waited
@@ -89,38 +101,37 @@ def _is_proven(output: Path, inspection: Inspection) -> bool:
     return inspection.complaint() is None
 
 
-def _obtain(part: Part, base: Path, downloads: Path, mirror: Path | None) -> str | None:
+def _obtain(part: Part, base: Path, by_hand: Path, in_mirror: Path | None, silent: SilentHosts) -> str | None:
     """Make `part` its output; returns where from, unless the registry itself names a file."""
     archive = part.inspection.archive
-    by_hand = downloads / archive.file
     if by_hand.exists():
         link_by_hand(by_hand, part)
         return str(by_hand)
-    if found := find_in_mirror(mirror, part):
-        link_in_mirror(found, part)
-        return str(found)
+    if in_mirror:
+        link_in_mirror(in_mirror, part)
+        return str(in_mirror)
     if not archive.addresses:
         remedy = archive.manual or "give an address in the registry"
         raise ClipnError(f"{archive.file}: may not be fetched by a program; put it at {by_hand}: {remedy}")
     part.resume()
-    return _from_addresses(part, base, by_hand)
+    return _from_addresses(part, base, by_hand, silent)
 
 
-def _from_addresses(part: Part, base: Path, by_hand: Path) -> str | None:
+def _from_addresses(part: Part, base: Path, by_hand: Path, silent: SilentHosts) -> str | None:
     archive, reasons = part.inspection.archive, []
     for address in archive.addresses:
         try:
-            return _from_address(address, part, base)
+            return _from_address(address, part, base, silent)
         except RefusedError as reason:
             reasons.append(f"{address}: {reason}")
     again = "run again to go on, " if part.size else ""
     raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; {again}put it at {by_hand} or correct the registry")
 
 
-def _from_address(address: str, part: Part, base: Path) -> str | None:
+def _from_address(address: str, part: Part, base: Path, silent: SilentHosts) -> str | None:
     scheme = urlsplit(address).scheme
     if scheme in ("http", "https"):
-        _from_web(address, part)
+        _from_web(address, part, silent)
         return address
     if scheme in ("", "file"):
         copy(base / (unquote(urlsplit(address).path) if scheme else address), part)
@@ -128,13 +139,13 @@ def _from_address(address: str, part: Part, base: Path) -> str | None:
     raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
 
 
-def _from_web(address: str, part: Part) -> None:
+def _from_web(address: str, part: Part, silent: SilentHosts) -> None:
     """A wrong file that was put together from several answers is fetched once more from byte 0."""
-    receive(address, part)
+    receive(address, part, silent)
     complaint = part.inspection.complaint()
     if complaint and part.is_pieced:
         part.discard()
-        receive(address, part)
+        receive(address, part, silent)
         complaint = part.inspection.complaint()
     if complaint:
         part.discard()
@@ -145,6 +156,7 @@ def _from_web(address: str, part: Part) -> None:
 class FetchJob(NamedTuple):
     """One archive to fetch; see `fetch_archive`."""
 
+    name: str
     archive: Archive
     base: Path
     output: Path
@@ -155,11 +167,15 @@ def fetch_archives(
 ) -> None:
     """Fetch several archives, `parallel` at a time; one that fails keeps none of the others from being tried.
 
+    A host that answers no attempt for one of them is not asked for the others any more.
     An interruption stops at once: the threads end with the process, and what they got is gone on from.
 
     Raises:
-        ClipnError: some could not be fetched; the message names all of them.
+        ClipnError: there is no such mirror, or some could not be fetched.
     """
+    if mirror is not None and not mirror.is_dir():
+        raise ClipnError(f"{mirror}: no such folder; correct the mirror or leave it out")
+    silent = SilentHosts()
     waiting: SimpleQueue[tuple[FetchJob, Future[None]]] = SimpleQueue()
     results: list[Future[None]] = [Future() for _ in jobs]
     for entry in zip(jobs, results, strict=True):
@@ -172,7 +188,7 @@ def fetch_archives(
             except Empty:
                 return
             try:
-                fetch_archive(*job, downloads, mirror)
+                fetch_archive(job.archive, job.base, job.output, downloads, mirror, job.name, silent)
                 result.set_result(None)
             except BaseException as error:
                 result.set_exception(error)
@@ -181,7 +197,7 @@ def fetch_archives(
         Thread(target=work, daemon=True).start()
     failures = [str(error) for error in map(_failure, results) if error]
     if failures:
-        raise ClipnError("; ".join(failures))
+        raise ClipnError(_summary(failures))
 
 
 def _failure(result: "Future[None]") -> ClipnError | None:
@@ -191,3 +207,8 @@ def _failure(result: "Future[None]") -> ClipnError | None:
     except ClipnError as error:
         return error
     return None
+
+
+def _summary(failures: Sequence[str]) -> str:
+    named, more = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
+    return "; ".join([*named, *([f"and {more:,} more"] if more > 0 else [])])

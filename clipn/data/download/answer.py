@@ -18,11 +18,18 @@ _PAGES = ("text/html", "application/xhtml+xml")
 
 
 class TroubleError(Exception):
-    """Something that may pass; `pause` is how many seconds the server asks to wait."""
+    """Something that may pass.
 
-    def __init__(self, reason: str, pause: float = 0) -> None:
+    Args:
+        reason: what it is.
+        pause: seconds that the server asks to wait.
+        silent_host: the host, with its port, if it gave no answer at all.
+    """
+
+    def __init__(self, reason: str, pause: float = 0, silent_host: str | None = None) -> None:
         super().__init__(reason)
         self.pause = pause
+        self.silent_host = silent_host
 
 
 def require_success(response: requests.Response) -> None:

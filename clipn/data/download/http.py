@@ -2,14 +2,16 @@
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.client import IncompleteRead
 
 import requests
 import urllib3
 
 from clipn.data.download.answer import TroubleError, place, require_success
+from clipn.data.download.hosts import SilentHosts, host_of
 from clipn.data.download.inspection import RefusedError
+from clipn.data.download.notice import say
 from clipn.data.download.part import Part
 
 BLOCK = 1 << 20
@@ -30,15 +32,21 @@ WINDOW = 60.0
 clock = time.monotonic
 
 
-def receive(address: str, part: Part) -> None:
+def receive(address: str, part: Part, silent: SilentHosts) -> None:
     """Bring `part` to its full length from `address`; what it has is not sent again where the server allows.
+
+    Args:
+        address: http or https.
+        part: what has arrived already.
+        silent: hosts that are not asked; one that answers no attempt becomes one of them.
 
     Raises:
         RefusedError: the address does not give the file; the part stays, so that another may go on.
         ClipnError: the file does not fit on the disk.
     """
-    attempt, furthest = 0, part.size
-    with requests.Session() as session:
+    troubles: list[TroubleError] = []
+    furthest = part.size
+    with silent.session() as session:
         session.max_redirects = REDIRECTS
         while True:
             began = clock()
@@ -47,11 +55,20 @@ def receive(address: str, part: Part) -> None:
                 return
             except TroubleError as trouble:
                 brought = part.size - furthest
-                attempt = 1 if brought > LOWEST_RATE * (clock() - began) else attempt + 1
-                if attempt == ATTEMPTS:
+                in_vain = [] if brought > LOWEST_RATE * (clock() - began) else troubles
+                troubles = [*in_vain, trouble]
+                if len(troubles) == ATTEMPTS:
+                    silent.note(troubles)
                     raise RefusedError(str(trouble)) from trouble
                 furthest = max(furthest, part.size)
-                time.sleep(min(max(trouble.pause, FIRST_PAUSE * 2 ** (attempt - 1)), LONGEST_PAUSE))
+                _wait(address, troubles)
+
+
+def _wait(address: str, troubles: Sequence[TroubleError]) -> None:
+    """Pause after the last of `troubles`, and say so."""
+    pause = min(max(troubles[-1].pause, FIRST_PAUSE * 2 ** (len(troubles) - 1)), LONGEST_PAUSE)
+    say(f"{address}: {troubles[-1]}; again in {pause:.0f} s")
+    time.sleep(pause)
 
 
 def _attempt(session: requests.Session, address: str, part: Part) -> None:
@@ -94,7 +111,7 @@ def _ask(session: requests.Session, address: str, headers: dict[str, str]) -> re
         cause = _causes(error)[-1]
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             raise RefusedError(f"no secure connection ({_words(cause)})") from error
-        raise TroubleError(f"no answer ({_words(cause)})") from error
+        raise TroubleError(f"no answer ({_words(cause)})", silent_host=host_of(error.request)) from error
     except requests.RequestException as error:
         raise RefusedError(f"cannot be asked for ({_words(error)})") from error
 

@@ -36,7 +36,7 @@ class Inspection:
         """Forget all bytes."""
         self.size = 0
         self.head = b""
-        self.hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self.published or ("sha256",)}
+        self.hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", *self.published}}
 
     def update(self, block: bytes) -> None:
         """Take the next bytes."""
@@ -53,7 +53,7 @@ class Inspection:
 
     @property
     def sha256(self) -> str:
-        """Of the bytes so far; only for a record without a published checksum."""
+        """Of the bytes so far."""
         return self.hashes["sha256"].hexdigest()
 
     def objection(self) -> str | None:

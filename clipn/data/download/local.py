@@ -16,7 +16,9 @@ def link_by_hand(path: Path, part: Part) -> None:
     Raises:
         ClipnError: it is not what the record says; it stays where it is.
     """
-    _require_right(path, part.inspection, "put the right file there or correct the registry")
+    is_output = path.resolve() == part.output.resolve()
+    remedy = "delete it and run again" if is_output else "put the right file there or correct the registry"
+    _require_right(path, part.inspection, remedy)
     try:
         with atomic(part.output) as temporary:
             temporary.hardlink_to(path.resolve())
@@ -33,12 +35,9 @@ def link_in_mirror(path: Path, part: Part) -> None:
         temporary.symlink_to(path.resolve())
 
 
-def find_in_mirror(mirror: Path | None, part: Part) -> Path | None:
-    """The file in a mirror: in its folder that is named as that of the output, or in the mirror itself."""
-    if mirror is None:
-        return None
-    file = part.inspection.archive.file
-    return next((path for path in (mirror / part.output.parent.name / file, mirror / file) if path.exists()), None)
+def find_in_mirror(mirror: Path, name: str, file: str) -> Path | None:
+    """The file in a mirror: in its folder `name`, or in the mirror itself."""
+    return next((path for path in (mirror / name / file, mirror / file) if path.exists()), None)
 
 
 def copy(path: Path, part: Part) -> None:

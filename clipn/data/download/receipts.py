@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from clipn.data.registry import Archive, FileName, Record, Sha256, first_complaint
+from clipn.data.registry import Archive, FileName, Record, Sha256
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 
@@ -47,13 +47,7 @@ def receipt(archive: Archive, downloads: Path) -> Recorded | None:
     try:
         return Recorded(Receipt.model_validate(read_json(path)).sha256, path)
     except ValidationError as error:
-        raise ClipnError(f"{path}: {first_complaint(error)}; delete it and fetch {archive.file} again") from error
-
-
-def recorded(archive: Archive, downloads: Path) -> str | None:
-    """The sha256 of a file's first download; None and errors as those of `receipt`."""
-    found = receipt(archive, downloads)
-    return found and found.sha256
+        raise ClipnError(f"{path}: is no receipt; delete it and fetch {archive.file} again") from error
 
 
 def write_receipt(archive: Archive, downloads: Path, size: int, sha256: str, address: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from clipn.data.location import Location
 from clipn.data.readers.image import Image
 from clipn.data.readers.selection import selected_files, selected_paths
+from clipn.errors import ClipnError
 
 
 def flat_images(location: Location) -> Iterator[Image]:
@@ -24,4 +25,7 @@ def folder_images(location: Location) -> Iterator[Image]:
 def folder_classes(location: Location) -> list[str]:
     """Sorted names of the selected folders."""
     paths = selected_paths(location.places, location.record.select)
-    return sorted({PurePosixPath(path).parent.name for path in paths})
+    names = {path: PurePosixPath(path).parent.name for path in paths}
+    if stray := next((path for path, name in names.items() if not name), None):
+        raise ClipnError(f"{stray}: lies in no folder, so it has no class; move it, or name the reader `flat`")
+    return sorted(set(names.values()))

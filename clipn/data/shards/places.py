@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clipn.data.archives import member_places
+from clipn.data.archives.members import safe_name
 from clipn.data.crawl.shards import IMAGES
-from clipn.data.readers import IMAGE_SUFFIXES
+from clipn.data.readers.selection import is_image
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import require
@@ -73,6 +74,20 @@ class _FolderFiles(Sequence[Path]):
         return self.folder / self.names[number].as_py()
 
 
+def _size_inside(root: Path, name: str) -> int:
+    """Bytes of an image below a folder; 0 if there is none.
+
+    Raises:
+        ClipnError: the name leaves the folder, or is not that of an image.
+    """
+    path = root / safe_name(root, name)
+    if not path.is_file():
+        return 0
+    if not (is_image(name) and path.resolve().is_relative_to(root)):
+        raise ClipnError(f"{root}: {name!r} is no image of this folder; correct its table")
+    return path.stat().st_size
+
+
 def _crawled(folder: Path, rows: pa.ChunkedArray) -> Places:
     held = pq.read_table(require(folder / IMAGES), columns=["row", "file", "offset", "size"])
     names = pc.unique(held["file"])
@@ -99,7 +114,7 @@ _HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64()
 
 def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
     """Images of an archive as batches of `_HELD`."""
-    images = (place for place in member_places(archive) if PurePosixPath(place[0]).suffix.lower() in IMAGE_SUFFIXES)
+    images = (place for place in member_places(archive) if is_image(place[0]))
     while part := list(islice(images, MEMBERS_AT_ONCE)):
         names, offsets, sizes = zip(*part, strict=True)
         columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
@@ -116,7 +131,8 @@ def _repeated(names: pa.ChunkedArray) -> str:
 def _in_folder(folder: Path, images: pa.Array) -> Places:
     names = pc.unique(images)
     files = _FolderFiles(folder, names)
-    sizes = pa.array((file.stat().st_size if file.is_file() else 0 for file in files), pa.int64())
+    root = folder.resolve()
+    sizes = pa.array((_size_inside(root, name) for name in names.to_pylist()), pa.int64())
     numbers = np.arange(len(names))
     held = pa.table({"file": numbers, "offset": np.zeros_like(numbers), "size": sizes})
     return _taken(files, held, pc.index_in(images, value_set=names))

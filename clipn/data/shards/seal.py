@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clipn.data.archives import write_archive
+from clipn.data.readers import Image
 from clipn.data.registry import CaptionSource
 from clipn.data.shards import index_shards
 from clipn.data.shards.open_files import OpenFiles
 from clipn.data.shards.places import Places, find_places
+from clipn.data.threads import in_threads
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
 from clipn.progress import tracked
 
+Members = list[tuple[str, bytes]]
 SUFFIXES = {".jpeg": ".jpg"}
 """Suffixes that are written in another way in shards."""
 
@@ -35,7 +38,8 @@ def build_shards(
 ) -> None:
     """Join captions with their images and write them, sorted by key, as `shards` of nearly equal size.
 
-    An image is read when it is written, so memory does not grow with the images.
+    An image is read and decoded when it is written, so memory does not grow with the images; one that is damaged is
+    left out and counted.
 
     Args:
         captions: Parquet of `prepare_captions`, sorted by key.
@@ -43,8 +47,8 @@ def build_shards(
         folders: where each source's archives lie, or its crawl, or its folder of images.
         shards: tar files to write.
         index: Parquet to write, see `index_shards`.
-        statistics: JSON to write: samples, captions without image, samples per shard; per source its captions, how
-            many have an image, and their share of what the paper trained on.
+        statistics: JSON to write: samples, captions without image, damaged images, samples per shard; per source its
+            captions, how many of them became samples, and their share of what the paper trained on.
 
     Raises:
         ClipnError: a caption's source is not named, fewer captions than shards have an image, or an image cannot be
@@ -54,14 +58,16 @@ def build_shards(
     total = int(np.count_nonzero(joined.size))
     if total < len(shards):
         raise ClipnError(f"{captions}: {total} captions have an image, too few for {len(shards)} shards")
-    bounds = [total * number // len(shards) for number in range(len(shards) + 1)]
-    counts = {shard.name: stop - start for shard, start, stop in zip(shards, bounds, bounds[1:], strict=False)}
-    samples = tracked(_samples(captions, joined), total, "shards", "samples")
-    for shard, count in zip(shards, counts.values(), strict=True):
-        write_archive(shard, (member for sample in islice(samples, count) for member in sample))
+    bounds = [total * number // len(shards) for number in range(1, len(shards))]
+    parts = np.split(np.flatnonzero(joined.size), bounds)
+    samples = tracked(_undamaged(captions, joined), total, "shards", "samples")
+    for shard, part in zip(shards, parts, strict=True):
+        write_archive(shard, (member for sample in islice(samples, len(part)) for member in sample))
     index_shards(shards, index)
-    held = {"samples": total, "without_image": len(joined.size) - total, "shards": counts}
-    write_json(statistics, held | {"sources": _source_statistics(sources, joined)})
+    counts = {shard.name: int(np.count_nonzero(joined.size[part])) for shard, part in zip(shards, parts, strict=True)}
+    held = int(np.count_nonzero(joined.size))
+    record = {"samples": held, "without_image": len(joined.size) - total, "damaged": total - held, "shards": counts}
+    write_json(statistics, record | {"sources": _source_statistics(sources, joined)})
 
 
 @dataclass(frozen=True)
@@ -97,14 +103,31 @@ def _enter(joined: _Joined, of_source: NDArray[np.bool_], places: Places) -> Non
     joined.size[of_source] = places.size
 
 
-def _samples(captions: Path, joined: _Joined) -> Iterator[list[tuple[str, bytes]]]:
-    """The two members of every sample, in the order of the captions."""
+def _undamaged(captions: Path, joined: _Joined) -> Iterator[Members]:
+    """The members of every sample; none, and its size set to 0, for one whose image does not decode."""
+    for row, members, decodes in in_threads(_checked, _samples(captions, joined)):
+        joined.size[row] = joined.size[row] if decodes else 0
+        yield members if decodes else []
+
+
+def _checked(sample: tuple[int, Members]) -> tuple[int, Members, bool]:
+    row, members = sample
+    name, content = members[0]
+    try:
+        Image(name, -1, content).measure()
+    except ClipnError:
+        return row, members, False
+    return row, members, True
+
+
+def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members]]:
+    """Row and two members of every sample, in the order of the captions."""
     start = 0
     for batch in pq.ParquetFile(captions).iter_batches(columns=["key", "image", "caption"]):
         columns = (batch[name].to_pylist() for name in ("key", "image", "caption"))
         for row, (key, image, caption) in enumerate(zip(*columns, strict=True), start):
             if joined.size[row]:
-                yield [(f"{key}{_suffix(image)}", _image(joined, row)), (f"{key}.txt", caption.encode())]
+                yield row, [(f"{key}{_suffix(image)}", _image(joined, row)), (f"{key}.txt", caption.encode())]
         start += len(batch)
 
 
