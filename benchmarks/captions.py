@@ -73,7 +73,9 @@ def _report(sender: Connection, work: Callable[..., float], *arguments: object) 
 
 
 def main(
-    captions: Annotated[Path, typer.Argument(exists=True, help="real captions, `caption TAB address`, compressed with gzip")],
+    captions: Annotated[
+        Path, typer.Argument(exists=True, help="real captions, `caption TAB address`, compressed with gzip")
+    ],
     rows: Annotated[int, typer.Option(help="captions to generate")] = 3_300_000,
     sample: Annotated[int, typer.Option(help="captions that the plain way gets")] = 100_000,
 ) -> None:

@@ -46,7 +46,9 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def main(
-    archive: Annotated[Path | None, typer.Argument(exists=True, help="tar of JPEG images; else they are generated")] = None,
+    archive: Annotated[
+        Path | None, typer.Argument(exists=True, help="tar of JPEG images; else they are generated")
+    ] = None,
     images: int = 1500,
     repetitions: int = 5,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.data.registry import Reader
+from clipn.data.registry import DOWNLOADS, Reader
 from clipn.errors import ClipnError
 
 data_app = typer.Typer(help="List, fetch, prove and add datasets and caption sources.", no_args_is_help=True)
@@ -21,17 +21,20 @@ Mirror = Annotated[Path | None, typer.Option(help="shared folder of archives, re
 Unpacked = Annotated[Path | None, typer.Option(help="somebody's unpacked copy, in place of the first archive")]
 
 REGISTRY = Path("config/datasets.yaml")
-DOWNLOADS = Path("downloads")
 VERIFIED = DOWNLOADS / "verified"
 
 
 @data_app.command("list")
-def list_records(registry: RegistryFile = REGISTRY) -> None:
+def list_records(
+    names: Annotated[list[str] | None, typer.Argument(help="show all that is known of these")] = None,
+    registry: RegistryFile = REGISTRY,
+) -> None:
     """Datasets and caption sources: how many images, how they come, whether they can be proven, on what terms."""
-    from clipn.data.overview import listing
+    from clipn.data.overview import details, listing
     from clipn.data.registry import load_registry
 
-    typer.echo(listing(load_registry(registry)))
+    known = load_registry(registry)
+    typer.echo(details(known, names) if names else listing(known))
 
 
 @data_app.command()
@@ -105,6 +108,8 @@ def verify(
     from clipn.data.verify import verify_record
 
     known = load_registry(registry)
+    if unpacked is not None and len(names or []) != 1:
+        raise ClipnError("--unpacked: is a copy of one dataset; name that one, and no other")
     chosen = names or present(known, archives, registry.parent)
     failures = []
     for name in chosen:

@@ -180,6 +180,14 @@ def test_a_wrong_range_starts_over(server: Server, output: Path, shift: int) -> 
     assert server.ranges == [None, "bytes=9-", None]
 
 
+@pytest.mark.parametrize("form", ["length", "chunked"])
+def test_an_answer_that_hides_the_total_does_not_hide_a_cut(server: Server, output: Path, form: str) -> None:
+    hidden = Answer(headers={"Content-Range": "bytes 1000-1999/*"}, announced=1000, cut=2000)
+    address = server.at("/a", Answer(form=form, cut=1000), hidden, Answer())
+    fetch_archive(archive(address, proof="nothing"), Path(), output)
+    assert_fetched(output)
+
+
 def test_a_part_that_nobody_asked_for_is_refused(server: Server, output: Path) -> None:
     headers = {"Content-Range": f"bytes 0-{SIZE - 1}/{SIZE}"}
     assert "HTTP 206 without a request" in refusal(

@@ -1,7 +1,6 @@
 """Archives got by hand, in a mirror, without a published checksum, and several at once."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,17 +46,31 @@ def test_a_file_got_by_hand_is_taken_first_and_not_copied(tmp_path: Path, by_han
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tar.gz"]
 
 
-def test_a_file_got_by_hand_on_another_disk_is_copied(
-    tmp_path: Path, by_hand: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(18, os.strerror(18))
-
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
+def test_a_file_got_by_hand_that_is_a_link_is_followed_and_never_touched(tmp_path: Path, by_hand: Path) -> None:
+    shared = tmp_path / "shared.tar.gz"
+    by_hand.rename(shared)
+    by_hand.symlink_to(shared)
+    before = shared.stat()
     fetch_archive(archive(manual="register"), tmp_path, tmp_path / "out" / "a.tar.gz")
+    assert (tmp_path / "out" / "a.tar.gz").readlink() == shared
+    assert (shared.stat().st_nlink, shared.stat().st_mtime_ns) == (1, before.st_mtime_ns)
+
+
+def test_a_file_of_this_machine_is_not_taken_from_downloads(tmp_path: Path, by_hand: Path) -> None:
+    by_hand.write_bytes(b"another file of the same name")
+    (tmp_path / "a.tar.gz").write_bytes(BODY)
+    fetch_archive(archive("a.tar.gz"), tmp_path, tmp_path / "out" / "a.tar.gz")
     assert (tmp_path / "out" / "a.tar.gz").read_bytes() == BODY
-    assert not by_hand.samefile(tmp_path / "out" / "a.tar.gz")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tar.gz"]
+
+
+def test_what_is_there_and_right_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    address, output = server.at("/a"), tmp_path / "out" / "a.tar.gz"
+    for _ in range(2):
+        fetch_archive(archive(address), tmp_path, output)
+    assert len(server.log) == 1
+    output.write_bytes(BODY[:-1])
+    fetch_archive(archive(address), tmp_path, output)
+    assert output.read_bytes() == BODY
 
 
 @pytest.mark.parametrize("proof", ["sha256", "md5", "bytes"])

@@ -7,14 +7,12 @@ from typing import Literal
 from clipn.data.download.blocks import prove_file
 from clipn.data.download.inspection import Inspection
 from clipn.data.download.receipts import receipt
-from clipn.data.registry import Archive
+from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 from clipn.files import require
 
 State = Literal["verified", "by names", "unverified"]
 """Its checksum is a published one; it came by another road, but its images have the published names; neither."""
-DOWNLOADS = Path("downloads")
-"""Where receipts are kept, relative to the working directory."""
 
 
 @dataclass(frozen=True)

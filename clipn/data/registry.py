@@ -33,6 +33,10 @@ RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
 
 
+DOWNLOADS = Path("downloads")
+"""Where a person puts files that no program may fetch, relative to the working directory."""
+
+
 class Record(BaseModel):
     """Base of all records: unknown keys are refused."""
 

@@ -30,7 +30,7 @@ class Sources:
         """Hash of the record, and of path, size, time and inode of every file; links are followed."""
         states = [state for place in self._places() for state in _states(place.absolute())]
         lists = [f"{known.reader} {known.images} {known.archive.identity}" for known in self._lists()]
-        lines = [self.record.identity, *self.cleaning, *lists, *states]
+        lines = [self.record.expectation, *self.cleaning, *lists, *states]
         return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
     def _places(self) -> Iterator[Path]:

@@ -14,9 +14,9 @@ from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import RESULTS, Description
 from clipn.data.location import locate
 from clipn.data.manifest import index_images, write_manifest
-from clipn.data.proof import DOWNLOADS, Proof, prove, prove_copy
+from clipn.data.proof import Proof, prove, prove_copy
 from clipn.data.readers import class_names, read_images
-from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, named
+from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry, named
 from clipn.data.seen import SEEN, Sources, forget, remember
 from clipn.errors import ClipnError
 from clipn.files import write_json

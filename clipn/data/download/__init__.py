@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -15,16 +15,14 @@ from clipn.data.download.blocks import prove_file
 from clipn.data.download.hosts import SilentHosts
 from clipn.data.download.http import receive
 from clipn.data.download.inspection import Inspection, RefusedError
-from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror
+from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror, local_file, path_of
 from clipn.data.download.notice import say
 from clipn.data.download.part import Part
 from clipn.data.download.receipts import receipt, write_receipt
 from clipn.data.download.room import room_for
-from clipn.data.registry import Archive
+from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 
-DOWNLOADS = Path("downloads")
-"""Where a person puts files that no program may fetch, relative to the working directory."""
 NAMED_FAILURES = 3
 """Of several fetches that fail, how many are named."""
 
@@ -47,8 +45,8 @@ def fetch_archive(
         archive: the record; its addresses are tried in order.
         base: folder that relative addresses start from.
         output: where to; a link to the file when that is in `mirror`.
-        downloads: folder of files got by hand; one that is there is taken first. Also keeps receipts of files that
-            have no published checksum.
+        downloads: folder of files got by hand; one that is there is taken first, unless the record names a file on
+            this machine. Also keeps receipts of files that have no published checksum.
         mirror: folder that holds the file, or a folder `name` with it; used in place.
         name: of the dataset or caption source.
         silent: hosts that gave other fetches no answer, and are not asked again.
@@ -56,9 +54,9 @@ def fetch_archive(
     Raises:
         ClipnError: nobody gave the file, what was given is not what the record says, or it does not fit on the disk.
     """
-    with _alone(output) as waited:
+    with _alone(output):
         first = receipt(archive, downloads)
-        if waited and _is_proven(output, Inspection(archive, first)):
+        if _is_proven(output, Inspection(archive, first)):
             return
         inspection = Inspection(archive, first)
         part = Part(output, inspection)
@@ -71,8 +69,8 @@ def fetch_archive(
 
 
 @contextmanager
-def _alone(output: Path) -> Iterator[bool]:
-    """Keep other processes from fetching the same file; yields whether one of them had to be waited for.
+def _alone(output: Path) -> Iterator[None]:
+    """Keep other processes from fetching the same file.
 
     The lock's file is removed while it is held: whoever waits for it then sees that it has no name any more and
     makes a new one.
@@ -80,15 +78,13 @@ def _alone(output: Path) -> Iterator[bool]:
     output.parent.mkdir(parents=True, exist_ok=True)
     path = output.with_name(f".{output.name}.lock")
     lock = FileLock(path)
-    waited = False
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        waited = True
         say(f"{output}: wait for another process that fetches it")
         lock.acquire()
     try:
-        yield waited
+        yield
     finally:
         path.unlink(missing_ok=True)
         lock.release()
@@ -104,7 +100,7 @@ def _is_proven(output: Path, inspection: Inspection) -> bool:
 def _obtain(part: Part, base: Path, by_hand: Path, in_mirror: Path | None, silent: SilentHosts) -> str | None:
     """Make `part` its output; returns where from, unless the registry itself names a file."""
     archive = part.inspection.archive
-    if by_hand.exists():
+    if by_hand.exists() and local_file(archive, base) is None:
         link_by_hand(by_hand, part)
         return str(by_hand)
     if in_mirror:
@@ -133,8 +129,8 @@ def _from_address(address: str, part: Part, base: Path, silent: SilentHosts) -> 
     if scheme in ("http", "https"):
         _from_web(address, part, silent)
         return address
-    if scheme in ("", "file"):
-        copy(base / (unquote(urlsplit(address).path) if scheme else address), part)
+    if path := path_of(address, base):
+        copy(path, part)
         return None
     raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
 

@@ -70,7 +70,7 @@ def place(response: requests.Response, address: str, part: Part) -> None:
         _refuse_length(response, origin.total, part.inspection)
         part.begin(origin)
     else:
-        origin = _origin(response, address, _range_total(response))
+        origin = _origin(response, address, _range_total(response) or part.total)
         _require_continuation(response, origin, part)
         part.go_on(origin)
     if part.missing is not None:
@@ -123,7 +123,8 @@ def _require_continuation(response: requests.Response, origin: Origin, part: Par
     if origin.total is not None and (complaint := part.inspection.size_complaint(origin.total)):
         raise RefusedError(complaint)
     found = _range(response)
-    fits = found is not None and int(found[1]) == part.size and _same_version(origin, part)
+    ends = origin.total is not None or part.inspection.has_checksum or part.inspection.archive.bytes is not None
+    fits = found is not None and int(found[1]) == part.size and ends and _same_version(origin, part)
     if not fits:
         part.discard()
         raise TroubleError("did not go on where it broke off")

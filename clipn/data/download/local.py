@@ -1,38 +1,53 @@
 """Archives that are on this machine already: got by hand, in a mirror, or at a file address."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from clipn.data.download.blocks import prove_file, read_blocks
 from clipn.data.download.inspection import Inspection, RefusedError
 from clipn.data.download.part import Origin, Part
 from clipn.data.download.room import require_room
+from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 from clipn.files import atomic
 
 
 def link_by_hand(path: Path, part: Part) -> None:
-    """Make a file that a person got the output: a hard link of it, or a copy on another disk.
-
-    Raises:
-        ClipnError: it is not what the record says; it stays where it is.
-    """
-    is_output = path.resolve() == part.output.resolve()
-    remedy = "delete it and run again" if is_output else "put the right file there or correct the registry"
-    _require_right(path, part.inspection, remedy)
-    try:
-        with atomic(part.output) as temporary:
-            temporary.hardlink_to(path.resolve())
-    except OSError:  # another disk, one without links, or the file of another user
-        copy(path, part)
+    """Make the output a link to a file that a person got; errors as those of `link`."""
+    is_output = path.absolute() == part.output.absolute()
+    link(path, part, "delete it and run again" if is_output else "put the right file there or correct the registry")
 
 
 def link_in_mirror(path: Path, part: Part) -> None:
-    """Make the output a link to a file of a mirror; errors as those of `link_by_hand`."""
-    _require_right(path, part.inspection, "repair the mirror or remove the file from it")
+    """Make the output a link to a file of a mirror; errors as those of `link`."""
+    link(path, part, "repair the mirror or remove the file from it")
+
+
+def link(path: Path, part: Part, remedy: str) -> None:
+    """Make the output a symbolic link to a file, which is read and nothing else; it may be the output itself.
+
+    Raises:
+        ClipnError: the file is not what the record says; it stays where it is. The message ends with `remedy`.
+    """
+    _require_right(path, part.inspection, remedy)
     if part.output.resolve() == path.resolve():
         return
     with atomic(part.output) as temporary:
         temporary.symlink_to(path.resolve())
+
+
+def local_file(archive: Archive, base: Path) -> Path | None:
+    """The first of the record's addresses that is a file which is there."""
+    paths = (path for address in archive.addresses if (path := path_of(address, base)))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def path_of(address: str, base: Path) -> Path | None:
+    """The path that an address names: by itself, from `base`, or as a file address; None for another kind."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("", "file"):
+        return None
+    return base / (unquote(parts.path) if parts.scheme else address)
 
 
 def find_in_mirror(mirror: Path, name: str, file: str) -> Path | None:
