@@ -193,7 +193,14 @@ def test_other_captions_of_the_same_addresses_need_no_other_crawl(work: Work) ->
 
 # Interruptions
 
-RUN = "import sys; from pathlib import Path; from tests.crawl_work import Work; Work(*map(Path, sys.argv[1:])).crawl()"
+RUN = """
+import signal, sys
+from pathlib import Path
+from tests.crawl_work import Work
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
+Work(*map(Path, sys.argv[1:])).crawl()
+"""
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def test_every_rule_says_what_it_needs(tmp_path: Path) -> None:
         ("demoo: 1", "config/studies/demo.yaml: demoo: unknown key; remove it or correct its spelling"),
         ("captions: {shards: many}", "config/studies/demo.yaml: captions.shards: Input should be a valid integer"),
         ("pairs: {imagenet: [sunn]}", "config/studies/demo.yaml: pairs: 'sunn' is not in the registry"),
-        ("prompts: clip", "config/studies/demo.yaml: prompts: Value error, no such pool"),
+        ("prompts: clip", "config/studies/demo.yaml: prompts: no such pool"),
         ("study: nosuch", "config/studies/nosuch.yaml: no such study; set `study` in config/config.yaml to one of"),
     ],
 )
