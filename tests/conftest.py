@@ -1,9 +1,12 @@
 """Shared fixtures; data beside the checkout is looked for at $CLIPN_TEST_DATA, then ../shared."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.server import Server, running
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
 
@@ -29,6 +32,13 @@ def golden(request: pytest.FixtureRequest) -> Path:
 def real(request: pytest.FixtureRequest) -> Path:
     """Folder of real data."""
     return shared(request, "real")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on loopback that misbehaves as it is told to."""
+    with running(Server()) as started:
+        yield started
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

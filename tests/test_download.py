@@ -1,7 +1,6 @@
 """Archives come from the first place that gives them, and are what the record says."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,10 @@ from clipn.data.download.inspection import WEB_PAGE, Inspection
 from clipn.data.download.part import part_of
 from clipn.errors import ClipnError
 from tests.fetching import OUTPUT, archive, proofs, refusal
-from tests.server import BODY, Answer, Server, running
+from tests.server import BODY, Answer, Server
 
 PROOFS = proofs(BODY)
 SHA256 = str(PROOFS["sha256"]["sha256"])
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running(Server()) as started:
-        yield started
 
 
 @pytest.fixture(autouse=True)

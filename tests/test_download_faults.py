@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -28,12 +28,6 @@ def pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("time.sleep", noted.append)
     return noted
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running(Server()) as started:
-        yield started
 
 
 @pytest.fixture

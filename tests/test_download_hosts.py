@@ -1,6 +1,5 @@
 """A host that is silent is waited for once per command, and nothing but that host is given up."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,16 +7,10 @@ import pytest
 from clipn.data.download import FetchJob, fetch_archives, http
 from clipn.errors import ClipnError
 from tests.fetching import archive
-from tests.server import BODY, Answer, Server, running
+from tests.server import BODY, Answer, Server
 
 IN_VAIN = http.ATTEMPTS - 1
 """Pauses for one archive that does not come."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running(Server()) as started:
-        yield started
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from clipn.data.download import fetch_archive
 from clipn.data.download.part import part_of
 from tests.fetching import archive, assert_fetched
-from tests.server import FAR_TOO_LONG, Answer, Server, running
+from tests.server import FAR_TOO_LONG, Answer, Server
 
 FETCH = """
 import sys
@@ -39,12 +39,6 @@ def told(stream, block):
 
 part._write = told
 """
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running(Server()) as started:
-        yield started
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -12,16 +11,10 @@ from clipn.data.download import FetchJob, fetch_archive, fetch_archives
 from clipn.data.download.receipts import Recorded, receipt
 from clipn.errors import ClipnError
 from tests.fetching import OUTPUT, archive, assert_fetched, proofs, refusal
-from tests.server import BODY, FAR_TOO_LONG, Answer, Server, running
+from tests.server import BODY, FAR_TOO_LONG, Answer, Server
 
 PROOFS = proofs(BODY)
 SHA256 = str(PROOFS["sha256"]["sha256"])
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running(Server()) as started:
-        yield started
 
 
 @pytest.fixture(autouse=True)
