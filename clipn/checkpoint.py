@@ -43,6 +43,14 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     stored, metadata = read_safetensors(Path(path), FORMAT)
     tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
     architecture = json.loads(metadata["architecture"])
-    model = CLIPN(build(architecture), preprocess(architecture), prompts=len(tensors.get("no.prompts", ())))
+    clip = build(architecture)
+    model = CLIPN(clip, preprocess(architecture), *_bank(tensors.get("no.prompts"), clip.context_length))
     fit(model, tensors, Path(path), "it does not fit its own header; delete it and make it again")
     return model.to(device).eval().requires_grad_(False)
+
+
+def _bank(stored: Tensor | None, context: int) -> tuple[int, int | None]:
+    """Prompts and tokens of the bank that fits a stored one, or comes close enough for `fit` to say what is wrong."""
+    if stored is None or stored.ndim != 3:
+        return 0, None
+    return stored.shape[0], min(stored.shape[1], context)

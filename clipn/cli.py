@@ -30,6 +30,7 @@ from clipn.options import (
 )
 from clipn.report.cli import app as report_app
 from clipn.settings import BackboneTraining, Demo, Variant
+from clipn.study_cli import study_app, trace
 from clipn.weights_cli import backbone_app, checkpoint_app, weights_app
 
 app = typer.Typer(
@@ -45,7 +46,8 @@ app.add_typer(backbone_app, name="backbone")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
-for command in (captions, crawl, shards):
+app.add_typer(study_app, name="study")
+for command in (captions, crawl, shards, trace):
     app.command()(command)
 
 SPIN_COUNT = "10000"
@@ -135,28 +137,19 @@ def score(
     rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule; repeat")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
     backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
-    prompts: Annotated[str, typer.Option(help="prompt pool")] = "clipn128",
+    prompts: Annotated[str, typer.Option(help="prompt pool, or text file with a template per line")] = "clipn128",
     logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
     """Score all ID and OOD images of a run from cached features."""
     from clipn.compute import prepare_torch
-    from clipn.scoring import DatasetFiles, load_model, score_run
+    from clipn.scoring import Places, Wanted, load_model, score_run
 
     prepare_torch(device, threads)
-    pairs = parse_pairs(pair)
-    files = {
-        name: DatasetFiles(
-            datasets / name / "manifest.parquet",
-            datasets / name / "dataset.json",
-            features / f"{name}.safetensors",
-        )
-        for known, unknown in pairs.items()
-        for name in (known, *unknown)
-    }
-    model = load_model(checkpoint, backbone, device)
-    score_run(model, method, rule or [], pairs, files, prompts, parse_logit_scale(logit_scale), output)
+    model, wanted = load_model(checkpoint, backbone, device), Wanted(method, rule or [])
+    places, scale = Places(datasets, features), parse_logit_scale(logit_scale)
+    score_run(model, wanted, parse_pairs(pair), places, prompts, scale, output, threads)
 
 
 @app.command()
@@ -167,11 +160,16 @@ def evaluate(
     backbone: Annotated[str, typer.Option()],
     variant: Annotated[str, typer.Option()],
     seed: Annotated[int, typer.Option()],
-    prompts: Annotated[str, typer.Option(help="prompt pool the scores were made with")],
+    prompts: Annotated[str, typer.Option(help="name of the prompt pool the scores were made with")],
     output: Output,
+    replicates: Annotated[Path, typer.Option(help="Parquet to write: the metrics of every resample")],
+    convention: Annotated[list[str] | None, typer.Option(help="reading of FPR95; repeat; default clipn")] = None,
+    resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
 ) -> None:
-    """AUROC, FPR95, ID accuracy and threshold-free decisions of a run."""
+    """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of a run."""
+    from clipn.evaluate import Reading
     from clipn.evaluate import evaluate as evaluate_run
+    from clipn.metrics import CONVENTION
 
     run: dict[str, str | int] = {
         "study": study,
@@ -180,7 +178,8 @@ def evaluate(
         "seed": seed,
         "prompts": prompts,
     }
-    evaluate_run(scores, parse_pairs(pair), run, output)
+    reading = Reading(convention or [CONVENTION], resamples)
+    evaluate_run(scores, parse_pairs(pair), run, reading, output, replicates)
 
 
 @contextlib.contextmanager

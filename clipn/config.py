@@ -1,11 +1,14 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from clipn.data.registry import Record
-from clipn.prompts import NO_POOLS, POOLS
+from clipn.errors import ClipnError
+from clipn.metrics import CONVENTION, CONVENTIONS
+from clipn.prompts import NO_POOLS, has_negations, pool_name, prompt_pool
 from clipn.scores import RULES, SCORES
 from clipn.settings import BackboneTraining, CaptionPreparation, Crawl, Demo, Variant
 
@@ -71,6 +74,20 @@ class Captions(CaptionPreparation):
     crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
 
 
+def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no {what} {name!r}; choose among {', '.join(known)}")
+    return names
+
+
+def _in_effect(variant: Variant | Published) -> dict[str, Any]:
+    """Settings of a variant that its way to say "no" makes use of."""
+    settings = variant.model_dump()
+    idle = ("templates",) if settings.get("no_texts") == "learnable" else ("prompts", "tokens")
+    return {key: value for key, value in settings.items() if key not in idle}
+
+
 class Study(Record):
     """All that a study is."""
 
@@ -89,15 +106,35 @@ class Study(Record):
     backbones: dict[Name, Backbone] = Field(min_length=1)
     variants: dict[Name, Annotated[Variant | Published, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
+    ablations: list[Name] = Field(
+        default=[],
+        description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
+        "and, unless it is `no_texts`, left out of the other figures and the wide tables",
+    )
     pairs: dict[Literal["imagenet", "cifar10", "cifar100"], list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset"
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
-    prompts: Name = Field(default="clipn128", description="prompt pool of the class names")
+    prompts: list[str] = Field(
+        default=["clipn128"],
+        min_length=1,
+        description="prompt pools of the class names, or text files with a template per line; figures show the first, "
+        "and methods that need features of their own are scored with it alone",
+    )
+    negative_words: str | None = Field(
+        default=None, description="for `neglabel`: text file with a word per line, or `wordnet` for the system's copy"
+    )
+    perturbation: float = Field(
+        default=0.0014, gt=0, description="for `odin_perturbed`: step of every pixel, in units of the normalised image"
+    )
     logit_scale: Annotated[float, Field(gt=0)] | Literal["checkpoint"] = Field(
         default=100.0, description="what multiplies cosines in evaluation: released code 100; or the checkpoint's own"
     )
     rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
+    conventions: list[str] = Field(
+        default=[CONVENTION], min_length=1, description="readings of FPR95; tables of one measure print the first"
+    )
+    resamples: int = Field(default=1000, ge=0, description="of the images, for the intervals; 0: no intervals")
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
     threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
     workers: int = Field(
@@ -106,27 +143,30 @@ class Study(Record):
 
     @field_validator("prompts")
     @classmethod
-    def _known_pool(cls, name: str) -> str:
-        if name not in POOLS:
-            raise ValueError(f"no such pool; choose one of {', '.join(POOLS)}")
-        return name
+    def _known_pools(cls, names: list[str]) -> list[str]:
+        for name in names:
+            try:
+                prompt_pool(name)
+            except ClipnError as error:
+                raise ValueError(str(error)) from error
+        if len({pool_name(name) for name in names}) < len(names):
+            raise ValueError("two pools have the same name; name each once")
+        return names
 
     @field_validator("baselines")
     @classmethod
     def _plain_methods(cls, names: list[str]) -> list[str]:
-        known = [name for name, score in SCORES.items() if not score.needs_no]
-        for name in names:
-            if name not in known:
-                raise ValueError(f"no baseline {name!r}; choose among {', '.join(known)}")
-        return names
+        return _all_known(names, [name for name, score in SCORES.items() if not score.needs_no], "baseline")
 
     @field_validator("rules")
     @classmethod
     def _known_rules(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if name not in RULES:
-                raise ValueError(f"no rule {name!r}; choose among {', '.join(RULES)}")
-        return names
+        return _all_known(names, RULES, "rule")
+
+    @field_validator("conventions")
+    @classmethod
+    def _known_conventions(cls, names: list[str]) -> list[str]:
+        return _all_known(names, CONVENTIONS, "convention")
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Study":
@@ -173,8 +213,25 @@ class Study(Record):
     def _negating_prompts_for_handcrafted(self) -> "Study":
         taught = [self.variants[run.variant] for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
-        if handcrafted and self.prompts not in NO_POOLS:
-            raise ValueError(f"prompts: hand-crafted runs need one of {', '.join(NO_POOLS)}")
+        if handcrafted and not any(map(has_negations, self.prompts)):
+            pools = ", ".join(NO_POOLS)
+            raise ValueError(f"prompts: hand-crafted runs need one of {pools}, or a file with its `_no.txt`")
+        return self
+
+    @model_validator(mode="after")
+    def _words_for_neglabel(self) -> "Study":
+        if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
+            raise ValueError("negative_words: `neglabel` needs a word list; name a file, or `wordnet`")
+        return self
+
+    @model_validator(mode="after")
+    def _ablations_vary_one_setting(self) -> "Study":
+        for name in self.ablations:
+            if name not in {run.variant for run in self.runs}:
+                raise ValueError(f"ablations: {name!r} is not among the runs; add it there")
+            if len(self.varied(name)) != 1:
+                differs = ", ".join(self.varied(name)) or "nothing"
+                raise ValueError(f"ablations: {name} differs from {self.base} in {differs}; vary one setting")
         return self
 
     @model_validator(mode="after")
@@ -183,6 +240,22 @@ class Study(Record):
         if trains and not self.captions.sources:
             raise ValueError("captions: something is trained; name `sources`")
         return self
+
+    @property
+    def base(self) -> str:
+        """The variant of the first run, that ablations are compared with."""
+        return self.runs[0].variant
+
+    @property
+    def shown(self) -> list[str]:
+        """Variants of the runs for figures and wide tables: no ablations, but for those of the way to say "no"."""
+        variants = dict.fromkeys(run.variant for run in self.runs)
+        return [name for name in variants if name not in self.ablations or self.varied(name) == ["no_texts"]]
+
+    def varied(self, name: str) -> list[str]:
+        """Settings in which a variant differs from the base, among those that count for both."""
+        own, base = (_in_effect(self.variants[variant]) for variant in (name, self.base))
+        return [key for key in base if key in own and own[key] != base[key]]
 
     @property
     def trained_runs(self) -> list[Run]:

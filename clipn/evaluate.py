@@ -1,40 +1,66 @@
 """Turn the scores of a run into its metrics."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from clipn.bootstrap import Replicates, replicate, resamples
 from clipn.data.cleaning import CLEAN
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
-from clipn.metrics import CONVENTION, auroc, fpr
+from clipn.metrics import CONVENTION, measures
+from clipn.replicates import write_replicates
 from clipn.scores import RULES, SCORES
 
 OFFICIAL = "official"
 """Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
 
 Pairs = Mapping[str, Sequence[str]]
+MEASURES = Replicates._fields
 
 
-def evaluate(scores: Path, pairs: Pairs, run: Mapping[str, str | int], output: Path) -> None:
-    """Write the metrics of one run as JSON; all of them fractions.
+@dataclass(frozen=True)
+class Reading:
+    """How scores become metrics.
+
+    Attributes:
+        conventions: names in `clipn.metrics.CONVENTIONS`; the first is that of the column `fpr95`.
+        resamples: of the images, for the intervals; 0: none.
+    """
+
+    conventions: Sequence[str] = (CONVENTION,)
+    resamples: int = 0
+
+
+def evaluate(
+    scores: Path, pairs: Pairs, run: Mapping[str, str | int], reading: Reading, output: Path, replicates: Path
+) -> None:
+    """Write the metrics of one run as JSON, and those of the resamples as Parquet; all of them fractions.
 
     Args:
         scores: Parquet of `score_run`.
         pairs: OOD datasets of every ID dataset.
         run: what names the run: study, backbone, variant, seed, prompts.
+        reading: conventions and resamples.
         output: JSON: the names, and lists `ood`, `id_accuracy` and `decisions` of records.
+        replicates: Parquet: a row per record of `ood` and per measure, with the list of its values in the resamples.
     """
     table = read_scores(scores)
+    cells = [cell for known in pairs for cell in _cells(table, known, pairs[known], str(run["prompts"]))]
     record = {
         **run,
-        "convention": CONVENTION,
-        "ood": [row for known in pairs for row in _ood(table, known, pairs[known])],
+        "convention": reading.conventions[0],
+        "ood": [_measured(cell, reading.conventions) for cell in cells],
         "id_accuracy": [_id_accuracy(table, known) for known in pairs],
         "decisions": [row for known in pairs for row in _decisions(table, known, pairs[known])],
     }
+    write_replicates(replicates, _replicated(cells, reading.resamples))
     write_json(output, record)
 
 
@@ -58,21 +84,49 @@ def part(scores: pd.DataFrame, known: str, dataset: str) -> pd.DataFrame:
     return scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
 
 
-def _ood(scores: pd.DataFrame, known: str, unknown: Sequence[str]) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Cell:
+    """The scores behind one record: of ID images, and of one image list of an OOD dataset."""
+
+    names: dict[str, str]
+    known: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+
+
+def _cells(scores: pd.DataFrame, known: str, unknown: Sequence[str], prompts: str) -> Iterator[_Cell]:
     id_part = part(scores, known, known)
+    versions = [(name, *version) for name in unknown for version in _versions(part(scores, known, name))]
     for method in (name for name in SCORES if name in scores):
-        for name in unknown:
-            for ood_version, ood_part in _versions(part(scores, known, name)):
-                yield {
-                    "id": known,
-                    "ood": name,
-                    "ood_version": ood_version,
-                    "method": method,
-                    "auroc": auroc(id_part[method], ood_part[method]),
-                    "fpr95": fpr(id_part[method], ood_part[method]),
-                    "id_images": len(id_part),
-                    "ood_images": len(ood_part),
-                }
+        pool = SCORES[method].prompts or prompts
+        for name, ood_version, ood_part in versions:
+            names = {"id": known, "ood": name, "ood_version": ood_version, "prompts": pool, "method": method}
+            yield _Cell(names, id_part[method].to_numpy(), ood_part[method].to_numpy())
+
+
+def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
+    found = measures(cell.known, cell.unknown, conventions)
+    return cell.names | {
+        "auroc": found.auroc,
+        "aupr_id": found.aupr_id,
+        "aupr_ood": found.aupr_ood,
+        "fpr95": found.fpr95[conventions[0]],
+        "fpr95_by_convention": found.fpr95,
+        "id_images": len(cell.known),
+        "ood_images": len(cell.unknown),
+    }
+
+
+def _replicated(cells: Sequence[_Cell], count: int) -> Iterator[dict[str, Any]]:
+    """Names, measure and values of every cell in `count` resamples; an image set is resampled alike for all."""
+    if count == 0:
+        return
+    drawn = cache(partial(resamples, count=count))
+    for cell in cells:
+        names = cell.names
+        known = drawn(len(cell.known), name=names["id"])
+        unknown = drawn(len(cell.unknown), name=f"{names['ood']} {names['ood_version']}")
+        for measure, values in replicate(cell.known, cell.unknown, known, unknown)._asdict().items():
+            yield {**names, "measure": measure, "values": values.astype(np.float32)}
 
 
 def _id_accuracy(scores: pd.DataFrame, known: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import open_clip
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -42,27 +42,12 @@ def cache_image_features(
     Raises:
         ClipnError: the images are not those of the manifest.
     """
-    table = read_manifest(manifest)
     clip, architecture = load_backbone(backbone)
-    transform = preprocess(architecture)
-    expected = zip(table["path"], table["sha256"], strict=True)
-
-    def load(image: Image) -> Tensor:
-        return transform(image.open())
-
-    def checked() -> Iterator[Image]:
-        for image in images:
-            found = (image.path, hashlib.sha256(image.content).hexdigest())
-            if found != next(expected, None):
-                raise ClipnError(f"{manifest}: does not list this {image.path} next; verify the dataset again")
-            yield image
-
-    tensors = tracked(_ahead(load, checked()), len(table), f"features of {manifest.parent.name}", "images")
-    features = _encode_images(clip.to(device), tensors, device)
-    if len(features) != len(table):
-        raise ClipnError(f"{manifest}: lists {len(table)} images, found {len(features)}; verify the dataset again")
+    clip = clip.to(device)
+    with torch.inference_mode():
+        parts = [encode_image(clip, batch.to(device)).cpu() for batch in image_batches(manifest, images, architecture)]
     header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
-    write_safetensors(output, {"image": features}, header)
+    write_safetensors(output, {"image": torch.cat(parts)}, header)
 
 
 def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu") -> None:
@@ -111,6 +96,28 @@ def cache_caption_images(
     write_safetensors(output, {"image": torch.stack(encoded)}, header)
 
 
+def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[str, Any]) -> Iterator[Tensor]:
+    """Preprocessed images (n, 3, h, w) of a dataset in the order of its manifest, a few at a time.
+
+    Args:
+        manifest: of the dataset.
+        images: the dataset's images.
+        architecture: of the backbone, which says how it wants images.
+
+    Raises:
+        ClipnError: the images are not those of the manifest.
+    """
+    table = read_manifest(manifest)
+    transform = preprocess(architecture)
+
+    def load(image: Image) -> Tensor:
+        return transform(image.open())
+
+    loaded = _ahead(load, _checked(images, table, manifest))
+    what = f"features of {manifest.parent.name}"
+    yield from map(torch.stack, _batches(tracked(loaded, len(table), what, "images")))
+
+
 def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Unit-norm features (n, d) of `cache_image_features`."""
     tensors, _ = read_safetensors(path, IMAGE_FORMAT)
@@ -147,6 +154,17 @@ def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> tuple
     return tensors, metadata
 
 
+def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> Iterator[Image]:
+    expected = zip(table["path"], table["sha256"], strict=True)
+    for image in images:
+        if (image.path, hashlib.sha256(image.content).hexdigest()) != next(expected, None):
+            raise ClipnError(f"{manifest}: does not list this {image.path} next; verify the dataset again")
+        yield image
+    if missing := len(list(expected)):
+        found = len(table) - missing
+        raise ClipnError(f"{manifest}: lists {len(table)} images, found {found}; verify the dataset again")
+
+
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
     stream = iter(items)
     while batch := list(islice(stream, BATCH)):
@@ -163,9 +181,3 @@ def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tens
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-@torch.inference_mode()
-def _encode_images(clip: open_clip.CLIP, images: Iterable[Tensor], device: str) -> Tensor:
-    parts = [encode_image(clip, torch.stack(batch).to(device)).cpu() for batch in _batches(images)]
-    return torch.cat(parts)

@@ -1,37 +1,105 @@
 """Subcommands that cache what the frozen towers say."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipn.options import BackboneFile, Device, Output, RegistryFile, ShardIndex, Shards, Threads, Workers
+from clipn.errors import ClipnError
+from clipn.options import (
+    Archives,
+    BackboneFile,
+    Device,
+    Output,
+    RegistryFile,
+    ShardIndex,
+    Shards,
+    Threads,
+    Workers,
+    parse_copies,
+    parse_logit_scale,
+)
+
+if TYPE_CHECKING:
+    from clipn.data.readers import Image
 
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
+
+DatasetName = Annotated[str, typer.Argument(help="dataset")]
+DatasetArchives = Annotated[Path, typer.Option(help="folder of the dataset's archives")]
+Manifest = Annotated[Path, typer.Option(help="manifest of the dataset")]
+Unpacked = Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")]
+KnownClasses = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, whose classes are known")]
 
 
 @features_app.command("images")
 def image_features(
-    name: Annotated[str, typer.Argument(help="dataset")],
+    name: DatasetName,
     registry: RegistryFile,
-    archives: Annotated[Path, typer.Option(help="folder of the dataset's archives")],
-    manifest: Annotated[Path, typer.Option(help="manifest of the dataset")],
+    archives: DatasetArchives,
+    manifest: Manifest,
     backbone: BackboneFile,
     output: Output,
-    unpacked: Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")] = None,
+    unpacked: Unpacked = None,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of a dataset."""
     from clipn.compute import prepare_torch
-    from clipn.data.location import locate
-    from clipn.data.readers import read_images
-    from clipn.data.registry import load_registry
     from clipn.features import cache_image_features
 
     prepare_torch(device, threads)
-    location = locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked)
-    cache_image_features(backbone, manifest, read_images(location), output, device)
+    cache_image_features(backbone, manifest, _images(name, registry, archives, unpacked), output, device)
+
+
+@features_app.command("perturbed")
+def perturbed_features(
+    names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
+    registry: RegistryFile,
+    archives: Archives,
+    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    backbone: BackboneFile,
+    output: Output,
+    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
+    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: the backbone's own")] = "100",
+    epsilon: Annotated[
+        float, typer.Option(min=0, help="step of every pixel, in units of the normalised image")
+    ] = 0.0014,
+    unpacked: Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")] = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
+    from clipn.compute import prepare_torch
+    from clipn.perturbation import cache_perturbed_features
+
+    scale, copies = parse_logit_scale(logit_scale), parse_copies(unpacked)
+    prepare_torch(device, threads)
+    images = {
+        name: (datasets / name / "manifest.parquet", _images(name, registry, archives / name, copies.get(name)))
+        for name in names
+    }
+    classes = _classes(datasets / names[0] / "dataset.json")
+    cache_perturbed_features(backbone, images, classes, prompts, scale, epsilon, output, device)
+
+
+@features_app.command("negatives")
+def negative_labels(
+    backbone: BackboneFile,
+    description: KnownClasses,
+    words: Annotated[str, typer.Option(help="text file with a word per line; or `wordnet`: the system's copy")],
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Choose NegLabel's negative labels for the known classes and cache their features."""
+    from clipn.compute import prepare_torch
+    from clipn.negative_labels import cache_negative_labels
+    from clipn.words import read_words
+
+    prepare_torch(device, threads)
+    cache_negative_labels(backbone, _classes(description), read_words(words), output, device=device)
 
 
 @features_app.command("captions")
@@ -68,3 +136,20 @@ def caption_images(
 
     prepare_torch(device, threads)
     cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
+
+
+def _images(name: str, registry: Path, archives: Path, unpacked: Path | None) -> Iterator["Image"]:
+    from clipn.data.location import locate
+    from clipn.data.readers import read_images
+    from clipn.data.registry import load_registry
+
+    return read_images(locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked))
+
+
+def _classes(description: Path) -> list[str]:
+    from clipn.data.description import read_description
+
+    classes = read_description(description).classes
+    if not classes:
+        raise ClipnError(f"{description}: has no class names; name the ID dataset's, or `classes` in the registry")
+    return classes

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from clipn.losses import itbo, tso
+from clipn.losses import itbo, total, tso
 from clipn.model import CLIPN
 from clipn.processes import Processes
 from clipn.settings import Variant
@@ -50,7 +50,7 @@ def backward(
     With several passes per batch the tower runs twice: first for the features, then for the gradient.
 
     Returns:
-        The losses (4,): matched, unmatched, TSO, and their weighted sum.
+        The losses (4,): matched, unmatched, TSO, and the weighted sum of those that train.
     """
     rows = torch.arange(len(batch.tokens)).split(settings.micro_batch or len(batch.tokens))
     with torch.set_grad_enabled(len(rows) == 1):
@@ -59,15 +59,15 @@ def backward(
     image, yes = (processes.whole(part.to(device), batch.size) for part in (batch.image, batch.yes))
     matched, unmatched = itbo(image, yes, no, model.clip.logit_scale.exp())
     opposite = tso(yes, no, settings.tso_epsilon)
-    total = settings.loss_weight * (matched + unmatched + opposite)
-    scaler.scale(total).backward()
+    loss = total(matched, unmatched, opposite, settings.losses, settings.loss_weight)
+    scaler.scale(loss).backward()
     assert no.grad is not None
     gradient = processes.part(no.grad)
     for part in rows:
         feature = features[0] if len(rows) == 1 else _encode(model, batch, part, settings, device)
         feature.backward(gradient[part.to(device)])
     processes.sum_gradients(model.no.parameters())
-    return torch.stack([matched, unmatched, opposite, total]).detach()
+    return torch.stack([matched, unmatched, opposite, loss]).detach()
 
 
 def _encode(model: CLIPN, batch: Batch, rows: Tensor, settings: Variant, device: str) -> Tensor:

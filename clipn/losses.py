@@ -1,5 +1,7 @@
 """The two CLIPN losses (Wang et al., ICCV 2023), as pure functions of unit-norm features."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -49,3 +51,22 @@ def tso(yes: Tensor, no: Tensor, eps: float = 1e-4) -> Tensor:
         else:
             distance = (difference.square().sum(-1) + eps).sqrt()
         return 2 - distance.mean()
+
+
+def total(
+    matched: Tensor, unmatched: Tensor, opposite: Tensor, losses: Literal["both", "itbo", "tso"], weight: float
+) -> Tensor:
+    """What training minimises: `weight` times ITBO's two terms, TSO, or the sum of all three.
+
+    Args:
+        matched: ITBO's term of matched pairs, a scalar.
+        unmatched: its term of unmatched pairs, a scalar.
+        opposite: TSO, a scalar.
+        losses: which of them take part.
+        weight: factor of the sum: released code 0.5, paper 1.
+    """
+    if losses == "tso":
+        return weight * opposite
+    if losses == "itbo":
+        return weight * (matched + unmatched)
+    return weight * (matched + unmatched + opposite)

@@ -8,7 +8,7 @@ import open_clip
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import embedding, normalize
+from torch.nn.functional import embedding, normalize, pad
 
 from clipn.errors import ClipnError
 
@@ -18,23 +18,31 @@ GROUPS, SMALLEST_GROUP = 4, 8
 
 
 class NoTextTower(nn.Module):
-    """A copy of CLIP's text tower, with a bank of learnable prompts that are added at every position.
+    """A copy of CLIP's text tower, with a bank of learnable prompts that are added at every position or the first few.
 
     Args:
         clip: where the initial weights come from.
         prompts: size of the bank; its arrays start at zero, as in the released code. 0: no bank, since
             hand-crafted texts say "no" themselves.
+        tokens: positions, from the first, that a prompt is added at; None: all, as in the released code.
+
+    Raises:
+        ClipnError: `tokens` is more than the context.
     """
 
-    def __init__(self, clip: open_clip.CLIP, prompts: int) -> None:
+    def __init__(self, clip: open_clip.CLIP, prompts: int, tokens: int | None = None) -> None:
         super().__init__()
+        context, width = clip.positional_embedding.shape
+        if tokens is not None and tokens > context:
+            limit = f"{tokens} is more than the {context} positions that the backbone reads"
+            raise ClipnError(f"tokens: {limit}; give at most {context} or leave it out")
         self.transformer = deepcopy(clip.transformer)
         self.token_embedding = deepcopy(clip.token_embedding)
         self.positional_embedding = nn.Parameter(clip.positional_embedding.detach().clone())
         self.ln_final = deepcopy(clip.ln_final)
         self.text_projection = nn.Parameter(clip.text_projection.detach().clone())
         self.register_buffer("attn_mask", clip.attn_mask, persistent=False)
-        bank = torch.zeros(prompts, *clip.positional_embedding.shape)
+        bank = torch.zeros(prompts, tokens or context, width)
         self.prompts = nn.Parameter(bank) if prompts else None
 
     def forward(self, tokens: Tensor, choice: Tensor | None = None) -> Tensor:
@@ -48,6 +56,7 @@ class NoTextTower(nn.Module):
         if self.prompts is None:
             return encode_text(self, tokens)
         bank = torch.cat([self.prompts, self.prompts.mean(dim=0, keepdim=True)])
+        bank = pad(bank, (0, 0, 0, len(self.positional_embedding) - bank.shape[1]))
         if choice is None:
             choice = torch.full((len(tokens),), len(self.prompts), device=tokens.device)
         return encode_text(self, tokens, bank, choice)
@@ -100,11 +109,17 @@ class CLIPN(nn.Module):
     tokenizer: Callable[[list[str]], Tensor]
     preprocess: Callable[[Image.Image], Tensor]
 
-    def __init__(self, clip: open_clip.CLIP, preprocess: Callable[[Image.Image], Tensor], prompts: int = 16) -> None:
+    def __init__(
+        self,
+        clip: open_clip.CLIP,
+        preprocess: Callable[[Image.Image], Tensor],
+        prompts: int = 16,
+        tokens: int | None = None,
+    ) -> None:
         super().__init__()
         require_clip_text_tower(clip)
         self.clip = clip.requires_grad_(False)
-        self.no = NoTextTower(clip, prompts).requires_grad_(True)
+        self.no = NoTextTower(clip, prompts, tokens).requires_grad_(True)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
         self.preprocess = preprocess
 

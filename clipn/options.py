@@ -80,6 +80,21 @@ def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
     return pairs
 
 
+def parse_copies(texts: list[str] | None) -> dict[str, Path]:
+    """`DATASET:FOLDER` texts as a mapping.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    copies = {}
+    for text in texts or []:
+        name, _, folder = text.partition(":")
+        if not (name and folder):
+            raise ClipnError(f"--unpacked {text!r}: write it as DATASET:FOLDER")
+        copies[name] = Path(folder)
+    return copies
+
+
 def parse_logit_scale(text: str) -> float | None:
     """A positive number; None for `checkpoint`, whose own scale it then is.
 

@@ -1,4 +1,4 @@
-"""Class names and prompt pools, generated from open_clip's lists and proven by hash; imports no torch."""
+"""Class names and prompt pools, from open_clip's lists proven by hash or from a user's file; imports no torch."""
 
 import hashlib
 import importlib.util
@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from clipn.errors import ClipnError
+from clipn.files import require
 
 CLASSNAMES_SHA256 = "8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4"
 CLEAN_YES_SHA256 = "6bbdbaeb0f12927c352fe31384abb9366319cdc9f3581ac8cbcbce5c7c7fff19"
@@ -26,6 +27,7 @@ VIDEO_GAME_NO = {
 }
 ARTICLE = re.compile(r" of (?:(?:a|the|my|one) )?")
 STRAY_COMMA_LINES = (34, 98)
+STEM = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @cache
@@ -104,6 +106,7 @@ POOLS: dict[str, Callable[[], list[str]]] = {
     "clipn128_clean": _clipn128_clean,
     "openai80": _openai80,
     "single": lambda: ["a photo of a {}."],
+    "nice": lambda: ["The nice {}."],
 }
 NO_POOLS: dict[str, Callable[[], list[str]]] = {
     "clipn128": _clipn128_no,
@@ -116,22 +119,95 @@ def prompt_pool(name: str) -> list[str]:
     """Templates with one `{}` for the class name.
 
     `clipn128` is the pool of the authors' released code, where every line keeps the quotation marks of the
-    source it was pasted from; `clipn128_clean` is the same without them.
+    source it was pasted from; `clipn128_clean` is the same without them; `nice` is that of NegLabel (Jiang et al.,
+    ICLR 2024).
+
+    Args:
+        name: of a pool, or a text file (`.txt`) with a template per line.
 
     Raises:
-        ClipnError: there is no pool of that name.
+        ClipnError: there is no pool of that name; or the file is missing, or a line of it is no template.
     """
+    if _is_file(name):
+        return _read_templates(Path(name))
     if name not in POOLS:
-        raise ClipnError(f"prompts: no pool {name!r}; choose one of {', '.join(POOLS)}")
+        raise ClipnError(f"prompts: no pool {name!r}; choose one of {', '.join(POOLS)}, or a .txt file of templates")
     return POOLS[name]()
 
 
 def no_prompt_pool(name: str) -> list[str]:
     """Templates that negate, line by line paired with those of `prompt_pool`.
 
+    Args:
+        name: of a pool, or a text file `x.txt`, whose negations are in `x_no.txt` beside it.
+
     Raises:
-        ClipnError: there is no pool of that name, or none that negates.
+        ClipnError: there is no pool of that name, or none that negates; or one of both files is missing, has a line
+            that is no template, or more lines than the other.
     """
+    if _is_file(name):
+        return _read_negations(name)
     if name not in NO_POOLS:
         raise ClipnError(f"templates: no pool {name!r} that negates; choose one of {', '.join(NO_POOLS)}")
     return NO_POOLS[name]()
+
+
+def has_negations(name: str) -> bool:
+    """Whether a pool has templates that negate, which hand-crafted runs need."""
+    return _negations_of(name).is_file() if _is_file(name) else name in NO_POOLS
+
+
+def pool_name(name: str) -> str:
+    """What tables and paths call a pool: its name, or that of its file without `.txt`.
+
+    Raises:
+        ClipnError: the file has the name of a pool, or one that does not suit a path.
+    """
+    if not _is_file(name):
+        return name
+    stem = Path(name).stem
+    if stem in POOLS:
+        raise ClipnError(f"{name}: {stem} is the name of a built-in pool; rename the file")
+    if not STEM.fullmatch(stem):
+        raise ClipnError(f"{name}: a pool is called by letters, digits, `_` and `-` only; rename the file")
+    return stem
+
+
+def pool_hash(name: str) -> str:
+    """sha256 of a pool's templates and, if it has them, their negations.
+
+    Raises:
+        ClipnError: as `prompt_pool` and `no_prompt_pool`.
+    """
+    negations = no_prompt_pool(name) if has_negations(name) else []
+    return lines_sha256([*prompt_pool(name), "", *negations])
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".txt")
+
+
+def _negations_of(name: str) -> Path:
+    path = Path(name)
+    return path.with_name(f"{path.stem}_no.txt")
+
+
+def _read_negations(name: str) -> list[str]:
+    path, templates = _negations_of(name), prompt_pool(name)
+    negations = _read_templates(path)
+    if len(negations) != len(templates):
+        raise ClipnError(
+            f"{path}: {len(negations)} against {len(templates)} lines of {name}; write a negation for every template"
+        )
+    return negations
+
+
+def _read_templates(path: Path) -> list[str]:
+    try:
+        lines = require(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise ClipnError(f"{path}: is not UTF-8 text; save it as such") from error
+    for number, line in enumerate(lines, 1):
+        if line.count("{}") != 1 or re.search("[{}]", line.replace("{}", "")):
+            raise ClipnError(f"{path}: line {number} needs one {{}} for the class name and no other brace")
+    return lines

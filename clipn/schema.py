@@ -9,8 +9,14 @@ from clipn.config import Study
 from clipn.data.registry import Registry
 from clipn.data.weights_registry import WeightsRegistry
 from clipn.files import write_json
+from clipn.published import PublishedNumbers
 
-SCHEMAS: dict[str, type[BaseModel]] = {"study": Study, "datasets": Registry, "weights": WeightsRegistry}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "study": Study,
+    "datasets": Registry,
+    "weights": WeightsRegistry,
+    "published": PublishedNumbers,
+}
 FOLDER = Path("workflow/schemas")
 
 

@@ -1,7 +1,9 @@
-"""Score every ID and OOD image of a run, all pairs in one job, from cached image features."""
+"""Score every ID and OOD image of a run, all pairs in one pass, from cached image features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
 from clipn.checkpoint import load
+from clipn.compute import one_thread
 from clipn.data.cleaning import CLEAN
 from clipn.data.description import read_description
 from clipn.data.manifest import read_manifest
@@ -18,21 +21,42 @@ from clipn.detector import Detector
 from clipn.errors import ClipnError
 from clipn.features import read_image_features
 from clipn.files import atomic
+from clipn.known_classes import KnownClasses, known_classes
 from clipn.model import CLIPN
+from clipn.perturbation import read_perturbed_features
 from clipn.progress import tracked
-from clipn.scores import SCORES, accepts
+from clipn.scores import RULES, SCORES
 
-ROWS = 8192
-"""Images scored at once, which bounds the memory of their logits."""
+ROWS = 256
+"""Images scored at once: their logits fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
-class DatasetFiles:
-    """What scoring needs of a dataset."""
+class Places:
+    """Where scoring finds what it reads.
 
-    manifest: Path
-    description: Path
+    Attributes:
+        datasets: one folder per dataset, with manifest and description.
+        features: image features of one backbone, one file per dataset, and the features of single methods:
+            `negative_labels/<ID>`, `perturbed/<ID>`.
+    """
+
+    datasets: Path
     features: Path
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is computed: names in `SCORES` and in `RULES`."""
+
+    methods: Sequence[str]
+    rules: Sequence[str] = ()
+
+    @property
+    def needs(self) -> set[str]:
+        """What it takes beside "yes" logits, keys of `clipn.scores.evidence.NEEDS`."""
+        chosen = [*(SCORES[name] for name in self.methods), *(RULES[name] for name in self.rules)]
+        return {need for entry in chosen for need in entry.needs}
 
 
 def load_model(checkpoint: Path | None, backbone: Path | None, device: str) -> CLIPN:
@@ -51,64 +75,100 @@ def load_model(checkpoint: Path | None, backbone: Path | None, device: str) -> C
 
 def score_run(
     model: CLIPN,
-    methods: Sequence[str],
-    rules: Sequence[str],
+    wanted: Wanted,
     pairs: Mapping[str, Sequence[str]],
-    datasets: Mapping[str, DatasetFiles],
+    places: Places,
     prompts: str,
     logit_scale: float | None,
     output: Path,
+    threads: int = 1,
 ) -> None:
     """Write the scores of all images under the classes of every ID dataset.
 
     Args:
         model: the towers.
-        methods: names in `SCORES`.
-        rules: names in `RULES`, for a trained "no" tower.
+        wanted: methods and rules.
         pairs: OOD datasets of every ID dataset.
-        datasets: files of every dataset named in `pairs`.
+        places: of manifests, descriptions and features.
         prompts: prompt pool.
         logit_scale: what multiplies cosines; None: the model's own.
         output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
             column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
+        threads: batches scored at a time; the digits do not depend on it.
 
     Raises:
-        ClipnError: an ID dataset has no class names.
+        ClipnError: an ID dataset has no class names, or features are missing.
     """
+    score_pairs(
+        partial(Detector, model, prompts=prompts, logit_scale=logit_scale), wanted, pairs, places, output, threads
+    )
+
+
+def score_pairs(
+    detector_of: Callable[[list[str]], Detector],
+    wanted: Wanted,
+    pairs: Mapping[str, Sequence[str]],
+    places: Places,
+    output: Path,
+    threads: int = 1,
+) -> None:
+    """As `score_run`, by detectors of the names of classes."""
     tables = []
     for known, unknown in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
-        detector = Detector(model, _classes(known, datasets[known]), prompts, logit_scale)
-        tables += [_score(known, name, datasets[name], detector, methods, rules) for name in (known, *unknown)]
+        detector = detector_of(_class_names(known, places))
+        id_features = _features(known, places)
+        negatives = places.features / "negative_labels" / f"{known}.safetensors"
+        classes = known_classes(detector, wanted.needs, id_features, negatives)
+        perturbed = _perturbed(known, places) if "perturbed" in wanted.needs else {}
+        for name in (known, *unknown):
+            features = id_features if name == known else _features(name, places)
+            scores = score_features(classes, features, perturbed.get(name), wanted, threads)
+            tables.append(_placed(scores, known, name, places))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
 
 
-def _classes(name: str, files: DatasetFiles) -> list[str]:
-    names = read_description(files.description).classes
+def score_features(
+    classes: KnownClasses, features: Tensor, perturbed: Tensor | None, wanted: Wanted, threads: int = 1
+) -> pd.DataFrame:
+    """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d)."""
+
+    def score(rows: slice) -> dict[str, np.ndarray]:
+        evidence = classes.evidence(features[rows], None if perturbed is None else perturbed[rows])
+        columns = {"prediction": evidence.yes.winner.astype(np.int32)}
+        columns |= {method: SCORES[method].of(evidence) for method in wanted.methods}
+        return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in wanted.rules}
+
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(score, _batches(len(features))))
+    return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+
+
+def _batches(images: int) -> Iterator[slice]:
+    return (slice(start, start + ROWS) for start in range(0, images, ROWS))
+
+
+def _class_names(name: str, places: Places) -> list[str]:
+    names = read_description(places.datasets / name / "dataset.json").classes
     if not names:
         raise ClipnError(f"{name}: has no class names, so it cannot be in-distribution; name `classes` in the registry")
     return names
 
 
-def _score(
-    known: str, name: str, files: DatasetFiles, detector: Detector, methods: Sequence[str], rules: Sequence[str]
-) -> pd.DataFrame:
-    features = torch.from_numpy(read_image_features(files.features))
-    scores = pd.concat(
-        [_score_rows(part, detector, methods, rules) for part in features.split(ROWS)], ignore_index=True
-    )
-    manifest = read_manifest(files.manifest)
+def _features(name: str, places: Places) -> Tensor:
+    return torch.from_numpy(read_image_features(places.features / f"{name}.safetensors"))
+
+
+def _perturbed(known: str, places: Places) -> dict[str, Tensor]:
+    return read_perturbed_features(places.features / "perturbed" / f"{known}.safetensors")
+
+
+def _placed(scores: pd.DataFrame, known: str, name: str, places: Places) -> pd.DataFrame:
+    """Scores with what names each image, and the cleaning lists of its manifest."""
+    manifest = read_manifest(places.datasets / name / "manifest.parquet")
+    if len(manifest) != len(scores):
+        raise ClipnError(f"{name}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
     labels = manifest["label"].to_numpy() if name == known else np.full(len(scores), -1)
-    places = pd.DataFrame({"id": known, "dataset": name, "row": np.arange(len(scores)), "label": labels})
+    place = pd.DataFrame({"id": known, "dataset": name, "row": np.arange(len(scores)), "label": labels})
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
-    return pd.concat([places.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)
-
-
-def _score_rows(features: Tensor, detector: Detector, methods: Sequence[str], rules: Sequence[str]) -> pd.DataFrame:
-    yes = detector.yes_logits(features).cpu().numpy()
-    says_no = rules or any(SCORES[method].needs_no for method in methods)
-    no = detector.no_logits(features).cpu().numpy() if says_no else None
-    columns = {"prediction": yes.argmax(axis=1).astype(np.int32)}
-    columns |= {method: SCORES[method].ranking(yes, no, detector.logit_scale) for method in methods}
-    columns |= {f"accepts_{rule}": accepts(rule, yes, no) for rule in rules}
-    return pd.DataFrame(columns)
+    return pd.concat([place.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)

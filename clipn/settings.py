@@ -74,13 +74,22 @@ class Variant(Optimisation):
     Where the paper and the authors' released code differ, defaults are the code's, except for precision.
     """
 
-    epochs: int = Field(default=10, ge=0, description="passes over the captions; 0 leaves the copy untrained")
+    epochs: int = Field(default=10, ge=0, description="passes over the samples; 0 leaves the copy untrained")
     batch_size: int = Field(default=2048, ge=2, description="global batch: the loss compares all its samples")
+    share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the samples to train on: a random subset, the same for every seed, within larger shares'",
+    )
     learning_rate: float = Field(default=3e-4, gt=0, description="at the start of the cosine")
     no_texts: Literal["learnable", "handcrafted"] = Field(
         default="learnable", description="learnable prompts added to the caption, or templates that negate it"
     )
     prompts: int = Field(default=16, ge=1, description="size of the bank of learnable prompts")
+    tokens: int | None = Field(
+        default=None, ge=1, description="positions, from the first, that get a learnable prompt added; else all of them"
+    )
     templates: str = Field(default="clipn128", description="pool of paired templates for hand-crafted texts")
     augmentation: Literal["online", "stored", "none"] = Field(
         default="online",
@@ -90,6 +99,9 @@ class Variant(Optimisation):
     views: int = Field(default=4, ge=1, description="stored crops of every image")
     temperature: Literal["frozen", "learnable", "fixed"] = Field(
         default="frozen", description="of the losses: the backbone's (released code), learned (paper), or scale 100"
+    )
+    losses: Literal["both", "itbo", "tso"] = Field(
+        default="both", description='which losses train the "no" tower; all are computed and logged'
     )
     loss_weight: float = Field(default=0.5, gt=0, description="factor of the whole loss: released code 0.5, paper 1")
     tso_epsilon: float = Field(default=1e-4, ge=0, description="inside TSO's root: released code 1e-4, paper 0")

@@ -104,3 +104,17 @@ def _require_weights(source: str, kind: str, where: str) -> None:
     if source not in known:
         remedy = f"name one of {', '.join(known)}, or a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
         raise ClipnError(f"{where}: {source!r} is not among the {kind} of {WEIGHTS}; {remedy}")
+
+
+def ablations(study: Study) -> list[tuple[str, str, str]]:
+    """Setting, value and variant of every ablation, in the order of the study, the base first in each setting."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for name in study.ablations:
+        (setting,) = study.varied(name)
+        for variant in (study.base, name):
+            value = getattr(study.variants[variant], setting)
+            row = (setting, "all" if value is None else str(value), variant)
+            rows = found.setdefault(setting, [])
+            if row not in rows:
+                rows.append(row)
+    return [row for rows in found.values() for row in rows]

@@ -81,14 +81,14 @@ def train(
     clip, architecture = load_backbone(files.backbone)
     made_by = {"code": fingerprint("clipn.train", "clipn.compute"), "torch": torch.__version__, "device": device}
     state = State(work, header, made_by, architecture)
-    order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed)
+    order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed, settings.share)
     if order.steps and order.smallest_batch < settings.processes:
         sizes = f"{settings.processes} cannot share batches of {order.smallest_batch} samples"
         raise ClipnError(f"processes: {sizes}; use fewer processes or larger batches")
     texts = _stored_texts(files, settings) if order.steps else None
     with joined(device, settings.processes) as (processes, place), noticing_stop() as stop:
         prompts = settings.prompts if settings.no_texts == "learnable" else 0
-        model = CLIPN(clip, preprocess(architecture), prompts).to(place).eval()
+        model = CLIPN(clip, preprocess(architecture), prompts, settings.tokens).to(place).eval()
         training = Training(model, texts.tokens if texts else None, settings, processes, place)
         state.resume(training)
         share = Share(order, processes, training.done, place, settings.micro_batch)
@@ -106,7 +106,7 @@ def _optimise(
 ) -> None:  # fmt: skip
     """Take all steps that are left; keep the state at the end of every epoch and when told to stop."""
     settings, order = training.settings, share.order
-    samples = order.samples * order.epochs
+    samples = order.samples_per_epoch * order.epochs
     with progress(samples, "train", "samples", done=order.samples_before(training.done)) as meter:
         for step in share.steps:
             with autocast(settings, share.device):

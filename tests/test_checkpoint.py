@@ -15,7 +15,7 @@ from clipn.backbone import FORMAT, load_backbone, read_safetensors, save_backbon
 from clipn.checkpoint import FORMAT as CHECKPOINT
 from clipn.checkpoint import save_checkpoint
 from clipn.errors import ClipnError
-from tests.tiny_model import ARCHITECTURE, tiny_clip, tiny_model
+from tests.tiny_model import ARCHITECTURE, taught_model, tiny_clip, tiny_model
 
 METADATA = {"run": "tiny/learnable/1", "seed": "1", "settings": '{"epochs": 2}'}
 PROMPTS = 3
@@ -152,6 +152,17 @@ def test_a_checkpoint_without_a_bank_of_prompts(tmp_path: Path) -> None:
     assert torch.equal(model.encode_no_text(tokens), original.requires_grad_(False).encode_no_text(tokens))
 
 
+@pytest.mark.parametrize("tokens", [1, 5, 77])
+def test_a_checkpoint_whose_bank_has_fewer_positions(tmp_path: Path, tokens: int) -> None:
+    original = taught_model(prompts=PROMPTS, tokens=tokens)
+    save_checkpoint(tmp_path / "few.safetensors", original.state_dict(), ARCHITECTURE, {})
+    model = clipn.load(tmp_path / "few.safetensors")
+    texts = model.tokenizer(["dog", "a photo of a dog that is not there at all"])
+    assert model.no.prompts is not None
+    assert model.no.prompts.shape == (PROMPTS, tokens, 32)
+    assert torch.equal(model.encode_no_text(texts), original.encode_no_text(texts))
+
+
 def test_what_a_training_under_way_keeps_is_left_out(tmp_path: Path) -> None:
     tensors = {**tiny_model(prompts=PROMPTS).state_dict(), "training.optimiser.0": torch.ones(3)}
     save_checkpoint(tmp_path / "last.safetensors", tensors, ARCHITECTURE, {})
@@ -168,6 +179,22 @@ def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path: Path) -> None:
     ):
         complaint = complaint_of(read, tmp_path / name)
         assert f"{tensor} has shape (77, 32), expected (77, 48); it does not fit its own header" in complaint
+
+
+@pytest.mark.parametrize(
+    ("shape", "complaint"),
+    [
+        ((), "has unknown no.prompts; "),
+        ((3,), "has unknown no.prompts; "),
+        ((3, 32), "has unknown no.prompts; "),
+        ((3, 5, 48), "no.prompts has shape (3, 5, 48), expected (3, 5, 32); "),
+        ((3, 78, 32), "no.prompts has shape (3, 78, 32), expected (3, 77, 32); "),
+    ],
+)
+def test_a_bank_of_an_odd_shape_is_refused(tmp_path: Path, shape: tuple[int, ...], complaint: str) -> None:
+    tensors = {**tiny_model(prompts=0).state_dict(), "no.prompts": torch.zeros(shape)}
+    save_checkpoint(tmp_path / "odd.safetensors", tensors, ARCHITECTURE, {})
+    assert complaint in complaint_of(clipn.load, tmp_path / "odd.safetensors")
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,12 @@ from clipn.data.archives import read_members
 from clipn.data.captions.sources import read_captions
 from clipn.data.location import locate
 from clipn.data.readers import Image, read_images
-from clipn.data.registry import load_registry
+from clipn.data.registry import first_complaint, load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.schema import FOLDER, SCHEMAS, schema
+from clipn.settings import Variant
 from clipn.study import backbone_source, parse_study, weight_sources
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +82,26 @@ def test_the_papers_defaults_are_those_of_the_released_code() -> None:
     assert (learnable.weight_decay, learnable.warmup_steps, learnable.prompts) == (0.2, 0, 16)
     assert (learnable.loss_weight, learnable.tso_epsilon) == (0.5, 1e-4)
     assert (paper.logit_scale, paper.prompts) == (100.0, "clipn128")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"losses": "matched"}, "losses: Input should be 'both', 'itbo' or 'tso'"),
+        ({"tokens": 0}, "tokens: Input should be greater than or equal to 1"),
+        ({"share": 0}, "share: Input should be greater than 0"),
+        ({"share": 1.01}, "share: Input should be less than or equal to 1"),
+    ],
+)
+def test_settings_of_the_ablations_have_bounds(settings: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Variant.model_validate(settings)
+    assert first_complaint(caught.value).startswith(complaint)
+
+
+def test_the_ablations_are_off_by_default() -> None:
+    settings = Variant()
+    assert (settings.losses, settings.tokens, settings.share) == ("both", None, 1.0)
 
 
 # Weights

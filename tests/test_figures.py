@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from matplotlib.patches import StepPatch
 from clipn.errors import ClipnError
 from clipn.report.figures import RunLog, roc_curves, save, score_histograms, training_curves
 from clipn.report.series import ScoredRun, read_scores, select
+from clipn.report.style import look
+from clipn.scores import SCORES
 
 IMAGES = 60
 
 
-def scored(variant: str, seed: int, methods: tuple[str, ...]) -> ScoredRun:
+def scored(variant: str, seed: int, methods: tuple[str, ...], prompts: str = "single") -> ScoredRun:
     """ID scores lie above those of `svhn` altogether and are those of `dtd` exactly."""
     steps = np.linspace(0, 1, IMAGES) + seed
     offsets = {"cifar10": 0.0, "svhn": -5.0, "dtd": 0.0}
@@ -29,14 +32,15 @@ def scored(variant: str, seed: int, methods: tuple[str, ...]) -> ScoredRun:
         pd.DataFrame({"id": "cifar10", "dataset": name, "row": range(IMAGES)} | dict.fromkeys(methods, steps + offset))
         for name, offset in offsets.items()
     ]
-    return ScoredRun("tiny", variant, seed, pd.concat(frames, ignore_index=True).assign(accepts_ctw=True))
+    return ScoredRun("tiny", variant, prompts, seed, pd.concat(frames, ignore_index=True).assign(accepts_ctw=True))
 
 
 RUNS = [
     scored("learnable", 2, ("ctw", "atd")),
     scored("learnable", 1, ("ctw", "atd")),
     scored("untrained", 1, ("ctw", "atd")),
-    scored("none", 0, ("msp", "energy")),
+    scored("none", 0, ("msp", "gen")),
+    scored("learnable", 0, ("ctw", "atd"), prompts="clipn128"),
 ]
 
 
@@ -60,7 +64,7 @@ def test_select_takes_the_first_seed_in_the_order_of_methods() -> None:
     series = select(RUNS, "tiny", "cifar10")
     assert [item.label for item in series] == [
         "MSP",
-        "Energy",
+        "GEN",
         "CLIPN-CTW (learnable)",
         "CLIPN-CTW (untrained)",
         "CLIPN-ATD (learnable)",
@@ -73,17 +77,52 @@ def test_select_takes_the_first_seed_in_the_order_of_methods() -> None:
     }
 
 
-def test_select_refuses_what_was_not_scored() -> None:
-    with pytest.raises(ClipnError, match="none for ID dataset 'imagenet'"):
-        select(RUNS, "tiny", "imagenet")
+def test_select_takes_the_variants_asked_for_in_their_order_beside_the_baselines() -> None:
+    series = select(RUNS, "tiny", "cifar10", variants=["untrained", "not scored", "learnable"])
+    assert [item.variant for item in series] == ["none", "none", "untrained", "learnable", "untrained", "learnable"]
+    assert [item.label for item in select(RUNS, "tiny", "cifar10", ["learnable"])][2:] == ["CLIPN-CTW", "CLIPN-ATD"]
+
+
+def test_select_takes_one_prompt_pool() -> None:
+    assert {item.known.min() for item in select(RUNS, "tiny", "cifar10", ["learnable"])[2:]} == {1}
+    (ctw, atd) = select(RUNS, "tiny", "cifar10", prompts="clipn128")
+    assert (ctw.method, atd.method, ctw.known.min()) == ("ctw", "atd", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"id_dataset": "imagenet"}, "none for ID dataset 'imagenet'"),
+        ({"prompts": "nice"}, "none for ID dataset 'cifar10'"),
+        ({"backbone": "huge"}, "scores of huge"),
+    ],
+)
+def test_select_refuses_what_was_not_scored(asked: dict[str, str], message: str) -> None:
+    with pytest.raises(ClipnError, match=message):
+        select(RUNS, **({"backbone": "tiny", "id_dataset": "cifar10"} | asked))
+
+
+@pytest.mark.parametrize("draw", [score_histograms, roc_curves])
+def test_figures_of_scores_need_an_ood_set(draw: Callable[..., Figure]) -> None:
+    scores = RUNS[0].scores
+    alone = replace(RUNS[0], scores=scores[scores["dataset"] == "cifar10"])
+    with pytest.raises(ClipnError, match="no OOD set for 'cifar10'"):
+        draw([alone], "cifar10", "tiny", "demo")
+
+
+def test_no_two_methods_look_alike_even_without_colour() -> None:
+    looks = [look(method) for method in SCORES]
+    assert len({(item.marker, item.width) for item in looks}) == len({(item.colour, item.dash) for item in looks}) == 11
+    assert [method for method in SCORES if look(method).filled] == ["ctw", "atd"]
+    assert look("unknown").colour not in {item.colour for item in looks}
 
 
 def test_scores_are_read_with_the_run_from_their_path(tmp_path: Path) -> None:
-    path = tmp_path / "scores" / "tiny" / "learnable" / "seed3.parquet"
+    path = tmp_path / "scores" / "tiny" / "learnable" / "nice" / "seed3.parquet"
     path.parent.mkdir(parents=True)
     RUNS[0].scores.to_parquet(path)
     run = read_scores(path)
-    assert (run.backbone, run.variant, run.seed) == ("tiny", "learnable", 3)
+    assert (run.backbone, run.variant, run.prompts, run.seed) == ("tiny", "learnable", "nice", 3)
     assert run.scores.equals(RUNS[0].scores)
 
 
@@ -114,6 +153,16 @@ def test_histograms_share_bins_along_a_row_and_are_densities() -> None:
     assert "Textures" in texts(figure)
 
 
+def test_eleven_methods_and_two_variants_fit_a_page() -> None:
+    runs = [scored("none", 0, tuple(name for name in SCORES if not SCORES[name].needs_no)), *RUNS[1:3]]
+    figure = score_histograms(runs, "cifar10", "tiny", "demo")
+    assert len(figure.axes) == 13 * 2
+    assert figure.get_size_inches()[1] < 9.5
+    labels = [axes.get_ylabel() for axes in figure.axes[::2]]
+    assert labels[6] == "ODIN, perturbed\nlog-odds"
+    assert labels[-1] == "CLIPN-ATD\n(untrained)\nlog-odds"
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-16])
 def test_histograms_of_scores_that_do_not_differ(noise: float) -> None:
     run = scored("untrained", 1, ("ctw",))
@@ -126,6 +175,7 @@ def test_roc_legend_shows_auroc() -> None:
     figure = roc_curves(RUNS, "cifar10", "tiny", "demo")
     assert [axes.get_legend_handles_labels()[1][0] for axes in figure.axes] == ["100.0  MSP", "50.0  MSP"]
     assert "50.0  CLIPN-ATD (untrained)" in texts(figure)
+    assert "learnable" not in texts(roc_curves(RUNS, "cifar10", "tiny", "demo", variants=["untrained"]))
     assert "study: demo" in texts(figure)
 
 

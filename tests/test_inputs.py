@@ -38,7 +38,7 @@ def images(run: TinyRun) -> ShardImages:
     return ShardImages(run.files.index, run.files.shards)
 
 
-def share(start: int = 0, rank: int = 0, size: int = 1, **fields: int) -> Share:
+def share(start: int = 0, rank: int = 0, size: int = 1, **fields: float) -> Share:
     order = {"samples": SAMPLES, "batch_size": 8, "epochs": 2, "seed": 1} | fields
     return Share(Order(**order), Processes(rank, size), start, "cpu")
 
@@ -165,6 +165,20 @@ def test_parts_and_later_starts_see_the_same_samples(run: TinyRun, source: str) 
     assert all(torch.equal(*pair) for pair in zip(again, whole, strict=True))
     assert not torch.allclose(other[0], whole[0])
     assert not any(part.requires_grad for part in whole)
+
+
+@pytest.mark.parametrize("source", ["stored images", "online images", "stored texts", "hand-crafted texts"])
+def test_a_share_feeds_on_its_own_samples_as_the_whole_does(run: TinyRun, source: str) -> None:
+    """A sample has the same crops, views and templates in both, whatever its place in the batch."""
+    feed, whole, half = sources(run)[source], share(), share(share=0.5)
+    tables = []
+    for part in (whole, half):
+        rows = [(part.order.epoch(step), row) for step in part.steps for row in part.rows(step).tolist()]
+        tables.append(dict(zip(rows, torch.cat(feed(part)), strict=True)))
+    assert len(tables[0]) == 2 * SAMPLES
+    assert len(tables[1]) == SAMPLES
+    for sample, fed in tables[1].items():
+        torch.testing.assert_close(fed, tables[0][sample], rtol=0, atol=ROUNDING)
 
 
 # Images

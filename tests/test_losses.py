@@ -1,12 +1,13 @@
 """Losses against the paper's formulas written as plain loops, and at the edges of float32."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 
-from clipn.losses import itbo, tso
+from clipn.losses import itbo, total, tso
 from tests.tiny_model import unit
 
 N, D = 5, 8
@@ -123,9 +124,24 @@ def test_coarse_features_are_summed_in_float32() -> None:
     assert tso(yes, no) == tso(yes.float(), no.float())
 
 
+@pytest.mark.parametrize(
+    ("losses", "value", "slopes"),
+    [("both", 1.75, [0.25, 0.25, 0.25]), ("itbo", 1.25, [0.25, 0.25, 0]), ("tso", 0.5, [0, 0, 0.25])],
+)
+def test_the_named_losses_alone_make_up_the_total(
+    losses: Literal["both", "itbo", "tso"], value: float, slopes: list[float]
+) -> None:
+    """A quarter of 1 + 4, of 2, or of all."""
+    parts = [torch.tensor(number, requires_grad=True) for number in (1.0, 4.0, 2.0)]
+    summed = total(*parts, losses, 0.25)
+    assert summed.item() == value
+    gradients = torch.autograd.grad(summed, parts, allow_unused=True, materialize_grads=True)
+    assert [gradient.item() for gradient in gradients] == slopes
+
+
 def test_first_step_costs_1_688() -> None:
     """Towers identical, prompts zero, half the sum: the value of the released code's first step."""
     image, yes, _ = features()
     matched, unmatched = itbo(image, yes, yes, 100.0)
     assert (matched.item(), unmatched.item()) == pytest.approx((math.log(2), math.log(2)))
-    assert 0.5 * (matched + unmatched + tso(yes, yes)).item() == pytest.approx(1.688, abs=5e-4)
+    assert total(matched, unmatched, tso(yes, yes), "both", 0.5).item() == pytest.approx(1.688, abs=5e-4)

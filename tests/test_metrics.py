@@ -1,58 +1,170 @@
-"""Metrics against pair counting and an explicit sweep, and against figures measured from the authors' code."""
+"""Metrics against scikit-learn, pair counting and plain readings of each convention, and against published figures."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.interpolate import interp1d
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from clipn.errors import ClipnError
-from clipn.metrics import auroc, fpr, roc
+from clipn.metrics import CONVENTION, CONVENTIONS, Measures, aupr, auroc, fpr, measures, roc
 
-few = settings(max_examples=40, derandomize=True, deadline=None)
-tied_scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=25)
-METRICS = [auroc, fpr, roc]
+few = settings(max_examples=60, derandomize=True, deadline=None)
+scores = st.one_of(
+    st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=40),
+    st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=25),
+)
+METRICS = [auroc, roc, aupr, partial(aupr, positive="ood"), fpr, measures] + [
+    partial(fpr, convention=name) for name in CONVENTIONS
+]
+Scores = Sequence[float]
 
 
-def counted_auroc(known: Sequence[float], unknown: Sequence[float]) -> float:
+def pooled(known: Scores, unknown: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.repeat([1, 0], [len(known), len(unknown)]), np.concatenate([known, unknown])
+
+
+def counted_auroc(known: Scores, unknown: Scores) -> float:
     wins = sum((k > u) + 0.5 * (k == u) for k in known for u in unknown)
     return wins / (len(known) * len(unknown))
 
 
-def swept_fpr(known: Sequence[float], unknown: Sequence[float], tpr: float) -> float:
-    recall, accepted = [0.0], [0.0]
-    for threshold in sorted({*known, *unknown}, reverse=True):
-        recall.append(sum(score >= threshold for score in known) / len(known))
-        accepted.append(sum(score >= threshold for score in unknown) / len(unknown))
-    return float(np.interp(tpr, recall, accepted))
+def interpolated(known: Scores, unknown: Scores, tpr: float) -> float:
+    accepted_ood, accepted_id, _ = roc_curve(*pooled(known, unknown))
+    return float(interp1d(accepted_id, accepted_ood)(tpr))
+
+
+def nearest_recall(known: Scores, unknown: Scores, tpr: float) -> float:
+    best, distance = 0.0, np.inf
+    for threshold in sorted(set(known) | {u for u in unknown if u > min(known)}, reverse=True):
+        recall = sum(k >= threshold for k in known) / len(known)
+        if abs(recall - tpr) <= distance:
+            best, distance = sum(u >= threshold for u in unknown) / len(unknown), abs(recall - tpr)
+    return best
+
+
+def first_point(known: Scores, unknown: Scores, tpr: float) -> float:
+    accepted_ood, accepted_id, _ = roc_curve(*pooled(known, unknown))
+    return float(next(x for x, y in zip(accepted_ood, accepted_id, strict=True) if y >= tpr))
+
+
+def ood_positive(known: Scores, unknown: Scores, tpr: float) -> float:
+    return first_point([-u for u in unknown], [-k for k in known], tpr)
+
+
+def strictly_above(known: Scores, unknown: Scores, tpr: float) -> float:
+    assert tpr == 0.95
+    threshold = sorted(known)[round(0.05 * len(known))]
+    return sum(u > threshold for u in unknown) / len(unknown)
+
+
+PLAIN = {
+    "clipn": interpolated,
+    "mcm": nearest_recall,
+    "first": first_point,
+    "openood": ood_positive,
+    "dice": strictly_above,
+}
+
+
+def by_convention(known: Any, unknown: Any) -> list[float]:
+    return [round(100 * fpr(known, unknown, convention=name), 3) for name in PLAIN]
 
 
 @few
-@given(tied_scores, tied_scores)
+@given(scores, scores)
 def test_auroc_counts_pairs(known: list[float], unknown: list[float]) -> None:
     assert auroc(known, unknown) == pytest.approx(counted_auroc(known, unknown), abs=1e-12)
 
 
 @few
-@given(tied_scores, tied_scores, st.sampled_from([0.5, 0.8, 0.95, 1.0]))
-def test_fpr_interpolates_the_sweep(known: list[float], unknown: list[float], tpr: float) -> None:
-    assert fpr(known, unknown, tpr) == pytest.approx(swept_fpr(known, unknown, tpr), abs=1e-12)
+@given(scores, scores)
+def test_areas_are_scikit_learns(known: list[float], unknown: list[float]) -> None:
+    labels, together = pooled(known, unknown)
+    assert auroc(known, unknown) == pytest.approx(roc_auc_score(labels, together), abs=1e-12)
+    assert aupr(known, unknown) == pytest.approx(average_precision_score(labels, together), abs=1e-12)
+    negated = average_precision_score(1 - labels, -together)
+    assert aupr(known, unknown, positive="ood") == pytest.approx(negated, abs=1e-12)
+
+
+@pytest.mark.parametrize("convention", PLAIN)
+@few
+@given(scores, scores)
+def test_fpr95_of_every_convention(convention: str, known: list[float], unknown: list[float]) -> None:
+    plain = PLAIN[convention](known, unknown, 0.95)
+    assert fpr(known, unknown, convention=convention) == pytest.approx(plain, abs=1e-12)
+
+
+@pytest.mark.parametrize("convention", ["clipn", "mcm", "first", "openood"])
+@few
+@given(scores, scores, st.sampled_from([0.29, 0.5, 0.8, 1.0]))
+def test_other_recalls(convention: str, known: list[float], unknown: list[float], tpr: float) -> None:
+    plain = PLAIN[convention](known, unknown, tpr)
+    assert fpr(known, unknown, tpr, convention) == pytest.approx(plain, abs=1e-12)
+
+
+@few
+@given(scores, scores)
+def test_measures_are_the_single_metrics(known: list[float], unknown: list[float]) -> None:
+    assert measures(known, unknown, CONVENTIONS) == Measures(
+        auroc=auroc(known, unknown),
+        aupr_id=aupr(known, unknown, "id"),
+        aupr_ood=aupr(known, unknown, "ood"),
+        fpr95={name: fpr(known, unknown, convention=name) for name in CONVENTIONS},
+    )
 
 
 def test_untied_scores() -> None:
     draw = np.random.default_rng(3)
-    known, unknown = draw.normal(1, 1, 37).tolist(), draw.normal(0, 1, 53).tolist()
+    known, unknown = draw.normal(1, 1, 370).tolist(), draw.normal(0, 1, 530).tolist()
     assert auroc(known, unknown) == pytest.approx(counted_auroc(known, unknown), abs=1e-12)
-    assert fpr(known, unknown) == pytest.approx(swept_fpr(known, unknown, 0.95), abs=1e-12)
+    for name, plain in PLAIN.items():
+        assert fpr(known, unknown, convention=name) == pytest.approx(plain(known, unknown, 0.95), abs=1e-12), name
 
 
-def test_figures_of_the_authors_convention() -> None:
+@pytest.mark.parametrize(
+    ("transform", "expected", "area"),
+    [
+        (lambda score: score, [51.610, 51.610, 51.600, 51.310, 51.600], 87.239),
+        (lambda score: score.astype(np.float16), [51.610, 51.610, 51.600, 51.316, 51.600], 87.239),
+        (lambda score: score.round(1), [51.611, 51.920, 51.920, 51.934, 47.800], 87.206),
+        (lambda score: expit(8 * score).astype(np.float16), [51.610, 51.610, 51.610, 100.0, 51.600], 84.866),
+    ],
+    ids=["continuous", "half precision", "rounded", "saturating"],
+)
+def test_same_scores_in_every_convention(transform: Callable[..., Any], expected: list[float], area: float) -> None:
+    """Figures of the authors' code and four peers' code on these draws."""
     draw = np.random.default_rng(0)
-    known, unknown = draw.normal(1.6, 1, 50_000), draw.normal(0, 1, 10_000)
-    assert round(100 * auroc(known, unknown), 3) == 87.239
-    assert round(100 * fpr(known, unknown), 3) == 51.610
+    known, unknown = transform(draw.normal(1.6, 1, 50_000)), transform(draw.normal(0, 1, 10_000))
+    assert by_convention(known, unknown) == expected
+    assert round(100 * auroc(known, unknown), 3) == area
+
+
+def test_fewer_ood_images_in_every_convention() -> None:
+    draw = np.random.default_rng(0)
+    known, unknown = draw.normal(1.6, 1, 50_000), draw.normal(0, 1, 5_640)
+    assert by_convention(known, unknown) == [51.578, 51.578, 51.578, 50.866, 51.578]
+    assert round(100 * auroc(known, unknown), 3) == 87.309
+
+
+def test_constant_scores_in_every_convention() -> None:
+    known, unknown = [7.0] * 30, [7.0] * 30
+    assert by_convention(known, unknown) == [95.0, 100.0, 100.0, 100.0, 0.0]
+    assert auroc(known, unknown) == aupr(known, unknown) == aupr(known, unknown, "ood") == 0.5
+
+
+def test_half_tied_scores_in_every_convention() -> None:
+    """20 ID scores, 20 OOD scores: the lower half of ID and the higher half of OOD are the same ten numbers."""
+    known, unknown = np.arange(20.0), np.arange(-10.0, 10.0)
+    assert by_convention(known, unknown) == [45.0, 45.0, 50.0, 50.0, 40.0]
+    assert auroc(known, unknown) == 0.875
 
 
 @pytest.mark.parametrize(
@@ -72,6 +184,34 @@ def test_values_by_hand(known: list[float], unknown: list[float], expected: tupl
     assert (auroc(known, unknown), fpr(known, unknown)) == pytest.approx(expected, abs=1e-12)
 
 
+def test_average_precision_by_hand() -> None:
+    known, unknown = [3.0, 1.0], [2.0]
+    assert aupr(known, unknown) == pytest.approx((1 + 2 / 3) / 2, abs=1e-12)
+    assert aupr(known, unknown, positive="ood") == pytest.approx(1 / 2, abs=1e-12)
+
+
+def test_average_precision_without_information_is_the_share_of_the_positive_class() -> None:
+    known, unknown = [0.0] * 30, [0.0] * 10
+    assert (aupr(known, unknown), aupr(known, unknown, "ood")) == (0.75, 0.25)
+
+
+def test_ties_at_the_threshold() -> None:
+    """All of ID ties with half of OOD: the line, whole ties in, and the tie left out."""
+    known, unknown = [1.0] * 20, [1.0] * 5 + [0.0] * 5
+    read = {name: fpr(known, unknown, convention=name) for name in CONVENTIONS}
+    assert read == pytest.approx({"clipn": 0.475, "mcm": 0.5, "first": 0.5, "openood": 1.0, "dice": 0.0}, abs=1e-12)
+
+
+def test_nearest_recall_does_not_wait_for_ood_scores_below_all_of_id() -> None:
+    assert fpr([1.0, 2.0], [0.0, 1.5], convention="mcm") == 0.5
+    assert fpr([1.0, 2.0], [0.0, 1.5], tpr=1, convention="clipn") == 1
+
+
+@pytest.mark.parametrize(("tpr", "expected"), [(0.0, 0.25), (0.5, 0.25), (1.0, 0.75)])
+def test_dice_at_other_recalls(tpr: float, expected: float) -> None:
+    assert fpr([1.0, 2.0], [0.0, 1.5, 2.0, 3.0], tpr, "dice") == expected
+
+
 def test_differences_of_the_last_bit_are_no_ties() -> None:
     high = np.nextafter(1.0, 2.0)
     assert auroc([high], [1.0]) == 1
@@ -88,8 +228,7 @@ def test_order_of_scores_is_irrelevant() -> None:
     draw = np.random.default_rng(1)
     known, unknown = draw.integers(0, 9, 200), draw.integers(0, 9, 100)
     shuffled = draw.permutation(known), draw.permutation(unknown)
-    assert auroc(*shuffled) == auroc(known, unknown)
-    assert fpr(*shuffled) == fpr(known, unknown)
+    assert measures(*shuffled, CONVENTIONS) == measures(known, unknown, CONVENTIONS)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -109,6 +248,23 @@ def test_bad_scores_are_refused(metric: Callable[..., Any], known: Any, unknown:
         metric(known, unknown)
 
 
-def test_unknown_convention() -> None:
-    with pytest.raises(ClipnError, match="convention 'openood': choose 'clipn'"):
-        fpr([1.0], [0.0], convention="openood")
+@pytest.mark.parametrize("metric", [partial(fpr, convention="odin"), partial(measures, conventions=["odin"])])
+def test_unknown_convention(metric: Callable[..., Any]) -> None:
+    with pytest.raises(ClipnError, match="convention 'odin': choose one of clipn, mcm, first, openood, dice"):
+        metric([1.0], [0.0])
+
+
+def test_unknown_positive_class() -> None:
+    with pytest.raises(ClipnError, match="positive class 'in': choose id or ood"):
+        aupr([1.0], [0.0], positive="in")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("recall", [95, -0.1, float("nan")])
+def test_recall_outside_0_and_1(recall: float) -> None:
+    with pytest.raises(ClipnError, match=r"recall .*: expected a fraction in \[0, 1\]"):
+        fpr([1.0], [0.0], recall)
+
+
+def test_registry_names_itself() -> None:
+    assert list(CONVENTIONS) == [convention.name for convention in CONVENTIONS.values()] == list(PLAIN)
+    assert next(iter(CONVENTIONS)) == CONVENTION

@@ -148,6 +148,67 @@ def test_prompts_are_added_at_every_position_up_to_the_end_token(model: CLIPN) -
     assert touched.nonzero().tolist() == [[1, position] for position in range(end + 1)]
 
 
+# A bank of fewer positions
+
+FEW = 5
+
+
+def few_and_many() -> tuple[CLIPN, CLIPN]:
+    """A taught model whose bank has few positions, and one of all positions that says the same: zeros beyond."""
+    few, many = taught_model(prompts=PROMPTS, tokens=FEW), taught_model(prompts=PROMPTS)
+    bank = torch.zeros_like(many.no.prompts)
+    bank[:, :FEW] = few.no.prompts
+    many.no.prompts.copy_(bank)
+    return few, many
+
+
+def test_the_size_of_a_bank() -> None:
+    clip = tiny_clip()
+    for tokens, positions in ((None, 77), (77, 77), (FEW, FEW), (1, 1)):
+        bank = NoTextTower(clip, PROMPTS, tokens).prompts
+        assert bank is not None
+        assert torch.equal(bank, torch.zeros(PROMPTS, positions, 32))
+    assert NoTextTower(clip, 0, FEW).prompts is None
+
+
+def test_a_bank_of_more_positions_than_the_context_is_refused() -> None:
+    with pytest.raises(
+        ClipnError, match=r"^tokens: 78 is more than the 77 positions .*; give at most 77 or leave it out$"
+    ):
+        CLIPN(tiny_clip(), preprocess(ARCHITECTURE), PROMPTS, tokens=78)
+
+
+@every_text
+def test_positions_beyond_the_bank_get_nothing(texts: list[str]) -> None:
+    """Texts that are shorter and longer than the bank, against all 77 positions written out."""
+    few, many = few_and_many()
+    tokens = few.tokenizer(texts)
+    assert torch.equal(few.encode_no_text(tokens), many.encode_no_text(tokens))
+    assert torch.equal(few.no(tokens, drawn(tokens)), many.no(tokens, drawn(tokens)))
+    close(few.no(tokens, drawn(tokens)), plain.no_features(many.no, tokens, drawn(tokens)))
+    assert (few.encode_no_text(tokens) - taught_model(prompts=0).encode_no_text(tokens)).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("text", ["", "a dog", "several words " * 9])
+def test_cut_texts_say_the_same_whatever_the_bank(text: str) -> None:
+    few, _ = few_and_many()
+    tokens = few.tokenizer([text])
+    cut = tokens[:, : int(tokens.argmax()) + 1]
+    assert torch.equal(few.encode_no_text(cut), few.encode_no_text(tokens))
+
+
+def test_gradients_of_a_bank_of_fewer_positions() -> None:
+    """Those of the whole bank, as far as it goes."""
+    few, many = (model.requires_grad_() for model in few_and_many())
+    tokens = few.tokenizer(TEXTS["several groups"])
+    gradients = [
+        torch.autograd.grad(model.no(tokens, drawn(tokens))[:, 0].sum(), list(model.no.parameters()))
+        for model in (few, many)
+    ]
+    for (name, _), ours, whole in zip(few.no.named_parameters(), *gradients, strict=True):
+        assert torch.equal(ours, whole[:, :FEW] if name == "prompts" else whole), name
+
+
 def test_features_are_unit_norm_float32(taught: CLIPN) -> None:
     tokens = taught.tokenizer(["a dog", "a cat"])
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

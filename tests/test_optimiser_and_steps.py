@@ -1,6 +1,7 @@
 """Grouping and schedule of the optimiser; order of samples; the log of a training."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,10 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
 # Order of samples
 
 
-def order(seed: int = 0, batch_size: int = 4, samples: int = SAMPLES, epochs: int = EPOCHS) -> Order:
-    return Order(samples, batch_size, epochs, seed)
+def order(
+    seed: int = 0, batch_size: int = 4, samples: int = SAMPLES, epochs: int = EPOCHS, share: float = 1.0
+) -> Order:
+    return Order(samples, batch_size, epochs, seed, share)
 
 
 def epochs_of(order: Order) -> list[list[int]]:
@@ -146,6 +149,68 @@ def test_draws_are_uniform() -> None:
     drawn = [number for part in draws_of(order(samples=1000), PROMPT, 5) for number in part.values()]
     assert sorted(set(drawn)) == list(range(5))
     assert all(abs(drawn.count(number) - 600) < 100 for number in range(5))  # 4.6 standard deviations
+
+
+# A share of the samples
+
+
+def taken_by(order: Order) -> list[int]:
+    """Samples of each epoch, sorted; every epoch has the same."""
+    (samples,) = {tuple(sorted(epoch)) for epoch in epochs_of(order)}
+    return list(samples)
+
+
+@pytest.mark.parametrize(
+    ("share", "samples", "number"),
+    [
+        (1.0, 10, 10),
+        (0.5, 10, 5),
+        (0.26, 10, 3),
+        (0.24, 10, 2),
+        (0.01, 10, 2),
+        (0.999, 10, 10),
+        (0.5, 1, 1),
+        (0.3, 0, 0),
+    ],
+)
+def test_a_share_is_rounded_and_no_less_than_a_batch_of_two(share: float, samples: int, number: int) -> None:
+    assert order(samples=samples, share=share).samples_per_epoch == number
+
+
+def test_a_share_takes_some_samples_only_each_once_per_epoch() -> None:
+    taken = order(samples=1000, batch_size=100, share=0.25)
+    assert [len(taken.rows(step)) for step in range(taken.steps)] == [83, 83, 84] * EPOCHS
+    assert taken.smallest_batch == 83
+    assert taken.samples_before(taken.steps) == 250 * EPOCHS
+    samples = taken_by(taken)
+    assert len(set(samples)) == 250
+    assert 0 <= samples[0] <= 20 < 980 <= samples[-1] < 1000
+    assert sum(samples) / 250 == pytest.approx(499.5, abs=60)  # 3.8 standard deviations
+    assert len(set(map(tuple, epochs_of(taken)))) == EPOCHS
+
+
+def test_a_share_is_the_same_for_every_training_and_lies_within_larger_ones() -> None:
+    shares = [taken_by(order(samples=100, share=share)) for share in (0.02, 0.1, 0.25, 0.5, 0.99, 1.0)]
+    for smaller, larger in pairwise(shares):
+        assert set(smaller) < set(larger)
+    assert shares[-1] == list(range(100))
+    torch.manual_seed(99)
+    for other in (order(5, samples=100, share=0.25), order(batch_size=9, epochs=1, samples=100, share=0.25)):
+        assert taken_by(other) == shares[2]
+    assert taken_by(order(samples=12, share=0.5)) == [1, 2, 3, 6, 8, 9]  # as by earlier versions
+
+
+def test_the_whole_is_taken_in_the_order_of_the_seed_and_epoch() -> None:
+    """As it was before shares were."""
+    expected = [torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(100_003 + e)) for e in range(EPOCHS)]
+    assert epochs_of(order(1)) == [rows.tolist() for rows in expected]
+
+
+def test_a_sample_gets_the_same_numbers_in_every_share() -> None:
+    whole, part = (draws_of(order(1, samples=40, share=share), VIEW, 1 << 62) for share in (1.0, 0.3))
+    for epoch in range(EPOCHS):
+        assert len(part[epoch]) == 12
+        assert part[epoch].items() < whole[epoch].items()
 
 
 # Log

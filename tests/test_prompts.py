@@ -1,10 +1,12 @@
-"""Prompt pools and class names: sizes, proofs, the released quirks; and what must not import torch."""
+"""Prompt pools, a user's too, and class names: sizes, proofs, the released quirks; and what must not import torch."""
 
+import hashlib
 import pkgutil
 import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +14,17 @@ import pytest
 import clipn.data
 from clipn import prompts
 from clipn.errors import ClipnError
-from clipn.prompts import NO_POOLS, POOLS, imagenet_classnames, lines_sha256, no_prompt_pool, prompt_pool
+from clipn.prompts import (
+    NO_POOLS,
+    POOLS,
+    has_negations,
+    imagenet_classnames,
+    lines_sha256,
+    no_prompt_pool,
+    pool_hash,
+    pool_name,
+    prompt_pool,
+)
 
 VIDEO_GAME_LINES = {31: "a {} in a video game.", 36: "the {} in a video game."}
 DROPPED_LINES = 16
@@ -56,7 +68,7 @@ def test_single_negated() -> None:
     assert no_prompt_pool("single") == ["a photo of no {}."]
 
 
-@pytest.mark.parametrize("name", ["openai80", "clipn"])
+@pytest.mark.parametrize("name", ["openai80", "nice", "clipn"])
 def test_pools_without_a_negation(name: str) -> None:
     complaint = f"templates: no pool '{name}' that negates; choose one of clipn128, clipn128_clean, single"
     with pytest.raises(ClipnError, match=complaint):
@@ -72,6 +84,10 @@ def test_the_80_templates_are_those_of_openai() -> None:
 
 def test_single() -> None:
     assert prompt_pool("single") == ["a photo of a {}."]
+
+
+def test_that_of_neglabel() -> None:
+    assert prompt_pool("nice") == ["The nice {}."]
 
 
 @pytest.mark.parametrize("name", list(POOLS))
@@ -129,6 +145,101 @@ def test_lists_that_open_clip_changed_are_refused(monkeypatch: pytest.MonkeyPatc
 def test_unknown_pool() -> None:
     with pytest.raises(ClipnError, match="no pool 'clipn'; choose one of clipn128, clipn128_clean, openai80, single"):
         prompt_pool("clipn")
+
+
+# Files of a user
+
+
+def written(path: Path, text: str | bytes) -> str:
+    """The name of a file with this text."""
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+@pytest.mark.parametrize("text", ["a {}.\nmy {}\n", "a {}.\nmy {}", "a {}.\r\nmy {}\r\n", "\ufeffa {}.\nmy {}\n"])
+def test_a_file_is_a_pool(tmp_path: Path, text: str) -> None:
+    pool = written(tmp_path / "my-pool_2.txt", text)
+    assert prompt_pool(pool) == ["a {}.", "my {}"]
+    assert pool_name(pool) == "my-pool_2"
+    assert not has_negations(pool)
+
+
+def test_a_file_with_its_negations(tmp_path: Path) -> None:
+    pool = written(tmp_path / "my.txt", "a {}, größer\nmy {}\n")
+    written(tmp_path / "my_no.txt", "no {}, größer\nnot my {}\n")
+    assert has_negations(pool)
+    assert prompt_pool(pool) == ["a {}, größer", "my {}"]
+    assert no_prompt_pool(pool) == ["no {}, größer", "not my {}"]
+
+
+@pytest.mark.parametrize("name", list(POOLS))
+def test_what_is_known_of_the_built_in_pools(name: str) -> None:
+    assert pool_name(name) == name
+    assert has_negations(name) == (name in ("clipn128", "clipn128_clean", "single"))
+
+
+def test_a_hash_tells_every_change(tmp_path: Path) -> None:
+    pool = written(tmp_path / "my.txt", "a {}\nthe {}\n")
+    alone = pool_hash(pool)
+    written(tmp_path / "my_no.txt", "no {}\nnot the {}\n")
+    paired = pool_hash(pool)
+    written(tmp_path / "my_no.txt", "no {}\nnot a {}\n")
+    edited = pool_hash(pool)
+    assert alone == hashlib.sha256(b"a {}\nthe {}\n\n").hexdigest()
+    assert paired == hashlib.sha256(b"a {}\nthe {}\n\nno {}\nnot the {}\n").hexdigest()
+    assert len({alone, paired, edited, *map(pool_hash, POOLS)}) == 3 + len(POOLS)
+    assert pool_hash("single") == hashlib.sha256(b"a photo of a {}.\n\na photo of no {}.\n").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "line 1 needs one {} for the class name and no other brace"),
+        ("a {}\n\nthe {}\n", "line 2 needs one {}"),
+        ("a {}\n \n", "line 2 needs one {}"),
+        ("a {}\n\n", "line 2 needs one {}"),
+        ("a dog\n", "line 1 needs one {}"),
+        ("a {} {}\n", "line 1 needs one {}"),
+        ("a {name}\n", "line 1 needs one {}"),
+        ("a {} {0}\n", "line 1 needs one {}"),
+        ("a {{}}\n", "line 1 needs one {}"),
+        ("a {} }\n", "line 1 needs one {}"),
+        ("gr\u00f6\u00dfer {}\n".encode("latin-1"), "is not UTF-8 text; save it as such"),
+    ],
+)
+def test_files_that_are_no_pool(tmp_path: Path, text: str | bytes, complaint: str) -> None:
+    pool = written(tmp_path / "my.txt", text)
+    with pytest.raises(ClipnError, match=re.escape(f"my.txt: {complaint}")):
+        prompt_pool(pool)
+
+
+def test_negations_that_do_not_fit(tmp_path: Path) -> None:
+    pool = written(tmp_path / "my.txt", "a {}\nthe {}\n")
+    with pytest.raises(ClipnError, match=r"my_no\.txt: no such file"):
+        no_prompt_pool(pool)
+    written(tmp_path / "my_no.txt", "no {}\n")
+    with pytest.raises(ClipnError, match=r"my_no\.txt: 1 against 2 lines of .*my\.txt; write a negation"):
+        no_prompt_pool(pool)
+    written(tmp_path / "my_no.txt", "no {}\nnot the\n")
+    with pytest.raises(ClipnError, match=r"my_no\.txt: line 2 needs one"):
+        no_prompt_pool(pool)
+    with pytest.raises(ClipnError, match=r"none\.txt: no such file"):
+        prompt_pool(str(tmp_path / "none.txt"))
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [
+        ("clipn128.txt", "clipn128 is the name of a built-in pool; rename the file"),
+        ("my pool.txt", "a pool is called by letters, digits, `_` and `-` only; rename the file"),
+        ("a.b.txt", "a pool is called by letters"),
+        ("größe.txt", "a pool is called by letters"),
+        (".txt", "a pool is called by letters"),
+    ],
+)
+def test_files_whose_name_suits_no_path(file: str, complaint: str) -> None:
+    with pytest.raises(ClipnError, match=re.escape(f"{file}: {complaint}")):
+        pool_name(f"pools/{file}")
 
 
 def test_steps_without_torch_do_not_import_it() -> None:

@@ -54,7 +54,16 @@ def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
         run.train("run", epochs=EPOCHS, **settings)
 
 
-@pytest.mark.parametrize("settings", [{}, {"augmentation": "online"}, {"precision": "fp16"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"augmentation": "online"},
+        {"precision": "fp16"},
+        {"share": 0.5, "batch_size": 4, "augmentation": "online"},
+        {"losses": "tso", "tokens": 4, "temperature": "learnable", "precision": "fp16"},
+    ],
+)
 def test_killed_five_times(run: TinyRun, settings: dict[str, Any]) -> None:
     undisturbed = [path.read_bytes() for path in run.train("undisturbed", epochs=EPOCHS, **settings)]
     steps = sorted(random.Random(5).sample(range(STEPS), 5))

@@ -16,8 +16,8 @@ def tiny_clip(seed: int = 0) -> open_clip.CLIP:
     return build(ARCHITECTURE)
 
 
-def tiny_model(seed: int = 0, prompts: int = 4) -> CLIPN:
-    return CLIPN(tiny_clip(seed), preprocess(ARCHITECTURE), prompts).eval()
+def tiny_model(seed: int = 0, prompts: int = 4, tokens: int | None = None) -> CLIPN:
+    return CLIPN(tiny_clip(seed), preprocess(ARCHITECTURE), prompts, tokens).eval()
 
 
 def unit(rows: int, width: int = 32, seed: int = 0) -> torch.Tensor:
@@ -26,9 +26,9 @@ def unit(rows: int, width: int = 32, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(draw, dim=-1)
 
 
-def taught_model(seed: int = 0, prompts: int = 4) -> CLIPN:
+def taught_model(seed: int = 0, prompts: int = 4, tokens: int | None = None) -> CLIPN:
     """The same, frozen, with a "no" tower as different from "yes" as training could make it."""
-    model, draw = tiny_model(seed, prompts).requires_grad_(False), torch.Generator().manual_seed(seed)
+    model, draw = tiny_model(seed, prompts, tokens).requires_grad_(False), torch.Generator().manual_seed(seed)
     model.no.text_projection.add_(0.1 * torch.randn(32, 32, generator=draw))
     if model.no.prompts is not None:
         model.no.prompts.normal_(generator=draw)

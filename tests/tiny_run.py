@@ -2,7 +2,7 @@
 
 import csv
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ CAPTIONS = [
     for colour in ("red", "blue")
     for thing in ("dog", "cat", "old boat in the harbour")
 ]
+ROWS = range(len(CAPTIONS))
 DEADLINE = 120.0
 SETTINGS = {"epochs": 3, "batch_size": 8, "prompts": 3, "augmentation": "none"}
 
@@ -60,9 +61,11 @@ class TinyRun:
         return ["train", *options]
 
 
-def tiny_run(folder: Path, clip: open_clip.CLIP | None = None) -> TinyRun:
+def tiny_run(folder: Path, clip: open_clip.CLIP | None = None, pictures: Sequence[int] = ROWS) -> TinyRun:
+    """`pictures`: seed of every sample's pixels."""
     shards = [folder / "0.tar", folder / "1.tar"]
-    members = [member for row, caption in enumerate(CAPTIONS) for member in _members(row, caption)]
+    samples = zip(ROWS, CAPTIONS, pictures, strict=True)
+    members = [member for row, caption, picture in samples for member in _members(row, caption, picture)]
     for shard, part in zip(shards, (members[:16], members[16:]), strict=True):
         write_archive(shard, part)
     index, backbone = folder / "index.parquet", folder / "backbone.safetensors"
@@ -96,8 +99,8 @@ def read_log(log: Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
 
 
-def _members(row: int, caption: str) -> list[tuple[str, bytes]]:
-    pixels = np.random.default_rng(row).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+def _members(row: int, caption: str, picture: int) -> list[tuple[str, bytes]]:
+    pixels = np.random.default_rng(picture).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     content = BytesIO()
     PIL.Image.fromarray(pixels).save(content, "PNG")
     return [(f"{row:09d}.png", content.getvalue()), (f"{row:09d}.txt", caption.encode())]

@@ -62,7 +62,9 @@ Members = Iterator[tuple[str, bytes]]
 
 
 def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
-    """Write all archives and `datasets.yaml` into `folder`; the same arguments give the same bytes.
+    """Write all archives, `datasets.yaml` and `words.txt` into `folder`; the same arguments give the same bytes.
+
+    `words.txt` names every concept of the world, for methods that contrast known classes with other words.
 
     Args:
         folder: made if it is missing.
@@ -81,6 +83,7 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
     }
     registry = Registry(datasets=datasets, captions={"cc3m": _write_cc3m(folder, _stream(seed, "cc3m"), captions)})
     record = registry.model_dump(mode="json", exclude_defaults=True)
+    write_text(folder / "words.txt", "".join(f"{concept}\n" for concept in ALL_CONCEPTS))
     write_text(folder / "datasets.yaml", yaml.safe_dump(record, sort_keys=False, width=100))
 
 

@@ -1,9 +1,8 @@
-"""From the files of a study to its tables, figures and page."""
+"""From the files of a study to its tables and what the figures draw."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +11,35 @@ import pandas as pd
 from clipn.data.description import Description, read_description
 from clipn.errors import ClipnError
 from clipn.evaluate import OFFICIAL
-from clipn.files import read_json, require
-from clipn.report import html, series, tables
+from clipn.files import read_json, require, write_text
+from clipn.published import load_published
+from clipn.replicates import read_replicates
+from clipn.report import intervals, series, tables, twins, wide
+from clipn.report.ablations import Ablation, ablations_table
 from clipn.report.figures import RunLog
+from clipn.report.grid import Grid, to_latex, to_markdown
+from clipn.report.published import published_table
+from clipn.report.tables import to_csv
 from clipn.report.words import AVERAGE, fixed
 
-PACKAGES = (
-    "clipn",
-    "torch",
-    "open_clip_torch",
-    "snakemake",
-    "dvc",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "matplotlib",
-)
-SUMMARY = (
-    "CLIPN gives CLIP a second text encoder that says “no” and so tells images of known classes "
-    "(in-distribution, ID) from unknown ones (out-of-distribution, OOD), knowing nothing but class names. "
-    "Every number on this page was computed by this pipeline; its benchmark data are listed at the end."
-)
-DEMO_NOTE = (
-    " The demo study runs on a small generated world with a small backbone trained on the spot: its numbers are "
-    "real measurements, but not those of the paper."
-)
-MANY = 8
-"""Archives of one dataset that the page lists one by one."""
-COMMANDS = ("make install", "source .venv/bin/activate", "snakemake --cores 8 all --config study={study}")
+NUMBERS = (
+    "auroc", "auroc_sd", "fpr95", "fpr95_sd", "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
+    "id_accepted", "id_accepted_sd", "ood_rejected", "ood_rejected_sd", "balanced_accuracy", "balanced_accuracy_sd",
+    "measured", "published", "tolerance", "run", "runs",
+)  # fmt: skip
+"""Columns of tables that hold numbers."""
+REFERENCE = "atd"
+"""The method that all others are compared with."""
 
 
 @dataclass(frozen=True)
-class PageFiles:
-    """What the page is made of."""
+class Comparison:
+    """What is shown and compared: variants in order, the base of the ablations, its prompt pool, the ablations."""
 
-    metrics: Sequence[Path]
-    figures: Sequence[Path]
-    datasets: Path
-    shards: Path | None = None
+    variants: Sequence[str]
+    base: str
+    prompts: str
+    ablations: Sequence[Ablation] = ()
 
 
 def read_metrics(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -94,77 +84,120 @@ def titles(datasets: Path) -> dict[str, str]:
     return {name: description.title for name, description in descriptions(datasets).items()}
 
 
-def markdown(table: pd.DataFrame, known: str, names: Mapping[str, str]) -> str:
-    """The wide form of a table, or a sentence in place of an empty one."""
+def ood_grid(table: pd.DataFrame, known: str, variants: Sequence[str], names: Mapping[str, str]) -> Grid:
+    """The wide form of a table, of some variants; a sentence in place of an empty one."""
     if table.empty:
-        return f"This study has no ID dataset {names.get(known, known)}.\n"
-    return tables.wide(table, names)
+        return Grid(f"This study has no ID dataset {names.get(known, known)}.", "", (), (), 0)
+    return wide.grid(wide.layout(of_variants(table, variants), names))
 
 
-def summary(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Averages over OOD sets in percent, nested: ID dataset, backbone, variant, method, measure."""
+def of_variants(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+    """The rows of some variants."""
+    return table[table["variant"].isin(variants)]
+
+
+def read_replicates_of(paths: Iterable[Path]) -> Iterator[pd.DataFrame]:
+    """Replicates of runs, which lie beside their metrics, in the order of `paths`."""
+    return (read_replicates(path.with_suffix(".parquet")) for path in paths)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of the study as it was written; texts stay texts.
+
+    Raises:
+        ClipnError: the file is missing.
+    """
+    table = pd.read_csv(require(path), keep_default_na=False, na_values={column: [""] for column in NUMBERS})
+    return table.astype(dict.fromkeys(table.columns.intersection(["value", "prompts", "convention"]), str))
+
+
+def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, sources: Iterable[str]) -> pd.DataFrame:
+    """Measured figures beside the published ones.
+
+    Args:
+        metrics: of the runs.
+        table: `metrics.csv` of the same runs.
+        published: YAML of published figures.
+        study: name of the study.
+        sources: `BACKBONE:ARCHITECTURE/TAG` of the backbones that came with weights.
+    """
+    weights = dict(source.split(":", 1) for source in sources)
+    measured = read_table(table)
+    singles = intervals.single_runs(read_metrics(metrics))
+    means, runs = (rows.assign(source=rows["backbone"].map(weights).fillna("")) for rows in (measured, singles))
+    return published_table(means, runs, load_published(published), study)
+
+
+def parse_ablations(texts: Iterable[str]) -> list[Ablation]:
+    """`SETTING:VALUE:VARIANT` texts.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    parts = [text.split(":") for text in texts]
+    for text, part in zip(texts, parts, strict=True):
+        if len(part) != 3:
+            raise ClipnError(f"--ablation {text!r}: write it as SETTING:VALUE:VARIANT, e.g. losses:itbo:itbo_only")
+    return [Ablation(*part) for part in parts]
+
+
+def write_table(folder: Path, name: str, table: pd.DataFrame, grid: Grid | None = None) -> None:
+    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX."""
+    write_text(folder / f"{name}.csv", to_csv(table))
+    if grid is not None:
+        write_text(folder / f"{name}.md", to_markdown(grid))
+        write_text(folder / f"{name}.tex", to_latex(grid))
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values, measures rounded as in the CSV, None where there is no value."""
+
+    def plain(value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        return float(text) if (text := fixed(value)) else None
+
+    return [{str(key): plain(value) for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def other_tables(
+    metrics: Sequence[Mapping[str, Any]],
+    replicates: intervals.Replicates,
+    study: str,
+    asked: Comparison,
+    names: Mapping[str, str],
+) -> Iterator[tuple[str, pd.DataFrame, Grid | None]]:
+    """Name, rows and printed form of every table over all ID datasets."""
+    accuracy = tables.id_accuracy_table(metrics)
+    yield "id_accuracy", accuracy, twins.accuracy_grid(accuracy, study, names)
+    decisions = tables.decisions_table(metrics)
+    yield "decisions", decisions, twins.decisions_grid(of_variants(decisions, asked.variants), study, names)
+    measured = intervals.metrics_table(metrics, replicates)
+    yield "metrics", measured, None
+    shown = of_variants(measured, asked.variants)
+    differences = intervals.differences_table(shown, replicates, REFERENCE, asked.base, asked.prompts)
+    yield "differences", differences, twins.differences_grid(differences, study, names)
+    every = pd.concat([tables.ood_table(metrics, known) for known in _known(metrics)], ignore_index=True)
+    curves = ablations_table(every, asked.ablations, asked.base, asked.prompts)
+    yield "ablations", curves, twins.ablations_grid(curves, study, names)
+
+
+def summary(metrics: Sequence[Mapping[str, Any]], prompts: str) -> dict[str, Any]:
+    """Averages over OOD sets in percent, nested: ID dataset, backbone, variant, method, measure.
+
+    Args:
+        metrics: parsed metrics files.
+        prompts: the prompt pool to show; methods with a pool of their own are there, too.
+    """
     nested: dict[str, Any] = {}
-    for known in dict.fromkeys(row["id"] for run in metrics for row in run["ood"]):
-        table = tables.ood_table(metrics, known)
+    under_pool = [run for run in metrics if run["prompts"] == prompts]
+    for known in _known(metrics):
+        table = tables.ood_table(under_pool, known)
         for row in table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)].to_dict("records"):
             place = nested.setdefault(known, {}).setdefault(row["backbone"], {}).setdefault(row["variant"], {})
             place[row["method"]] = {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
     return nested
 
 
-def page(files: PageFiles, study: str, settings: str, known: Sequence[str]) -> str:
-    """The study's HTML page."""
-    metrics = read_metrics(files.metrics)
-    context = html.Context(
-        study=study,
-        summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
-        settings=settings,
-        ood={name: tables.ood_table(metrics, name) for name in known},
-        decisions=tables.decisions_table(metrics),
-        id_accuracy=tables.id_accuracy_table(metrics),
-        pictures=[_picture(path, titles(files.datasets)) for path in files.figures],
-        sources=list(_sources(files, metrics)),
-        captions=list(_captions(files)),
-        versions={package: version(package) for package in PACKAGES},
-        commands=[command.format(study=study) for command in COMMANDS],
-        titles=titles(files.datasets),
-    )
-    return html.page(context)
-
-
-def _picture(path: Path, names: Mapping[str, str]) -> html.Picture:
-    """A figure with the caption that its file name calls for."""
-    known = names.get(path.stem.split("_")[0], path.stem.split("_")[0])
-    captions = {
-        "scores": f"Scores of {known} images against each OOD set; further right is more in-distribution.",
-        "roc": f"ROC curves with {known} as the positive class; the line marks 95 % of ID accepted.",
-        "training": "Losses per training step; CLIPN's parts before weighting, and the backbone's contrastive loss.",
-    }
-    kind = next(kind for kind in captions if kind in path.stem)
-    return html.Picture(path.read_bytes(), captions[kind], captions[kind])
-
-
-def _sources(files: PageFiles, metrics: Sequence[Mapping[str, Any]]) -> Iterator[html.Source]:
-    described = descriptions(files.datasets)
-    used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
-    for name in [*used, *(copy.source for copy in _captions(files))]:
-        found = described[name]
-        for archive, digest, proof in _archives(name, found):
-            yield html.Source(found.title, found.images, archive, digest, proof)
-
-
-def _archives(name: str, found: Description) -> list[tuple[str, str, str]]:
-    """Archive, sha256 and proof of every line about a dataset; one line for what is in place or in very many files."""
-    if not found.archives:
-        return [("", "", "in place")]
-    if len(found.archives) > MANY:
-        listed = f"{len(found.archives)} archives, see datasets/{name}/dataset.json"
-        return [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
-    return [(archive, digest, found.proof[archive]) for archive, digest in found.archives.items()]
-
-
-def _captions(files: PageFiles) -> Iterator[html.CaptionCopy]:
-    """What the statistics of the shards say of each caption source."""
-    if files.shards is not None:
-        for name, counts in read_json(files.shards)["sources"].items():
-            yield html.CaptionCopy(name, counts["captions"], counts["with_image"], counts.get("trained_on"))
+def _known(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["id"] for run in metrics for row in run["ood"]))

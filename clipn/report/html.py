@@ -1,25 +1,37 @@
 """The report as one HTML page that needs nothing but itself."""
 
 from base64 import b64encode
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from clipn.report.grid import Grid
 from clipn.report.wide import layout
-from clipn.report.words import MISSING, method_title, spread
+from clipn.report.words import MISSING
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its PNG bytes, what it shows (caption), and the same for those who cannot see it (alt)."""
+    """A figure: what it is about, its PNG bytes, and what it shows, for those who cannot see it, too."""
 
+    group: str
     png: bytes
     caption: str
-    alt: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: anchor, heading, a sentence or two, and tables."""
+
+    anchor: str
+    heading: str
+    note: str
+    grids: Sequence[Grid]
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,14 @@ class Source:
     archive: str
     sha256: str
     proof: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A backbone or a checkpoint of the study, and its sha256."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -47,19 +67,20 @@ class CaptionCopy:
 class Context:
     """Everything the page shows, as plain data.
 
-    `ood` maps each ID dataset to its `ood_table`; `decisions` and `id_accuracy` are those of
-    `clipn.report.tables`; `settings` is the study as YAML text; `titles` gives printed names of datasets.
+    `ood` maps each ID dataset to the rows of its `ood_table` that are shown; `settings` is the study as YAML text;
+    `origin` says which code made it; `titles` gives printed names of datasets.
     """
 
     study: str
     summary: str
     settings: str
     ood: Mapping[str, pd.DataFrame]
-    decisions: pd.DataFrame
-    id_accuracy: pd.DataFrame
+    sections: Sequence[Section]
     pictures: Sequence[Picture]
     sources: Sequence[Source]
+    weights: Sequence[Weights]
     captions: Sequence[CaptionCopy]
+    origin: Mapping[str, str]
     versions: Mapping[str, str]
     commands: Sequence[str]
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -83,17 +104,7 @@ def page(context: Context) -> str:
         context=context,
         title_of=lambda name: context.titles.get(name, name),
         wides={name: layout(table, context.titles) for name, table in context.ood.items()},
-        decisions={
-            name: _records(rows, ("id_accepted", "ood_rejected", "balanced_accuracy"))
-            for name, rows in context.decisions.groupby("id", sort=False)
-        },
-        accuracies=_records(context.id_accuracy, ("top1",)),
-        method_title=method_title,
         missing=MISSING,
+        groups=groupby(context.pictures, attrgetter("group")),
         data_address=lambda png: f"data:image/png;base64,{b64encode(png).decode('ascii')}",
     )
-
-
-def _records(table: pd.DataFrame, measures: Sequence[str]) -> list[dict[Hashable, Any]]:
-    """Rows with each measure written as `mean ± SD`."""
-    return [row | {name: spread(row[name], row[f"{name}_sd"]) for name in measures} for row in table.to_dict("records")]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,9 +17,14 @@ WIDTH = 7.2
 ID_COLOUR, OOD_COLOUR, GREY = "#0072B2", "#D55E00", "#777777"
 
 PALETTE = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#0072B2", "#D55E00", "#000000", "#8C564B")
-"""Okabe and Ito's colours, reordered so that the two CLIPN rules get the strongest."""
+"""Okabe and Ito's colours and a brown."""
 
 DASHES = ("-", ":", "--", "-.")
+
+MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d")
+
+_STRONG = ((ID_COLOUR, "o"), (OOD_COLOUR, "D"))
+_WEAK = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#000000", "#8C564B")
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -28,9 +34,11 @@ _SETTINGS = {
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "figure.dpi": 150,
     "figure.titlesize": 8.5,
     "figure.constrained_layout.w_pad": 0.06,
     "figure.constrained_layout.h_pad": 0.06,
+    "hatch.linewidth": 0.4,
     "legend.fontsize": 6.5,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
@@ -51,9 +59,42 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def method_colour(method: str) -> str:
-    """Colour by place in `clipn.scores.SCORES`; grey for a name that is not registered."""
-    return PALETTE[list(SCORES).index(method) % len(PALETTE)] if method in SCORES else GREY
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn."""
+
+    colour: str
+    marker: str
+    dash: str
+    width: float
+    filled: bool
+    """Markers: full, or white inside."""
+
+    @property
+    def face(self) -> str:
+        """Colour inside a marker."""
+        return self.colour if self.filled else "white"
+
+
+def methods_in_order() -> list[str]:
+    """Registered methods as figures show them: the baselines, then those that need a "no" tower."""
+    return sorted(SCORES, key=lambda method: SCORES[method].needs_no)
+
+
+def look(method: str) -> Look:
+    """CLIPN's rules thick and filled in the strongest colours, baselines thin and hollow; other names grey.
+
+    No two of CLIPN's two rules and nine baselines look alike, with colour or without.
+    """
+    if method not in SCORES:
+        return Look(GREY, "x", "-", 0.9, filled=False)
+    strong = SCORES[method].needs_no
+    place = [name for name in SCORES if SCORES[name].needs_no == strong].index(method)
+    if strong:
+        colour, marker = _STRONG[place % len(_STRONG)]
+        return Look(colour, marker, "-", 1.7, filled=True)
+    dash = "-" if place < len(_WEAK) else "--"
+    return Look(_WEAK[place % len(_WEAK)], MARKERS[place % len(MARKERS)], dash, 0.9, filled=False)
 
 
 def panel_grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -71,4 +112,16 @@ def finish(figure: Figure) -> Figure:
     """Fix the layout now, so that every later drawing has the same geometry."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    return figure
+
+
+def heading(figure: Figure, what: str, id_title: str, study: str, *notes: str) -> None:
+    """Title of a figure: what it shows for which ID dataset, then the study and `notes` on a second line."""
+    figure.suptitle(f"{what}, ID: {id_title}\n{', '.join([f'study: {study}', *notes])}")
+
+
+def sentence(text: str) -> Figure:
+    """A figure that holds one sentence in its middle."""
+    figure = Figure(figsize=(WIDTH, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=8.5)
     return figure

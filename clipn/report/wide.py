@@ -1,12 +1,12 @@
 """Wide form of an OOD table: methods down, OOD sets across."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from clipn.errors import ClipnError
+from clipn.report.grid import Cell, Grid, cell
 from clipn.report.words import AVERAGE, MISSING, convention_sentence, fixed, method_title, spread
 
 _ROW = ["method", "backbone", "variant", "prompts", "ood_version"]
@@ -72,24 +72,15 @@ def layout(table: pd.DataFrame, titles: Mapping[str, str] | None = None) -> Wide
     )
 
 
-def to_markdown(wide: Wide) -> str:
-    """Title, convention and pipe table."""
-    parts = [f"**{wide.title}**", wide.note]
-    if wide.lines:
-        header, *lines = _grid(wide, lambda text, best: f"**{text}**" if best else text)
-        rule = ["---"] * len(wide.headings) + ["---:"] * len(wide.columns)
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines)))
-    return "\n\n".join(parts) + "\n"
-
-
-def to_latex(wide: Wide) -> str:
-    """`tabular` with booktabs rules; title and convention as comments above it."""
-    text = [f"% {wide.title}", f"% {wide.note}"]
-    if wide.lines:
-        header, *lines = (f"{' & '.join(row)} \\\\" for row in _grid(wide, _latex_text))
-        text.append(f"\\begin{{tabular}}{{{'l' * len(wide.headings)}{'r' * len(wide.columns)}}}")
-        text += [r"\toprule", header, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(text) + "\n"
+def grid(wide: Wide) -> Grid:
+    """The same as a table of text."""
+    return Grid(
+        wide.title,
+        wide.note,
+        (*wide.headings, *wide.columns),
+        tuple((*_labels(line), *(_numbers(pair) for pair in line.cells)) for line in wide.lines),
+        len(wide.headings),
+    )
 
 
 def _lines(table: pd.DataFrame, labels: list[str], sets: list[str]) -> tuple[Line, ...]:
@@ -126,19 +117,9 @@ def _only(table: pd.DataFrame, column: str) -> str:
     return str(values[0])
 
 
-def _grid(wide: Wide, style: Callable[[str, bool], str]) -> list[list[str]]:
-    """Header and lines; `style(text, best)` writes one piece of text."""
-    header = [style(text, False) for text in (*wide.headings, *wide.columns)]
-    return [header] + [
-        [
-            style(line.labels[0], line.best),
-            *(style(label, False) for label in line.labels[1:]),
-            *(" / ".join(style(value.text, value.best) for value in cell) if cell else MISSING for cell in line.cells),
-        ]
-        for line in wide.lines
-    ]
+def _labels(line: Line) -> tuple[Cell, ...]:
+    return cell(line.labels[0], bold=line.best), *(cell(label) for label in line.labels[1:])
 
 
-def _latex_text(text: str, best: bool) -> str:
-    escaped = re.sub(r"([&%#_])", r"\\\1", text)
-    return f"\\textbf{{{escaped}}}" if best else escaped
+def _numbers(pair: tuple[Value, Value] | None) -> Cell:
+    return Cell(tuple((value.text, value.best) for value in pair)) if pair else cell(MISSING)

@@ -12,12 +12,27 @@ MISSING = "–"  # noqa: RUF001
 
 _CONVENTIONS = {"clipn": "interpolated as in the authors' code"}
 
+_SETTINGS = {
+    "losses": "Losses",
+    "no_texts": "“No” texts",
+    "prompts": "Learnable prompts",
+    "tokens": "Positions of a prompt",
+    "share": "Share of training samples",
+    "backbone": "Backbone",
+    "prompt_pool": "Prompt pool",
+}
+
 
 def method_title(method: str) -> str:
     """Printed name of a method or rule; a name that is not registered stays as it is."""
     if method in SCORES:
         return SCORES[method].label
     return RULES[method].label if method in RULES else method
+
+
+def setting_title(setting: str) -> str:
+    """Printed name of a setting that an ablation varies; another one stays as it is."""
+    return _SETTINGS.get(setting, setting)
 
 
 def convention_sentence(convention: str) -> str:

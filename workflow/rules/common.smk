@@ -18,10 +18,13 @@ from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
+from clipn.published import load_published
+from clipn.prompts import has_negations, pool_hash, pool_name
 from clipn.scores import SCORES
 from clipn.settings import CaptionPreparation
 from clipn.study import (
     WEIGHTS,
+    ablations,
     backbone_source,
     is_weight_file,
     parse_study,
@@ -29,6 +32,8 @@ from clipn.study import (
     weight_sources,
 )
 from clipn.study_data import StudyData
+from clipn.words import FOLDER as WORDNET_FOLDER
+from clipn.words import WORDNET, read_words, words_hash
 
 
 def or_exit(function, *arguments):
@@ -58,6 +63,15 @@ PUBLISHED = [
     name for name, variant in study.variants.items() if isinstance(variant, Published)
 ]
 TAUGHT = [name for name in study.variants if name not in PUBLISHED]
+POOLS = {pool_name(pool): pool for pool in study.prompts}
+MAIN_POOL = next(iter(POOLS))
+PUBLISHED_FIGURES = "config/published.yaml"
+OTHER_TABLES = ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
+PLAIN_KINDS = ("scores", "roc", "intervals")
+TAUGHT_KINDS = ("reliability", "similarity", "mistakes")
+"""Figures of every ID dataset and backbone, and of those with a "no" tower."""
+OWN_FEATURES = {"negatives", "perturbed"}
+"""What some methods need that is no function of a dataset's cached features."""
 
 
 wildcard_constraints:
@@ -65,6 +79,7 @@ wildcard_constraints:
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN]),
     seed=r"\d+",
+    prompts="|".join(POOLS),
     known="|".join(ID_DATASETS),
     source="|".join(study.captions.sources) or "none",
 
@@ -150,6 +165,19 @@ def place_options(name):
     return options({"unpacked": unpacked}) if unpacked else ""
 
 
+def together(known):
+    """An ID dataset and its OOD datasets."""
+    return [known, *study.pairs[known]]
+
+
+def copies(known):
+    """Where images of a pair lie that no archive of the study holds."""
+    unpacked = {name: data.unpacked(name) for name in together(known)}
+    return repeated(
+        "--unpacked", (f"{name}:{path}" for name, path in unpacked.items() if path)
+    )
+
+
 def caption_descriptions():
     """What was found of the archives of every caption source."""
     return [f"{STUDY}/datasets/{name}/dataset.json" for name in study.captions.sources]
@@ -177,22 +205,53 @@ def shard_paths():
     ]
 
 
-def run_paths(folder, ending, plain=True, runs=study.runs):
-    """One path per run, `<backbone>/<variant>/seed<k>`, and per backbone for the methods on plain CLIP."""
-    baselines = (
-        [f"{name}/{PLAIN}/seed0" for name in study.backbones]
-        if plain and study.baselines
-        else []
-    )
-    trained = [
-        f"{run.backbone}/{run.variant}/seed{seed}" for run in runs for seed in run.seeds
+def run_paths(ending, runs=study.runs):
+    """One path per run, `runs/<backbone>/<variant>/seed<k>`."""
+    return [
+        f"{STUDY}/runs/{run.backbone}/{run.variant}/seed{seed}{ending}"
+        for run in runs
+        for seed in run.seeds
     ]
-    return [f"{STUDY}/{folder}/{run}{ending}" for run in [*baselines, *trained]]
+
+
+def scored_paths(folder, ending):
+    """One path per scoring, `<backbone>/<variant>/<prompts>/seed<k>`: of every backbone for the methods on plain CLIP,
+    then of the runs, each under every prompt pool that suits it."""
+    plain = [
+        f"{name}/{PLAIN}/{pool}/seed0"
+        for name in study.backbones
+        for pool in POOLS
+        if baselines(pool)
+    ]
+    taught = [
+        f"{run.backbone}/{run.variant}/{pool}/seed{seed}"
+        for run in study.runs
+        for pool in POOLS
+        if suits(run.variant, pool)
+        for seed in run.seeds
+    ]
+    return [f"{STUDY}/{folder}/{run}{ending}" for run in [*plain, *taught]]
+
+
+def baselines(pool):
+    """Methods on plain CLIP under a prompt pool; those with features of their own come with the main pool alone."""
+    return [
+        name
+        for name in study.baselines
+        if pool == MAIN_POOL or not OWN_FEATURES & set(SCORES[name].needs)
+    ]
+
+
+def suits(variant, pool):
+    """Whether a pool can say "no" to a variant: one that was taught by negated texts needs them in evaluation, too."""
+    taught = study.variants[variant]
+    handcrafted = variant in TAUGHT and taught.no_texts == "handcrafted"
+    return has_negations(POOLS[pool]) or not handcrafted
 
 
 def histories():
     """Logs of the runs that are trained here."""
-    return run_paths("runs", ".csv", plain=False, runs=study.trained_runs)
+    return run_paths(".csv", study.trained_runs)
 
 
 def study_text():
@@ -214,13 +273,66 @@ def trains():
 
 
 def figure_names():
+    """Names of all figures, in the order of the page."""
+    taught = {run.backbone for run in study.runs}
     per_known = [
         f"{known}_{kind}_{backbone}"
         for known in study.pairs
         for backbone in study.backbones
-        for kind in ("scores", "roc")
+        for kind in (*PLAIN_KINDS, *(TAUGHT_KINDS if backbone in taught else ()))
     ]
-    return [*per_known, "training"] if trains() else per_known
+    curves = [f"{known}_ablations" for known in study.pairs] if study.ablations else []
+    compared = (
+        ["published"]
+        if study.study in or_exit(load_published, Path(PUBLISHED_FIGURES)).studies
+        else []
+    )
+    training = ["training"] if trains() else []
+    return [*compared, *per_known, *curves, *training]
+
+
+def main_variant(backbone):
+    """The first variant that was run on a backbone."""
+    return next(run.variant for run in study.runs if run.backbone == backbone)
+
+
+def main_pool(variant):
+    """The first prompt pool that suits a variant."""
+    return next(pool for pool in POOLS if suits(variant, pool))
+
+
+def first_run(folder, backbone, ending, variant=None):
+    """The first seed of a variant on a backbone; without a variant, of the first one."""
+    name = variant or main_variant(backbone)
+    seed = next(
+        run.seeds[0]
+        for run in study.runs
+        if (run.backbone, run.variant) == (backbone, name)
+    )
+    pool = f"/{main_pool(name)}" if folder != "runs" else ""
+    return f"{STUDY}/{folder}/{backbone}/{name}{pool}/seed{seed}{ending}"
+
+
+def shown_scores(backbone):
+    """Scores of a backbone's methods on plain CLIP, and of the first seed of its variants, ablations left out."""
+    variants = [
+        name
+        for name in study.shown
+        if any((run.backbone, run.variant) == (backbone, name) for run in study.runs)
+    ]
+    plain = (
+        [f"{STUDY}/scores/{backbone}/{PLAIN}/{MAIN_POOL}/seed0.parquet"]
+        if study.baselines
+        else []
+    )
+    return [
+        *plain,
+        *(first_run("scores", backbone, ".parquet", name) for name in variants),
+    ]
+
+
+def first_scores(backbone):
+    return first_run("scores", backbone, ".parquet")
 
 
 def stored_views(variant):
@@ -275,10 +387,47 @@ def launcher(processes):
     )
 
 
-def score_model(wildcards):
-    """The checkpoint of a run; for the methods on plain CLIP, the backbone."""
-    if wildcards.variant == PLAIN:
-        return {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
-    return {
-        "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
-    }
+def methods(wildcards):
+    """What a scoring computes: the methods of a taught "no" tower, or those on plain CLIP."""
+    return baselines(wildcards.prompts) if wildcards.variant == PLAIN else CLIPN_METHODS
+
+
+def score_files(wildcards):
+    """The checkpoint of a run; for the methods on plain CLIP, the backbone and the features that some have to themselves."""
+    if wildcards.variant != PLAIN:
+        return {
+            "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
+        }
+    files = {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
+    needs = {need for name in methods(wildcards) for need in SCORES[name].needs}
+    return files | own_features(wildcards.backbone, needs)
+
+
+def own_features(backbone, needs):
+    """Features that some methods have to themselves, by what they need."""
+    folder = f"{STUDY}/features/{backbone}"
+    files = {}
+    if "negatives" in needs:
+        files["negatives"] = [
+            f"{folder}/negative_labels/{known}.safetensors" for known in study.pairs
+        ]
+    if "perturbed" in needs:
+        files["perturbed"] = [
+            f"{folder}/perturbed/{known}.safetensors" for known in study.pairs
+        ]
+    return files
+
+
+def word_hash():
+    """Hash of the system's words, which are no file of the project; None for another list, or while they are missing."""
+    wanted = "neglabel" in study.baselines and study.negative_words == WORDNET
+    if wanted and WORDNET_FOLDER.is_dir():
+        return words_hash(or_exit(read_words, WORDNET))
+    return None
+
+
+def word_file():
+    """The words that NegLabel chooses from, where they are a file."""
+    if study.demo and study.negative_words is None:
+        return [f"{STUDY}/archives/mirror/words.txt"]
+    return [study.negative_words] if study.negative_words not in (None, WORDNET) else []

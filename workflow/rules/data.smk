@@ -5,6 +5,7 @@ if study.demo:
     rule generate_demo:
         output:
             registry=REGISTRY,
+            words=f"{STUDY}/archives/mirror/words.txt",
             archives=[
                 f"{STUDY}/archives/mirror/{file}"
                 for name in data.names

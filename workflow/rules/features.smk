@@ -79,3 +79,80 @@ rule cache_caption_images:
     shell:
         "clipn --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
+
+
+# Words far from the known classes, encoded, for NegLabel.
+rule negative_labels:
+    input:
+        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        description=f"{STUDY}/datasets/{{known}}/dataset.json",
+        words=word_file(),
+    output:
+        f"{STUDY}/features/{{backbone}}/negative_labels/{{known}}.safetensors",
+    log:
+        f"{LOGS}/negative_labels/{{backbone}}/{{known}}.log",
+    benchmark:
+        f"{LOGS}/negative_labels/{{backbone}}/{{known}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        words=lambda wildcards, input: input.words or study.negative_words,
+        list=word_hash(),
+        options=MODEL_OPTIONS,
+        code=fingerprint("clipn.negative_labels", "clipn.compute"),
+    shell:
+        "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
+        " --words {params.words:q} --output {output} {params.options}"
+
+
+# Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
+rule perturbed_features:
+    input:
+        GENERATED_REGISTRY,
+        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        indexed=lambda wildcards: [
+            f"{STUDY}/datasets/{name}/{file}"
+            for name in together(wildcards.known)
+            for file in ("manifest.parquet", "dataset.json")
+        ],
+        archives=lambda wildcards: [
+            path for name in together(wildcards.known) for path in archive_paths(name)
+        ],
+    output:
+        f"{STUDY}/features/{{backbone}}/perturbed/{{known}}.safetensors",
+    log:
+        f"{LOGS}/perturbed_features/{{backbone}}/{{known}}.log",
+    benchmark:
+        f"{LOGS}/perturbed_features/{{backbone}}/{{known}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=2000,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        names=lambda wildcards: together(wildcards.known),
+        records=lambda wildcards: [record(name) for name in together(wildcards.known)],
+        options=MODEL_OPTIONS,
+        settings=options(
+            {
+                "prompts": POOLS[MAIN_POOL],
+                "logit_scale": study.logit_scale,
+                "epsilon": study.perturbation,
+            }
+        ),
+        pool=pool_hash(POOLS[MAIN_POOL]),
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
+        datasets=place(f"{STUDY}/datasets"),
+        in_place=lambda wildcards: [
+            state_in_place(name) for name in together(wildcards.known)
+        ],
+        copies=lambda wildcards: copies(wildcards.known),
+        code=fingerprint("clipn.perturbation", "clipn.compute"),
+    shell:
+        "clipn --log {log} features perturbed {params.names} --registry {params.registry}"
+        " --archives {params.archives} --datasets {params.datasets} --backbone {input.backbone}"
+        " --output {output} {params.settings} {params.options} {params.copies}"

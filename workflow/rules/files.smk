@@ -46,7 +46,7 @@ def model_files():
         *(f"{STUDY}/backbones/{name}.safetensors" for name in study.backbones),
         *(f"{STUDY}/backbones/{name}.csv" for name in TRAINED),
         *caption_caches(),
-        *run_paths("runs", ".safetensors", plain=False),
+        *run_paths(".safetensors"),
         *histories(),
     ]
 
@@ -59,8 +59,8 @@ def feature_files():
             for backbone in study.backbones
             for name in study.datasets
         ),
-        *run_paths("scores", ".parquet"),
-        *run_paths("metrics", ".json"),
+        *scored_paths("scores", ".parquet"),
+        *scored_paths("metrics", ".json"),
     ]
 
 
@@ -71,7 +71,19 @@ def at_both_places(files):
 
 def table_files(known):
     """An ID dataset's table; empty but for its header where the study lacks the dataset."""
-    return at_both_places(f"tables/{known}_ood.{ending}" for ending in ("csv", "md"))
+    return at_both_places(
+        f"tables/{known}_ood.{ending}" for ending in ("csv", "md", "tex", "json")
+    )
+
+
+def other_table_files():
+    """The tables over all ID datasets."""
+    twins = [
+        f"{name}.{ending}"
+        for name in OTHER_TABLES
+        for ending in (("csv",) if name == "metrics" else ("csv", "md", "tex"))
+    ]
+    return [f"tables/{file}" for file in (*twins, "published.csv", "published.md")]
 
 
 def figure_files(folder):
@@ -85,8 +97,7 @@ def figure_files(folder):
 def published_files():
     """All that a person looks at."""
     others = [
-        "tables/id_accuracy.csv",
-        "tables/decisions.csv",
+        *other_table_files(),
         "metrics.json",
         "report.html",
     ]

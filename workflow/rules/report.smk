@@ -1,8 +1,9 @@
 """Tables, figures and the page of the study."""
 
-METRICS = run_paths("metrics", ".json")
+METRICS = scored_paths("metrics", ".json")
+REPLICATES = scored_paths("metrics", ".parquet")
 DESCRIPTIONS = [f"{STUDY}/datasets/{name}/dataset.json" for name in study.datasets]
-SCORES_OF_RUNS = run_paths("scores", ".parquet")
+SHOWN = repeated("--variant", [PLAIN, *study.shown])
 
 
 rule ood_table:
@@ -15,7 +16,10 @@ rule ood_table:
             caption="../report/ood_table.rst",
             category="Tables",
         ),
-        markdown=f"{STUDY}/tables/{{known}}_ood.md",
+        twins=[
+            f"{STUDY}/tables/{{known}}_ood.{ending}"
+            for ending in ("md", "tex", "json")
+        ],
     log:
         f"{LOGS}/ood_table/{{known}}.log",
     benchmark:
@@ -25,57 +29,88 @@ rule ood_table:
         mem_mb=300,
         cpu_percent=cpu_percent(1),
     params:
+        tables=place(f"{STUDY}/tables"),
         datasets=place(f"{STUDY}/datasets"),
-        code=fingerprint("clipn.report.tables", "clipn.report.build"),
+        shown=SHOWN,
+        code=fingerprint("clipn.report.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.known}"
-        " --csv {output.csv} --markdown {output.markdown} --datasets {params.datasets}"
+        " --tables {params.tables} --datasets {params.datasets} {params.shown}"
 
 
-rule id_accuracy_table:
+rule tables:
     input:
-        METRICS,
+        metrics=METRICS,
+        replicates=REPLICATES,
+        descriptions=DESCRIPTIONS,
     output:
-        report(
-            f"{STUDY}/tables/id_accuracy.csv",
-            caption="../report/id_accuracy.rst",
+        csv=report(
+            [f"{STUDY}/tables/{name}.csv" for name in OTHER_TABLES],
+            caption="../report/tables.rst",
             category="Tables",
         ),
+        twins=[
+            f"{STUDY}/tables/{name}.{ending}"
+            for name in OTHER_TABLES
+            if name != "metrics"
+            for ending in ("md", "tex")
+        ],
     log:
-        f"{LOGS}/id_accuracy_table.log",
+        f"{LOGS}/tables.log",
     benchmark:
-        f"{LOGS}/id_accuracy_table.tsv"
+        f"{LOGS}/tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+        tables=place(f"{STUDY}/tables"),
+        datasets=place(f"{STUDY}/datasets"),
+        shown=SHOWN,
+        base=study.base,
+        prompts=MAIN_POOL,
+        ablations=repeated("--ablation", map(":".join, ablations(study))),
+        code=fingerprint("clipn.report.build"),
+    shell:
+        "clipn --log {log} report tables {input.metrics} --study {params.study} --tables {params.tables}"
+        " --datasets {params.datasets} {params.shown} --base {params.base} --prompts {params.prompts}"
+        " {params.ablations}"
+
+
+rule published_table:
+    input:
+        metrics=METRICS,
+        table=f"{STUDY}/tables/metrics.csv",
+        descriptions=DESCRIPTIONS,
+        published=PUBLISHED_FIGURES,
+    output:
+        csv=report(
+            f"{STUDY}/tables/published.csv",
+            caption="../report/published.rst",
+            category="Tables",
+        ),
+        markdown=f"{STUDY}/tables/published.md",
+    log:
+        f"{LOGS}/published_table.log",
+    benchmark:
+        f"{LOGS}/published_table.tsv"
     threads: 1
     resources:
         mem_mb=300,
         cpu_percent=cpu_percent(1),
     params:
-        code=fingerprint("clipn.report.tables"),
-    shell:
-        "clipn --log {log} report id-accuracy-table {input} --csv {output}"
-
-
-rule decisions_table:
-    input:
-        METRICS,
-    output:
-        report(
-            f"{STUDY}/tables/decisions.csv",
-            caption="../report/decisions.rst",
-            category="Tables",
+        study=study.study,
+        datasets=place(f"{STUDY}/datasets"),
+        sources=repeated(
+            "--source",
+            (f"{name}:{backbone_source(study, name)}" for name in PRETRAINED),
         ),
-    log:
-        f"{LOGS}/decisions_table.log",
-    benchmark:
-        f"{LOGS}/decisions_table.tsv"
-    threads: 1
-    resources:
-        mem_mb=300,
-        cpu_percent=cpu_percent(1),
-    params:
-        code=fingerprint("clipn.report.tables"),
+        code=fingerprint("clipn.report.build", "clipn.report.published"),
     shell:
-        "clipn --log {log} report decisions-table {input} --csv {output}"
+        "clipn --log {log} report published-table {input.metrics} --table {input.table}"
+        " --published {input.published} --study {params.study} {params.sources}"
+        " --datasets {params.datasets} --csv {output.csv} --markdown {output.markdown}"
 
 
 rule metrics_summary:
@@ -93,54 +128,117 @@ rule metrics_summary:
         cpu_percent=cpu_percent(1),
     params:
         code=fingerprint("clipn.report.build"),
+        prompts=MAIN_POOL,
     shell:
-        "clipn --log {log} report summary {input} --output {output}"
+        "clipn --log {log} report summary {input} --prompts {params.prompts} --output {output}"
 
 
 rule score_figure:
     input:
-        scores=SCORES_OF_RUNS,
+        scores=lambda wildcards: shown_scores(wildcards.backbone),
         descriptions=DESCRIPTIONS,
     output:
         png=report(
-            f"{STUDY}/figures/{{known}}_scores_{{backbone}}.png",
-            caption="../report/scores.rst",
+            f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.png",
+            caption="../report/{kind}.rst",
             category="Figures",
         ),
-        pdf=f"{STUDY}/figures/{{known}}_scores_{{backbone}}.pdf",
+        pdf=f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.pdf",
     log:
-        f"{LOGS}/score_figure/{{known}}_{{backbone}}.log",
+        f"{LOGS}/score_figure/{{known}}_{{kind}}_{{backbone}}.log",
     benchmark:
-        f"{LOGS}/score_figure/{{known}}_{{backbone}}.tsv"
+        f"{LOGS}/score_figure/{{known}}_{{kind}}_{{backbone}}.tsv"
+    wildcard_constraints:
+        kind="scores|roc|reliability",
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=800,
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
-        "clipn --log {log} report score-figure {input.scores} --id {wildcards.known}"
+        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.known}"
         " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
         " --png {output.png} --pdf {output.pdf}"
 
 
-rule roc_figure:
+rule intervals_figure:
     input:
-        scores=SCORES_OF_RUNS,
+        table=f"{STUDY}/tables/metrics.csv",
         descriptions=DESCRIPTIONS,
     output:
         png=report(
-            f"{STUDY}/figures/{{known}}_roc_{{backbone}}.png",
-            caption="../report/roc.rst",
+            f"{STUDY}/figures/{{known}}_intervals_{{backbone}}.png",
+            caption="../report/intervals.rst",
             category="Figures",
         ),
-        pdf=f"{STUDY}/figures/{{known}}_roc_{{backbone}}.pdf",
+        pdf=f"{STUDY}/figures/{{known}}_intervals_{{backbone}}.pdf",
     log:
-        f"{LOGS}/roc_figure/{{known}}_{{backbone}}.log",
+        f"{LOGS}/intervals_figure/{{known}}_{{backbone}}.log",
     benchmark:
-        f"{LOGS}/roc_figure/{{known}}_{{backbone}}.tsv"
+        f"{LOGS}/intervals_figure/{{known}}_{{backbone}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+        datasets=place(f"{STUDY}/datasets"),
+        shown=SHOWN,
+        prompts=MAIN_POOL,
+        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+    shell:
+        "clipn --log {log} report figure intervals {input.table} --id {wildcards.known}"
+        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
+        " {params.shown} --prompts {params.prompts} --png {output.png} --pdf {output.pdf}"
+
+
+rule ablations_figure:
+    input:
+        table=f"{STUDY}/tables/ablations.csv",
+        descriptions=DESCRIPTIONS,
+    output:
+        png=report(
+            f"{STUDY}/figures/{{known}}_ablations.png",
+            caption="../report/ablations.rst",
+            category="Figures",
+        ),
+        pdf=f"{STUDY}/figures/{{known}}_ablations.pdf",
+    log:
+        f"{LOGS}/ablations_figure/{{known}}.log",
+    benchmark:
+        f"{LOGS}/ablations_figure/{{known}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+        datasets=place(f"{STUDY}/datasets"),
+        base=study.base,
+        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+    shell:
+        "clipn --log {log} report figure ablations {input.table} --id {wildcards.known} --base {params.base}"
+        " --study {params.study} --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
+
+
+rule published_figure:
+    input:
+        table=f"{STUDY}/tables/published.csv",
+        descriptions=DESCRIPTIONS,
+    output:
+        png=report(
+            f"{STUDY}/figures/published.png",
+            caption="../report/published.rst",
+            category="Figures",
+        ),
+        pdf=f"{STUDY}/figures/published.pdf",
+    log:
+        f"{LOGS}/published_figure.log",
+    benchmark:
+        f"{LOGS}/published_figure.tsv"
     threads: 1
     resources:
         mem_mb=500,
@@ -150,9 +248,91 @@ rule roc_figure:
         datasets=place(f"{STUDY}/datasets"),
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
-        "clipn --log {log} report roc-figure {input.scores} --id {wildcards.known}"
-        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
+        "clipn --log {log} report figure published {input.table} --study {params.study}"
+        " --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
+
+
+# What "no" learned, in the first run of the first variant on this backbone.
+rule similarity_figure:
+    input:
+        checkpoint=lambda wildcards: first_run(
+            "runs", wildcards.backbone, ".safetensors"
+        ),
+        features=f"{STUDY}/features/{{backbone}}/{{known}}.safetensors",
+        manifest=f"{STUDY}/datasets/{{known}}/manifest.parquet",
+        description=f"{STUDY}/datasets/{{known}}/dataset.json",
+    output:
+        png=report(
+            f"{STUDY}/figures/{{known}}_similarity_{{backbone}}.png",
+            caption="../report/similarity.rst",
+            category="Figures",
+        ),
+        pdf=f"{STUDY}/figures/{{known}}_similarity_{{backbone}}.pdf",
+    log:
+        f"{LOGS}/similarity_figure/{{known}}_{{backbone}}.log",
+    benchmark:
+        f"{LOGS}/similarity_figure/{{known}}_{{backbone}}.tsv"
+    threads: study.threads
+    resources:
+        mem_mb=1500,
+        cpu_percent=cpu_percent(study.threads),
+        gpu=gpu(),
+    params:
+        study=study.study,
+        variant=lambda wildcards: main_variant(wildcards.backbone),
+        options=lambda wildcards: options(
+            {
+                "prompts": POOLS[main_pool(main_variant(wildcards.backbone))],
+                "logit_scale": study.logit_scale,
+            }
+        ),
+        pool=lambda wildcards: pool_hash(
+            POOLS[main_pool(main_variant(wildcards.backbone))]
+        ),
+        model_options=MODEL_OPTIONS,
+        code=fingerprint("clipn.similarity", "clipn.report.figures", "clipn.compute"),
+    shell:
+        "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
+        " --manifest {input.manifest} --description {input.description} --study {params.study}"
+        " --backbone {wildcards.backbone} --variant {params.variant} {params.options} {params.model_options}"
         " --png {output.png} --pdf {output.pdf}"
+
+
+# The images behind the most confident mistakes of the same run.
+rule mistakes_figure:
+    input:
+        GENERATED_REGISTRY,
+        scores=lambda wildcards: first_scores(wildcards.backbone),
+        descriptions=DESCRIPTIONS,
+        archives=lambda wildcards: [
+            path for name in together(wildcards.known) for path in archive_paths(name)
+        ],
+    output:
+        png=report(
+            f"{STUDY}/figures/{{known}}_mistakes_{{backbone}}.png",
+            caption="../report/mistakes.rst",
+            category="Figures",
+        ),
+        pdf=f"{STUDY}/figures/{{known}}_mistakes_{{backbone}}.pdf",
+    log:
+        f"{LOGS}/mistakes_figure/{{known}}_{{backbone}}.log",
+    benchmark:
+        f"{LOGS}/mistakes_figure/{{known}}_{{backbone}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=800,
+        cpu_percent=cpu_percent(1),
+    params:
+        study=study.study,
+        registry=place(REGISTRY),
+        archives=place(f"{STUDY}/archives"),
+        datasets=place(f"{STUDY}/datasets"),
+        copies=lambda wildcards: copies(wildcards.known),
+        code=fingerprint("clipn.report.gallery", "clipn.report.figures"),
+    shell:
+        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.known} --study {params.study}"
+        " --registry {params.registry} --archives {params.archives} --datasets {params.datasets}"
+        " {params.copies} --png {output.png} --pdf {output.pdf}"
 
 
 rule training_figure:
@@ -179,15 +359,18 @@ rule training_figure:
         backbones=lambda wildcards, input: repeated("--backbone", input.backbones),
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
-        "clipn --log {log} report training-figure {input.runs} {params.backbones}"
+        "clipn --log {log} report figure training {input.runs} {params.backbones}"
         " --study {params.study} --png {output.png} --pdf {output.pdf}"
 
 
 rule report_page:
     input:
         metrics=METRICS,
+        tables=[f"{STUDY}/tables/{name}.csv" for name in (*OTHER_TABLES, "published")],
         figures=[f"{STUDY}/figures/{name}.png" for name in figure_names()],
         descriptions=[*DESCRIPTIONS, *caption_descriptions()],
+        backbones=[f"{STUDY}/backbones/{name}.safetensors" for name in study.backbones],
+        runs=run_paths(".safetensors"),
         shards=[f"{STUDY}/shards/statistics.json"] if study.captions.sources else [],
     output:
         f"{STUDY}/report.html",
@@ -203,12 +386,16 @@ rule report_page:
         study=study.study,
         settings=shlex.quote(study_text()),
         known=repeated("--id", study.pairs),
+        shown=SHOWN,
         figures=lambda wildcards, input: repeated("--figure", input.figures),
-        datasets=place(f"{STUDY}/datasets"),
+        weights=lambda wildcards, input: repeated(
+            "--weights", (*input.backbones, *input.runs)
+        ),
+        folder=place(STUDY),
         shards=lambda wildcards, input: repeated("--shards", input.shards),
         code=fingerprint("clipn.report.build"),
         template=page_template(),
     shell:
         "clipn --log {log} report page {input.metrics} --study {params.study}"
-        " --settings {params.settings} {params.known} {params.figures} --datasets {params.datasets}"
-        " {params.shards} --output {output}"
+        " --settings {params.settings} {params.known} {params.shown} {params.figures} {params.weights}"
+        " --folder {params.folder} {params.shards} --output {output}"

@@ -1,9 +1,9 @@
-"""Scores and metrics: one job per run, all pairs inside."""
+"""Scores and metrics: one job per run and prompt pool, all pairs inside."""
 
 
 rule score_run:
     input:
-        unpack(score_model),
+        unpack(score_files),
         features=[
             f"{STUDY}/features/{{backbone}}/{name}.safetensors"
             for name in study.datasets
@@ -13,11 +13,11 @@ rule score_run:
         ],
         descriptions=[f"{STUDY}/datasets/{name}/dataset.json" for name in study.pairs],
     output:
-        f"{STUDY}/scores/{{backbone}}/{{variant}}/seed{{seed}}.parquet",
+        f"{STUDY}/scores/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.parquet",
     log:
-        f"{LOGS}/score_run/{{backbone}}/{{variant}}/seed{{seed}}.log",
+        f"{LOGS}/score_run/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.log",
     benchmark:
-        f"{LOGS}/score_run/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
+        f"{LOGS}/score_run/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.tsv"
     threads: study.threads
     resources:
         mem_mb=1500,
@@ -30,14 +30,17 @@ rule score_run:
             else f"--checkpoint {input.checkpoint}"
         ),
         pairs=PAIRS,
-        methods=lambda wildcards: repeated(
-            "--method",
-            study.baselines if wildcards.variant == PLAIN else CLIPN_METHODS,
-        ),
+        methods=lambda wildcards: repeated("--method", methods(wildcards)),
         rules=lambda wildcards: (
             "" if wildcards.variant == PLAIN else repeated("--rule", study.rules)
         ),
-        options=options({"prompts": study.prompts, "logit_scale": study.logit_scale}),
+        options=lambda wildcards: options(
+            {
+                "prompts": POOLS[wildcards.prompts],
+                "logit_scale": study.logit_scale,
+            }
+        ),
+        pool=lambda wildcards: pool_hash(POOLS[wildcards.prompts]),
         model_options=MODEL_OPTIONS,
         datasets=place(f"{STUDY}/datasets"),
         features=place(f"{STUDY}/features"),
@@ -52,21 +55,24 @@ rule evaluate_run:
     input:
         rules.score_run.output,
     output:
-        f"{STUDY}/metrics/{{backbone}}/{{variant}}/seed{{seed}}.json",
+        metrics=f"{STUDY}/metrics/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.json",
+        replicates=f"{STUDY}/metrics/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.parquet",
     log:
-        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/seed{{seed}}.log",
+        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.log",
     benchmark:
-        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
+        f"{LOGS}/evaluate_run/{{backbone}}/{{variant}}/{{prompts}}/seed{{seed}}.tsv"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=800,
         cpu_percent=cpu_percent(1),
     params:
         study=study.study,
-        prompts=study.prompts,
         pairs=PAIRS,
+        conventions=repeated("--convention", study.conventions),
+        resamples=study.resamples,
         code=fingerprint("clipn.evaluate"),
     shell:
         "clipn --log {log} evaluate {input} {params.pairs} --study {params.study}"
         " --backbone {wildcards.backbone} --variant {wildcards.variant} --seed {wildcards.seed}"
-        " --prompts {params.prompts} --output {output}"
+        " --prompts {wildcards.prompts} {params.conventions} --resamples {params.resamples}"
+        " --output {output.metrics} --replicates {output.replicates}"

@@ -1,0 +1,190 @@
+"""Seconds and peak memory of scoring and metrics at ImageNet's size, against a plain script on the same features.
+
+Three runs are evaluated from cached features. The pipeline scores the baselines once and CLIPN's methods for every run,
+as its workflow does; the plain script computes every method for every run. Every step has a process of its own. Its
+seconds are those of the work, from files to figures; imports and the encoding of texts are part of neither side.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+import typer
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from benchmarks.captions import Measurement, measured
+from benchmarks.planted import ID, SCALE, Size
+from clipn.cli import SPIN_COUNT
+from clipn.files import read_json, write_json
+from clipn.scores import RULES, SCORES
+
+if TYPE_CHECKING:
+    from benchmarks.plain_evaluation import Texts
+
+SIZE = Size(
+    {ID: 50_000, "inaturalist": 10_000, "sun": 10_000, "places": 10_000, "textures": 5_640},
+    classes=1000,
+    negatives=10_000,
+    width=512,
+)
+RUNS = 3
+TAUGHT = tuple(name for name, score in SCORES.items() if score.needs_no)
+BASELINES = tuple(name for name in SCORES if name not in TAUGHT)
+MEASURES = ("auroc", "aupr_id", "aupr_ood", "fpr95")
+
+
+class Job(NamedTuple):
+    """What a process computes."""
+
+    name: str
+    run: int
+    methods: Sequence[str]
+    rules: Sequence[str]
+
+    def file(self, folder: Path, ending: str) -> Path:
+        """A file of its results."""
+        return folder / f"{self.name}{ending}"
+
+
+ONCE = Job("baselines", 0, BASELINES, ())
+JOBS = [ONCE, *(Job(f"run {run}", run, TAUGHT, tuple(RULES)) for run in range(RUNS))]
+PLAIN = [Job(f"plain run {run}", run, tuple(SCORES), tuple(RULES)) for run in range(RUNS)]
+SLIM = [Job(f"plain run {run} without baselines", run, TAUGHT, tuple(RULES)) for run in range(1, RUNS)]
+
+
+def score(folder: Path, job: Job, threads: int) -> float:
+    """Seconds of the pipeline's scoring."""
+    from benchmarks.planted import detector, places
+    from clipn.compute import prepare_torch
+    from clipn.scoring import Wanted, score_pairs
+
+    prepare_torch("cpu", threads)
+    planted, wanted = detector(folder, job.run), Wanted(job.methods, job.rules)
+    start = time.perf_counter()
+    score_pairs(lambda _: planted, wanted, SIZE.pairs, places(folder), job.file(folder, ".parquet"), threads)
+    return time.perf_counter() - start
+
+
+def evaluate(folder: Path, job: Job, resamples: int) -> float:
+    """Seconds of the pipeline's metrics."""
+    from clipn import evaluate
+
+    files = [job.file(folder, ending) for ending in (".parquet", ".json", " replicates.parquet")]
+    start = time.perf_counter()
+    evaluate.evaluate(files[0], SIZE.pairs, {}, evaluate.Reading(resamples=resamples), *files[1:])
+    return time.perf_counter() - start
+
+
+def plain(folder: Path, job: Job) -> float:
+    """Seconds of the plain script; keeping its figures for the comparison is not counted."""
+    from benchmarks import plain_evaluation
+
+    start = time.perf_counter()
+    images = {name: _read(folder / "features" / f"{name}.safetensors")["image"] for name in SIZE.images}
+    perturbed = _read(folder / "features" / "perturbed" / f"{ID}.safetensors")
+    texts = _texts(folder, job.run, images[ID])
+    scores = {
+        name: plain_evaluation.score(texts, images[name], perturbed[name], job.methods, job.rules) for name in images
+    }
+    metrics = plain_evaluation.evaluate(scores, ID, job.methods)
+    seconds = time.perf_counter() - start
+    tables = [pd.DataFrame(columns).assign(dataset=name) for name, columns in scores.items()]
+    pd.concat(tables, ignore_index=True).to_parquet(job.file(folder, ".parquet"))
+    write_json(job.file(folder, ".json"), metrics)
+    return seconds
+
+
+def largest_differences(folder: Path, run: int) -> tuple[float, float]:
+    """Between the two ways, of any score of a run, probabilities as such, and of any metric.
+
+    Raises:
+        AssertionError: a prediction or a decision differs.
+    """
+    plainly, ours = PLAIN[run], [ONCE, JOBS[1 + run]]
+    expected = pd.read_parquet(plainly.file(folder, ".parquet"))
+    found = pd.concat([pd.read_parquet(job.file(folder, ".parquet")) for job in ours], axis=1)
+    found = found.loc[:, ~found.columns.duplicated(keep="last")]
+    same = ["dataset", "prediction", *(f"accepts_{rule}" for rule in RULES)]
+    assert all((expected[name].to_numpy() == found[name].to_numpy()).all() for name in same)
+    values = {name: expit(found[name]) if SCORES[name].log_odds else found[name] for name in SCORES}
+    of_scores = max(float(np.abs(expected[name] - value).max()) for name, value in values.items())
+    metrics = read_json(plainly.file(folder, ".json"))
+    rows = [row for job in ours for row in read_json(job.file(folder, ".json"))["ood"]]
+    assert len(rows) == len(SCORES) * (len(SIZE.images) - 1)
+    return of_scores, max(
+        abs(row[name] - metrics[row["ood"]][row["method"]][name]) for row in rows for name in MEASURES
+    )
+
+
+def main(
+    threads: Annotated[int, typer.Option(help="of both ways")] = 2,
+    resamples: Annotated[int, typer.Option(help="of the images, measured apart")] = 1000,
+) -> None:
+    """Print seconds and peak memory of every step, the ratio of both ways, and how far their figures differ."""
+    os.environ |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        measured(_plant, folder)
+        scoring = {job.name: measured(score, folder, job, threads) for job in JOBS}
+        metrics = {job.name: measured(evaluate, folder, job, 0) for job in JOBS}
+        whole = {job.name: measured(plain, folder, job) for job in PLAIN}
+        differences = [largest_differences(folder, run) for run in range(RUNS)]
+        slim = {job.name: measured(plain, folder, job) for job in SLIM}
+        bootstrap = {job.name: measured(evaluate, folder, job, resamples) for job in JOBS}
+    ours = _table("scoring", scoring) + _table("metrics", metrics)
+    theirs = _table("", whole)
+    once = whole[PLAIN[0].name].seconds + _table("", slim)
+    _table(f"metrics, {resamples} resamples", bootstrap)
+    print(f"{sum(SIZE.images.values()):,} images, {SIZE.classes:,} classes, {len(SCORES)} methods, {RUNS} runs")
+    print(f"pipeline {ours:.1f} s; plain {theirs:.1f} s: {theirs / ours:.1f}x")
+    print(f"plain, baselines once {once:.1f} s: {once / ours:.1f}x")
+    print("largest difference of scores {:.1e}, of metrics {:.1e}".format(*np.max(differences, axis=0)))
+    _describe_machine()
+
+
+def _plant(folder: Path) -> float:
+    from benchmarks.planted import plant
+
+    plant(folder, SIZE, RUNS)
+    return 0.0
+
+
+def _read(path: Path) -> dict[str, NDArray[np.float32]]:
+    from safetensors.numpy import load_file
+
+    return dict(load_file(path))
+
+
+def _texts(folder: Path, run: int, id_images: NDArray[np.float32]) -> "Texts":
+    from benchmarks.plain_evaluation import Texts
+
+    weights, labels = (
+        _read(folder / name) for name in ("texts.safetensors", f"features/negative_labels/{ID}.safetensors")
+    )
+    found = {name: array.astype(np.float64) for name, array in (weights | labels).items()}
+    limit = float(np.quantile(id_images, 0.9, method="inverted_cdf"))
+    return Texts(found["yes"], found[f"no{run}"], found["labels"], found["negatives"], limit, SCALE)
+
+
+def _table(what: str, steps: dict[str, Measurement]) -> float:
+    """Print a line per step; the seconds of all."""
+    for name, took in steps.items():
+        print(f"{what:24}{name:34}{took.seconds:8.1f} s{took.peak / 2**20:8.0f} MiB")
+    return sum(took.seconds for took in steps.values())
+
+
+def _describe_machine() -> None:
+    from benchmarks import machine
+
+    print(machine.description("cpu"))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,189 @@
+"""The plain way to evaluate a checkpoint, as research code does: what is measured against.
+
+A dataset is scored in batches of 512 images. The logits of a batch are matrix products in float64, on all threads that
+BLAS has; the methods of the batch share them, and nothing else. Every method goes its own way from there, with SciPy's
+`softmax` and `logsumexp`, and appends to a list; NegLabel takes a softmax over the known labels and each group of
+negative ones in turn, as its authors' code does. Every method and OOD set gets its metrics from scikit-learn, and
+nothing is kept from one checkpoint to the next. Scripts of the field compute in float32; these digits could not be
+compared to 1e-6.
+
+Independent of `clipn`'s own mathematics, so that tests compare with it too.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, softmax
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+BATCH = 512
+TEMPERATURE = 1000
+"""ODIN's."""
+GROUPS = 100
+"""NegLabel's."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Unit-norm text features (classes, d), float64, and what goes with them.
+
+    Attributes:
+        yes: of the "yes" tower.
+        no: of the "no" tower.
+        labels: of the known labels under NegLabel's prompt.
+        negatives: (m, d) of negative labels.
+        clip_at: ReAct's limit.
+        scale: what multiplies cosines.
+    """
+
+    yes: Array
+    no: Array
+    labels: Array
+    negatives: Array
+    clip_at: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features (n, d) of some images, as they are and perturbed; their logits, when a method asks for them."""
+
+    texts: Texts
+    images: Array
+    moved: Array
+
+    @cached_property
+    def yes(self) -> Array:
+        """Logits (n, classes) of the "yes" tower."""
+        return self.texts.scale * (self.images @ self.texts.yes.T)
+
+    @cached_property
+    def no(self) -> Array:
+        """Logits (n, classes) of the "no" tower."""
+        return self.texts.scale * (self.images @ self.texts.no.T)
+
+    @cached_property
+    def clipped(self) -> Array:
+        """Logits (n, classes) of clipped features."""
+        return self.texts.scale * (np.minimum(self.images, self.texts.clip_at) @ self.texts.yes.T)
+
+    @cached_property
+    def perturbed(self) -> Array:
+        """Logits (n, classes) of perturbed images."""
+        return self.texts.scale * (self.moved @ self.texts.yes.T)
+
+    @cached_property
+    def labels(self) -> Array:
+        """Logits (n, classes) of the known labels under NegLabel's prompt."""
+        return self.texts.scale * (self.images @ self.texts.labels.T)
+
+    @cached_property
+    def negatives(self) -> Array:
+        """Logits (n, m) of negative labels."""
+        return self.texts.scale * (self.images @ self.texts.negatives.T)
+
+
+def gen(batch: Batch) -> Array:
+    """Negated generalised entropy (n,) of the 100 most probable classes, gamma 0.1."""
+    p = np.sort(softmax(batch.yes, axis=1), axis=1)[:, -100:]
+    return np.asarray(-np.sum(p**0.1 * (1 - p) ** 0.1, axis=1))
+
+
+def neglabel(batch: Batch) -> Array:
+    """Share (n,) of the known labels in a softmax with a group of negative labels, mean over the groups."""
+    groups = min(GROUPS, batch.negatives.shape[1])
+    size = batch.negatives.shape[1] // groups
+    shares = []
+    for group in range(groups):
+        negatives = batch.negatives[:, group * size : (group + 1) * size]
+        p = softmax(np.concatenate([batch.labels, negatives], axis=1), axis=1)
+        shares.append(p[:, : batch.labels.shape[1]].sum(axis=1))
+    return np.asarray(np.mean(shares, axis=0))
+
+
+def ctw(batch: Batch) -> Array:
+    """Probability (n,) that the winning class does not get a "no"."""
+    p_yes = expit(batch.yes - batch.no)
+    return np.asarray(p_yes[np.arange(len(p_yes)), batch.yes.argmax(axis=1)])
+
+
+def atd(batch: Batch) -> tuple[Array, Array]:
+    """Probabilities of the known classes (n, classes) and of the unknown one (n,)."""
+    p = softmax(batch.yes, axis=1)
+    p_no = expit(batch.no - batch.yes)
+    return p * (1 - p_no), np.sum(p * p_no, axis=1)
+
+
+METHODS: dict[str, Callable[[Batch], Array]] = {
+    "msp": lambda batch: softmax(batch.yes, axis=1).max(axis=1),
+    "max_logit": lambda batch: batch.yes.max(axis=1),
+    "energy": lambda batch: logsumexp(batch.yes, axis=1),
+    "mcm": lambda batch: softmax(batch.yes / batch.texts.scale, axis=1).max(axis=1),
+    "ctw": ctw,
+    "atd": lambda batch: atd(batch)[0].sum(axis=1),
+    "react": lambda batch: logsumexp(batch.clipped, axis=1),
+    "odin": lambda batch: softmax(batch.yes / TEMPERATURE, axis=1).max(axis=1),
+    "odin_perturbed": lambda batch: softmax(batch.perturbed / TEMPERATURE, axis=1).max(axis=1),
+    "gen": gen,
+    "neglabel": neglabel,
+}
+"""Scores (n,), higher = more in-distribution; probabilities as they are."""
+
+
+def _accepts_atd(batch: Batch) -> Array:
+    known, unknown = atd(batch)
+    return np.asarray(known.max(axis=1) >= unknown)
+
+
+RULES: dict[str, Callable[[Batch], Array]] = {
+    "ctw": lambda batch: ctw(batch) >= 0.5,
+    "atd": _accepts_atd,
+    "atd_original": lambda batch: softmax(batch.yes, axis=1).max(axis=1) >= atd(batch)[1],
+}
+"""Decisions (n,), True = in-distribution."""
+
+
+def score(
+    texts: Texts, features: Array, perturbed: Array, methods: Iterable[str], rules: Iterable[str]
+) -> dict[str, Array]:
+    """Columns of a dataset: `prediction`, one per method, `accepts_<rule>` per rule; features (n, d) in any float."""
+    columns: dict[str, Callable[[Batch], Array]] = {"prediction": lambda batch: batch.yes.argmax(axis=1)}
+    columns |= {method: METHODS[method] for method in methods}
+    columns |= {f"accepts_{rule}": RULES[rule] for rule in rules}
+    parts: dict[str, list[Array]] = {name: [] for name in columns}
+    for start in range(0, len(features), BATCH):
+        rows = slice(start, start + BATCH)
+        batch = Batch(texts, features[rows].astype(np.float64), perturbed[rows].astype(np.float64))
+        for name, function in columns.items():
+            parts[name].append(function(batch))
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def measure(id_scores: Array, ood_scores: Array) -> dict[str, float]:
+    """AUROC, AUPR both ways, and FPR95 interpolated as in CLIPN's code; fractions."""
+    is_id = np.concatenate([np.ones(len(id_scores)), np.zeros(len(ood_scores))])
+    scores = np.concatenate([id_scores, ood_scores])
+    fpr, tpr, _ = roc_curve(is_id, scores)
+    return {
+        "auroc": float(roc_auc_score(is_id, scores)),
+        "aupr_id": float(average_precision_score(is_id, scores)),
+        "aupr_ood": float(average_precision_score(1 - is_id, -scores)),
+        "fpr95": float(np.interp(0.95, tpr, fpr)),
+    }
+
+
+def evaluate(
+    scores: Mapping[str, Mapping[str, Array]], known: str, methods: Collection[str]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Metrics by OOD dataset and method, of the columns of every dataset; `known` is the ID dataset."""
+    return {
+        name: {method: measure(scores[known][method], columns[method]) for method in methods}
+        for name, columns in scores.items()
+        if name != known
+    }

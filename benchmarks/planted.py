@@ -1,0 +1,150 @@
+"""A generated evaluation: features of ID and OOD images with planted structure, in the pipeline's own files.
+
+Torch is imported where it is needed: the steps that do without it shall be measured without it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from clipn.detector import Detector
+    from clipn.scoring import Places
+
+SCALE = 100.0
+"""What multiplies cosines."""
+ID = "imagenet"
+TEXTS = "planted-texts"
+"""Format of the file of class weights."""
+PUSH = 0.05
+"""Step of perturbed features towards the winner's weight."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is generated.
+
+    Attributes:
+        images: by dataset, `ID` first; all others are OOD.
+        classes: known ones.
+        negatives: negative labels.
+        width: entries of a feature.
+    """
+
+    images: Mapping[str, int]
+    classes: int
+    negatives: int
+    width: int
+
+    @property
+    def pairs(self) -> dict[str, list[str]]:
+        """OOD datasets of the one ID dataset."""
+        return {ID: [name for name in self.images if name != ID]}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is in an image beside noise of length 1: mean and spread of two shares.
+
+    Attributes:
+        known: of the weight of its class.
+        unknown: of the direction that all "no" weights share.
+    """
+
+    known: tuple[float, float]
+    unknown: tuple[float, float]
+
+
+ID_LOOK = Look((0.20, 0.04), (0.07, 0.04))
+OOD_LOOK = Look((0.15, 0.03), (0.12, 0.04))
+
+
+def places(folder: Path) -> "Places":
+    """Where scoring finds what `plant` wrote."""
+    from clipn.scoring import Places
+
+    return Places(folder / "datasets", folder / "features")
+
+
+def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
+    """Write all that scoring reads, and the class weights of `runs` runs.
+
+    Every image lies near the weight of a class, OOD images less so than ID images, and OOD images nearer to what all
+    "no" weights share. Scores stay away from the ends of their ranges, where probabilities in float64 are tied.
+    """
+    from clipn import features, negative_labels, perturbation
+
+    draw = np.random.default_rng(seed)
+    yes, unknown = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
+    no = {f"no{run}": _near(draw, 0.3 * yes + 0.8 * unknown) for run in range(runs)}
+    _write(folder / "texts.safetensors", TEXTS, {"yes": yes, **no})
+    negatives = _near(draw, np.broadcast_to(0.3 * unknown, (size.negatives, size.width)))
+    cached = places(folder).features
+    labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
+    _write(cached / "negative_labels" / f"{ID}.safetensors", negative_labels.FORMAT, labels)
+    perturbed = {}
+    for name, count in size.images.items():
+        classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
+        known, unknowable = (draw.normal(*share, size=(count, 1)) for share in (look.known, look.unknown))
+        images = _near(draw, known * yes[classes] + unknowable * unknown)
+        perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
+        _write(cached / f"{name}.safetensors", features.IMAGE_FORMAT, {"image": images})
+        _describe(places(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
+    _write(cached / "perturbed" / f"{ID}.safetensors", perturbation.FORMAT, perturbed)
+
+
+def detector(folder: Path, run: int) -> "Detector":
+    """What stands for a model: the class weights of a run, which no text tower made."""
+    from clipn.backbone import read_safetensors
+    from clipn.detector import Detector
+
+    weights, _ = read_safetensors(folder / "texts.safetensors", TEXTS)
+
+    class Planted(Detector):
+        def __init__(self) -> None:
+            self.logit_scale = SCALE
+            self.yes_weights, self.no_weights = weights["yes"].double(), weights[f"no{run}"].double()
+
+    return Planted()
+
+
+def _write(path: Path, file_format: str, arrays: Mapping[str, Array]) -> None:
+    import torch
+
+    from clipn.backbone import write_safetensors
+
+    write_safetensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {"format": file_format})
+
+
+def _describe(folder: Path, labels: NDArray[np.int64], classes: int) -> None:
+    """Write manifest and description of a dataset."""
+    from clipn.data.description import Description
+    from clipn.data.manifest import SCHEMA, write_manifest
+    from clipn.files import write_json
+
+    rows = range(len(labels))
+    columns = {"path": [f"{row:06d}.jpg" for row in rows], "label": labels, "sha256": [f"{row:064x}" for row in rows]}
+    table = pd.DataFrame(columns).assign(width=500, height=375)
+    write_manifest(pa.Table.from_pandas(table, SCHEMA, preserve_index=False), folder / "manifest.parquet")
+    names = [f"class {number}" for number in range(classes)] if folder.name == ID else []
+    description = Description(
+        title=folder.name, classes=names, archives={}, proof={}, names="unverified", images=len(labels)
+    )
+    write_json(folder / "dataset.json", description.model_dump())
+
+
+def _near(draw: np.random.Generator, centres: NDArray[Any]) -> Array:
+    """Unit vectors (n, d) around centres (n, d), whose lengths are in units of the noise's."""
+    return _unit(centres + _unit(draw.normal(size=centres.shape)))
+
+
+def _unit(vectors: NDArray[Any]) -> Array:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)

@@ -1,0 +1,64 @@
+"""Out-of-distribution scores and threshold-free decisions from cached logits, as pure functions.
+
+Every score takes `yes_logits` and `no_logits`, (n, classes), scale x cosine, torch or NumPy, and returns
+(n,) float64 of the same kind, higher = more in-distribution. Baselines ignore `no_logits`, which may be None;
+methods that need further logits take them by keyword. Many methods of the same images share one `Evidence`.
+"""
+
+from typing import Any
+
+from clipn.errors import ClipnError
+from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, odin, odin_perturbed, react
+from clipn.scores.evidence import Evidence, Matrix
+from clipn.scores.score import Rule, Score, like
+
+__all__ = ["RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+
+_NO = frozenset({"no"})
+
+SCORES: dict[str, Score] = {
+    score.name: score
+    for score in (
+        Score("msp", "MSP", msp.log_odds, log_odds=True),
+        Score("max_logit", "MaxLogit", max_logit.score),
+        Score("energy", "Energy", energy.score),
+        Score("mcm", "MCM", mcm.log_odds, log_odds=True),
+        Score("ctw", "CLIPN-CTW", ctw.log_odds, _NO, log_odds=True),
+        Score("atd", "CLIPN-ATD", atd.log_odds, _NO, log_odds=True),
+        Score("react", "ReAct", react.score, frozenset({"clipped"})),
+        Score("odin", "ODIN", odin.log_odds, log_odds=True),
+        Score("odin_perturbed", "ODIN, perturbed", odin_perturbed.log_odds, frozenset({"perturbed"}), log_odds=True),
+        Score("gen", "GEN", gen.score),
+        Score(
+            "neglabel",
+            "NegLabel",
+            neglabel.log_odds,
+            frozenset({"labels", "negatives"}),
+            log_odds=True,
+            prompts="nice",
+        ),
+    )
+}
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("ctw", "CLIPN-CTW", ctw.accepts),
+        Rule("atd", "CLIPN-ATD", atd.accepts),
+        Rule("atd_original", "CLIPN-ATD, original p", atd.accepts_by_original),
+    )
+}
+
+
+def accepts(rule: str, yes_logits: Matrix, no_logits: Matrix) -> Any:
+    """Threshold-free decision, (n,) bool, True = in-distribution.
+
+    `ctw` and `atd` are the paper's Eq. 7 and 9. Eq. 9 can be read in two ways: `atd` compares the unknown class
+    with the shrunk probabilities, `atd_original` with the original ones.
+
+    Raises:
+        ClipnError: unknown rule or bad logits.
+    """
+    if rule not in RULES:
+        raise ClipnError(f"rule {rule!r}: choose one of {', '.join(RULES)}")
+    return like(RULES[rule].of(Evidence(yes_logits, no_logits)), yes_logits)

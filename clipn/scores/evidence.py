@@ -1,0 +1,127 @@
+"""All that is known of a batch of images, checked once and shared by the methods."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from clipn.errors import ClipnError
+from clipn.scores.logits import Array, Logits
+from clipn.scores.open_set import OpenSet, open_set
+
+Matrix = Any
+"""(n, classes) torch tensor or NumPy array."""
+
+NEEDS = {
+    "no": "the logits of a `no` text tower (`no_logits`)",
+    "clipped": "the logits of clipped image features (`clipped`)",
+    "perturbed": "the logits of perturbed images (`perturbed`)",
+    "labels": "the logits of the known labels under its own prompt (`labels`)",
+    "negatives": "the logits of negative labels (`negatives`)",
+}
+"""What a method may need beside the logits of the "yes" tower."""
+
+
+class Evidence:
+    """Logits, scale x cosine, of n images; what is derived from them is computed when first asked for.
+
+    Args:
+        yes_logits: (n, classes) of the "yes" tower, or of plain CLIP.
+        no_logits: (n, classes) of the "no" tower.
+        logit_scale: what multiplied the cosines.
+        clipped: (n, classes) of clipped image features, for ReAct.
+        perturbed: (n, classes) of perturbed images, for ODIN.
+        labels: (n, classes) of the known labels under NegLabel's prompt.
+        negatives: (n, m) of negative labels under NegLabel's prompt.
+
+    Raises:
+        ClipnError: a shape is wrong or differs, or a logit is not finite.
+    """
+
+    def __init__(
+        self,
+        yes_logits: Matrix,
+        no_logits: Matrix | None = None,
+        logit_scale: float = 100.0,
+        *,
+        clipped: Matrix | None = None,
+        perturbed: Matrix | None = None,
+        labels: Matrix | None = None,
+        negatives: Matrix | None = None,
+    ) -> None:
+        yes = _checked(yes_logits, "yes_logits")
+        alike = {"no_logits": no_logits, "clipped": clipped, "perturbed": perturbed, "labels": labels}
+        self.scale = logit_scale
+        self.yes = Logits(yes)
+        self.given = {
+            name.removesuffix("_logits"): _of_shape(_checked(matrix, name), name, yes.shape)
+            for name, matrix in alike.items()
+            if matrix is not None
+        }
+        if negatives is not None:
+            self.given["negatives"] = _of_as_many(_checked(negatives, "negatives"), "negatives", len(yes))
+
+    @property
+    def no(self) -> Array:
+        """Logits (n, classes) of the "no" tower."""
+        return self.given["no"]
+
+    @cached_property
+    def open_set(self) -> OpenSet:
+        """ATD's distribution over the known classes and an unknown one."""
+        return open_set(self.yes, self.no)
+
+    @cached_property
+    def clipped(self) -> Logits:
+        """Logits of clipped image features."""
+        return Logits(self.given["clipped"])
+
+    @cached_property
+    def perturbed(self) -> Logits:
+        """Logits of perturbed images."""
+        return Logits(self.given["perturbed"])
+
+    @cached_property
+    def labels(self) -> Logits:
+        """Logits of the known labels under NegLabel's prompt."""
+        return Logits(self.given["labels"])
+
+    @property
+    def negatives(self) -> Array:
+        """Logits (n, m) of negative labels."""
+        return self.given["negatives"]
+
+    def require(self, needs: frozenset[str], what: str) -> None:
+        """See that everything is there.
+
+        Args:
+            needs: keys of `NEEDS`.
+            what: who needs it, e.g. `method atd`.
+
+        Raises:
+            ClipnError: something is missing; the message names it.
+        """
+        missing = [words for name, words in NEEDS.items() if name in needs and name not in self.given]
+        if missing:
+            raise ClipnError(f"{what}: needs {' and '.join(missing)}")
+
+
+def _checked(logits: Matrix, name: str) -> Array:
+    array = np.asarray(logits.detach().cpu().double() if hasattr(logits, "detach") else logits, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ClipnError(f"{name}: expected (n, classes), got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ClipnError(f"{name}: holds NaN or infinity; check the features they were made from")
+    return array
+
+
+def _of_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
+    if array.shape != shape:
+        raise ClipnError(f"{name}: shape {array.shape} is not that of yes_logits, {shape}")
+    return array
+
+
+def _of_as_many(array: Array, name: str, images: int) -> Array:
+    if len(array) != images:
+        raise ClipnError(f"{name}: got {len(array)} images, but yes_logits are of {images}")
+    return array

@@ -1,0 +1,46 @@
+"""The (C + 1)-way distribution of ATD: every known class shrunk by its own "no", and an unknown one."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_expit, logsumexp
+
+from clipn.scores.logits import TINY, Array, Logits, repaired
+
+
+class OpenSet(NamedTuple):
+    """Logarithms (n,) of probabilities, in units of the winner's p, so that log p of the winner is 0."""
+
+    known: Array
+    """All known classes: sum_j p_j (1 - p_no_j)."""
+
+    best: Array
+    """The best of them: max_j p_j (1 - p_no_j)."""
+
+    unknown: Array
+    """The unknown class: sum_j p_j p_no_j."""
+
+
+def open_set(yes: Logits, no: Array) -> OpenSet:
+    """Shrink the probabilities of "yes" logits by "no" logits (n, classes) (paper Eq. 8).
+
+    With y = exp(yes) and n = exp(no), both in units of the winner's y, 1 - p_no is y / (y + n).
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        opposed = no - yes.top[:, None]
+        np.exp(opposed, out=opposed)
+        share = opposed + yes.weights
+        np.divide(yes.weights, share, out=share)
+        known, unknown = np.vecdot(yes.weights, share), np.vecdot(opposed, share)
+        share *= yes.weights
+        masses = np.stack([known, share.max(axis=1), unknown])
+        sound = masses.min(axis=0) > TINY
+        logs = repaired(np.log(masses), sound, lambda rows: _exact(yes.gaps[rows], no[rows] - yes.values[rows]))
+    return OpenSet(*logs)
+
+
+def _exact(gaps: Array, difference: Array) -> Array:
+    """The three logarithms (3, n) for logits so far apart that their exponentials leave float64."""
+    shrunk = gaps + log_expit(-difference)
+    unknown = logsumexp(gaps + log_expit(difference), axis=1)
+    return np.stack([logsumexp(shrunk, axis=1), shrunk.max(axis=1), unknown])

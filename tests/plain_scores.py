@@ -1,0 +1,99 @@
+"""Methods and rules as plain loops over one image, in decimal numbers of so many digits that nothing cancels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+SCALE = 100
+Row = Sequence[Decimal]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Logits of one image."""
+
+    yes_logits: Row
+    no_logits: Row
+    clipped: Row
+    perturbed: Row
+    labels: Row
+    negatives: Row
+
+
+def softmax(row: Row, temperature: int = 1) -> list[Decimal]:
+    total = sum((value / temperature).exp() for value in row)
+    return [(value / temperature).exp() / total for value in row]
+
+
+def energy(row: Row) -> Decimal:
+    return Decimal(sum(value.exp() for value in row)).ln()
+
+
+def p_no(image: Image) -> list[Decimal]:
+    return [n.exp() / (y.exp() + n.exp()) for y, n in zip(image.yes_logits, image.no_logits, strict=True)]
+
+
+def shrunk(image: Image) -> list[Decimal]:
+    """Probabilities of the known classes of ATD's (C + 1)-way distribution."""
+    return [p * (1 - p_unknown) for p, p_unknown in zip(softmax(image.yes_logits), p_no(image), strict=True)]
+
+
+def unknown(image: Image) -> Decimal:
+    """Probability of the unknown class in the same distribution."""
+    return Decimal(sum(p * q for p, q in zip(softmax(image.yes_logits), p_no(image), strict=True)))
+
+
+def ctw(image: Image) -> Decimal:
+    return 1 - p_no(image)[list(image.yes_logits).index(max(image.yes_logits))]
+
+
+def gen(image: Image) -> Decimal:
+    largest = sorted(softmax(image.yes_logits))[-100:]
+    return -Decimal(sum((p * (1 - p)) ** Decimal("0.1") for p in largest if p < 1))
+
+
+def neglabel(image: Image) -> Decimal:
+    groups = min(100, len(image.negatives))
+    size = len(image.negatives) // groups
+    shares = []
+    for number in range(groups):
+        group = image.negatives[number * size : (number + 1) * size]
+        shares.append(sum(softmax([*image.labels, *group])[: len(image.labels)]))
+    return Decimal(sum(shares)) / groups
+
+
+PLAIN: dict[str, Callable[[Image], Decimal]] = {
+    "msp": lambda image: max(softmax(image.yes_logits)),
+    "max_logit": lambda image: max(image.yes_logits),
+    "energy": lambda image: energy(image.yes_logits),
+    "mcm": lambda image: max(softmax([value / SCALE for value in image.yes_logits])),
+    "ctw": ctw,
+    "atd": lambda image: Decimal(sum(shrunk(image))),
+    "react": lambda image: energy(image.clipped),
+    "odin": lambda image: max(softmax(image.yes_logits, 1000)),
+    "odin_perturbed": lambda image: max(softmax(image.perturbed, 1000)),
+    "gen": gen,
+    "neglabel": neglabel,
+}
+
+PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {
+    "ctw": lambda image: (ctw(image), 1 - ctw(image)),
+    "atd": lambda image: (max(shrunk(image)), unknown(image)),
+    "atd_original": lambda image: (max(softmax(image.yes_logits)), unknown(image)),
+}
+"""What is compared: a known class, and the unknown one."""
+
+
+def plain_scores(method: str, images: Sequence[Image], digits: int = 60) -> list[float]:
+    with localcontext(prec=digits):
+        return [float(PLAIN[method](image)) for image in images]
+
+
+def plain_log_odds(method: str, images: Sequence[Image], digits: int = 60) -> list[float]:
+    with localcontext(prec=digits):
+        return [float((score / (1 - score)).ln()) for score in map(PLAIN[method], images)]
+
+
+def plain_sides(rule: str, images: Sequence[Image], digits: int = 60) -> list[tuple[Decimal, Decimal]]:
+    with localcontext(prec=digits):
+        return [PLAIN_RULES[rule](image) for image in images]

@@ -1,0 +1,104 @@
+"""Figures of classes and images: similarity, mistakes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from clipn.errors import ClipnError
+from clipn.report.figures import Mistake, mistakes, save, similarity
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def compared(classes: int) -> pd.DataFrame:
+    """Rows by text, the last first; a cosine's hundredths tell the image's class, ten-thousandths the text's."""
+    names = [f"class {place}" for place in range(classes)]
+    rows = [
+        {"image_class": shown, "text_class": named, "yes": i / 100 + j / 10000, "no": 0.2, "p_no": 0.7 - 0.4 * (i == j)}
+        for j, named in reversed(list(enumerate(names)))
+        for i, shown in enumerate(names)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_similarity_has_images_down_and_texts_across() -> None:
+    figure = similarity(compared(3), "demo", "tiny", "learnable", "Shapes")
+    yes, p_no = (axes.images[0].get_array() for axes in figure.axes[:2])
+    assert np.allclose(yes, [[0, 0.0001, 0.0002], [0.01, 0.0101, 0.0102], [0.02, 0.0201, 0.0202]])
+    assert np.allclose(p_no, 0.7 - 0.4 * np.eye(3))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["class 0", "class 1", "class 2"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["0.30", *["0.70"] * 3] * 2 + ["0.30"]
+    title = "What “no” learned, ID: Shapes\nstudy: demo, backbone: tiny, variant: learnable"
+    assert title in texts(figure)
+
+
+def test_the_colours_of_p_no_are_centred_on_undecided() -> None:
+    for p_no, half in ((0.9, 0.4), (0.51, 0.05)):
+        figure = similarity(compared(2).assign(p_no=p_no), "demo", "tiny", "learnable", "Shapes")
+        norm = figure.axes[1].images[0].norm
+        assert (norm.vmin, norm.vmax) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_many_classes_lose_their_numbers_and_then_their_rows() -> None:
+    eleven = similarity(compared(11), "demo", "tiny", "learnable", "Shapes")
+    assert eleven.axes[0].images[0].get_array().shape == (11, 11)
+    assert not eleven.axes[0].texts
+    many = similarity(compared(14), "demo", "tiny", "learnable", "Shapes")
+    assert many.axes[0].images[0].get_array().shape == (12, 12)
+    assert "first 12 of 14 classes" in "\n".join(texts(many))
+
+
+def test_similarity_of_nothing() -> None:
+    with pytest.raises(ClipnError, match="similarities of tiny, learnable: no rows"):
+        similarity(compared(1).iloc[:0], "demo", "tiny", "learnable", "Shapes")
+
+
+RED, BLUE = Image.new("RGB", (40, 20), "red"), Image.new("L", (500, 500), 9)
+GALLERY = [
+    Mistake(BLUE, "great white shark", "a class with a very long name", 0.0001, known=True),
+    Mistake(RED, "svhn", "cat", 0.731, known=False),
+    Mistake(BLUE, "dtd", "dog", 0.9999, known=False),
+    Mistake(RED, "tench", "dog", 0.25, known=True),
+]
+
+
+def test_mistakes_come_in_two_blocks_the_most_confident_first() -> None:
+    figure = mistakes(GALLERY, "demo", "Shapes", "tiny", "learnable", "atd", {"svhn": "SVHN", "tench": "not a dataset"})
+    assert [axes.get_xlabel() for axes in figure.axes if axes.images] == [
+        "dtd, >99.9 %\nas dog",
+        "SVHN, 73.1 %\nas cat",
+        "great white sh…, <0.1 %\nas a class with a very…",
+        "tench, 25.0 %\nas dog",
+    ]
+    words = texts(figure)
+    assert words.index("Accepted, though unknown") < words.index("Rejected, though known")
+    assert any(text.startswith("Most confident mistakes of CLIPN-ATD, ID: Shapes\nstudy: demo") for text in words)
+
+
+def test_images_are_shown_whole_in_squares() -> None:
+    figure = mistakes(GALLERY[1:2], "demo", "Shapes", "tiny", "learnable", "atd")
+    (image,) = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert image.shape == (160, 160, 3)
+    assert image[80, 0].tolist() == image[80, 159].tolist() == [255, 0, 0]
+    assert image[10, 80].tolist() == [255, 255, 255]
+    assert "Rejected, though known" not in texts(figure)
+
+
+def test_an_empty_gallery() -> None:
+    with pytest.raises(ClipnError, match="mistakes of tiny, learnable: no images"):
+        mistakes([], "demo", "Shapes", "tiny", "learnable", "atd")
+
+
+def test_images_are_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        figure = mistakes(GALLERY, "demo", "Shapes", "tiny", "learnable", "atd")
+        save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"first.{suffix}").read_bytes() == (tmp_path / f"second.{suffix}").read_bytes()

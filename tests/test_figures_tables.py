@@ -1,0 +1,213 @@
+"""Figures that are drawn from tables: intervals, published numbers, ablations."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from clipn.errors import ClipnError
+from clipn.report.figures import ablations, intervals, published, save
+
+TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN"}
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def points(axes: Axes, label: str) -> list[tuple[float, float]]:
+    """Ends and corners of the lines called `label`; `_` is any without a name."""
+    lines = [line for line in axes.lines if str(line.get_label()).startswith(label)]
+    return [tuple(map(float, point)) for line in lines for point in line.get_xydata()]
+
+
+def measured(method: str, variant: str, measure: str, mean: float, **other: Any) -> dict[str, Any]:
+    names = {"study": "demo", "id": "cifar10", "ood": "svhn", "ood_version": "official", "backbone": "tiny"}
+    convention = "clipn" if measure == "fpr95" else ""
+    values = {"mean": mean, "sd": np.nan, "low": mean - 1, "high": mean + 2, "runs": 1}
+    row = {"variant": variant, "prompts": "single", "method": method, "measure": measure, "convention": convention}
+    return names | row | values | other
+
+
+METRICS = pd.DataFrame(
+    [
+        measured("ctw", "learnable", "fpr95", 30, runs=3, sd=4),
+        measured("ctw", "learnable", "fpr95", 31, convention="mcm"),
+        measured("ctw", "learnable", "fpr95", 32, ood_version="ninco_clean"),
+        measured("ctw", "learnable", "fpr95", 33, prompts="clipn128"),
+        measured("ctw", "learnable", "aupr_id", 34),
+        measured("ctw", "learnable", "auroc", 90),
+        measured("ctw", "untrained", "fpr95", 60),
+        measured("ctw", "learnable", "fpr95", 35, ood="average"),
+        measured("ctw", "learnable", "fpr95", 36, ood="dtd"),
+        measured("msp", "none", "fpr95", 50),
+        measured("neglabel", "none", "fpr95", 20, prompts="nice"),
+        measured("msp", "none", "fpr95", 51, prompts="nice"),
+        measured("msp", "none", "fpr95", 52, backbone="other"),
+    ]
+)
+
+
+def test_intervals_show_mean_bounds_and_deviation_of_the_rows_asked_for() -> None:
+    figure = intervals(METRICS, "cifar10", "tiny", "demo", TITLES)
+    svhn, dtd, average, svhn_auroc, *_ = figure.axes
+    assert [axes.get_title() for axes in (svhn, dtd, average)] == ["SVHN", "dtd", "Average"]
+    assert [label.get_text() for label in svhn.get_yticklabels()] == [
+        "MSP",
+        "NegLabel",
+        "CLIPN-CTW (learnable)",
+        "CLIPN-CTW (untrained)",
+    ]
+    assert sorted(points(svhn, "mean")) == [(20, 1), (30, 2), (50, 0), (60, 3)]
+    assert points(svhn_auroc, "mean") == [(90, 2)]
+    whiskers = points(svhn, "_")
+    assert {(29, 2), (32, 2), (59, 3), (62, 3)} <= set(whiskers)
+    assert [x for x, y in whiskers if y == pytest.approx(2.3)] == [26, 34]
+    assert "study: demo" in texts(figure)
+    assert "ID: CIFAR-10" in texts(figure)
+
+
+def test_intervals_of_the_variants_and_the_pool_asked_for() -> None:
+    figure = intervals(METRICS, "cifar10", "tiny", "demo", variants=["learnable"], prompts="clipn128")
+    assert sorted(points(figure.axes[0], "mean")) == [(20, 0), (33, 1)]
+    assert "untrained" not in texts(figure)
+
+
+def test_intervals_of_nothing() -> None:
+    with pytest.raises(ClipnError, match="metrics of tiny: none for ID dataset 'imagenet'"):
+        intervals(METRICS, "imagenet", "tiny", "demo")
+    with pytest.raises(ClipnError, match="metrics of tiny"):
+        intervals(METRICS.iloc[:0], "cifar10", "tiny", "demo")
+
+
+def number(measure: str, printed: float, found: float, verdict: str, **other: Any) -> dict[str, Any]:
+    names = {"study": "paper", "id": "cifar10", "ood": "svhn", "backbone": "ViT-B-16", "variant": "learnable"}
+    values = {"measure": measure, "run": "", "published": printed, "measured": found}
+    bounds = {"low": found - 1, "high": found + 1, "tolerance": 0.5, "verdict": verdict}
+    return names | {"method": "ctw"} | values | bounds | other
+
+
+PUBLISHED = pd.DataFrame(
+    [
+        number("auroc", 90, 90.25, "agrees"),
+        number("auroc", 80, 82, "differs"),
+        number("fpr95", 30, 20, "differs", run=2, ood="average"),
+        number("fpr95", 40, 1, "not comparable"),
+        number("fpr95", 50, np.nan, "not measured"),
+        number("accuracy", 60, 60, "agrees"),
+    ]
+)
+
+
+def marked(axes: Axes, marker: str) -> list[tuple[float, float]]:
+    return [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == marker]
+
+
+def test_published_numbers_are_told_apart_by_verdict_and_named_where_they_differ() -> None:
+    figure = published(PUBLISHED, "paper", TITLES)
+    auroc, fpr = figure.axes
+    assert (marked(auroc, "o"), marked(auroc, "X")) == ([(90, 90.25)], [(80, 82)])
+    assert (marked(fpr, "o"), marked(fpr, "X")) == ([], [(30, 20)])
+    bars = [segment.tolist() for lines in auroc.collections for segment in lines.get_segments()]
+    assert [[90, 89.5], [90, 90.5]] in bars
+    assert [[80, 81], [80, 83]] in bars
+    assert [text.get_text() for text in fpr.texts] == ["1"]
+    assert [text.get_text() for text in auroc.texts] == ["2"]
+    words = texts(figure)
+    where = "CIFAR-10 against average, ViT-B-16, learnable, CLIPN-CTW, FPR95 of run 2"
+    assert f"1  {where}: 30.00 published, 20.00 measured" in words
+    assert "2  CIFAR-10 against SVHN" in words
+    assert "agrees (1)" in words
+    assert "differs (2)" in words
+    assert "study: paper" in words
+
+
+def test_only_some_of_many_differing_numbers_are_named() -> None:
+    many = pd.DataFrame([number("auroc", 50, 60 + place, "differs") for place in range(20)])
+    assert "and 5 more: see the table" in texts(published(many, "paper"))
+
+
+def test_without_a_comparable_number_a_sentence_says_so() -> None:
+    for table in (PUBLISHED.iloc[3:5], PUBLISHED.iloc[:0]):
+        figure = published(table, "demo")
+        assert texts(figure) == "Not comparable: study demo has no published numbers"
+        assert not figure.axes
+
+
+def ablated(setting: str, value: str, variant: str, auroc: float, **other: Any) -> list[dict[str, Any]]:
+    names = {"study": "demo", "id": "cifar10", "backbone": "tiny", "prompts": "single"}
+    values = {"auroc_sd": 0.5, "fpr95": 100 - auroc, "fpr95_sd": np.nan, "runs": 2}
+    return [
+        names
+        | {"setting": setting, "value": value, "variant": variant, "method": method, "auroc": mean}
+        | values
+        | other
+        for method, mean in (("atd", auroc + 1), ("ctw", auroc))
+    ]
+
+
+ABLATIONS = pd.DataFrame(
+    [
+        *ablated("tokens", "16", "base", 80),
+        *ablated("tokens", "16", "base", 81, backbone="other"),
+        *ablated("tokens", "4", "four", 82),
+        *ablated("losses", "itbo", "itbo", 83),
+        *ablated("losses", "both", "base", 80),
+        *ablated("backbone", "tiny", "base", 80),
+        *ablated("backbone", "other", "base", 81, backbone="other"),
+    ]
+)
+
+
+def lines(axes: Axes) -> list[list[tuple[float, float]]]:
+    return [[tuple(map(float, point)) for point in bars.lines[0].get_xydata()] for bars in axes.containers]
+
+
+def test_ablations_show_numbers_on_a_log_axis_and_names_as_categories() -> None:
+    figure = ablations(ABLATIONS, "demo", TITLES)
+    tokens, tokens_fpr, losses, _, backbones, _ = figure.axes
+    assert lines(tokens) == [[(4, 82), (16, 80)], [(4, 83), (16, 81)]]
+    assert lines(tokens_fpr)[0] == [(4, 18), (16, 20)]
+    assert (tokens.get_xscale(), losses.get_xscale()) == ("log", "linear")
+    assert [label.get_text() for label in tokens.get_xticklabels()] == ["16", "4"]
+    assert lines(losses)[0] == [(0, 83), (1, 80)]
+    assert [label.get_text() for label in losses.get_xticklabels()] == ["itbo", "both"]
+    assert lines(backbones)[0] == [(0, 80), (1, 81)]
+    deviations = tokens.containers[0].lines[2][0].get_segments()
+    assert deviations[0].tolist() == [[4, 81.5], [4, 82.5]]
+    assert all(word in texts(figure) for word in ("study: demo", "ID: CIFAR-10", "backbone: tiny", "CLIPN-ATD"))
+
+
+def test_ablations_ring_the_base_value() -> None:
+    tokens, _, losses, _, backbones, _ = ablations(ABLATIONS, "demo").axes
+    assert sorted(points(tokens, "base")) == [(16, 80), (16, 81)]
+    assert sorted(points(losses, "base")) == [(1, 80), (1, 81)]
+    assert sorted(points(backbones, "base")) == [(0, 80), (0, 81)]
+
+
+def test_the_base_of_a_single_setting_must_be_told() -> None:
+    single = ABLATIONS[(ABLATIONS["setting"] == "tokens") & (ABLATIONS["backbone"] == "tiny")]
+    assert points(ablations(single, "demo").axes[0], "base") == []
+    told = ablations(single, "demo", base="four")
+    assert sorted(points(told.axes[0], "base")) == [(4, 82), (4, 83)]
+
+
+def test_ablations_need_one_id_dataset() -> None:
+    with pytest.raises(ClipnError, match="rows of 0 ID datasets"):
+        ablations(ABLATIONS.iloc[:0], "demo")
+    with pytest.raises(ClipnError, match="rows of 2 ID datasets"):
+        ablations(pd.concat([ABLATIONS, ABLATIONS.assign(id="imagenet")]), "demo")
+
+
+def test_the_same_table_gives_the_same_files(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        figure = intervals(METRICS, "cifar10", "tiny", "demo")
+        save(figure, tmp_path / name / "figure.png", tmp_path / name / "figure.pdf")
+    for suffix in ("png", "pdf"):
+        first, second = ((tmp_path / name / f"figure.{suffix}").read_bytes() for name in ("first", "second"))
+        assert first == second
