@@ -213,9 +213,9 @@ class Study(Record):
     def _negating_prompts_for_handcrafted(self) -> "Study":
         taught = [self.variants[run.variant] for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
-        if handcrafted and not any(map(has_negations, self.prompts)):
+        if handcrafted and not has_negations(self.prompts[0]):
             pools = ", ".join(NO_POOLS)
-            raise ValueError(f"prompts: hand-crafted runs need one of {pools}, or a file with its `_no.txt`")
+            raise ValueError(f"prompts: for hand-crafted runs name one of {pools} first, or a file with its `_no.txt`")
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from clipn.report.grid import Grid, to_latex, to_markdown
 from clipn.report.published import published_table
 from clipn.report.tables import to_csv
 from clipn.report.words import AVERAGE, fixed
+from clipn.scores import SCORES
 
 NUMBERS = (
     "auroc", "auroc_sd", "fpr95", "fpr95_sd", "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
@@ -84,16 +85,17 @@ def titles(datasets: Path) -> dict[str, str]:
     return {name: description.title for name, description in descriptions(datasets).items()}
 
 
-def ood_grid(table: pd.DataFrame, known: str, variants: Sequence[str], names: Mapping[str, str]) -> Grid:
-    """The wide form of a table, of some variants; a sentence in place of an empty one."""
+def ood_grid(table: pd.DataFrame, known: str, names: Mapping[str, str]) -> Grid:
+    """The wide form of a table; a sentence in place of an empty one."""
     if table.empty:
         return Grid(f"This study has no ID dataset {names.get(known, known)}.", "", (), (), 0)
-    return wide.grid(wide.layout(of_variants(table, variants), names))
+    return wide.grid(wide.layout(table, names))
 
 
-def of_variants(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
-    """The rows of some variants."""
-    return table[table["variant"].isin(variants)]
+def shown(table: pd.DataFrame, variants: Sequence[str], prompts: str) -> pd.DataFrame:
+    """The rows of some variants under one prompt pool, and those of methods with a pool of their own."""
+    pools = {prompts, *(score.prompts for score in SCORES.values())}
+    return table[table["variant"].isin(variants) & table["prompts"].isin(pools)]
 
 
 def read_replicates_of(paths: Iterable[Path]) -> Iterator[pd.DataFrame]:
@@ -171,11 +173,11 @@ def other_tables(
     accuracy = tables.id_accuracy_table(metrics)
     yield "id_accuracy", accuracy, twins.accuracy_grid(accuracy, study, names)
     decisions = tables.decisions_table(metrics)
-    yield "decisions", decisions, twins.decisions_grid(of_variants(decisions, asked.variants), study, names)
+    yield "decisions", decisions, twins.decisions_grid(shown(decisions, asked.variants, asked.prompts), study, names)
     measured = intervals.metrics_table(metrics, replicates)
     yield "metrics", measured, None
-    shown = of_variants(measured, asked.variants)
-    differences = intervals.differences_table(shown, replicates, REFERENCE, asked.base, asked.prompts)
+    chosen = shown(measured, asked.variants, asked.prompts)
+    differences = intervals.differences_table(chosen, replicates, REFERENCE, asked.base, asked.prompts)
     yield "differences", differences, twins.differences_grid(differences, study, names)
     every = pd.concat([tables.ood_table(metrics, known) for known in _known(metrics)], ignore_index=True)
     curves = ablations_table(every, asked.ablations, asked.base, asked.prompts)

@@ -16,18 +16,21 @@ Tables = Annotated[Path, typer.Option(help="folder to write to")]
 Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
 Study = Annotated[str, typer.Option(help="name of the study")]
 Variants = Annotated[list[str], typer.Option("--variant", help="variant to show; repeat")]
-Prompts = Annotated[str, typer.Option(help="name of the prompt pool that is compared")]
+Prompts = Annotated[str, typer.Option(help="name of the prompt pool to show")]
 
 
 @app.command("ood-table")
-def ood_table(metrics: Metrics, known: Known, tables: Tables, datasets: Datasets, variant: Variants) -> None:
+def ood_table(
+    metrics: Metrics, known: Known, tables: Tables, datasets: Datasets, variant: Variants, prompts: Prompts
+) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset: CSV, JSON, Markdown, LaTeX."""
     from clipn.files import write_json
     from clipn.report import build
     from clipn.report.tables import ood_table as tidy
 
     table, name = tidy(build.read_metrics(metrics), known), f"{known}_ood"
-    build.write_table(tables, name, table, build.ood_grid(table, known, variant, build.titles(datasets)))
+    shown = build.shown(table, variant, prompts)
+    build.write_table(tables, name, table, build.ood_grid(shown, known, build.titles(datasets)))
     write_json(tables / f"{name}.json", build.records(table))
 
 
@@ -94,6 +97,7 @@ def page(
     settings: Annotated[str, typer.Option(help="the study's settings, as YAML text")],
     known: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
     variant: Variants,
+    prompts: Prompts,
     figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
     weights: Annotated[list[Path], typer.Option(help="backbone or checkpoint; repeat")],
     folder: Annotated[Path, typer.Option(help="folder of the study")],
@@ -105,4 +109,4 @@ def page(
     from clipn.report import page as report
 
     files = report.PageFiles(metrics, figure, weights, folder, shards)
-    write_text(output, report.page(files, study, settings, known, variant))
+    write_text(output, report.page(files, study, settings, known, variant, prompts))

@@ -11,7 +11,7 @@ from typing import Any
 from clipn.data.description import Description
 from clipn.files import file_hash, read_json
 from clipn.report import html, tables, twins
-from clipn.report.build import descriptions, of_variants, read_metrics, read_table
+from clipn.report.build import descriptions, read_metrics, read_table, shown
 from clipn.report.published import counts, published_grids
 
 PACKAGES = (
@@ -70,8 +70,10 @@ class PageFiles:
     shards: Path | None = None
 
 
-def page(files: PageFiles, study: str, settings: str, known: Sequence[str], variants: Sequence[str]) -> str:
-    """The study's HTML page; tables and figures show some variants, in order."""
+def page(
+    files: PageFiles, study: str, settings: str, known: Sequence[str], variants: Sequence[str], prompts: str
+) -> str:
+    """The study's HTML page; tables and figures show some variants, in order, under one prompt pool."""
     metrics = read_metrics(files.metrics)
     described = descriptions(files.folder / "datasets")
     titles = {name: found.title for name, found in described.items()}
@@ -79,8 +81,8 @@ def page(files: PageFiles, study: str, settings: str, known: Sequence[str], vari
         study=study,
         summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
         settings=settings,
-        ood={name: of_variants(tables.ood_table(metrics, name), variants) for name in known},
-        sections=list(_sections(files.folder / "tables", study, variants, titles)),
+        ood={name: shown(tables.ood_table(metrics, name), variants, prompts) for name in known},
+        sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
         pictures=[_picture(path, titles) for path in files.figures],
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(str(path.relative_to(files.folder)), file_hash(path)) for path in files.weights],
@@ -102,14 +104,16 @@ def commit() -> str:
         return "not under version control"
 
 
-def _sections(folder: Path, study: str, variants: Sequence[str], titles: Mapping[str, str]) -> Iterator[html.Section]:
+def _sections(
+    folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
+) -> Iterator[html.Section]:
     published = read_table(folder / "published.csv")
     yield html.Section("published", "Published figures", counts(published), published_grids(published, titles))
     differences = read_table(folder / "differences.csv")
     note = "Whether the images at hand tell two methods apart, on the same backbone."
     averages = differences[differences["ood"] == "average"]
     yield html.Section("differences", "Differences", note, [twins.differences_grid(averages, study, titles)])
-    decisions = of_variants(read_table(folder / "decisions.csv"), variants)
+    decisions = shown(read_table(folder / "decisions.csv"), variants, prompts)
     note = "The rules decide by the “no” tower alone: no threshold is chosen on any data."
     by_known = [twins.decisions_grid(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
     yield html.Section("decisions", "Threshold-free decisions", note, by_known)

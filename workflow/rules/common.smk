@@ -296,11 +296,6 @@ def main_variant(backbone):
     return next(run.variant for run in study.runs if run.backbone == backbone)
 
 
-def main_pool(variant):
-    """The first prompt pool that suits a variant."""
-    return next(pool for pool in POOLS if suits(variant, pool))
-
-
 def first_run(folder, backbone, ending, variant=None):
     """The first seed of a variant on a backbone; without a variant, of the first one."""
     name = variant or main_variant(backbone)
@@ -309,7 +304,7 @@ def first_run(folder, backbone, ending, variant=None):
         for run in study.runs
         if (run.backbone, run.variant) == (backbone, name)
     )
-    pool = f"/{main_pool(name)}" if folder != "runs" else ""
+    pool = f"/{MAIN_POOL}" if folder != "runs" else ""
     return f"{STUDY}/{folder}/{backbone}/{name}{pool}/seed{seed}{ending}"
 
 

@@ -3,7 +3,8 @@
 METRICS = scored_paths("metrics", ".json")
 REPLICATES = scored_paths("metrics", ".parquet")
 DESCRIPTIONS = [f"{STUDY}/datasets/{name}/dataset.json" for name in study.datasets]
-SHOWN = repeated("--variant", [PLAIN, *study.shown])
+SHOWN = f"{repeated('--variant', [PLAIN, *study.shown])} --prompts {MAIN_POOL}"
+"""What figures and wide tables show."""
 
 
 rule ood_table:
@@ -69,12 +70,11 @@ rule tables:
         datasets=place(f"{STUDY}/datasets"),
         shown=SHOWN,
         base=study.base,
-        prompts=MAIN_POOL,
         ablations=repeated("--ablation", map(":".join, ablations(study))),
         code=fingerprint("clipn.report.build"),
     shell:
         "clipn --log {log} report tables {input.metrics} --study {params.study} --tables {params.tables}"
-        " --datasets {params.datasets} {params.shown} --base {params.base} --prompts {params.prompts}"
+        " --datasets {params.datasets} {params.shown} --base {params.base}"
         " {params.ablations}"
 
 
@@ -187,12 +187,11 @@ rule intervals_figure:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
         shown=SHOWN,
-        prompts=MAIN_POOL,
         code=fingerprint("clipn.report.figures", "clipn.report.build"),
     shell:
         "clipn --log {log} report figure intervals {input.table} --id {wildcards.known}"
         " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
-        " {params.shown} --prompts {params.prompts} --png {output.png} --pdf {output.pdf}"
+        " {params.shown} --png {output.png} --pdf {output.pdf}"
 
 
 rule ablations_figure:
@@ -282,13 +281,11 @@ rule similarity_figure:
         variant=lambda wildcards: main_variant(wildcards.backbone),
         options=lambda wildcards: options(
             {
-                "prompts": POOLS[main_pool(main_variant(wildcards.backbone))],
+                "prompts": POOLS[MAIN_POOL],
                 "logit_scale": study.logit_scale,
             }
         ),
-        pool=lambda wildcards: pool_hash(
-            POOLS[main_pool(main_variant(wildcards.backbone))]
-        ),
+        pool=lambda wildcards: pool_hash(POOLS[MAIN_POOL]),
         model_options=MODEL_OPTIONS,
         code=fingerprint("clipn.similarity", "clipn.report.figures", "clipn.compute"),
     shell:
