@@ -10,12 +10,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from benchmarks.captions import Measurement, measured
@@ -23,9 +22,6 @@ from benchmarks.planted import ID, SCALE, Size
 from clipn.cli import SPIN_COUNT
 from clipn.files import read_json, write_json
 from clipn.scores import RULES, SCORES
-
-if TYPE_CHECKING:
-    from benchmarks.plain_evaluation import Texts
 
 SIZE = Size(
     {ID: 50_000, "inaturalist": 10_000, "sun": 10_000, "places": 10_000, "textures": 5_640},
@@ -77,7 +73,7 @@ def evaluate(folder: Path, job: Job, resamples: int) -> float:
 
     files = [job.file(folder, ending) for ending in (".parquet", ".json", " replicates.parquet")]
     start = time.perf_counter()
-    evaluate.evaluate(files[0], SIZE.pairs, {}, evaluate.Reading(resamples=resamples), *files[1:])
+    evaluate.evaluate(files[0], SIZE.pairs, {"prompts": "planted"}, evaluate.Reading(resamples=resamples), *files[1:])
     return time.perf_counter() - start
 
 
@@ -86,9 +82,8 @@ def plain(folder: Path, job: Job) -> float:
     from benchmarks import plain_evaluation
 
     start = time.perf_counter()
-    images = {name: _read(folder / "features" / f"{name}.safetensors")["image"] for name in SIZE.images}
-    perturbed = _read(folder / "features" / "perturbed" / f"{ID}.safetensors")
-    texts = _texts(folder, job.run, images[ID])
+    images, perturbed = plain_evaluation.read_images(folder, ID, SIZE.images)
+    texts = plain_evaluation.read_texts(folder, ID, job.run, images[ID], SCALE)
     scores = {
         name: plain_evaluation.score(texts, images[name], perturbed[name], job.methods, job.rules) for name in images
     }
@@ -154,23 +149,6 @@ def _plant(folder: Path) -> float:
 
     plant(folder, SIZE, RUNS)
     return 0.0
-
-
-def _read(path: Path) -> dict[str, NDArray[np.float32]]:
-    from safetensors.numpy import load_file
-
-    return dict(load_file(path))
-
-
-def _texts(folder: Path, run: int, id_images: NDArray[np.float32]) -> "Texts":
-    from benchmarks.plain_evaluation import Texts
-
-    weights, labels = (
-        _read(folder / name) for name in ("texts.safetensors", f"features/negative_labels/{ID}.safetensors")
-    )
-    found = {name: array.astype(np.float64) for name, array in (weights | labels).items()}
-    limit = float(np.quantile(id_images, 0.9, method="inverted_cdf"))
-    return Texts(found["yes"], found[f"no{run}"], found["labels"], found["negatives"], limit, SCALE)
 
 
 def _table(what: str, steps: dict[str, Measurement]) -> float:

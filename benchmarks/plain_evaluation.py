@@ -13,10 +13,12 @@ Independent of `clipn`'s own mathematics, so that tests compare with it too.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
@@ -88,6 +90,17 @@ class Batch:
         """Logits (n, m) of negative labels."""
         return self.texts.scale * (self.images @ self.texts.negatives.T)
 
+    @cached_property
+    def p_no(self) -> Array:
+        """Probability (n, classes) that "no" is the better text."""
+        return np.asarray(expit(self.no - self.yes))
+
+    @cached_property
+    def atd(self) -> tuple[Array, Array]:
+        """Probabilities of ATD's known classes (n, classes), and of its unknown class (n,)."""
+        p = softmax(self.yes, axis=1)
+        return p * (1 - self.p_no), np.sum(p * self.p_no, axis=1)
+
 
 def gen(batch: Batch) -> Array:
     """Negated generalised entropy (n,) of the 100 most probable classes, gamma 0.1."""
@@ -108,16 +121,8 @@ def neglabel(batch: Batch) -> Array:
 
 
 def ctw(batch: Batch) -> Array:
-    """Probability (n,) that the winning class does not get a "no"."""
-    p_yes = expit(batch.yes - batch.no)
-    return np.asarray(p_yes[np.arange(len(p_yes)), batch.yes.argmax(axis=1)])
-
-
-def atd(batch: Batch) -> tuple[Array, Array]:
-    """Probabilities of the known classes (n, classes) and of the unknown one (n,)."""
-    p = softmax(batch.yes, axis=1)
-    p_no = expit(batch.no - batch.yes)
-    return p * (1 - p_no), np.sum(p * p_no, axis=1)
+    """Probability (n,) that the winning class gets no "no"."""
+    return np.asarray(1 - batch.p_no[np.arange(len(batch.p_no)), batch.yes.argmax(axis=1)])
 
 
 METHODS: dict[str, Callable[[Batch], Array]] = {
@@ -126,7 +131,7 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
     "energy": lambda batch: logsumexp(batch.yes, axis=1),
     "mcm": lambda batch: softmax(batch.yes / batch.texts.scale, axis=1).max(axis=1),
     "ctw": ctw,
-    "atd": lambda batch: atd(batch)[0].sum(axis=1),
+    "atd": lambda batch: batch.atd[0].sum(axis=1),
     "react": lambda batch: logsumexp(batch.clipped, axis=1),
     "odin": lambda batch: softmax(batch.yes / TEMPERATURE, axis=1).max(axis=1),
     "odin_perturbed": lambda batch: softmax(batch.perturbed / TEMPERATURE, axis=1).max(axis=1),
@@ -136,17 +141,32 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
 """Scores (n,), higher = more in-distribution; probabilities as they are."""
 
 
-def _accepts_atd(batch: Batch) -> Array:
-    known, unknown = atd(batch)
-    return np.asarray(known.max(axis=1) >= unknown)
-
-
 RULES: dict[str, Callable[[Batch], Array]] = {
     "ctw": lambda batch: ctw(batch) >= 0.5,
-    "atd": _accepts_atd,
-    "atd_original": lambda batch: softmax(batch.yes, axis=1).max(axis=1) >= atd(batch)[1],
+    "atd": lambda batch: batch.atd[0].max(axis=1) >= batch.atd[1],
+    "atd_original": lambda batch: softmax(batch.yes, axis=1).max(axis=1) >= batch.atd[1],
 }
 """Decisions (n,), True = in-distribution."""
+
+
+def read(path: Path) -> dict[str, Array]:
+    """Arrays of a safetensors file."""
+    return dict(load_file(path))
+
+
+def read_texts(folder: Path, known: str, run: int, id_images: Array, scale: float) -> Texts:
+    """Text features of a run that `benchmarks.planted` wrote; `id_images` (n, d) set ReAct's limit."""
+    cached = read(folder / "texts.safetensors") | read(folder / "features" / "negative_labels" / f"{known}.safetensors")
+    texts = {name: array.astype(np.float64) for name, array in cached.items()}
+    limit = float(np.quantile(id_images, 0.9, method="inverted_cdf"))
+    return Texts(texts["yes"], texts[f"no{run}"], texts["labels"], texts["negatives"], limit, scale)
+
+
+def read_images(folder: Path, known: str, names: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Features by dataset, of the images as they are and perturbed."""
+    features = folder / "features"
+    images = {name: read(features / f"{name}.safetensors")["image"] for name in names}
+    return images, read(features / "perturbed" / f"{known}.safetensors")
 
 
 def score(

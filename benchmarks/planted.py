@@ -52,7 +52,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Look:
-    """What is in an image beside noise of length 1: mean and spread of two shares.
+    """What is in an image beside noise of length 1: lowest and highest of two shares.
 
     Attributes:
         known: of the weight of its class.
@@ -63,8 +63,8 @@ class Look:
     unknown: tuple[float, float]
 
 
-ID_LOOK = Look((0.20, 0.04), (0.07, 0.04))
-OOD_LOOK = Look((0.15, 0.03), (0.12, 0.04))
+ID_LOOK = Look((0.08, 0.20), (0.0, 0.10))
+OOD_LOOK = Look((0.05, 0.14), (0.05, 0.15))
 
 
 def places(folder: Path) -> "Places":
@@ -93,7 +93,7 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     perturbed = {}
     for name, count in size.images.items():
         classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
-        known, unknowable = (draw.normal(*share, size=(count, 1)) for share in (look.known, look.unknown))
+        known, unknowable = (draw.uniform(*share, size=(count, 1)) for share in (look.known, look.unknown))
         images = _near(draw, known * yes[classes] + unknowable * unknown)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
         _write(cached / f"{name}.safetensors", features.IMAGE_FORMAT, {"image": images})

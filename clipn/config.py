@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from clipn.data.registry import Record
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.prompts import NO_POOLS, has_negations, pool_name, prompt_pool
+from clipn.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.scores import RULES, SCORES
 from clipn.settings import BackboneTraining, CaptionPreparation, Crawl, Demo, Variant
 
@@ -144,12 +144,11 @@ class Study(Record):
     @field_validator("prompts")
     @classmethod
     def _known_pools(cls, names: list[str]) -> list[str]:
-        for name in names:
-            try:
-                prompt_pool(name)
-            except ClipnError as error:
-                raise ValueError(str(error)) from error
-        if len({pool_name(name) for name in names}) < len(names):
+        try:
+            pools = {pool_name(name): pool_hash(name) for name in names}
+        except ClipnError as error:
+            raise ValueError(str(error).removeprefix("prompts: ")) from error
+        if len(pools) < len(names):
             raise ValueError("two pools have the same name; name each once")
         return names
 

@@ -66,10 +66,12 @@ class Detector:
         """Scores (n,) float64 of a method of `clipn.scores.SCORES`, higher = more in-distribution.
 
         Raises:
-            ClipnError: there is no such method.
+            ClipnError: there is no such method, or it needs more than the logits of both towers.
         """
         if method not in SCORES:
             raise ClipnError(f"method {method!r}: choose one of {', '.join(SCORES)}")
+        if not SCORES[method].needs <= {"no"}:
+            raise ClipnError(f"method {method}: needs more than images and classes; score it with `clipn score`")
         features = self._features(images)
         no = self.no_logits(features) if SCORES[method].needs_no else None
         return SCORES[method](self.yes_logits(features), no, self.logit_scale)

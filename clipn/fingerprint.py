@@ -65,10 +65,11 @@ def _is_docstring(node: object) -> bool:
 
 @cache
 def _imports(name: str) -> list[str]:
+    """Modules inside `clipn` that a module imports; not `clipn` itself, which forwards two names and runs nothing."""
     found = []
     for node in ast.walk(_parsed(name)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [module for module in found if module.split(".")[0] == "clipn" and _path(module).exists()]
+    return [module for module in found if module.startswith("clipn.") and _path(module).exists()]

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from clipn.detector import Detector
@@ -79,5 +80,6 @@ def known_classes(
 
 def _quantile(features: Tensor, share: float) -> float:
     """The value that a share of all entries does not exceed."""
-    values = features.flatten()
-    return float(values.kthvalue(max(1, round(share * len(values)))).values)
+    values = features.numpy().ravel()
+    last = max(1, round(share * len(values))) - 1
+    return float(np.partition(values, last)[last])

@@ -1,14 +1,16 @@
 """Score every ID and OOD image of a run, all pairs in one pass, from cached image features."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clipn.backbone import load_backbone, preprocess
@@ -25,7 +27,7 @@ from clipn.known_classes import KnownClasses, known_classes
 from clipn.model import CLIPN
 from clipn.perturbation import read_perturbed_features
 from clipn.progress import tracked
-from clipn.scores import RULES, SCORES
+from clipn.scores import RULES, SCORES, Rule, Score
 
 ROWS = 256
 """Images scored at once: their logits fit into a processor's cache."""
@@ -55,7 +57,7 @@ class Wanted:
     @property
     def needs(self) -> set[str]:
         """What it takes beside "yes" logits, keys of `clipn.scores.evidence.NEEDS`."""
-        chosen = [*(SCORES[name] for name in self.methods), *(RULES[name] for name in self.rules)]
+        chosen: list[Score | Rule] = [*(SCORES[name] for name in self.methods), *(RULES[name] for name in self.rules)]
         return {need for entry in chosen for need in entry.needs}
 
 
@@ -114,32 +116,34 @@ def score_pairs(
 ) -> None:
     """As `score_run`, by detectors of the names of classes."""
     tables = []
-    for known, unknown in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
-        detector = detector_of(_class_names(known, places))
-        id_features = _features(known, places)
-        negatives = places.features / "negative_labels" / f"{known}.safetensors"
-        classes = known_classes(detector, wanted.needs, id_features, negatives)
-        perturbed = _perturbed(known, places) if "perturbed" in wanted.needs else {}
-        for name in (known, *unknown):
-            features = id_features if name == known else _features(name, places)
-            scores = score_features(classes, features, perturbed.get(name), wanted, threads)
-            tables.append(_placed(scores, known, name, places))
+    with ThreadPoolExecutor(threads) as pool:
+        for known, unknown in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
+            detector = detector_of(_class_names(known, places))
+            negatives = places.features / "negative_labels" / f"{known}.safetensors"
+            classes = known_classes(detector, wanted.needs, _features(known, places), negatives)
+            perturbed = _perturbed(known, places) if "perturbed" in wanted.needs else {}
+            for name in (known, *unknown):
+                scores = score_features(classes, _features(name, places), perturbed.get(name), wanted, pool)
+                tables.append(_placed(scores, known, name, places))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
 
 
 def score_features(
-    classes: KnownClasses, features: Tensor, perturbed: Tensor | None, wanted: Wanted, threads: int = 1
+    classes: KnownClasses, features: Tensor, perturbed: Tensor | None, wanted: Wanted, pool: Executor
 ) -> pd.DataFrame:
-    """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d)."""
+    """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
-    def score(rows: slice) -> dict[str, np.ndarray]:
+    Batches are scored side by side in `pool`; the digits do not depend on how many.
+    """
+
+    def score(rows: slice) -> dict[str, NDArray[Any]]:
         evidence = classes.evidence(features[rows], None if perturbed is None else perturbed[rows])
-        columns = {"prediction": evidence.yes.winner.astype(np.int32)}
+        columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
         columns |= {method: SCORES[method].of(evidence) for method in wanted.methods}
         return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in wanted.rules}
 
-    with one_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_thread():
         parts = list(pool.map(score, _batches(len(features))))
     return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
 

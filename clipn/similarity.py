@@ -36,13 +36,12 @@ def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]
         raise ClipnError("similarity: no image has a label; choose an ID dataset")
     spread = np.linspace(0, len(present) - 1, min(CLASSES, len(present))).round().astype(int)
     chosen = present[torch.as_tensor(spread)]
-    yes, no = detector.yes_logits(features).cpu(), detector.no_logits(features).cpu()
     tables = []
     for label in chosen.tolist():
-        own = truth == label
-        seen = yes[own][:, chosen], no[own][:, chosen]
-        cosines = [(logits / detector.logit_scale).mean(dim=0) for logits in seen]
-        p_no = torch.sigmoid(seen[1] - seen[0]).mean(dim=0)
+        own = features[truth == label]
+        yes, no = (logits(own).cpu()[:, chosen] for logits in (detector.yes_logits, detector.no_logits))
+        cosines = [(logits / detector.logit_scale).mean(dim=0) for logits in (yes, no)]
+        p_no = torch.sigmoid(no - yes).mean(dim=0)
         columns = dict(zip(("yes", "no", "p_no"), (*cosines, p_no), strict=True))
         texts = [detector.classes[other] for other in chosen.tolist()]
         tables.append(pd.DataFrame({"image_class": detector.classes[label], "text_class": texts, **columns}))

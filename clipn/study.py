@@ -12,6 +12,7 @@ from clipn.data.weights_registry import Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study_data import StudyData
+from clipn.words import WORDNET
 
 STUDIES = Path("config/studies")
 WEIGHTS = Path("config/weights.yaml")
@@ -61,6 +62,8 @@ def _check_data(study: Study, path: Path) -> None:
             raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")
     if study.mirror is not None and not Path(study.mirror).is_dir():
         raise ClipnError(f"{path}: mirror: no folder {study.mirror}; correct it or leave it out")
+    if study.negative_words not in (None, WORDNET) and not Path(str(study.negative_words)).is_file():
+        raise ClipnError(f"{path}: negative_words: no file {study.negative_words}; correct it, or write {WORDNET}")
 
 
 class WeightSource(NamedTuple):

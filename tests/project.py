@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 REDUCED = ROOT / "tests" / "reduced.yaml"
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -51,11 +53,19 @@ class Project:
         )
         return Outcome(done.returncode, done.stdout)
 
-    def snakemake(self, *arguments: str) -> Outcome:
-        """Run Snakemake on the reduced demo."""
-        return self.run("snakemake", *arguments, "--configfile", str(REDUCED))
+    def snakemake(self, *arguments: str, **changes: object) -> Outcome:
+        """Run Snakemake on the reduced demo, some keys of the study changed."""
+        overlay = self.folder / "overlay.yaml"
+        overlay.write_text(yaml.safe_dump(changes))
+        return self.run("snakemake", *arguments, "--configfile", str(REDUCED), str(overlay))
 
     def hashes(self, pattern: str) -> dict[str, str]:
         """sha256 of the files that match a pattern, by path in the project."""
         files = sorted(path for path in self.folder.glob(pattern) if path.is_file())
         return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def succeeded(outcome: Outcome) -> Outcome:
+    """An outcome, whose command must not have failed."""
+    assert outcome.status == 0, outcome.text[-3000:]
+    return outcome

@@ -139,10 +139,12 @@ def test_a_bad_value_names_its_option(clipn: Any, tmp_path: Path) -> None:
     assert lines[0].startswith("error: --captions: ")
 
 
+def summary(folder: Path) -> tuple[object, ...]:
+    return ("report", "summary", folder / "m.json", "--prompts", "single", "--output", folder / "o.json")
+
+
 def test_a_log_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
-    status, _ = clipn(
-        "--log", tmp_path / "job.log", "report", "summary", tmp_path / "m.json", "--output", tmp_path / "o"
-    )
+    status, _ = clipn("--log", tmp_path / "job.log", *summary(tmp_path))
     text = (tmp_path / "job.log").read_text()
     assert status == 1
     assert text.startswith("clipn --log ")
@@ -150,14 +152,14 @@ def test_a_log_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
 
 
 def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: Path) -> None:
-    write_json(tmp_path / "m.json", {"ood": []})
-    assert clipn("report", "summary", tmp_path / "m.json", "--output", tmp_path / "o.json") == (0, [])
+    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    assert clipn(*summary(tmp_path)) == (0, [])
     assert (tmp_path / "o.json").read_text() == "{}\n"
 
 
 def test_a_folder_in_place_of_a_file_is_no_traceback(clipn: Any, tmp_path: Path) -> None:
     (tmp_path / "o.json").mkdir()
-    write_json(tmp_path / "m.json", {"ood": []})
-    status, lines = clipn("report", "summary", tmp_path / "m.json", "--output", tmp_path / "o.json")
+    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    status, lines = clipn(*summary(tmp_path))
     assert status == 1
     assert len(lines) == 1

@@ -21,7 +21,7 @@ from clipn.demo.mirror import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.schema import FOLDER, SCHEMAS, schema
 from clipn.settings import Variant
-from clipn.study import backbone_source, parse_study, weight_sources
+from clipn.study import ablations, backbone_source, parse_study, weight_sources
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
@@ -33,8 +33,20 @@ def test_schemas_are_those_of_the_typed_settings(name: str) -> None:
     assert json.loads((ROOT / FOLDER / f"{name}.schema.json").read_text()) == schema(name)
 
 
-def demo_with(**changes: object) -> dict[str, object]:
-    return {"study": "demo", **yaml.safe_load((ROOT / "config/studies/demo.yaml").read_text()), **changes}
+def study_with(name: str, **changes: object) -> dict[str, object]:
+    return {"study": name, **yaml.safe_load((ROOT / "config" / "studies" / f"{name}.yaml").read_text()), **changes}
+
+
+def with_variant(variant: dict[str, object], **changes: object) -> dict[str, object]:
+    """Changes that leave one variant and two runs of it."""
+    runs = [{"backbone": "tiny", "variant": "only", "seeds": [1, 2]}]
+    return {"variants": {"only": variant}, "runs": runs, "ablations": [], **changes}
+
+
+def with_ablation(**settings: object) -> dict[str, object]:
+    """Changes that leave two variants, of which `other` is an ablation of `learnable`."""
+    runs = [{"backbone": "tiny", "variant": variant, "seeds": [1]} for variant in ("learnable", "other")]
+    return {"variants": {"learnable": {}, "other": settings}, "runs": runs, "ablations": ["other"]}
 
 
 @pytest.mark.parametrize(
@@ -45,43 +57,107 @@ def demo_with(**changes: object) -> dict[str, object]:
         ({"runs": [{"backbone": "tiny", "variant": "learned", "seeds": [1]}]}, "no variant 'learned'"),
         ({"backbones": {"tiny": {"architecture": "ViT-B-32"}}}, "either `pretrained` or `training`"),
         ({"baselines": ["ctw"]}, "no baseline 'ctw'"),
-        ({"prompts": "clipn"}, "no such pool"),
+        ({"prompts": ["single", "clipn"]}, "no pool 'clipn'; choose one of clipn128, .* or a .txt file"),
+        ({"prompts": ["absent/mine.txt"]}, "absent/mine.txt: no such file"),
+        ({"prompts": ["single", "single"]}, "two pools have the same name; name each once"),
+        ({"prompts": []}, "should have at least 1 item"),
         ({"rules": ["mcm"]}, "no rule 'mcm'"),
         ({"logit_scale": "learned"}, "checkpoint"),
+        ({"rules": ["ctw", "mcm"]}, "no rule 'mcm'; choose among ctw, atd, atd_original"),
+        ({"conventions": ["clipn", "sklearn"]}, "no convention 'sklearn'; choose among clipn, "),
+        ({"conventions": []}, "should have at least 1 item"),
+        ({"resamples": -1}, "greater than or equal to 0"),
+        ({"perturbation": 0}, "greater than 0"),
         (
-            {"variants": {"learnable": {"no_texts": "handcrafted", "templates": "openai80"}}},
+            with_variant({"no_texts": "handcrafted", "templates": "openai80"}),
             "no such pool of pairs; choose one of clipn128, ",
         ),
         (
-            {"variants": {"learnable": {"no_texts": "handcrafted"}, "untrained": {}}, "prompts": "openai80"},
-            "prompts: hand-crafted runs need one of clipn128, ",
+            with_variant({"no_texts": "handcrafted"}, prompts=["openai80", "single"]),
+            "prompts: for hand-crafted runs name one of clipn128, .* first, or a file",
         ),
+        ({"ablations": ["share_1"]}, "ablations: 'share_1' is not among the runs; add it there"),
+        (with_ablation(), "ablations: other differs from learnable in nothing; vary one setting"),
+        (with_ablation(epochs=3, losses="tso"), "other differs from learnable in epochs, losses; vary one setting"),
         ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 1]}]}, "a seed occurs twice"),
         ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [-1]}]}, "greater than or equal to 0"),
         ({"variants": {"none": {}}}, "call the variant otherwise"),
         ({"pairs": {"cifar10": ["cifar10"]}}, "name one or more other datasets"),
         ({"threads": 0}, "greater than or equal to 1"),
         ({"captions": {}}, "captions: something is trained; name `sources`"),
-        ({"variants": {"learnable": {"checkpoints": {}}}}, "should have at least 1 item"),
-        ({"variants": {"learnable": {"checkpoints": {1: "a"}, "epochs": 3}}}, "learnable.epochs\n"),
+        (with_variant({"checkpoints": {}}), "should have at least 1 item"),
+        (with_variant({"checkpoints": {1: "a"}, "epochs": 3}), "only.epochs\n"),
         (
-            {"variants": {"learnable": {"checkpoints": {1: "a", 3: "b"}}, "untrained": {"epochs": 0}}},
-            "runs: learnable has no checkpoint 2; `seeds` must be among 1, 3",
+            with_variant({"checkpoints": {1: "a", 3: "b"}}),
+            "runs: only has no checkpoint 2; `seeds` must be among 1, 3",
         ),
     ],
 )
 def test_contradictions_in_a_study_are_refused(changes: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
-        Study.model_validate(demo_with(**changes))
+        Study.model_validate(study_with("demo", **changes))
+
+
+def test_neglabel_needs_words_where_none_are_generated() -> None:
+    study = study_with("released", baselines=["neglabel"])
+    with pytest.raises(
+        ValidationError, match="negative_words: `neglabel` needs a word list; name a file, or `wordnet`"
+    ):
+        Study.model_validate(study)
+    assert Study.model_validate({**study, "negative_words": "wordnet"}).negative_words == "wordnet"
+    assert Study.model_validate(study_with("demo", baselines=["neglabel"])).negative_words is None
+
+
+def test_a_file_of_templates_is_a_pool_called_like_it(tmp_path: Path) -> None:
+    pool, same = tmp_path / "mine.txt", tmp_path / "single.txt"
+    for path in (pool, same):
+        path.write_text("my {}.\n")
+    assert Study.model_validate(study_with("demo", prompts=["single", str(pool)])).prompts[1] == str(pool)
+    with pytest.raises(ValidationError, match="single is the name of a built-in pool; rename the file"):
+        Study.model_validate(study_with("demo", prompts=[str(same)]))
+    handcrafted = with_variant({"no_texts": "handcrafted"}, prompts=[str(pool)])
+    with pytest.raises(ValidationError, match=r"or a file with its `_no\.txt`"):
+        Study.model_validate(study_with("demo", **handcrafted))
+    (tmp_path / "mine_no.txt").write_text("not my {}.\n")
+    assert Study.model_validate(study_with("demo", **handcrafted)).base == "only"
+    (tmp_path / "mine_no.txt").write_text("not my {}.\nno {}.\n")
+    with pytest.raises(ValidationError, match=r"2 against 1 lines of .*; write a negation for every template"):
+        Study.model_validate(study_with("demo", **handcrafted))
+
+
+def test_ablations_vary_what_counts_for_both() -> None:
+    """A hand-crafted variant has no learned prompts, so that their number does not set it apart."""
+    study = Study.model_validate(study_with("demo", **with_ablation(no_texts="handcrafted", tokens=3, prompts=4)))
+    assert study.base == "learnable"
+    assert study.varied("other") == ["no_texts"]
+    assert study.shown == ["learnable", "other"]
+    study = Study.model_validate(study_with("demo", **with_ablation(tokens=3)))
+    assert study.shown == ["learnable"]
+    assert ablations(study) == [("tokens", "all", "learnable"), ("tokens", "3", "other")]
+
+
+def test_the_papers_ablations_by_setting() -> None:
+    paper = Study.model_validate(study_with("paper"))
+    values: dict[str, list[str]] = {}
+    for setting, value, _ in ablations(paper):
+        values.setdefault(setting, []).append(value)
+    assert values == {
+        "no_texts": ["learnable", "handcrafted"],
+        "losses": ["both", "itbo", "tso"],
+        "prompts": ["16", "1", "4", "64"],
+        "tokens": ["all", "1", "4", "16"],
+        "share": ["1.0", "0.01", "0.1", "0.5"],
+    }
+    assert paper.shown == ["learnable", "handcrafted", "untrained"]
 
 
 def test_the_papers_defaults_are_those_of_the_released_code() -> None:
-    paper = Study.model_validate({"study": "paper", **yaml.safe_load((ROOT / "config/studies/paper.yaml").read_text())})
+    paper = Study.model_validate(study_with("paper"))
     learnable = paper.variants["learnable"]
     assert (learnable.epochs, learnable.batch_size, learnable.learning_rate) == (10, 2048, 3e-4)
     assert (learnable.weight_decay, learnable.warmup_steps, learnable.prompts) == (0.2, 0, 16)
     assert (learnable.loss_weight, learnable.tso_epsilon) == (0.5, 1e-4)
-    assert (paper.logit_scale, paper.prompts) == (100.0, "clipn128")
+    assert (paper.logit_scale, paper.prompts[0], paper.conventions[0]) == (100.0, "clipn128", "clipn")
 
 
 @pytest.mark.parametrize(
@@ -107,11 +183,6 @@ def test_the_ablations_are_off_by_default() -> None:
 # Weights
 
 
-def released_with(**changes: object) -> dict[str, object]:
-    text = (ROOT / "config/studies/released.yaml").read_text()
-    return {"study": "released", **yaml.safe_load(text), **changes}
-
-
 @pytest.fixture
 def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -119,7 +190,7 @@ def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("in_project")
 def test_a_study_of_published_checkpoints_trains_nothing() -> None:
-    study = parse_study(released_with())
+    study = parse_study(study_with("released"))
     assert study.trained_runs == []
     assert study.captions.sources == []
     assert [source for _, source, _ in weight_sources(study)] == [
@@ -137,9 +208,18 @@ def test_weights_may_be_local_files(tmp_path: Path) -> None:
     backbone = {"architecture": "ViT-B-16", "pretrained": str(tmp_path / "clip.bin")}
     checkpoints = {number: str(tmp_path / "clipn.pt") for number in (1, 2, 3)}
     study = parse_study(
-        released_with(backbones={"ViT-B-16": backbone}, variants={"released": {"checkpoints": checkpoints}})
+        study_with("released", backbones={"ViT-B-16": backbone}, variants={"released": {"checkpoints": checkpoints}})
     )
     assert backbone_source(study, "ViT-B-16") == str(tmp_path / "clip.bin")
+
+
+@pytest.mark.usefixtures("in_project")
+def test_a_word_list_that_is_missing_is_noticed_before_anything_runs(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    with pytest.raises(ClipnError, match=f"^config/studies/released.yaml: negative_words: no file {words}; correct it"):
+        parse_study(study_with("released", negative_words=str(words)))
+    words.write_text("stone\n")
+    assert parse_study(study_with("released", negative_words=str(words))).negative_words == str(words)
 
 
 def with_backbone(**settings: str) -> dict[str, object]:
@@ -173,7 +253,7 @@ def with_checkpoint(source: str) -> dict[str, object]:
 )
 def test_unknown_weights_are_refused(changes: dict[str, object], complaint: str) -> None:
     with pytest.raises(ClipnError, match=f"^config/studies/released.yaml: {complaint}") as caught:
-        parse_study(released_with(**changes))
+        parse_study(study_with("released", **changes))
     assert "\n" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from clipn.data.manifest import names_hash
 from clipn.data.shards import read_samples
 from clipn.demo.mirror import build_mirror
 from clipn.files import file_hash
-from tests.project import ROOT, Outcome, Project
+from tests.project import ROOT, Project, succeeded
 from tests.test_img2dataset import CRAWLER
 
 STUDY = "results/studies/own"
@@ -43,11 +43,6 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
-
-
-def succeeded(outcome: Outcome) -> Outcome:
-    assert outcome.status == 0, outcome.text[-3000:]
-    return outcome
 
 
 def write_study(project: Project, registry: dict[str, object], **keys: object) -> None:

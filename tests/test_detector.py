@@ -20,6 +20,8 @@ from tests.tiny_model import ARCHITECTURE, taught_model
 
 CLASSES = ["dog", "great white shark", "acoustic guitar"]
 HANDCRAFTED, LEARNED = 0, 4
+METHODS = [name for name, score in SCORES.items() if score.needs <= {"no"}]
+"""Those that the logits of both towers are enough for."""
 
 
 @pytest.fixture(scope="module", params=[LEARNED, HANDCRAFTED], ids=["learned prompts", "hand-crafted"])
@@ -57,8 +59,9 @@ def test_all_it_says(model: CLIPN, images: Tensor, pool: str, scale: float | Non
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
             assert ours.dtype == torch.float64
         assert detector.classify(given).tolist() == yes.argmax(dim=1).tolist()
-        for method, score in SCORES.items():
-            torch.testing.assert_close(detector.score(given, method), score(yes, no, factor), rtol=0, atol=1e-4)
+        for method in METHODS:
+            expected = SCORES[method](yes, no, factor)
+            torch.testing.assert_close(detector.score(given, method), expected, rtol=0, atol=1e-4)
         for rule in RULES:
             assert torch.equal(detector.accepts(given, rule), accepts(rule, yes, no))
 
@@ -125,10 +128,16 @@ def test_no_list_of_classes(model: CLIPN, classes: Any) -> None:
 
 def test_unknown_method_and_rule(model: CLIPN, images: Tensor) -> None:
     detector = clipn.Detector(model, CLASSES, "single")
-    with pytest.raises(ClipnError, match="method 'odin': choose one of msp, "):
-        detector.score(images, "odin")
+    with pytest.raises(ClipnError, match="method 'dice': choose one of msp, "):
+        detector.score(images, "dice")
     with pytest.raises(ClipnError, match="rule 'mcm': choose one of ctw, atd, atd_original"):
         detector.accepts(images, "mcm")
+
+
+@pytest.mark.parametrize("method", [name for name in SCORES if name not in METHODS])
+def test_methods_that_need_more_than_images_and_classes(model: CLIPN, images: Tensor, method: str) -> None:
+    with pytest.raises(ClipnError, match=f"^method {method}: needs more than images and classes; score it with"):
+        clipn.Detector(model, CLASSES, "single").score(images, method)
 
 
 def test_an_unknown_pool_is_refused_when_the_detector_is_made(model: CLIPN) -> None:

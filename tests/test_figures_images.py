@@ -91,9 +91,10 @@ def test_images_are_shown_whole_in_squares() -> None:
     assert "Rejected, though known" not in texts(figure)
 
 
-def test_an_empty_gallery() -> None:
-    with pytest.raises(ClipnError, match="mistakes of tiny, learnable: no images"):
-        mistakes([], "demo", "Shapes", "tiny", "learnable", "atd")
+def test_without_mistakes_a_sentence_says_so() -> None:
+    figure = mistakes([], "demo", "Shapes", "tiny", "learnable", "atd")
+    assert texts(figure) == ["No mistakes of CLIPN-ATD, ID: Shapes\nstudy: demo, backbone: tiny, variant: learnable"]
+    assert not figure.axes
 
 
 def test_images_are_saved_as_the_same_bytes(tmp_path: Path) -> None:

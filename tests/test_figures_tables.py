@@ -183,6 +183,12 @@ def test_ablations_show_numbers_on_a_log_axis_and_names_as_categories() -> None:
     assert all(word in texts(figure) for word in ("study: demo", "ID: CIFAR-10", "backbone: tiny", "CLIPN-ATD"))
 
 
+def test_numbers_come_before_the_word_all() -> None:
+    part = ABLATIONS[(ABLATIONS["setting"] == "tokens") & (ABLATIONS["backbone"] == "tiny")]
+    axes = ablations(part.assign(value=part["value"].replace("16", "all")), "demo").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["4", "all"]
+
+
 def test_ablations_ring_the_base_value() -> None:
     tokens, _, losses, _, backbones, _ = ablations(ABLATIONS, "demo").axes
     assert sorted(points(tokens, "base")) == [(16, 80), (16, 81)]

@@ -1,13 +1,19 @@
 """The fingerprint reacts to what code does, and to nothing else."""
 
+import ast
+import inspect
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from clipn import cli, losses
 from clipn import fingerprint as module
-from clipn import losses
 from clipn.fingerprint import fingerprint
 
 
@@ -64,12 +70,12 @@ def test_words_and_layout_do_not_count(package: Path, old: str, new: str) -> Non
 
 
 def test_docstrings_of_attributes_do_not_count(package: Path) -> None:
-    reworded = replaced(package / "scores.py", "torch tensor or NumPy array", "array of torch or NumPy")
+    reworded = replaced(package / "scores/evidence.py", "torch tensor or NumPy array", "array of torch or NumPy")
     assert not changes(reworded, "clipn.scores")
 
 
 def test_text_that_a_program_uses_counts(package: Path) -> None:
-    assert changes(replaced(package / "scores.py", '"CLIPN-CTW"', '"CTW"'), "clipn.scores")
+    assert changes(replaced(package / "scores/__init__.py", '"CLIPN-CTW"', '"CTW"'), "clipn.scores")
 
 
 @pytest.mark.parametrize(("old", "new"), HARMFUL.values(), ids=HARMFUL)
@@ -101,3 +107,49 @@ def test_all_modules_of_a_step_count(package: Path) -> None:
     assert fingerprint("clipn.metrics", "clipn.losses") == both
     assert len({both, fingerprint("clipn.losses"), fingerprint("clipn.metrics")}) == 3
     assert len(both) == 16
+
+
+# The fingerprints of the rules
+
+ROOT = Path(__file__).parents[1]
+RECORDS = {"clipn.data.overview", "clipn.data.description", "clipn.data.weights_registry"}
+"""What only prints, or reads records that enter the rules by their content."""
+
+
+def rules() -> Iterator[tuple[str, list[str], list[str]]]:
+    """Name, modules of the fingerprint and words of the command of every rule that calls this program."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            command = re.search(r"clipn --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
+            modules = re.search(r"code=fingerprint\(([^)]*)\)", text)
+            if command and modules:
+                words = command[1].replace("{wildcards.kind}", "roc").split()
+                yield text.partition(":")[0], re.findall(r"[\w.]+", modules[1]), words
+
+
+def imported_by_command(words: list[str]) -> set[str]:
+    """Modules that a command imports when it is called, in itself or in a function beside it."""
+    command: Any = get_command(cli.app)
+    for word in words:
+        command = command.commands[word] if hasattr(command, "commands") else command
+    function = inspect.unwrap(command.callback)
+    beside = inspect.getmodule(function).__dict__
+    text = inspect.getsource(function)
+    helpers = [inspect.getsource(beside[name]) for name in re.findall(r"\b_[a-z]+(?=\()", text) if name in beside]
+    trees = (ast.walk(ast.parse(dedent(part))) for part in (text, *helpers))
+    return {name for tree in trees for node in tree if isinstance(node, ast.ImportFrom) for name in names(node)}
+
+
+def names(node: ast.ImportFrom) -> Iterator[str]:
+    """Modules that a statement imports."""
+    for alias in node.names:
+        name = f"{node.module}.{alias.name}"
+        yield name if module._path(name).exists() else str(node.module)
+
+
+def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
+    found = list(rules())
+    assert len(found) > 25
+    for rule, modules, words in found:
+        imported = {name for name in imported_by_command(words) if name.startswith("clipn.")}
+        assert imported - RECORDS <= module._closure(tuple(modules)), rule

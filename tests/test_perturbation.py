@@ -1,6 +1,7 @@
 """Perturbed images: the step that ODIN takes, against plain autograd in float64; and what their file says."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,19 +26,30 @@ from tests.tiny_model import ARCHITECTURE, tiny_clip, tiny_model, unit
 
 CLASSES = ["dog", "cat", "old boat"]
 IMAGES = [Image(f"{seed}.png", seed % 3, encoded(noise(seed, 40, 36), "PNG")) for seed in range(24)]
+FEW = IMAGES[:5]
 ROUNDING = 5e-7
 
 
 @dataclass(frozen=True)
 class Files:
-    """A backbone and a dataset of 24 images."""
+    """A backbone, the manifest of 24 images, and that of the first five."""
 
     backbone: Path
     manifest: Path
+    few: Path
 
-    def features(self, name: str, epsilon: float = 0.01, classes: list[str] = CLASSES, prompts: str = "single") -> Path:
+    def features(
+        self,
+        name: str,
+        epsilon: float = 0.01,
+        classes: list[str] = CLASSES,
+        prompts: str = "single",
+        logit_scale: float | None = 100.0,
+        images: list[Image] = IMAGES,
+    ) -> Path:
         output = self.backbone.parent / name
-        cache_perturbed_features(self.backbone, self.manifest, IMAGES, classes, prompts, 100.0, epsilon, output)
+        datasets = {"all": (self.manifest, images), "few": (self.few, iter(FEW))}
+        cache_perturbed_features(self.backbone, datasets, classes, prompts, logit_scale, epsilon, output)
         return output
 
     def plain_features(self) -> torch.Tensor:
@@ -48,10 +60,11 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    backbone, manifest = tmp_path / "backbone.safetensors", tmp_path / "manifest.parquet"
+    backbone, manifest, few = (tmp_path / name for name in ("backbone.safetensors", "manifest.parquet", "few.parquet"))
     save_backbone(backbone, tiny_clip(), ARCHITECTURE, "tiny")
     write_manifest(index_images("d", dataset("d.tar"), IMAGES), manifest)
-    return Files(backbone, manifest)
+    write_manifest(index_images("d", dataset("d.tar"), FEW), few)
+    return Files(backbone, manifest, few)
 
 
 def tensors() -> torch.Tensor:
@@ -108,7 +121,7 @@ def test_a_single_class_moves_nothing() -> None:
 
 
 def test_features_are_those_of_moved_images(files: Files) -> None:
-    stored = read_perturbed_features(files.features("own"))
+    stored = read_perturbed_features(files.features("own"))["all"]
     model, images = tiny_model(), tensors()
     weights = class_weights(model.encode_text, model.tokenizer, CLASSES, prompt_pool("single")).double()
     moved = images + 0.01 * plain_gradient(images, weights, 100.0).sign().float()
@@ -117,16 +130,23 @@ def test_features_are_those_of_moved_images(files: Files) -> None:
     assert apart.min() > 1e-3
 
 
+def test_every_dataset_has_its_own(files: Files) -> None:
+    stored = read_perturbed_features(files.features("own"))
+    assert {name: len(features) for name, features in stored.items()} == {"all": 24, "few": 5}
+    torch.testing.assert_close(stored["few"], stored["all"][:5], rtol=0, atol=ROUNDING)
+
+
 def test_without_a_step_they_are_the_plain_ones(files: Files) -> None:
-    stored = read_perturbed_features(files.features("none", epsilon=0.0))
+    stored = read_perturbed_features(files.features("none", epsilon=0.0))["all"]
     torch.testing.assert_close(stored, files.plain_features(), rtol=0, atol=ROUNDING)
 
 
 def test_batches_do_not_matter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = read_perturbed_features(files.features("whole"))
+    whole = read_perturbed_features(files.features("whole"))["all"]
     monkeypatch.setattr(features, "BATCH", 7)
     monkeypatch.setattr(perturbation, "BATCH", 3)
-    torch.testing.assert_close(read_perturbed_features(files.features("parts")), whole, rtol=0, atol=2e-5)
+    parts = read_perturbed_features(files.features("parts"))["all"]
+    torch.testing.assert_close(parts, whole, rtol=0, atol=2e-5)
 
 
 def test_the_same_bytes_again(files: Files) -> None:
@@ -137,11 +157,11 @@ def test_the_same_bytes_again(files: Files) -> None:
 
 
 def test_the_header_says_what_made_it(files: Files) -> None:
-    _, header = read_safetensors(files.features("own", epsilon=0.0014), "clipn-perturbed-features-1")
+    _, header = read_safetensors(files.features("own", epsilon=0.0014), "clipn-perturbed-features-2")
+    assert json.loads(header.pop("manifests")) == {"all": file_hash(files.manifest), "few": file_hash(files.few)}
     assert header == {
-        "format": "clipn-perturbed-features-1",
+        "format": "clipn-perturbed-features-2",
         "backbone": file_hash(files.backbone),
-        "manifest": file_hash(files.manifest),
         "classes": hashlib.sha256(b"dog\ncat\nold boat\n").hexdigest(),
         "prompts": "single",
         "templates": pool_hash("single"),
@@ -154,15 +174,15 @@ def test_a_pool_of_the_user(files: Files) -> None:
     pool = files.backbone.parent / "mine.txt"
     pool.write_text("a photo of a {}.\n")
     path = files.features("mine", prompts=str(pool))
-    assert torch.equal(read_perturbed_features(path), read_perturbed_features(files.features("own")))
+    mine, own = (read_perturbed_features(file)["all"] for file in (path, files.features("own")))
+    assert torch.equal(mine, own)
     assert read_safetensors(path, perturbation.FORMAT)[1]["prompts"] == "mine"
 
 
-def test_the_backbones_own_scale(files: Files, tmp_path: Path) -> None:
-    output = tmp_path / "own"
-    cache_perturbed_features(files.backbone, files.manifest, IMAGES, CLASSES, "single", None, 0.01, output)
+def test_the_backbones_own_scale(files: Files) -> None:
+    _, header = read_safetensors(files.features("own", logit_scale=None), perturbation.FORMAT)
     clip, _ = load_backbone(files.backbone)
-    assert float(read_safetensors(output, perturbation.FORMAT)[1]["logit_scale"]) == clip.logit_scale.exp().item()
+    assert float(header["logit_scale"]) == clip.logit_scale.exp().item()
 
 
 # Refusals
@@ -178,15 +198,12 @@ WRONG = {
 
 @pytest.mark.parametrize("perturb", [False, True])
 @pytest.mark.parametrize("what", WRONG)
-def test_images_that_are_not_the_manifests(files: Files, tmp_path: Path, what: str, perturb: bool) -> None:
+def test_images_that_are_not_the_manifests(files: Files, what: str, perturb: bool) -> None:
     images, complaint = WRONG[what]
-    output = tmp_path / "output"
+    output = files.backbone.parent / "output"
     plain = partial(cache_image_features, files.backbone, files.manifest, iter(images), output)
-    moved = partial(
-        cache_perturbed_features, files.backbone, files.manifest, images, CLASSES, "single", 100.0, 0.1, output
-    )
     with pytest.raises(ClipnError, match=f"manifest.parquet: {complaint}"):
-        (moved if perturb else plain)()
+        files.features("output", images=images) if perturb else plain()
     assert not output.exists()
 
 

@@ -9,44 +9,17 @@ import pandas as pd
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.report.tables import decisions_table, id_accuracy_table, latex, ood_table, to_csv, wide
+from clipn.report.grid import to_latex, to_markdown
+from clipn.report.tables import decisions_table, id_accuracy_table, ood_table, to_csv
+from clipn.report.wide import grid, layout
 from clipn.report.words import fixed, spread
+from tests.report_runs import BASELINE, SEEDS, decided, run
 
 OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 
 
-def run(variant: str, seed: int, figures: dict[tuple[str, str], tuple[float, float]], **other: Any) -> dict[str, Any]:
-    """Metrics of one run; `figures` maps (method, OOD set) to (AUROC, FPR95)."""
-    records = [
-        {
-            "id": "cifar10",
-            "ood": ood,
-            "ood_version": "official",
-            "method": method,
-            "auroc": auroc,
-            "fpr95": fpr95,
-        }
-        for (method, ood), (auroc, fpr95) in figures.items()
-    ]
-    return {
-        "study": "demo",
-        "backbone": "tiny",
-        "variant": variant,
-        "seed": seed,
-        "prompts": "clipn128",
-        "convention": "clipn",
-        "ood": records,
-        "id_accuracy": [{"id": "cifar10", "images": 600, "top1": 0.9}],
-        "decisions": [],
-    } | other
-
-
-BASELINE = run("none", 0, {("msp", "svhn"): (0.7, 0.6), ("msp", "dtd"): (0.9, 0.4)})
-SEEDS = [
-    run("learnable", 1, {("ctw", "svhn"): (0.90, 0.20), ("ctw", "dtd"): (0.80, 0.50)}),
-    run("learnable", 2, {("ctw", "svhn"): (0.92, 0.30), ("ctw", "dtd"): (0.82, 0.40)}),
-    run("learnable", 3, {("ctw", "svhn"): (0.94, 0.40), ("ctw", "dtd"): (0.78, 0.30)}),
-]
+def markdown(table: pd.DataFrame, titles: dict[str, str] | None = None) -> str:
+    return to_markdown(grid(layout(table, titles)))
 
 
 def test_mean_and_sample_deviation_over_runs() -> None:
@@ -96,7 +69,7 @@ def test_order_of_seeds_changes_no_byte() -> None:
 def test_id_dataset_without_records_gives_the_header_alone() -> None:
     table = ood_table([BASELINE], "imagenet")
     assert to_csv(table) == OOD_COLUMNS + "\n"
-    assert "No results" in wide(table)
+    assert "No results" in markdown(table)
     assert to_csv(ood_table([], "imagenet")) == OOD_COLUMNS + "\n"
 
 
@@ -104,13 +77,13 @@ def test_image_lists_are_averaged_apart() -> None:
     table = ood_table([cleaned(BASELINE["ood"])], "cifar10")
     averages = table[table["ood"] == "average"].set_index("ood_version")["auroc"]
     assert averages.to_dict() == pytest.approx({"official": 80, "ninco_clean": 100})
-    assert "Image list" in wide(table)
+    assert "Image list" in markdown(table)
 
 
 def test_an_image_list_that_an_ood_set_lacks_has_no_average() -> None:
     table = ood_table([cleaned(BASELINE["ood"][:1])], "cifar10")
     assert list(table.loc[table["ood"] == "average", "ood_version"]) == ["official"]
-    (line,) = (line for line in wide(table).splitlines() if "ninco_clean" in line)
+    (line,) = (line for line in markdown(table).splitlines() if "ninco_clean" in line)
     assert "**100.00** / " in line
     assert line.count("100.00") == 1
 
@@ -151,13 +124,37 @@ def test_id_accuracy_without_baseline_is_that_of_the_first_variant() -> None:
     ]
 
 
-def test_decisions() -> None:
-    def decided(seed: int, accepted: float) -> dict[str, Any]:
-        shares = {"id_accepted": accepted, "ood_rejected": 0.8, "balanced_accuracy": (accepted + 0.8) / 2}
-        pair = {"id": "cifar10", "ood": "svhn", "ood_version": "official", "rule": "ctw"}
-        return run("learnable", seed, {}, decisions=[pair | shares])
+def test_id_accuracy_of_every_prompt_pool_is_that_of_the_plain_run_if_there_is_one() -> None:
+    other = [run("learnable", 1, {}, prompts="single", id_accuracy=[{"id": "cifar10", "images": 600, "top1": 0.8}])]
+    table = id_accuracy_table([BASELINE, *SEEDS, *other])
+    assert table[["variant", "prompts", "top1", "runs"]].to_numpy().tolist() == [
+        ["none", "clipn128", 90.0, 1],
+        ["learnable", "single", 80.0, 1],
+    ]
 
-    assert to_csv(decisions_table([BASELINE, decided(1, 0.9), decided(2, 1.0)])) == (
+
+def test_a_method_with_a_pool_of_its_own_keeps_it() -> None:
+    baseline = BASELINE | {"ood": [BASELINE["ood"][0], BASELINE["ood"][0] | {"method": "neglabel", "prompts": "nice"}]}
+    table = ood_table([baseline], "cifar10")
+    assert dict(zip(table["method"], table["prompts"], strict=True)) == {"msp": "clipn128", "neglabel": "nice"}
+    lines = markdown(table).replace("**", "").splitlines()
+    assert [line.split(" | ")[:5] for line in lines[-2:]] == [
+        ["| MSP", "tiny", "none", "clipn128", "1"],
+        ["| NegLabel", "tiny", "none", "nice", "1"],
+    ]
+
+
+def test_prompt_pools_are_averaged_apart() -> None:
+    single = run("none", 0, {("msp", "svhn"): (0.5, 0.6), ("msp", "dtd"): (0.7, 0.4)}, prompts="single")
+    table = ood_table([BASELINE, single], "cifar10")
+    averages = table[table["ood"] == "average"].set_index("prompts")["auroc"]
+    assert averages.to_dict() == pytest.approx({"clipn128": 80, "single": 60})
+
+
+def test_decisions() -> None:
+    first, second = (decided({"ctw": (accepted, 0.8)}) for accepted in (0.9, 1.0))
+    runs = [run("learnable", seed, {}, decisions=rows) for seed, rows in ((1, first), (2, second))]
+    assert to_csv(decisions_table([BASELINE, *runs])) == (
         "study,id,ood,ood_version,backbone,variant,prompts,rule,id_accepted,id_accepted_sd,"
         "ood_rejected,ood_rejected_sd,balanced_accuracy,balanced_accuracy_sd,runs\n"
         "demo,cifar10,svhn,official,tiny,learnable,clipn128,ctw,95.00,7.07,80.00,0.00,87.50,3.54,2\n"
@@ -165,7 +162,7 @@ def test_decisions() -> None:
 
 
 def test_wide_markdown() -> None:
-    title, note, table = wide(ood_table([BASELINE, *SEEDS], "cifar10"), {"dtd": "Textures"}).strip().split("\n\n")
+    title, note, table = markdown(ood_table([BASELINE, *SEEDS], "cifar10"), {"dtd": "Textures"}).strip().split("\n\n")
     assert title == "**OOD detection, ID: cifar10, study: demo**"
     assert "ID is the positive class" in note
     assert "interpolated as in the authors' code" in note
@@ -179,7 +176,7 @@ def test_wide_markdown() -> None:
 
 
 def test_wide_latex_escapes_and_balances() -> None:
-    text = latex(ood_table([BASELINE | {"variant": "a_b"}], "cifar10"))
+    text = to_latex(grid(layout(ood_table([BASELINE | {"variant": "a_b"}], "cifar10"))))
     assert r"a\_b & 1 & \textbf{70.00} / \textbf{60.00}" in text
     assert text.count(r"\begin{tabular}{llllrrr}") == text.count(r"\end{tabular}") == 1
 
@@ -187,7 +184,7 @@ def test_wide_latex_escapes_and_balances() -> None:
 def test_wide_refuses_mixed_conventions() -> None:
     other = run("untrained", 1, {("ctw", "svhn"): (0.9, 0.2)}, convention="openood")
     with pytest.raises(ClipnError, match="column 'convention' mixes clipn, openood"):
-        wide(ood_table([BASELINE, other], "cifar10"))
+        layout(ood_table([BASELINE, other], "cifar10"))
 
 
 @pytest.mark.parametrize(
@@ -199,6 +196,8 @@ def test_wide_refuses_mixed_conventions() -> None:
         (0.1 + 0.2 + 0.025, "0.33"),
         (100.0, "100.00"),
         (float("nan"), ""),
+        (-1.005, "-1.01"),
+        (-0.004, "0.00"),
     ],
 )
 def test_halves_round_up_whatever_the_last_bit(value: float, text: str) -> None:

@@ -47,4 +47,7 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
     ):
         if rows[column].nunique() > 1:
             parts.append(rows.assign(setting=setting, value=rows[column]))
-    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    every = pd.concat(parts)
+    return pd.concat([rows for _, rows in every.groupby("id", sort=False)], ignore_index=True)[COLUMNS]

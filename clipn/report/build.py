@@ -26,9 +26,11 @@ from clipn.scores import SCORES
 NUMBERS = (
     "auroc", "auroc_sd", "fpr95", "fpr95_sd", "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
     "id_accepted", "id_accepted_sd", "ood_rejected", "ood_rejected_sd", "balanced_accuracy", "balanced_accuracy_sd",
-    "measured", "published", "tolerance", "run", "runs",
+    "measured", "published", "tolerance", "images", "run", "runs",
 )  # fmt: skip
 """Columns of tables that hold numbers."""
+WHOLE = ("images", "run", "runs")
+"""Those of them that count."""
 REFERENCE = "atd"
 """The method that all others are compared with."""
 
@@ -94,8 +96,8 @@ def ood_grid(table: pd.DataFrame, known: str, names: Mapping[str, str]) -> Grid:
 
 def shown(table: pd.DataFrame, variants: Sequence[str], prompts: str) -> pd.DataFrame:
     """The rows of some variants under one prompt pool, and those of methods with a pool of their own."""
-    pools = {prompts, *(score.prompts for score in SCORES.values())}
-    return table[table["variant"].isin(variants) & table["prompts"].isin(pools)]
+    pool = table["method"].map(lambda method: SCORES[method].prompts or prompts) if "method" in table else prompts
+    return table[table["variant"].isin(variants) & (table["prompts"] == pool)]
 
 
 def read_replicates_of(paths: Iterable[Path]) -> Iterator[pd.DataFrame]:
@@ -104,13 +106,15 @@ def read_replicates_of(paths: Iterable[Path]) -> Iterator[pd.DataFrame]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table of the study as it was written; texts stay texts.
+    """A table of the study as it was written; texts stay texts, whatever they look like.
 
     Raises:
         ClipnError: the file is missing.
     """
-    table = pd.read_csv(require(path), keep_default_na=False, na_values={column: [""] for column in NUMBERS})
-    return table.astype(dict.fromkeys(table.columns.intersection(["value", "prompts", "convention"]), str))
+    table = pd.read_csv(require(path), dtype=str, keep_default_na=False)
+    numbers = {column: pd.to_numeric(table[column]) for column in table.columns.intersection([*NUMBERS])}
+    whole = table.columns.intersection([*WHOLE])
+    return table.assign(**numbers).astype(dict.fromkeys(whole, "Int64"))
 
 
 def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, sources: Iterable[str]) -> pd.DataFrame:
@@ -126,11 +130,13 @@ def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, 
     weights = dict(source.split(":", 1) for source in sources)
     measured = read_table(table)
     singles = intervals.single_runs(read_metrics(metrics))
-    means, runs = (rows.assign(source=rows["backbone"].map(weights).fillna("")) for rows in (measured, singles))
+    means, runs = (
+        rows.assign(source=[weights.get(backbone, "") for backbone in rows["backbone"]]) for rows in (measured, singles)
+    )
     return published_table(means, runs, load_published(published), study)
 
 
-def parse_ablations(texts: Iterable[str]) -> list[Ablation]:
+def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
     """`SETTING:VALUE:VARIANT` texts.
 
     Raises:

@@ -1,8 +1,16 @@
 """Tables of text as Markdown and as LaTeX."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from clipn.report.words import MISSING
+
+_LATEX = str.maketrans(
+    {sign: f"\\{sign}" for sign in "&%#_${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
+    | {"<": "$<$", ">": "$>$", "±": r"$\pm$", MISSING: "--", "“": "``", "”": "''"}
+)
+"""Signs that mean something else in LaTeX or need an encoding."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,10 @@ def to_markdown(grid: Grid) -> str:
     """Title, note and pipe table."""
     parts = [f"**{grid.title}**", grid.note]
     if grid.lines:
+        header = [_markdown(name, False) for name in grid.header]
         rule = ["---"] * grid.labels + ["---:"] * (len(grid.header) - grid.labels)
         lines = [[_joined(cell, _markdown) for cell in line] for line in grid.lines]
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in (grid.header, rule, *lines)))
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -55,9 +64,10 @@ def _joined(cell: Cell, style: Callable[[str, bool], str]) -> str:
 
 
 def _markdown(text: str, bold: bool) -> str:
-    return f"**{text}**" if bold else text
+    escaped = text.replace("|", r"\|")
+    return f"**{escaped}**" if bold else escaped
 
 
 def _latex(text: str, bold: bool) -> str:
-    escaped = re.sub(r"([&%#_])", r"\\\1", text)
+    escaped = text.translate(_LATEX)
     return f"\\textbf{{{escaped}}}" if bold else escaped

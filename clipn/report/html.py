@@ -3,8 +3,6 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +24,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: anchor, heading, a sentence or two, and tables."""
+    """A part of the page: anchor, heading, a sentence or two, and tables, which may be folded away."""
 
     anchor: str
     heading: str
     note: str
     grids: Sequence[Grid]
+    folded: str = ""
+    """What the tables are, where they open on a click only."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,14 @@ def page(context: Context) -> str:
         title_of=lambda name: context.titles.get(name, name),
         wides={name: layout(table, context.titles) for name, table in context.ood.items()},
         missing=MISSING,
-        groups=groupby(context.pictures, attrgetter("group")),
+        groups=_by_group(context.pictures),
         data_address=lambda png: f"data:image/png;base64,{b64encode(png).decode('ascii')}",
     )
+
+
+def _by_group(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
+    """Pictures of every group, in order of first appearance."""
+    groups: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.group, []).append(picture)
+    return groups

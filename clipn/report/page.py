@@ -12,7 +12,8 @@ from clipn.data.description import Description
 from clipn.files import file_hash, read_json
 from clipn.report import html, tables, twins
 from clipn.report.build import descriptions, read_metrics, read_table, shown
-from clipn.report.published import counts, published_grids
+from clipn.report.published import counts, is_comparable, published_grids
+from clipn.report.words import AVERAGE
 
 PACKAGES = (
     "clipn",
@@ -108,13 +109,16 @@ def _sections(
     folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
 ) -> Iterator[html.Section]:
     published = read_table(folder / "published.csv")
-    yield html.Section("published", "Published figures", counts(published), published_grids(published, titles))
+    folded = "" if is_comparable(published) else "What is published"
+    grids = published_grids(published, titles)
+    yield html.Section("published", "Published figures", counts(published), grids, folded)
     differences = read_table(folder / "differences.csv")
     note = "Whether the images at hand tell two methods apart, on the same backbone."
-    averages = differences[differences["ood"] == "average"]
+    averages = differences[differences["ood"] == AVERAGE]
     yield html.Section("differences", "Differences", note, [twins.differences_grid(averages, study, titles)])
     decisions = shown(read_table(folder / "decisions.csv"), variants, prompts)
-    note = "The rules decide by the “no” tower alone: no threshold is chosen on any data."
+    none = "No run of this study has a “no” tower and a rule."
+    note = "The rules decide by the “no” tower alone: no threshold is chosen on any data." if len(decisions) else none
     by_known = [twins.decisions_grid(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
     yield html.Section("decisions", "Threshold-free decisions", note, by_known)
     accuracy = read_table(folder / "id_accuracy.csv")
@@ -127,11 +131,14 @@ def _sections(
 
 
 def _picture(path: Path, titles: Mapping[str, str]) -> html.Picture:
-    """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, or the kind alone."""
+    """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, `<ID>_<kind>`, or the kind alone."""
     known, _, rest = path.stem.partition("_")
-    kind = rest.split("_")[0] if rest else known
+    if not rest:
+        return html.Picture("The study", path.read_bytes(), CAPTIONS[known])
+    kind, _, backbone = rest.partition("_")
     title = titles.get(known, known)
-    return html.Picture(f"ID: {title}" if rest else "The study", path.read_bytes(), CAPTIONS[kind].format(known=title))
+    caption = CAPTIONS[kind].format(known=title) + (f" Backbone: {backbone}." if backbone else "")
+    return html.Picture(f"ID: {title}", path.read_bytes(), caption)
 
 
 def _sources(

@@ -75,9 +75,14 @@ def published_table(
     return table.astype(dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float) | {"run": "Int64", "runs": "Int64"})
 
 
+def is_comparable(table: pd.DataFrame) -> bool:
+    """Whether some published number stands for what this study does."""
+    return bool(table["verdict"].isin([AGREES, DIFFERS, UNPUBLISHED, OTHER_STUDY]).all())
+
+
 def counts(table: pd.DataFrame) -> str:
     """One sentence on how many cells of `published_table` agree; AUROC and FPR95 count apart."""
-    if not _is_comparable(table):
+    if not is_comparable(table):
         study = table["study"].iloc[0]
         reason = "none of them stands for its data and backbones"
         return f"Study {study} is not comparable with the published numbers: {reason}."
@@ -104,7 +109,7 @@ def published_grids(table: pd.DataFrame, titles: Mapping[str, str]) -> list[Grid
 
 def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """`published_grids` below what they say and how many cells agree; arguments as there."""
-    comparable = _is_comparable(table)
+    comparable = is_comparable(table)
     note = (
         "AUROC (higher is better) / FPR95 (lower is better) in percent: measured mean ± sample SD over runs "
         "[95 % bootstrap interval over images], published, and measured less published (± tolerance). "
@@ -160,17 +165,13 @@ def _figure(row: Row) -> tuple[Any, ...]:
     return tuple(row[key] for key in _FIGURE)
 
 
-def _is_comparable(table: pd.DataFrame) -> bool:
-    return bool(table["verdict"].isin([AGREES, DIFFERS, UNPUBLISHED, OTHER_STUDY]).all())
-
-
 def _grid(table: pd.DataFrame, titles: Mapping[str, str]) -> Grid:
     """The numbers of one source, AUROC and FPR95 side by side; columns without content are left out."""
     known, source, kind = table[["id", "source", "kind"]].iloc[0]
     labels = {name: key for name, key in _LABELS.items() if table[key].map(_is_given).any()}
     parts = {key: name for key, name in _PARTS.items() if table[key].notna().any()}
     measures = [measure for measure in MEASURES if (table["measure"] == measure).any()]
-    verdicts = ["Verdict"] if _is_comparable(table) else []
+    verdicts = ["Verdict"] if is_comparable(table) else []
     lines = []
     for rows in grouped(_records(table), list(_LABELS.values())).values():
         by_measure = {row["measure"]: row for row in rows}
@@ -186,8 +187,8 @@ def _records(table: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def _is_given(value: object) -> bool:
-    return value is not pd.NA and value != ""
+def _is_given(value: Any) -> bool:
+    return not (pd.isna(value) or value == "")
 
 
 def _label(key: str, value: Any, titles: Mapping[str, str]) -> str:

@@ -40,13 +40,13 @@ def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFram
 
 
 def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone).
+    """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
 
     The "yes" tower is frozen, so all variants of a backbone share it: variant `none` speaks for them, or the
     first one where `none` is absent. Errors as for `ood_table`.
     """
     rows = collect(runs, "id_accuracy")
-    chosen = [row for group in grouped(rows, ("study", "id", "backbone")).values() for row in _frozen(group)]
+    chosen = [row for group in grouped(rows, ("study", "id", "backbone", "prompts")).values() for row in _frozen(group)]
     return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))
 
 

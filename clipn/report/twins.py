@@ -7,7 +7,7 @@ import pandas as pd
 
 from clipn.report.grid import Cell, Grid, cell
 from clipn.report.intervals import COMPARED
-from clipn.report.words import AVERAGE, fixed, method_title, setting_title, spread
+from clipn.report.words import AVERAGE, MISSING, fixed, method_title, setting_title, signed, spread
 
 Row = Mapping[Any, Any]
 
@@ -29,7 +29,7 @@ def accuracy_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) ->
 
 
 def decisions_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) -> Grid:
-    """Decisions without a threshold; variants in columns of labels."""
+    """Decisions without a threshold; variants in columns of labels, a single ID dataset in the title, too."""
     labels = {
         "ID": _titled("id", titles),
         "OOD": _titled("ood", titles),
@@ -39,9 +39,11 @@ def decisions_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) -
     if table["ood_version"].nunique() > 1:
         labels["Image list"] = _of("ood_version")
     measures = {"ID accepted": "id_accepted", "OOD rejected": "ood_rejected", "Balanced accuracy": "balanced_accuracy"}
+    known = [f"ID: {titles.get(name, name)}" for name in table["id"].unique()]
+    title = ["Threshold-free decisions", *(known if len(known) == 1 else []), f"study: {study}"]
     return _grid(
         table,
-        f"Threshold-free decisions, study: {study}",
+        ", ".join(title),
         "Share of ID images accepted, of OOD images rejected, and their mean, in percent, mean ± sample SD over runs. "
         "Bold: best balance against an OOD set.",
         labels,
@@ -51,7 +53,10 @@ def decisions_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) -
 
 
 def differences_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) -> Grid:
-    """Paired differences, AUROC and FPR95 side by side."""
+    """Paired differences, AUROC and FPR95 side by side; a sentence where there are none."""
+    title = f"Paired differences, study: {study}"
+    if table.empty:
+        return Grid(title, "Nothing to compare: this study has no resamples, or no other method.", (), (), 0)
     keys = [key for key in table.columns if key not in ("measure", "difference", "low", "high")]
     pairs = [
         (group.to_dict("records")[0], {row["measure"]: row for row in group.to_dict("records")})
@@ -65,11 +70,11 @@ def differences_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str])
         "Less": lambda row: f"{method_title(row['reference'])}, {row['reference_variant']}",
     }
     lines = [
-        (*(cell(label(row)) for label in labels.values()), *(_difference(by_measure[key]) for key in COMPARED))
+        (*(cell(label(row)) for label in labels.values()), *(_difference(by_measure.get(key)) for key in COMPARED))
         for row, by_measure in pairs
     ]
     return Grid(
-        f"Paired differences, study: {study}",
+        title,
         "Percentage points and 95 % bootstrap interval over images, both methods on the same resamples. "
         "Bold: the interval leaves out 0.",
         (*labels, "AUROC", "FPR95"),
@@ -135,6 +140,8 @@ def _titled(column: str, titles: Mapping[str, str]) -> Callable[[Row], str]:
     return lambda row: "Average" if row[column] == AVERAGE else titles.get(row[column], row[column])
 
 
-def _difference(row: Row) -> Cell:
-    sure = row["low"] > 0 or row["high"] < 0
-    return cell(f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]", bold=bool(sure))
+def _difference(row: Row | None) -> Cell:
+    if row is None:
+        return cell(MISSING)
+    value, low, high = (signed(row[key]) for key in ("difference", "low", "high"))
+    return cell(f"{value} [{low}, {high}]", bold=float(low) > 0 or float(high) < 0)

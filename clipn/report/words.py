@@ -42,13 +42,19 @@ def convention_sentence(convention: str) -> str:
 
 
 def fixed(value: float) -> str:
-    """Two decimals, halves away from zero; empty for NaN.
+    """Two decimals, halves away from zero, zero without a sign; empty for NaN.
 
     The value is cut to nine decimals first, so that float noise cannot tip a half.
     """
     if math.isnan(value):
         return ""
-    return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), ROUND_HALF_UP))
+    rounded = Decimal(f"{value:.9f}").quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return str(rounded if rounded else abs(rounded))
+
+
+def signed(value: float) -> str:
+    """As `fixed`, with `+` before what is not negative; no NaN."""
+    return f"{Decimal(fixed(value)):+}"
 
 
 def spread(mean: float, sd: float) -> str:

@@ -1,19 +1,28 @@
 """NegLabel: known labels against negative ones (Jiang et al., ICLR 2024)."""
 
 import numpy as np
-from scipy.special import log_expit, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 
 from clipn.scores.evidence import Evidence
-from clipn.scores.logits import Array, Logits
+from clipn.scores.logits import TINY, Array, Logits, repaired
 
 GROUPS = 100
 """Into how many groups the negative labels go, as in the authors' code."""
+BLOCK = 16
+"""Images worked on at once: the exponentials of their 10,000 negative labels fit into a processor's cache."""
 
 
 def log_odds(evidence: Evidence) -> Array:
     """Log-odds (n,) of the known labels' softmax mass against a group of negative labels, mean over the groups."""
     against = evidence.labels.log_sum_exp[:, None] - _log_sum_exp_of_groups(evidence.negatives)
-    return np.asarray(logsumexp(log_expit(against), axis=1) - logsumexp(log_expit(-against), axis=1))
+    return _log_sum_of_sigmoids(against) - _log_sum_of_sigmoids(-against)
+
+
+def _log_sum_of_sigmoids(values: Array) -> Array:
+    """Of every row, (n,)."""
+    sums = expit(values).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return repaired(np.log(sums), sums > TINY, lambda rows: logsumexp(log_expit(values[rows]), axis=1))
 
 
 def _log_sum_exp_of_groups(negatives: Array) -> Array:
@@ -21,5 +30,17 @@ def _log_sum_exp_of_groups(negatives: Array) -> Array:
     images, labels = negatives.shape
     groups = min(GROUPS, labels)
     size = labels // groups
-    grouped = negatives[:, : groups * size].reshape(images * groups, size)
-    return Logits(grouped).log_sum_exp.reshape(images, groups)
+    grouped = negatives[:, : groups * size].reshape(images, groups, size)
+    blocks = (grouped[start : start + BLOCK] for start in range(0, max(images, 1), BLOCK))
+    return np.concatenate([_log_sum_exp(block) for block in blocks])
+
+
+def _log_sum_exp(grouped: Array) -> Array:
+    """Of the last of three dimensions, by exponentials of the gap to an image's highest logit."""
+    top = grouped.max(axis=(1, 2), keepdims=True)
+    weights = grouped - top
+    sums = np.exp(weights, out=weights).sum(axis=2)
+    with np.errstate(divide="ignore"):
+        logs = top[..., 0] + np.log(sums)
+    flat = grouped.reshape(-1, grouped.shape[2])
+    return repaired(logs.ravel(), sums.ravel() > TINY, lambda rows: Logits(flat[rows]).log_sum_exp).reshape(logs.shape)

@@ -67,8 +67,8 @@ POOLS = {pool_name(pool): pool for pool in study.prompts}
 MAIN_POOL = next(iter(POOLS))
 PUBLISHED_FIGURES = "config/published.yaml"
 OTHER_TABLES = ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
-PLAIN_KINDS = ("scores", "roc", "intervals")
-TAUGHT_KINDS = ("reliability", "similarity", "mistakes")
+PLAIN_KINDS = ["scores", "roc", "intervals"]
+TAUGHT_KINDS = ["reliability", "similarity"] + ["mistakes"] * ("atd" in study.rules)
 """Figures of every ID dataset and backbone, and of those with a "no" tower."""
 OWN_FEATURES = {"negatives", "perturbed"}
 """What some methods need that is no function of a dataset's cached features."""
@@ -272,14 +272,20 @@ def trains():
     return bool(TRAINED) or any(epochs)
 
 
+def kinds(backbone):
+    """Kinds of figures of every ID dataset on a backbone."""
+    taught = any(run.backbone == backbone for run in study.runs)
+    plain = PLAIN_KINDS if taught or study.baselines else []
+    return plain + TAUGHT_KINDS * taught
+
+
 def figure_names():
     """Names of all figures, in the order of the page."""
-    taught = {run.backbone for run in study.runs}
     per_known = [
         f"{known}_{kind}_{backbone}"
         for known in study.pairs
         for backbone in study.backbones
-        for kind in (*PLAIN_KINDS, *(TAUGHT_KINDS if backbone in taught else ()))
+        for kind in kinds(backbone)
     ]
     curves = [f"{known}_ablations" for known in study.pairs] if study.ablations else []
     compared = (
@@ -296,16 +302,26 @@ def main_variant(backbone):
     return next(run.variant for run in study.runs if run.backbone == backbone)
 
 
-def first_run(folder, backbone, ending, variant=None):
-    """The first seed of a variant on a backbone; without a variant, of the first one."""
-    name = variant or main_variant(backbone)
-    seed = next(
-        run.seeds[0]
-        for run in study.runs
-        if (run.backbone, run.variant) == (backbone, name)
+def first_seed(backbone, variant):
+    """The first seed of a variant on a backbone."""
+    runs = (
+        run for run in study.runs if (run.backbone, run.variant) == (backbone, variant)
     )
-    pool = f"/{MAIN_POOL}" if folder != "runs" else ""
-    return f"{STUDY}/{folder}/{backbone}/{name}{pool}/seed{seed}{ending}"
+    return next(runs).seeds[0]
+
+
+def first_checkpoint(backbone):
+    """The first run of the first variant on a backbone."""
+    name = main_variant(backbone)
+    return (
+        f"{STUDY}/runs/{backbone}/{name}/seed{first_seed(backbone, name)}.safetensors"
+    )
+
+
+def first_scores(backbone, variant):
+    """Scores of the first run of a variant on a backbone, under the first prompt pool."""
+    seed = first_seed(backbone, variant)
+    return f"{STUDY}/scores/{backbone}/{variant}/{MAIN_POOL}/seed{seed}.parquet"
 
 
 def shown_scores(backbone):
@@ -320,14 +336,7 @@ def shown_scores(backbone):
         if study.baselines
         else []
     )
-    return [
-        *plain,
-        *(first_run("scores", backbone, ".parquet", name) for name in variants),
-    ]
-
-
-def first_scores(backbone):
-    return first_run("scores", backbone, ".parquet")
+    return [*plain, *(first_scores(backbone, name) for name in variants)]
 
 
 def stored_views(variant):

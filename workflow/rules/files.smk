@@ -52,15 +52,19 @@ def model_files():
 
 
 def feature_files():
-    """Image features, scores and metrics."""
+    """Image features, those that single methods have to themselves, scores, and metrics with their replicates."""
+    needs = {need for name in study.baselines for need in SCORES[name].needs}
+    own = [own_features(backbone, needs) for backbone in study.backbones]
     return [
         *(
             f"{STUDY}/features/{backbone}/{name}.safetensors"
             for backbone in study.backbones
             for name in study.datasets
         ),
+        *(path for files in own for paths in files.values() for path in paths),
         *scored_paths("scores", ".parquet"),
         *scored_paths("metrics", ".json"),
+        *scored_paths("metrics", ".parquet"),
     ]
 
 

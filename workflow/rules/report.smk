@@ -254,9 +254,7 @@ rule published_figure:
 # What "no" learned, in the first run of the first variant on this backbone.
 rule similarity_figure:
     input:
-        checkpoint=lambda wildcards: first_run(
-            "runs", wildcards.backbone, ".safetensors"
-        ),
+        checkpoint=lambda wildcards: first_checkpoint(wildcards.backbone),
         features=f"{STUDY}/features/{{backbone}}/{{known}}.safetensors",
         manifest=f"{STUDY}/datasets/{{known}}/manifest.parquet",
         description=f"{STUDY}/datasets/{{known}}/dataset.json",
@@ -287,7 +285,13 @@ rule similarity_figure:
         ),
         pool=lambda wildcards: pool_hash(POOLS[MAIN_POOL]),
         model_options=MODEL_OPTIONS,
-        code=fingerprint("clipn.similarity", "clipn.report.figures", "clipn.compute"),
+        code=fingerprint(
+            "clipn.similarity",
+            "clipn.checkpoint",
+            "clipn.features",
+            "clipn.report.figures",
+            "clipn.compute",
+        ),
     shell:
         "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
         " --manifest {input.manifest} --description {input.description} --study {params.study}"
@@ -299,7 +303,9 @@ rule similarity_figure:
 rule mistakes_figure:
     input:
         GENERATED_REGISTRY,
-        scores=lambda wildcards: first_scores(wildcards.backbone),
+        scores=lambda wildcards: first_scores(
+            wildcards.backbone, main_variant(wildcards.backbone)
+        ),
         descriptions=DESCRIPTIONS,
         archives=lambda wildcards: [
             path for name in together(wildcards.known) for path in archive_paths(name)
@@ -325,7 +331,9 @@ rule mistakes_figure:
         archives=place(f"{STUDY}/archives"),
         datasets=place(f"{STUDY}/datasets"),
         copies=lambda wildcards: copies(wildcards.known),
-        code=fingerprint("clipn.report.gallery", "clipn.report.figures"),
+        code=fingerprint(
+            "clipn.report.gallery", "clipn.report.figures", "clipn.report.build"
+        ),
     shell:
         "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.known} --study {params.study}"
         " --registry {params.registry} --archives {params.archives} --datasets {params.datasets}"
@@ -390,7 +398,7 @@ rule report_page:
         ),
         folder=place(STUDY),
         shards=lambda wildcards, input: repeated("--shards", input.shards),
-        code=fingerprint("clipn.report.build"),
+        code=fingerprint("clipn.report.page"),
         template=page_template(),
     shell:
         "clipn --log {log} report page {input.metrics} --study {params.study}"

@@ -91,7 +91,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
 
 
 def _axis(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the horizontal axis; returns the rows with their place on it in a column `place`."""
+    """Lay out the horizontal axis; returns the rows with their place on it in a column `place`.
+
+    Among categories, numbers come first, in order: `1`, `8`, `all`.
+    """
     values = rows["value"].astype(str)
     names = list(dict.fromkeys(values))
     numbers = pd.to_numeric(pd.Series(names), errors="coerce").to_numpy(dtype=np.float64)
@@ -100,6 +103,7 @@ def _axis(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
     else:
+        names = [names[place] for place in np.argsort(numbers, kind="stable")]
         places = {name: float(place) for place, name in enumerate(names)}
         axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xticks(list(places.values()), names)

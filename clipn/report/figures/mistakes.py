@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image, ImageOps
 
-from clipn.errors import ClipnError
-from clipn.report.style import WIDTH, finish, heading, house_style
+from clipn.report.style import WIDTH, finish, heading, house_style, sentence
 from clipn.report.words import method_title
 
 _COLUMNS = 6
@@ -62,11 +61,13 @@ def mistakes(
         method: whose scores they are; printed in the title.
         titles: printed names of OOD datasets; an identifier without one stays as it is.
 
-    Raises:
-        ClipnError: the gallery is empty.
+    Returns:
+        A figure; one that holds a single sentence where nothing was mistaken.
     """
+    notes = (f"backbone: {backbone}", f"variant: {variant}")
     if not gallery:
-        raise ClipnError(f"mistakes of {backbone}, {variant}: no images to show; choose at least one")
+        run = ", ".join([f"study: {study}", *notes])
+        return finish(sentence(f"No mistakes of {method_title(method)}, ID: {id_title}\n{run}"))
     accepted = sorted((item for item in gallery if not item.known), key=lambda item: -item.score)
     rejected = sorted((item for item in gallery if item.known), key=lambda item: item.score)
     blocks = {"Accepted, though unknown": accepted, "Rejected, though known": rejected}
@@ -78,7 +79,7 @@ def mistakes(
         part.suptitle(title, fontsize=7.5, fontweight="bold")
         _block(part, members, titles or {})
     what = f"Most confident mistakes of {method_title(method)}"
-    heading(figure, what, id_title, study, f"backbone: {backbone}", f"variant: {variant}", "%: probability of ID")
+    heading(figure, what, id_title, study, *notes, "%: probability of ID")
     return finish(figure)
 
 

@@ -36,7 +36,7 @@ def published(table: pd.DataFrame, study: str, titles: Mapping[str, str] | None 
     rows = table[table["verdict"].isin(["agrees", "differs"]) & table["measure"].isin(_MEASURES)]
     if rows.empty:
         return finish(sentence(f"Not comparable: study {study} has no published numbers"))
-    rows = rows.assign(run=pd.to_numeric(rows["run"], errors="coerce"))
+    rows = rows.assign(run=pd.to_numeric(rows["run"], errors="coerce").astype(float))
     titles = {AVERAGE: "average", **(titles or {})}
     differing = _differing(rows)
     names = _names(differing, titles)
