@@ -1,4 +1,6 @@
-"""Options generated from typed settings, and pairs on the command line."""
+"""Options generated from typed settings; pairs, copies and scales on the command line."""
+
+from pathlib import Path
 
 import pytest
 import typer
@@ -7,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from clipn.data.registry import Record
 from clipn.errors import ClipnError
-from clipn.options import options_from, parse_pairs
+from clipn.options import options_from, parse_copies, parse_logit_scale, parse_pairs
 from clipn.settings import BackboneTraining, Demo, Variant
 
 
@@ -96,3 +98,25 @@ def test_pairs_of_another_form(text: str) -> None:
 def test_an_id_dataset_named_twice_loses_nothing_silently() -> None:
     with pytest.raises(ClipnError, match="--pair 'cifar10:sun': cifar10 is given twice"):
         parse_pairs(["cifar10:dtd", "cifar10:sun"])
+
+
+def test_unpacked_copies() -> None:
+    assert parse_copies(["sun:/data/sun", "places:a:b"]) == {"sun": Path("/data/sun"), "places": Path("a:b")}
+    assert parse_copies(None) == parse_copies([]) == {}
+
+
+@pytest.mark.parametrize("text", ["sun", "sun:", ":/data/sun", ""])
+def test_copies_of_another_form(text: str) -> None:
+    with pytest.raises(ClipnError, match=f"--unpacked '{text}': write it as DATASET:FOLDER"):
+        parse_copies([text])
+
+
+@pytest.mark.parametrize(("text", "scale"), [("100", 100.0), ("1e-3", 0.001), ("checkpoint", None)])
+def test_logit_scales(text: str, scale: float | None) -> None:
+    assert parse_logit_scale(text) == scale
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "own", ""])
+def test_no_logit_scales(text: str) -> None:
+    with pytest.raises(ClipnError, match=f"--logit-scale '{text}': give a positive number or `checkpoint`"):
+        parse_logit_scale(text)

@@ -49,5 +49,6 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
             parts.append(rows.assign(setting=setting, value=rows[column]))
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
-    every = pd.concat(parts)
-    return pd.concat([rows for _, rows in every.groupby("id", sort=False)], ignore_index=True)[COLUMNS]
+    order = list(dict.fromkeys(table["id"]))
+    every = pd.concat(parts).sort_values("id", key=lambda names: names.map(order.index), kind="stable")
+    return every.reset_index(drop=True)[COLUMNS]

@@ -140,7 +140,7 @@ rule score_figure:
     output:
         png=report(
             f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.png",
-            caption="../report/{kind}.rst",
+            caption="../report/score_figure.rst",
             category="Figures",
         ),
         pdf=f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.pdf",
