@@ -132,12 +132,12 @@ def score(
     datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
     features: Annotated[Path, typer.Option(help="folder with the image features of one backbone")],
     pair: PairsOption,
-    method: Annotated[list[str], typer.Option(help="method; repeat")],
+    method: Annotated[list[str], typer.Option(help="method of docs/methods.md, e.g. atd; repeat")],
     output: Output,
-    rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule; repeat")] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule: ctw, atd, atd_original; repeat")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
     backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
-    prompts: Annotated[str, typer.Option(help="prompt pool, or text file with a template per line")] = "clipn128",
+    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
     logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
     device: Device = "cpu",
     threads: Threads = 1,
@@ -147,7 +147,8 @@ def score(
     from clipn.scoring import Places, Wanted, load_model, score_run
 
     prepare_torch(device, threads)
-    model, wanted = load_model(checkpoint, backbone, device), Wanted(method, rule or [])
+    wanted = Wanted(method, rule or [])
+    model = load_model(checkpoint, backbone, wanted, device)
     places, scale = Places(datasets, features), parse_logit_scale(logit_scale)
     score_run(model, wanted, parse_pairs(pair), places, prompts, scale, output, threads)
 
@@ -156,14 +157,16 @@ def score(
 def evaluate(
     scores: Annotated[Path, typer.Argument(help="scores of a run")],
     pair: PairsOption,
-    study: Annotated[str, typer.Option()],
-    backbone: Annotated[str, typer.Option()],
-    variant: Annotated[str, typer.Option()],
-    seed: Annotated[int, typer.Option()],
+    study: Annotated[str, typer.Option(help="name of the study, for the tables")],
+    backbone: Annotated[str, typer.Option(help="name of the backbone")],
+    variant: Annotated[str, typer.Option(help="name of the variant; `none` for methods on plain CLIP")],
+    seed: Annotated[int, typer.Option(help="of the run")],
     prompts: Annotated[str, typer.Option(help="name of the prompt pool the scores were made with")],
     output: Output,
     replicates: Annotated[Path, typer.Option(help="Parquet to write: the metrics of every resample")],
-    convention: Annotated[list[str] | None, typer.Option(help="reading of FPR95; repeat; default clipn")] = None,
+    convention: Annotated[
+        list[str] | None, typer.Option(help="reading of FPR95: clipn (default), mcm, first, openood, dice; repeat")
+    ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
 ) -> None:
     """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of a run."""

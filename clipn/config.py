@@ -132,7 +132,9 @@ class Study(Record):
     )
     rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
     conventions: list[str] = Field(
-        default=[CONVENTION], min_length=1, description="readings of FPR95; tables of one measure print the first"
+        default=[CONVENTION],
+        min_length=1,
+        description="readings of FPR95, `clipn` first; the others are rows of metrics.csv",
     )
     resamples: int = Field(default=1000, ge=0, description="of the images, for the intervals; 0: no intervals")
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
@@ -165,6 +167,8 @@ class Study(Record):
     @field_validator("conventions")
     @classmethod
     def _known_conventions(cls, names: list[str]) -> list[str]:
+        if names[0] != CONVENTION:
+            raise ValueError(f"the first must be `{CONVENTION}`, which tables and intervals show; name others after it")
         return _all_known(names, CONVENTIONS, "convention")
 
     @model_validator(mode="after")

@@ -80,8 +80,15 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def part(scores: pd.DataFrame, known: str, dataset: str) -> pd.DataFrame:
-    """Rows of one dataset's images under the classes of the ID dataset `known`."""
-    return scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
+    """Rows of one dataset's images under the classes of the ID dataset `known`.
+
+    Raises:
+        ClipnError: there is none.
+    """
+    rows = scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
+    if rows.empty:
+        raise ClipnError(f"scores: no images of {dataset} under the classes of {known}; score that pair first")
+    return rows
 
 
 @dataclass(frozen=True)

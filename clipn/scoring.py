@@ -29,8 +29,8 @@ from clipn.perturbation import read_perturbed_features
 from clipn.progress import tracked
 from clipn.scores import RULES, SCORES, Rule, Score
 
-ROWS = 256
-"""Images scored at once: their logits fit into a processor's cache."""
+ROWS = 128
+"""Images scored at once: their logits fit into a processor's cache, those of 10,000 negative labels take 10 MB."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,20 @@ class Places:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is computed: names in `SCORES` and in `RULES`."""
+    """What is computed: names in `SCORES` and in `RULES`.
+
+    Raises:
+        ClipnError: there is no such method or rule.
+    """
 
     methods: Sequence[str]
     rules: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for what, names, registry in (("method", self.methods, SCORES), ("rule", self.rules, RULES)):
+            for name in names:
+                if name not in registry:
+                    raise ClipnError(f"{what} {name!r}: choose one of {', '.join(registry)}")
 
     @property
     def needs(self) -> set[str]:
@@ -61,12 +71,14 @@ class Wanted:
         return {need for entry in chosen for need in entry.needs}
 
 
-def load_model(checkpoint: Path | None, backbone: Path | None, device: str) -> CLIPN:
+def load_model(checkpoint: Path | None, backbone: Path | None, wanted: Wanted, device: str) -> CLIPN:
     """The model of a run, or a backbone alone for methods that need no trained "no" tower.
 
     Raises:
-        ClipnError: neither or both are given.
+        ClipnError: neither or both are given, or a backbone for what needs a "no" tower.
     """
+    if checkpoint is None and "no" in wanted.needs:
+        raise ClipnError("a method or rule needs a trained `no` tower; give --checkpoint")
     if checkpoint is not None and backbone is None:
         return load(checkpoint, device)
     if backbone is not None and checkpoint is None:

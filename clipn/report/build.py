@@ -109,29 +109,40 @@ def read_table(path: Path) -> pd.DataFrame:
     """A table of the study as it was written; texts stay texts, whatever they look like.
 
     Raises:
-        ClipnError: the file is missing.
+        ClipnError: the file is missing, or no table.
     """
-    table = pd.read_csv(require(path), dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(require(path), dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise ClipnError(f"{path}: not a CSV table ({error}); name one of the study's tables") from error
     numbers = {column: pd.to_numeric(table[column]) for column in table.columns.intersection([*NUMBERS])}
     whole = table.columns.intersection([*WHOLE])
     return table.assign(**numbers).astype(dict.fromkeys(whole, "Int64"))
 
 
-def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, sources: Iterable[str]) -> pd.DataFrame:
-    """Measured figures beside the published ones.
+def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, sources: Sequence[str]) -> pd.DataFrame:
+    """Measured numbers beside the published ones.
 
     Args:
         metrics: of the runs.
         table: `metrics.csv` of the same runs.
-        published: YAML of published figures.
+        published: YAML of published numbers.
         study: name of the study.
         sources: `BACKBONE:ARCHITECTURE/TAG` of the backbones that came with weights.
+
+    Raises:
+        ClipnError: a file is missing or damaged, or a source has another form.
     """
-    weights = dict(source.split(":", 1) for source in sources)
+    parts = [source.partition(":") for source in sources]
+    for source, (name, _, weights) in zip(sources, parts, strict=True):
+        if not (name and weights):
+            raise ClipnError(f"--source {source!r}: write it as BACKBONE:ARCHITECTURE/TAG")
+    known = {name: weights for name, _, weights in parts}
     measured = read_table(table)
     singles = intervals.single_runs(read_metrics(metrics))
     means, runs = (
-        rows.assign(source=[weights.get(backbone, "") for backbone in rows["backbone"]]) for rows in (measured, singles)
+        rows.assign(source=[known.get(backbone, backbone) for backbone in rows["backbone"]])
+        for rows in (measured, singles)
     )
     return published_table(means, runs, load_published(published), study)
 

@@ -63,14 +63,14 @@ def other_tables(
 def published_table(
     metrics: Metrics,
     table: Annotated[Path, typer.Option(help="metrics.csv of the same runs")],
-    published: Annotated[Path, typer.Option(help="published figures")],
+    published: Annotated[Path, typer.Option(help="published numbers")],
     study: Study,
     datasets: Datasets,
     csv: Annotated[Path, typer.Option(help="CSV to write")],
     markdown: Annotated[Path, typer.Option(help="Markdown to write")],
     source: Annotated[list[str] | None, typer.Option(help="BACKBONE:ARCHITECTURE/TAG; repeat")] = None,
 ) -> None:
-    """Measured and published figures side by side."""
+    """Measured and published numbers side by side."""
     from clipn.files import write_text
     from clipn.report import build
     from clipn.report.published import published_markdown

@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from clipn.errors import ClipnError
 from clipn.options import Device, RegistryFile, Threads, parse_copies, parse_logit_scale
 
 figure_app = typer.Typer(help="Draw a figure as PNG and PDF.", no_args_is_help=True)
 
-Scores = Annotated[
-    list[Path], typer.Argument(help="scores of runs: .../<backbone>/<variant>/<prompts>/seed<k>.parquet")
-]
+Scores = Annotated[list[Path], typer.Argument(help="scores of runs")]
 Table = Annotated[Path, typer.Argument(help="table of the study, as CSV")]
 Known = Annotated[str, typer.Option("--id", help="ID dataset")]
 Backbone = Annotated[str, typer.Option(help="which runs to draw")]
@@ -76,6 +75,8 @@ def ablations(
     from clipn.report import build, figures
 
     rows = build.read_table(table)
+    if known not in set(rows["id"]):
+        raise ClipnError(f"{table}: has no rows of ID dataset {known!r}; add a pair or ablations to the study")
     figure = figures.ablations(rows[rows["id"] == known], study, build.titles(datasets), base)
     figures.save(figure, png, pdf)
 
@@ -116,7 +117,7 @@ def similarity(
     variant: Annotated[str, typer.Option(help="name of the run's variant")],
     png: Png,
     pdf: Pdf,
-    prompts: Annotated[str, typer.Option(help="prompt pool, or text file with a template per line")] = "clipn128",
+    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
     logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
     device: Device = "cpu",
     threads: Threads = 1,
@@ -143,7 +144,7 @@ def similarity(
 
 @figure_app.command()
 def mistakes(
-    scores: Annotated[Path, typer.Argument(help="scores of a run: .../<backbone>/<variant>/<prompts>/seed<k>.parquet")],
+    scores: Annotated[Path, typer.Argument(help="scores of a run")],
     known: Known,
     study: Study,
     registry: RegistryFile,
@@ -160,6 +161,8 @@ def mistakes(
 
     albums = Albums(load_registry(registry), registry.parent, archives, parse_copies(unpacked))
     (run,), described = build.read_scores([scores]), build.descriptions(datasets)
+    if known not in described:
+        raise ClipnError(f"--id {known!r}: {datasets} has no such dataset; name one of {', '.join(described)}")
     found = gallery(run.scores, known, described[known].classes, albums)
     title = described[known].title
     figure = figures.mistakes(found, study, title, run.backbone, run.variant, METHOD, build.titles(datasets))

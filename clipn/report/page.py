@@ -111,7 +111,7 @@ def _sections(
     published = read_table(folder / "published.csv")
     folded = "" if is_comparable(published) else "What is published"
     grids = published_grids(published, titles)
-    yield html.Section("published", "Published figures", counts(published), grids, folded)
+    yield html.Section("published", "Published numbers", counts(published), grids, folded)
     differences = read_table(folder / "differences.csv")
     note = "Whether the images at hand tell two methods apart, on the same backbone."
     averages = differences[differences["ood"] == AVERAGE]
@@ -126,7 +126,7 @@ def _sections(
     yield html.Section("accuracy", "ID accuracy", note, [twins.accuracy_grid(accuracy, study, titles)])
     curves = read_table(folder / "ablations.csv")
     if len(curves):
-        note = "Variants that differ in one setting from the first; prompt pools and backbones of the first."
+        note = "Variants that differ in one setting from the first; prompt pools and backbones of the first variant."
         yield html.Section("ablations", "Ablations", note, [twins.ablations_grid(curves, study, titles)])
 
 

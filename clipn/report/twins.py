@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.metrics import CONVENTION
 from clipn.report.grid import Cell, Grid, cell
 from clipn.report.intervals import COMPARED
-from clipn.report.words import AVERAGE, MISSING, fixed, method_title, setting_title, signed, spread
+from clipn.report.words import AVERAGE, MISSING, convention_sentence, fixed, method_title, setting_title, signed, spread
 
 Row = Mapping[Any, Any]
 
@@ -67,7 +68,7 @@ def differences_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str])
         "OOD": _titled("ood", titles),
         "Method": lambda row: method_title(row["method"]),
         **_run_labels(table),
-        "Less": lambda row: f"{method_title(row['reference'])}, {row['reference_variant']}",
+        "Compared with": lambda row: f"{method_title(row['reference'])}, {row['reference_variant']}",
     }
     lines = [
         (*(cell(label(row)) for label in labels.values()), *(_difference(by_measure.get(key)) for key in COMPARED))
@@ -96,7 +97,7 @@ def ablations_grid(table: pd.DataFrame, study: str, titles: Mapping[str, str]) -
     return _grid(
         table,
         f"Ablations, study: {study}",
-        "Average over OOD sets in percent, mean ± sample SD over runs.",
+        f"Average over OOD sets in percent, mean ± sample SD over runs. {convention_sentence(CONVENTION)}",
         labels,
         {"AUROC": "auroc", "FPR95": "fpr95"},
     )

@@ -3,6 +3,7 @@
 import math
 from decimal import ROUND_HALF_UP, Decimal
 
+from clipn.metrics import CONVENTIONS
 from clipn.scores import RULES, SCORES
 
 AVERAGE = "average"
@@ -37,7 +38,9 @@ def setting_title(setting: str) -> str:
 
 def convention_sentence(convention: str) -> str:
     """What is positive and how FPR95 is read off the curve."""
-    reading = _CONVENTIONS.get(convention, f"read by the convention `{convention}`")
+    if convention not in _CONVENTIONS:
+        return CONVENTIONS[convention].sentence if convention in CONVENTIONS else f"FPR95 by convention {convention}."
+    reading = _CONVENTIONS[convention]
     return f"ID is the positive class; FPR95 is the share of OOD accepted at 95 % ID recall, {reading}."
 
 

@@ -65,10 +65,14 @@ PUBLISHED = [
 TAUGHT = [name for name in study.variants if name not in PUBLISHED]
 POOLS = {pool_name(pool): pool for pool in study.prompts}
 MAIN_POOL = next(iter(POOLS))
-PUBLISHED_FIGURES = "config/published.yaml"
+PUBLISHED_NUMBERS = "config/published.yaml"
 OTHER_TABLES = ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
 PLAIN_KINDS = ["scores", "roc", "intervals"]
-TAUGHT_KINDS = ["reliability", "similarity"] + ["mistakes"] * ("atd" in study.rules)
+TAUGHT_KINDS = [
+    "similarity",
+    *(["reliability"] if {"ctw", "atd"} & {*study.rules} else []),
+    *(["mistakes"] if "atd" in study.rules else []),
+]
 """Figures of every ID dataset and backbone, and of those with a "no" tower."""
 OWN_FEATURES = {"negatives", "perturbed"}
 """What some methods need that is no function of a dataset's cached features."""
@@ -290,7 +294,7 @@ def figure_names():
     curves = [f"{known}_ablations" for known in study.pairs] if study.ablations else []
     compared = (
         ["published"]
-        if study.study in or_exit(load_published, Path(PUBLISHED_FIGURES)).studies
+        if study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
         else []
     )
     training = ["training"] if trains() else []

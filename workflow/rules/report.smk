@@ -83,7 +83,7 @@ rule published_table:
         metrics=METRICS,
         table=f"{STUDY}/tables/metrics.csv",
         descriptions=DESCRIPTIONS,
-        published=PUBLISHED_FIGURES,
+        published=PUBLISHED_NUMBERS,
     output:
         csv=report(
             f"{STUDY}/tables/published.csv",
