@@ -63,8 +63,7 @@ class Amounts:
         if not self._some_method_needs("perturbed"):
             return 0, 0
         pairs = [(known, name) for known, unknown in self.study.pairs.items() for name in (known, *unknown)]
-        texts = sum(self._classes(known) for known, _ in pairs) * len(prompt_pool(self.study.prompts[0]))
-        return sum(self.images[name] for _, name in pairs), texts
+        return sum(self.images[name] for _, name in pairs), self.class_texts(self.study.prompts[0])
 
     def negative_words(self) -> int:
         """Words that negative labels are chosen from, for all ID datasets; none without such a method."""

@@ -202,6 +202,14 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
+    def _runs_are_distinct(self) -> "Study":
+        every = [(run.backbone, run.variant, seed) for run in self.runs for seed in run.seeds]
+        for backbone, variant, seed in every:
+            if every.count((backbone, variant, seed)) > 1:
+                raise ValueError(f"runs: {backbone}/{variant} with seed {seed} is named twice; name it once")
+        return self
+
+    @model_validator(mode="after")
     def _published_runs_have_checkpoints(self) -> "Study":
         for run in self.runs:
             variant = self.variants[run.variant]

@@ -80,15 +80,8 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def part(scores: pd.DataFrame, known: str, dataset: str) -> pd.DataFrame:
-    """Rows of one dataset's images under the classes of the ID dataset `known`.
-
-    Raises:
-        ClipnError: there is none.
-    """
-    rows = scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
-    if rows.empty:
-        raise ClipnError(f"scores: no images of {dataset} under the classes of {known}; score that pair first")
-    return rows
+    """Rows of one dataset's images under the classes of the ID dataset `known`."""
+    return scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
 
 
 @dataclass(frozen=True)
@@ -101,6 +94,9 @@ class _Cell:
 
 
 def _cells(scores: pd.DataFrame, known: str, unknown: Sequence[str], prompts: str) -> Iterator[_Cell]:
+    for name in (known, *unknown):
+        if part(scores, known, name).empty:
+            raise ClipnError(f"scores: no images of {name} under the classes of {known}; score that pair first")
     id_part = part(scores, known, known)
     versions = [(name, *version) for name in unknown for version in _versions(part(scores, known, name))]
     for method in (name for name in SCORES if name in scores):

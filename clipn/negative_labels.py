@@ -94,8 +94,8 @@ def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
 
 
 def without(words: Words, names: Sequence[str]) -> Words:
-    """The words that are none of the names, whatever their case."""
-    known = {name.casefold() for name in names}
+    """The words that are none of the names, whatever their case; CIFAR's names have underscores for spaces."""
+    known = {name.replace("_", " ").casefold() for name in names}
     return {part: [word for word in candidates if word.casefold() not in known] for part, candidates in words.items()}
 
 

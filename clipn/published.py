@@ -91,6 +91,12 @@ class Entry(Record):
                 raise ValueError(str(error)) from error
         return name
 
+    @model_validator(mode="after")
+    def _one_run_or_a_mean(self) -> "Entry":
+        if self.run is not None and self.runs is not None:
+            raise ValueError("give either `run` or `runs`")
+        return self
+
     @property
     def identity(self) -> tuple[object, ...]:
         """What no other entry may share."""

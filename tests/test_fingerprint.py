@@ -153,3 +153,8 @@ def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
     for rule, modules, words in found:
         imported = {name for name in imported_by_command(words) if name.startswith("clipn.")}
         assert imported - RECORDS <= module._closure(tuple(modules)), rule
+
+
+@pytest.mark.parametrize("step", ["clipn.train", "clipn.features", "clipn.data.download"])
+def test_a_new_method_neither_trains_nor_fetches(step: str) -> None:
+    assert not {name for name in module._closure((step,)) if name.startswith(("clipn.scores", "clipn.report"))}

@@ -203,4 +203,18 @@ def test_refusals(world: Path, tmp_path: Path, damage: Callable[[Path], None], c
 @pytest.mark.parametrize("given", [{}, {"checkpoint": Path("a"), "backbone": Path("b")}], ids=["neither", "both"])
 def test_a_model_comes_from_one_file(given: dict[str, Path]) -> None:
     with pytest.raises(ClipnError, match=r"^give either --checkpoint or --backbone$"):
-        load_model(**({"checkpoint": None, "backbone": None} | given), device="cpu")
+        load_model(**({"checkpoint": None, "backbone": None} | given), wanted=Wanted(["msp"]), device="cpu")
+
+
+def test_a_backbone_alone_says_no_to_nothing() -> None:
+    with pytest.raises(ClipnError, match=r"^a method or rule needs a trained `no` tower; give --checkpoint$"):
+        load_model(None, Path("b"), Wanted(["msp"], ["ctw"]), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("methods", "rules", "complaint"),
+    [(["foo"], [], "method 'foo': choose one of msp,"), ([], ["bar"], "rule 'bar': choose one of ctw, atd,")],
+)
+def test_unknown_methods_and_rules(methods: list[str], rules: list[str], complaint: str) -> None:
+    with pytest.raises(ClipnError, match=complaint):
+        Wanted(methods, rules)

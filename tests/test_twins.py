@@ -94,7 +94,7 @@ def test_differences_are_bold_where_the_printed_interval_leaves_out_0() -> None:
         ]
     )
     grid = differences_grid(table, "demo", TITLES)
-    assert grid.header == ("ID", "OOD", "Method", "Backbone", "Variant", "Less", "AUROC", "FPR95")
+    assert grid.header == ("ID", "OOD", "Method", "Backbone", "Variant", "Compared with", "AUROC", "FPR95")
     names = ["MSP", "tiny", "none", "CLIPN-ATD, learnable"]
     assert [texts(line) for line in grid.lines] == [
         ["CIFAR-10", "Average", *names, "-3.01 [-5.00, -0.01]", "+2.00 [+0.00, +4.13]"],

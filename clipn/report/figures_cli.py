@@ -139,7 +139,7 @@ def similarity(
     detector = Detector(load(checkpoint, device), known.classes, prompts, parse_logit_scale(logit_scale))
     images = torch.from_numpy(read_image_features(features))
     table = similarity_table(detector, images, read_manifest(manifest)["label"].to_list())
-    figures.save(figures.similarity(table, study, backbone, variant, known.title), png, pdf)
+    figures.save(figures.similarity(table, study, backbone, variant, known.title, len(known.classes)), png, pdf)
 
 
 @figure_app.command()

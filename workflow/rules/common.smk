@@ -278,9 +278,11 @@ def trains():
 
 def kinds(backbone):
     """Kinds of figures of every ID dataset on a backbone."""
-    taught = any(run.backbone == backbone for run in study.runs)
-    plain = PLAIN_KINDS if taught or study.baselines else []
-    return plain + TAUGHT_KINDS * taught
+    shown = any(
+        run.backbone == backbone and run.variant in study.shown for run in study.runs
+    )
+    plain = PLAIN_KINDS if shown or study.baselines else []
+    return plain + TAUGHT_KINDS * shown
 
 
 def figure_names():

@@ -102,7 +102,9 @@ rule negative_labels:
         words=lambda wildcards, input: input.words or study.negative_words,
         list=word_hash(),
         options=MODEL_OPTIONS,
-        code=fingerprint("clipn.negative_labels", "clipn.compute"),
+        code=fingerprint(
+            "clipn.negative_labels", "clipn.data.description", "clipn.compute"
+        ),
     shell:
         "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
         " --words {params.words:q} --output {output} {params.options}"
@@ -151,7 +153,9 @@ rule perturbed_features:
             state_in_place(name) for name in together(wildcards.known)
         ],
         copies=lambda wildcards: copies(wildcards.known),
-        code=fingerprint("clipn.perturbation", "clipn.compute"),
+        code=fingerprint(
+            "clipn.perturbation", "clipn.data.description", "clipn.compute"
+        ),
     shell:
         "clipn --log {log} features perturbed {params.names} --registry {params.registry}"
         " --archives {params.archives} --datasets {params.datasets} --backbone {input.backbone}"

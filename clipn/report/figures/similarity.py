@@ -1,15 +1,18 @@
 """What "no" learned: which class a text affirms or denies of which images."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
 from clipn.report.style import WIDTH, finish, heading, house_style
 
-_CLASSES = 12
 _NUMBERS = 10
 """Classes up to which the cells hold their numbers."""
 
@@ -18,47 +21,49 @@ _UNDECIDED, _LEAST = 0.5, 0.05
 
 
 @house_style()
-def similarity(table: pd.DataFrame, study: str, backbone: str, variant: str, id_title: str) -> Figure:
+def similarity(table: pd.DataFrame, study: str, backbone: str, variant: str, id_title: str, classes: int) -> Figure:
     """Two heat maps, image class down and class named in the text across: cosine with "yes", and p_no.
 
     Args:
-        table: columns `image_class,text_class,yes,no,p_no`, means over the images of a class; of more than twelve
-            classes the first twelve are shown.
+        table: columns `image_class,text_class,yes,no,p_no`, means over the images of a class: every class shown with
+            every class named, in the same order.
         study: printed in the title.
         backbone: printed in the title.
         variant: printed in the title.
         id_title: printed name of the ID dataset.
+        classes: how many it has.
 
     Raises:
         ClipnError: the table has no rows.
     """
     if table.empty:
         raise ClipnError(f"similarities of {backbone}, {variant}: no rows; the ID dataset needs labelled images")
-    every = list(dict.fromkeys(table["image_class"]))
-    classes = every[:_CLASSES]
-    yes, p_no = (table.pivot(index="image_class", columns="text_class", values=of) for of in ("yes", "p_no"))
+    shown = math.isqrt(len(table))
+    names = list(table["text_class"][:shown])
+    yes, p_no = (table[of].to_numpy(dtype=np.float64).reshape(shown, shown) for of in ("yes", "p_no"))
     figure = Figure(figsize=(WIDTH, 4.1), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _map(left, yes.loc[classes, classes], "cividis", Normalize(), "“Yes” text: mean cosine")
-    reach = np.abs(p_no.loc[classes, classes].to_numpy(dtype=np.float64) - _UNDECIDED).max()
+    _map(left, yes, names, "cividis", Normalize(), "“Yes” text: mean cosine")
+    reach = np.abs(p_no - _UNDECIDED).max()
     norm = CenteredNorm(_UNDECIDED, max(float(reach), _LEAST))
-    _map(right, p_no.loc[classes, classes], "PuOr", norm, "“No” text: mean p(no), 0.5 = undecided")
-    notes = [f"first {len(classes)} of {len(every)} classes"] * (len(classes) < len(every))
+    _map(right, p_no, names, "PuOr", norm, "“No” text: mean p(no), 0.5 = undecided")
+    notes = [f"{shown} of {classes} classes, spread over all"] * (shown < classes)
     heading(figure, "What “no” learned", id_title, study, f"backbone: {backbone}", f"variant: {variant}", *notes)
     left.set_ylabel("class shown in the image")
     return finish(figure)
 
 
-def _map(axes: Axes, table: pd.DataFrame, colours: str, norm: Normalize, title: str) -> None:
-    values = table.to_numpy(dtype=np.float64)
+def _map(
+    axes: Axes, values: NDArray[np.float64], names: Sequence[str], colours: str, norm: Normalize, title: str
+) -> None:
     image = axes.imshow(values, cmap=colours, norm=norm, aspect="auto")
-    axes.set_xticks(range(len(table)), list(table.columns), rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(table)), list(table.index))
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set(title=title, xlabel="class named in the text")
     axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=30).outline.set_linewidth(0.4)
-    if len(table) <= _NUMBERS:
+    if len(names) <= _NUMBERS:
         for (row, column), value in np.ndenumerate(values):
             colour = "white" if _luminance(image.cmap(norm(value))) < 0.45 else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5.5, color=colour)
