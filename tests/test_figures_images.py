@@ -18,7 +18,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def compared(classes: int) -> pd.DataFrame:
-    """Every image's class with every text's; a cosine's hundredths tell the image's class, ten-thousandths the text's."""
+    """Every image's class with every text's: hundredths of a cosine tell the image's, ten-thousandths the text's."""
     names = [f"class {place}" for place in range(classes)]
     rows = [
         {"image_class": shown, "text_class": named, "yes": i / 100 + j / 10000, "no": 0.2, "p_no": 0.7 - 0.4 * (i == j)}
