@@ -67,15 +67,6 @@ POOLS = {pool_name(pool): pool for pool in study.prompts}
 MAIN_POOL = next(iter(POOLS))
 PUBLISHED_NUMBERS = "config/published.yaml"
 OTHER_TABLES = ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
-PLAIN_KINDS = ["scores", "roc", "intervals"]
-TAUGHT_KINDS = [
-    "similarity",
-    *(["reliability"] if {"ctw", "atd"} & {*study.rules} else []),
-    *(["mistakes"] if "atd" in study.rules else []),
-]
-"""Figures of every ID dataset and backbone, and of those with a "no" tower."""
-OWN_FEATURES = {"negatives", "perturbed"}
-"""What some methods need that is no function of a dataset's cached features."""
 
 
 wildcard_constraints:
@@ -218,41 +209,6 @@ def run_paths(ending, runs=study.runs):
     ]
 
 
-def scored_paths(folder, ending):
-    """One path per scoring, `<backbone>/<variant>/<prompts>/seed<k>`: of every backbone for the methods on plain CLIP,
-    then of the runs, each under every prompt pool that suits it."""
-    plain = [
-        f"{name}/{PLAIN}/{pool}/seed0"
-        for name in study.backbones
-        for pool in POOLS
-        if baselines(pool)
-    ]
-    taught = [
-        f"{run.backbone}/{run.variant}/{pool}/seed{seed}"
-        for run in study.runs
-        for pool in POOLS
-        if suits(run.variant, pool)
-        for seed in run.seeds
-    ]
-    return [f"{STUDY}/{folder}/{run}{ending}" for run in [*plain, *taught]]
-
-
-def baselines(pool):
-    """Methods on plain CLIP under a prompt pool; those with features of their own come with the main pool alone."""
-    return [
-        name
-        for name in study.baselines
-        if pool == MAIN_POOL or not OWN_FEATURES & set(SCORES[name].needs)
-    ]
-
-
-def suits(variant, pool):
-    """Whether a pool can say "no" to a variant: one that was taught by negated texts needs them in evaluation, too."""
-    taught = study.variants[variant]
-    handcrafted = variant in TAUGHT and taught.no_texts == "handcrafted"
-    return has_negations(POOLS[pool]) or not handcrafted
-
-
 def histories():
     """Logs of the runs that are trained here."""
     return run_paths(".csv", study.trained_runs)
@@ -268,81 +224,6 @@ def study_text():
 def page_template():
     """Hash of the page's template, which is no Python module and so not in its code's fingerprint."""
     return file_hash(Path(clipn.__file__).parent / "report" / "page.html.jinja")
-
-
-def trains():
-    """Whether any training of the study takes a step, so that there is a curve to draw."""
-    epochs = (study.variants[run.variant].epochs for run in study.trained_runs)
-    return bool(TRAINED) or any(epochs)
-
-
-def kinds(backbone):
-    """Kinds of figures of every ID dataset on a backbone."""
-    shown = any(
-        run.backbone == backbone and run.variant in study.shown for run in study.runs
-    )
-    plain = PLAIN_KINDS if shown or study.baselines else []
-    return plain + TAUGHT_KINDS * shown
-
-
-def figure_names():
-    """Names of all figures, in the order of the page."""
-    per_known = [
-        f"{known}_{kind}_{backbone}"
-        for known in study.pairs
-        for backbone in study.backbones
-        for kind in kinds(backbone)
-    ]
-    curves = [f"{known}_ablations" for known in study.pairs] if study.ablations else []
-    compared = (
-        ["published"]
-        if study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
-        else []
-    )
-    training = ["training"] if trains() else []
-    return [*compared, *per_known, *curves, *training]
-
-
-def main_variant(backbone):
-    """The first variant that was run on a backbone."""
-    return next(run.variant for run in study.runs if run.backbone == backbone)
-
-
-def first_seed(backbone, variant):
-    """The first seed of a variant on a backbone."""
-    runs = (
-        run for run in study.runs if (run.backbone, run.variant) == (backbone, variant)
-    )
-    return next(runs).seeds[0]
-
-
-def first_checkpoint(backbone):
-    """The first run of the first variant on a backbone."""
-    name = main_variant(backbone)
-    return (
-        f"{STUDY}/runs/{backbone}/{name}/seed{first_seed(backbone, name)}.safetensors"
-    )
-
-
-def first_scores(backbone, variant):
-    """Scores of the first run of a variant on a backbone, under the first prompt pool."""
-    seed = first_seed(backbone, variant)
-    return f"{STUDY}/scores/{backbone}/{variant}/{MAIN_POOL}/seed{seed}.parquet"
-
-
-def shown_scores(backbone):
-    """Scores of a backbone's methods on plain CLIP, and of the first seed of its variants, ablations left out."""
-    variants = [
-        name
-        for name in study.shown
-        if any((run.backbone, run.variant) == (backbone, name) for run in study.runs)
-    ]
-    plain = (
-        [f"{STUDY}/scores/{backbone}/{PLAIN}/{MAIN_POOL}/seed0.parquet"]
-        if study.baselines
-        else []
-    )
-    return [*plain, *(first_scores(backbone, name) for name in variants)]
 
 
 def stored_views(variant):
@@ -395,49 +276,3 @@ def launcher(processes):
         if processes > 1
         else ""
     )
-
-
-def methods(wildcards):
-    """What a scoring computes: the methods of a taught "no" tower, or those on plain CLIP."""
-    return baselines(wildcards.prompts) if wildcards.variant == PLAIN else CLIPN_METHODS
-
-
-def score_files(wildcards):
-    """The checkpoint of a run; for the methods on plain CLIP, the backbone and the features that some have to themselves."""
-    if wildcards.variant != PLAIN:
-        return {
-            "checkpoint": f"{STUDY}/runs/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}.safetensors"
-        }
-    files = {"backbone": f"{STUDY}/backbones/{wildcards.backbone}.safetensors"}
-    needs = {need for name in methods(wildcards) for need in SCORES[name].needs}
-    return files | own_features(wildcards.backbone, needs)
-
-
-def own_features(backbone, needs):
-    """Features that some methods have to themselves, by what they need."""
-    folder = f"{STUDY}/features/{backbone}"
-    files = {}
-    if "negatives" in needs:
-        files["negatives"] = [
-            f"{folder}/negative_labels/{known}.safetensors" for known in study.pairs
-        ]
-    if "perturbed" in needs:
-        files["perturbed"] = [
-            f"{folder}/perturbed/{known}.safetensors" for known in study.pairs
-        ]
-    return files
-
-
-def word_hash():
-    """Hash of the system's words, which are no file of the project; None for another list, or while they are missing."""
-    wanted = "neglabel" in study.baselines and study.negative_words == WORDNET
-    if wanted and WORDNET_FOLDER.is_dir():
-        return words_hash(or_exit(read_words, WORDNET))
-    return None
-
-
-def word_file():
-    """The words that NegLabel chooses from, where they are a file."""
-    if study.demo and study.negative_words is None:
-        return [f"{STUDY}/archives/mirror/words.txt"]
-    return [study.negative_words] if study.negative_words not in (None, WORDNET) else []
