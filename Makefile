@@ -25,7 +25,7 @@ test: install ## Set up, then check style and types and run the tests
 	@echo "==> pytest"
 	pytest
 
-bench: install ## Measure speed against the plain way: training, captions, verification, faults, evaluation; twenty minutes
+bench: install ## Measure speed against the plain way: training, captions, verification, faults, evaluation; about fifteen minutes
 	GOMP_SPINCOUNT=10000 python -m benchmarks.training
 	python -m benchmarks.captions $(CAPTIONS)
 	python -m benchmarks.verify $(ARCHIVE)
