@@ -32,6 +32,7 @@ from clipn.report.cli import app as report_app
 from clipn.settings import BackboneTraining, Demo, Variant
 from clipn.study_cli import study_app, trace
 from clipn.weights_cli import backbone_app, checkpoint_app, weights_app
+from clipn.why_cli import accept, why
 
 app = typer.Typer(
     name="clipn",
@@ -47,7 +48,7 @@ app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
-for command in (captions, crawl, shards, trace):
+for command in (captions, crawl, shards, trace, why, accept):
     app.command()(command)
 
 SPIN_COUNT = "10000"

@@ -7,6 +7,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+closures: dict[str, dict[str, str]] = {}
+"""Hash of every module behind the fingerprints that this process has computed, by module, by fingerprint."""
+
 
 def fingerprint(*modules: str) -> str:
     """Hash of the syntax trees of `modules` and of all that they import inside `clipn`.
@@ -16,10 +19,12 @@ def fingerprint(*modules: str) -> str:
     Args:
         modules: dotted names, e.g. `clipn.train`.
     """
-    digest = hashlib.sha256()
-    for name in sorted(_closure(modules)):
+    digest, names = hashlib.sha256(), sorted(_closure(modules))
+    for name in names:
         digest.update(f"{name}\n{_tree(name)}\n".encode())
-    return digest.hexdigest()[:16]
+    found = digest.hexdigest()[:16]
+    closures[found] = {name: _hash(name) for name in names}
+    return found
 
 
 def _closure(modules: tuple[str, ...]) -> set[str]:
@@ -46,6 +51,11 @@ def _parsed(name: str) -> ast.Module:
 @cache
 def _tree(name: str) -> str:
     return _dump(ast.parse(ast.unparse(_parsed(name))))
+
+
+@cache
+def _hash(name: str) -> str:
+    return hashlib.sha256(_tree(name).encode()).hexdigest()[:16]
 
 
 def _dump(node: object) -> str:

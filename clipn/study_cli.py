@@ -46,7 +46,7 @@ def trace(
 ) -> None:
     """What a result was made from, back to the archives: files, rules, hashes, and what no longer agrees.
 
-    Large files that nothing has touched since their job are not read; their sha256 is the recorded one.
+    A file is read if it is not as it was when it was read last.
     """
     from clipn.trace import trace as trace_file
     from clipn.trace_tree import nested, summary, tree

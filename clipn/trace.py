@@ -14,12 +14,10 @@ from clipn.data.description import RESULTS, read_description
 from clipn.data.registry import Archive, load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
-from clipn.files import file_hash
-from clipn.progress import tracked
-from clipn.provenance import METADATA, JobRecord, read_records, unfinished
+from clipn.ledger import Ledger
+from clipn.provenance import METADATA, JobRecord, unfinished
+from clipn.record_files import all_records, ancestors
 
-READ_ALWAYS = 64_000_000
-"""Bytes up to which a file is hashed anew; of a larger one a recorded hash is taken where its date vouches for it."""
 SHORT = 12
 """Digits of a sha256 that people are shown."""
 
@@ -41,7 +39,8 @@ class Made:
     Attributes:
         path: relative to the project.
         record: its job; None for a file from outside the workflow.
-        sha256: of the file as it is now; None if it is missing.
+        sha256: of the file as it is now; of one that is not here, as its job left it; None if nobody knows.
+        here: whether the file is here.
         origin: of an archive or weight file, where its registry says that it comes from.
         proof: of an archive, how far it is proven.
         faults: what is wrong with the file, for people.
@@ -51,6 +50,7 @@ class Made:
     path: str
     record: JobRecord | None
     sha256: str | None
+    here: bool
     origin: str | None
     proof: str | None
     faults: list[str]
@@ -73,19 +73,25 @@ def trace(target: Path, root: Path) -> dict[str, Made]:
     Raises:
         ClipnError: the file is outside the project, or there is no record of how it was made.
     """
-    records = read_records(root)
+    records, ledger = all_records(root), Ledger(root)
     path = _known(target, root, records)
-    files = list(_ancestors(path, records))
-    hashes = _hashes(files, records, root)
+    files = list(ancestors([path], records))
+    ledger.read(files)
     proofs, begun = _proofs(files, records, root), unfinished(root)
+    hashes = {file: ledger.sha256(file) or _recorded(records.get(file)) for file in files}
     made = {}
     for file in files:
         record, sha256, proof = records.get(file), hashes[file], proofs.get(file, UNKNOWN)
         faults = [*_faults(sha256, record, proof), *(["its job has not ended"] if file in begun else [])]
         read = record.hashes if record else {}
         changed = {name: then for name, then in read.items() if hashes[name] not in (None, then)}
-        made[file] = Made(file, record, sha256, _origin(record, file, root), proof.state, faults, changed)
+        here, origin = ledger.sha256(file) is not None, _origin(record, file, root)
+        made[file] = Made(file, record, sha256, here, origin, proof.state, faults, changed)
     return made
+
+
+def _recorded(record: JobRecord | None) -> str | None:
+    return record.sha256 if record else None
 
 
 def _faults(sha256: str | None, record: JobRecord | None, proof: Proof) -> Iterator[str]:
@@ -93,8 +99,8 @@ def _faults(sha256: str | None, record: JobRecord | None, proof: Proof) -> Itera
         yield "missing"
     elif proof.sha256 not in (None, sha256):
         yield f"is not the archive that was proven, {proof.sha256:.{SHORT}}"
-    elif record and record.is_copy and sha256 not in record.hashes.values():
-        yield "is not the copy that was made"
+    elif _recorded(record) not in (None, sha256):
+        yield f"is not as it was made, {_recorded(record):.{SHORT}}"
 
 
 def _known(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
@@ -108,40 +114,6 @@ def _known(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
     near = get_close_matches(path, records, n=3, cutoff=0.0)
     remedy = f"make it with `snakemake {path}`, or name another, e.g. {', '.join(near)}"
     raise ClipnError(f"{path}: no record of how it was made; {remedy}")
-
-
-def _ancestors(path: str, records: Mapping[str, JobRecord]) -> Iterator[str]:
-    """`path` and all that it was made from, each once."""
-    seen, waiting = {path}, [path]
-    while waiting:
-        file = waiting.pop()
-        yield file
-        inputs = records[file].inputs if file in records else []
-        waiting += [name for name in dict.fromkeys(inputs) if name not in seen]
-        seen.update(inputs)
-
-
-def _hashes(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, str | None]:
-    """sha256 of every file as it is now, None for a missing one."""
-    known = {path: sha256 for path in files if (sha256 := _vouched(path, records, root)) is not None}
-    unread = [path for path in files if path not in known]
-    read = {path: _hash(root / path) for path in tracked(unread, len(unread), "hash", "files")}
-    return {**known, **read}
-
-
-def _hash(path: Path) -> str | None:
-    return file_hash(path) if path.is_file() else None
-
-
-def _vouched(path: str, records: Mapping[str, JobRecord], root: Path) -> str | None:
-    """The hash that a later job recorded of a large file, if the file's date is still the one its own job left."""
-    file, own = root / path, records.get(path)
-    if own is None or not file.is_file() or file.stat().st_size <= READ_ALWAYS:
-        return None
-    if file.lstat().st_mtime != own.ended or file.stat().st_mtime > own.ended:
-        return None
-    later = (record for record in records.values() if path in record.hashes and record.started >= own.ended)
-    return next((record.hashes[path] for record in later), None)
 
 
 def _proofs(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, Proof]:

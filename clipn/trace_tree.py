@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
+from clipn.provenance import JobRecord
 from clipn.trace import SHORT, Made
 
 NAMED = 3
@@ -37,10 +38,11 @@ def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
         known = {"path": path, "sha256": file.sha256, "recorded": _hash_then(file, consumer), "above": again}
         if again:
             return known
-        job = {"rule": file.record.rule, "shell": file.record.shell, "code": file.record.code} if file.record else {}
+        job = _job(file.record) if file.record else {}
         data = {"origin": file.origin, "proof": file.proof} if file.origin or file.proof else {}
         return {
             **known,
+            "here": file.here,
             "faults": file.faults,
             **job,
             **data,
@@ -52,10 +54,12 @@ def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
 
 def summary(made: Mapping[str, Made]) -> str:
     """A trace in one line: number of files, how far the archives are proven, number of faults."""
+    away = sum(not file.here and file.sha256 is not None for file in made.values())
     proofs = Counter(file.proof for file in made.values() if file.proof)
     faults = sum(len(file.faults) + len(file.changed) for file in made.values())
     archives = ", ".join(f"{number} {state}" for state, number in proofs.items()) or "none proven"
-    return f"{len(made)} files; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
+    files = f"{len(made)} files{f', {away} of them not here' if away else ''}"
+    return f"{files}; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
 
 
 class _Branches:
@@ -100,7 +104,8 @@ class _Branches:
 
 
 def _facts(file: Made) -> list[str]:
-    facts = [file.rule, file.sha256[:SHORT] if file.sha256 else "", file.proof or ""]
+    facts = [file.rule, file.sha256[:SHORT] if file.sha256 else "", file.proof or "", "" if file.here else "not here"]
+    facts += [f"accepted: {change}" for change in file.record.accepted] if file.record else []
     return [*filter(None, facts), *([f"from {file.origin}"] if file.origin else [])]
 
 
@@ -116,6 +121,10 @@ def _line(file: Made, consumer: Made | None, *facts: str) -> Text:
 def _hash_then(file: Made, consumer: Made | None) -> str | None:
     """sha256 that a file had when the job read it that made `consumer` from it."""
     return consumer.record.hashes.get(file.path) if consumer and consumer.record else None
+
+
+def _job(record: JobRecord) -> dict[str, Any]:
+    return {"rule": record.rule, "shell": record.shell, "code": record.code, "accepted": list(record.accepted)}
 
 
 def _rest(first: Made, others: list[str]) -> str:

@@ -18,7 +18,10 @@ from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint
+from clipn.guard import look
+from clipn.ledger import Ledger
 from clipn.published import load_published
+from clipn.provenance import locked
 from clipn.prompts import has_negations, pool_hash, pool_name
 from clipn.scores import SCORES
 from clipn.settings import CaptionPreparation
@@ -50,6 +53,7 @@ configfile: or_exit(study_file, config["study"])
 study = or_exit(parse_study, config)
 data = StudyData(study)
 
+LEDGER = Ledger(Path())
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
 SHARD_INDEX = f"{STUDY}/shards/index.parquet"

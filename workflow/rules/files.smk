@@ -117,3 +117,8 @@ def published_files():
         *figure_files(STUDY),
         *figure_files("results"),
     ]
+
+
+def all_files():
+    """Every file of the study that a target may name."""
+    return [*data_files(), *model_files(), *feature_files(), *published_files()]

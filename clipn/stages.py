@@ -1,0 +1,64 @@
+"""The stages of dvc.yaml: which files of a study belong together when results travel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clipn.errors import ClipnError
+
+DVC = Path("dvc.yaml")
+STUDY = "${study}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: as `dvc repro` knows it.
+        outputs: its files and folders, relative to the project.
+    """
+
+    name: str
+    outputs: list[str]
+
+    @property
+    def records(self) -> str:
+        """Path of the file with the records of its outputs."""
+        return next(path for path in self.outputs if path.endswith(f"/provenance/{self.name}.jsonl"))
+
+    @property
+    def folders(self) -> list[str]:
+        """Those of its outputs that are folders."""
+        return [path for path in self.outputs if not Path(path).suffix]
+
+    def has(self, path: str) -> bool:
+        """Whether a file is one of its outputs."""
+        return path in self.outputs or any(path.startswith(f"{folder}/") for folder in self.folders)
+
+
+def load_stages(root: Path, study: str) -> list[Stage]:
+    """The stages for a study.
+
+    Raises:
+        ClipnError: dvc.yaml is missing, or a stage of it has no file of records.
+    """
+    try:
+        content = yaml.safe_load((root / DVC).read_text(encoding="utf-8"))
+        stages = [Stage(name, list(_outputs(stage, study))) for name, stage in content["stages"].items()]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
+    for stage in stages:
+        if not any(path.endswith(f"/provenance/{stage.name}.jsonl") for path in stage.outputs):
+            raise ClipnError(f"{DVC}: {stage.name}: add results/studies/{STUDY}/provenance/{stage.name}.jsonl to outs")
+    return stages
+
+
+def _outputs(stage: dict[str, Any], study: str) -> Iterator[str]:
+    for kind in ("outs", "metrics", "plots"):
+        for item in stage.get(kind) or []:
+            (path,) = item if isinstance(item, dict) else [item]
+            yield path.replace(STUDY, study)

@@ -1,0 +1,11 @@
+"""The look at all results before and after a run; no rule in here."""
+
+
+def look_at_results():
+    """Check what is there, and write down how it was made."""
+    settings = study.model_dump(mode="json")
+    or_exit(look, study.study, settings, all_files(), LEDGER)
+
+
+if workflow.is_main_process and not locked(LEDGER.root):
+    look_at_results()
