@@ -8,7 +8,7 @@ from clipn import guard
 from clipn.errors import ClipnError
 from clipn.ledger import Ledger
 from clipn.planned import Plan, Request, planned
-from clipn.provenance import read_records, write_record
+from clipn.provenance import JobRecord, read_records, remove_record, write_record
 from clipn.why import reasons
 
 WITHOUT_RECORD = "no record"
@@ -29,17 +29,35 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
     Raises:
         ClipnError: a file is missing, or was made from other inputs than those that are here.
     """
+    before = read_records(root)
+    accepted: dict[str, list[str]] = {}
     guard.trusting = True
     try:
-        with planned(request) as plan:
-            accepted = _acceptable(plan, root)
-            plan.record(list(accepted))
-            _note(accepted, root)
-        with planned(request):
-            pass  # the look at all results, with the new records
+        while found := _round(request, root):
+            accepted |= found
+    except BaseException:
+        _restore(accepted, before, root)
+        raise
     finally:
         guard.trusting = False
     return accepted
+
+
+def _round(request: Request, root: Path) -> dict[str, list[str]]:
+    """Accept what Snakemake sees now; what follows from that, it sees only after it. The last round finds nothing."""
+    with planned(request) as plan:
+        before, accepted = read_records(root), _acceptable(plan, root)
+        plan.record(list(accepted))
+    _note(accepted, before, root)
+    return accepted
+
+
+def _restore(accepted: Mapping[str, list[str]], before: Mapping[str, JobRecord], root: Path) -> None:
+    for path in accepted:
+        if path in before:
+            write_record(root, path, before[path])
+        else:
+            remove_record(root, path)
 
 
 def _acceptable(plan: Plan, root: Path) -> dict[str, list[str]]:
@@ -56,12 +74,13 @@ def _acceptable(plan: Plan, root: Path) -> dict[str, list[str]]:
     return changed | {path: [WITHOUT_RECORD] for path in unknown}
 
 
-def _note(accepted: Mapping[str, list[str]], root: Path) -> None:
+def _note(accepted: Mapping[str, list[str]], before: Mapping[str, JobRecord], root: Path) -> None:
     """Add to the new records what was accepted, and what Snakemake does not record."""
     ledger = Ledger(root)
     for path, record in read_records(root).items():
         if path in accepted:
             hashes = {name: sha256 for name in record.inputs if (sha256 := ledger.sha256(name))}
-            noted = replace(record, sha256=ledger.sha256(path), settings=ledger.running, accepted=tuple(accepted[path]))
+            causes = (*(before[path].accepted if path in before else ()), *accepted[path])
+            noted = replace(record, sha256=ledger.sha256(path), settings=ledger.running, accepted=causes)
             write_record(root, path, noted.with_hashes(hashes))
     ledger.save()

@@ -2,13 +2,28 @@
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 
 closures: dict[str, dict[str, str]] = {}
 """Hash of every module behind the fingerprints that this process has computed, by module, by fingerprint."""
+
+
+class Source(NamedTuple):
+    """What counts of the text of a module: the hash of its syntax tree, and what it imports."""
+
+    tree: str
+    imports: list[str]
+
+
+known_sources: dict[str, Source] = {}
+"""By sha256 of the text; a process that is given those of another one has less to parse."""
+used_sources: dict[str, Source] = {}
+"""Those that this process has needed."""
 
 
 def fingerprint(*modules: str) -> str:
@@ -19,11 +34,9 @@ def fingerprint(*modules: str) -> str:
     Args:
         modules: dotted names, e.g. `clipn.train`.
     """
-    digest, names = hashlib.sha256(), sorted(_closure(modules))
-    for name in names:
-        digest.update(f"{name}\n{_tree(name)}\n".encode())
-    found = digest.hexdigest()[:16]
-    closures[found] = {name: _hash(name) for name in names}
+    hashes = {name: _source(name).tree for name in sorted(_closure(modules))}
+    found = hashlib.sha256("".join(f"{name} {tree}\n" for name, tree in hashes.items()).encode()).hexdigest()[:16]
+    closures[found] = hashes
     return found
 
 
@@ -44,18 +57,17 @@ def _path(name: str) -> Path:
 
 
 @cache
-def _parsed(name: str) -> ast.Module:
-    return ast.parse(_path(name).read_text(encoding="utf-8"))
+def _source(name: str) -> Source:
+    text = _path(name).read_text(encoding="utf-8")
+    key = hashlib.sha256(text.encode()).hexdigest()
+    used_sources[key] = known_sources.get(key) or _parsed(text)
+    return used_sources[key]
 
 
-@cache
-def _tree(name: str) -> str:
-    return _dump(ast.parse(ast.unparse(_parsed(name))))
-
-
-@cache
-def _hash(name: str) -> str:
-    return hashlib.sha256(_tree(name).encode()).hexdigest()[:16]
+def _parsed(text: str) -> Source:
+    tree = ast.parse(text)
+    plain = _dump(ast.parse(ast.unparse(tree)))
+    return Source(hashlib.sha256(plain.encode()).hexdigest()[:16], list(_named_modules(tree)))
 
 
 def _dump(node: object) -> str:
@@ -76,10 +88,15 @@ def _is_docstring(node: object) -> bool:
 @cache
 def _imports(name: str) -> list[str]:
     """Modules inside `clipn` that a module imports; not `clipn` itself, which forwards two names and runs nothing."""
-    found = []
-    for node in ast.walk(_parsed(name)):
+    return [module for module in _source(name).imports if _path(module).exists()]
+
+
+def _named_modules(tree: ast.Module) -> Iterator[str]:
+    """All that may be modules of `clipn` among the names that are imported."""
+    for node in ast.walk(tree):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [module for module in found if module.startswith("clipn.") and _path(module).exists()]
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.startswith("clipn."))

@@ -7,18 +7,18 @@ are taken over where the file is the one they tell of, or is not here; and what 
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from clipn import fingerprint
 from clipn.dates import correct_dates, date
 from clipn.errors import ClipnError
-from clipn.files import write_text
 from clipn.ledger import Ledger
 from clipn.provenance import JobRecord, read_records, unfinished, write_record
-from clipn.record_files import FILES, format_records, read_record_file
+from clipn.record_files import FILES, read_record_file, write_record_files
 from clipn.stages import Stage, load_stages
 
 NAMED = 3
@@ -35,17 +35,28 @@ class _Looked:
     Attributes:
         ours: local records by path, as they are corrected.
         news: records that came from elsewhere since the last look.
-        copies: records in the files that this machine has written or read before.
+        old_files: files of records that this machine has written or read before.
+        read: sha256 of the others of the study, by path.
         begun: files whose job has not ended.
     """
 
     ours: dict[str, JobRecord]
     news: dict[str, list[JobRecord]]
-    copies: dict[str, list[JobRecord]]
+    old_files: list[Path]
+    read: dict[str, str]
     begun: set[str]
 
+    @cached_property
+    def copies(self) -> dict[str, list[JobRecord]]:
+        """Records in the old files, which are read only if a record is missing."""
+        records = defaultdict(list)
+        for file in self.old_files:
+            for path, record in read_record_file(file).records.items():
+                records[path].append(record)
+        return records
 
-def look(study: str, settings: dict[str, Any], expected: Iterable[str], ledger: Ledger) -> None:
+
+def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger: Ledger) -> None:
     """Take over the records that came with results, check every result, and write down what jobs have made since.
 
     Args:
@@ -58,11 +69,14 @@ def look(study: str, settings: dict[str, Any], expected: Iterable[str], ledger: 
         ClipnError: a file is not the one that was made, or there is no record of how it was made.
     """
     root, stages = ledger.root, load_stages(ledger.root, study)
-    found = _Looked(read_records(root), defaultdict(list), defaultdict(list), unfinished(root))
-    _read_travelled(found, ledger)
-    known = found.ours.keys() | found.news.keys() | found.copies.keys()
+    found = _Looked(read_records(root), defaultdict(list), [], {}, unfinished(root))
+    _read_travelled(_home(study), found, ledger)
+    known = found.ours.keys() | found.news.keys()
+    if not known.issuperset(expected):
+        known |= found.copies.keys()
     active = [path for path in known if path.startswith(_home(study)) or any(stage.has(path) for stage in stages)]
     ledger.read({*active, *(name for path in active if path in found.ours for name in found.ours[path].inputs)})
+    ledger.save()
     changed = sorted(path for path in active if path not in found.begun and not _settle(path, found, ledger))
     if changed:
         raise ClipnError(_changed_message(changed))
@@ -70,8 +84,8 @@ def look(study: str, settings: dict[str, Any], expected: Iterable[str], ledger: 
         _require_records(expected, found, root, stages)
     correct_dates({path: found.ours[path] for path in active if path in found.ours}, ledger, found.begun)
     _remember(settings, found, ledger)
-    for stage in stages:
-        _write_travelling(stage, _home(study), found, ledger)
+    whole = {path: record for path, record in found.ours.items() if path not in found.begun}
+    write_record_files(stages, _home(study), whole, ledger)
     ledger.save()
 
 
@@ -84,26 +98,28 @@ def _home(study: str) -> str:
     return f"results/studies/{study}/"
 
 
-def _read_travelled(found: _Looked, ledger: Ledger) -> None:
+def _read_travelled(home: str, found: _Looked, ledger: Ledger) -> None:
     """Read the files of records of all studies, as the copies at the short paths may be those of any."""
     for file in sorted(ledger.root.glob(FILES)):
         path = str(file.relative_to(ledger.root))
-        travelled, sha256 = read_record_file(file), ledger.sha256(path)
-        records = found.copies if ledger.written.get(path) == sha256 else found.news
+        sha256 = ledger.sha256(path)
+        if ledger.written.get(path) == sha256:
+            found.old_files.append(file)
+            continue
+        travelled = read_record_file(file)
         for name, record in travelled.records.items():
-            records[name].append(record)
+            found.news[name].append(record)
         ledger.settings |= travelled.settings
         ledger.modules |= travelled.modules
-        ledger.written[path] = str(sha256)
+        if path.startswith(home):
+            found.read[path] = str(sha256)
 
 
 def _settle(path: str, found: _Looked, ledger: Ledger) -> bool:
     """Choose the record of a file and keep it; False if none tells of the file as it is."""
     now, ours = ledger.sha256(path), found.ours.get(path)
     ours = ours and _looked_at(path, ours, ledger)
-    own = [ours] if ours else []
-    candidates = (*found.news[path], *own, *found.copies[path])
-    known = next((record for record in candidates if now in (None, record.sha256)), None)
+    known = next((record for record in _candidates(path, ours, found) if now in (None, record.sha256)), None)
     if known is None:
         return False
     if ours and _told(ours) == _told(known):
@@ -115,6 +131,13 @@ def _settle(path: str, found: _Looked, ledger: Ledger) -> bool:
         write_record(ledger.root, path, known)
         found.ours[path] = known
     return True
+
+
+def _candidates(path: str, ours: JobRecord | None, found: _Looked) -> Iterator[JobRecord]:
+    yield from found.news.get(path, [])
+    if ours:
+        yield ours
+    yield from found.copies.get(path, [])
 
 
 def _told(record: JobRecord) -> tuple[Any, ...]:
@@ -133,15 +156,16 @@ def _looked_at(path: str, record: JobRecord, ledger: Ledger) -> JobRecord:
     return replace(record.with_hashes(before), sha256=ledger.sha256(path), settings=ledger.running)
 
 
-def _require_records(expected: Iterable[str], found: _Looked, root: Path, stages: list[Stage]) -> None:
+def _require_records(expected: Collection[str], found: _Looked, root: Path, stages: list[Stage]) -> None:
     unknown = [path for path in expected if path not in found.ours and path not in found.begun]
     present = sorted(path for path in unknown if (root / path).exists())
     if present:
-        owners = sorted({stage.name for stage in stages for path in present if stage.has(path)})
+        owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
+        pull = " ".join(["dvc pull", *(owners if len(owners) < len(stages) else [])])
         raise ClipnError(
             f"{_named(present)}: no record says how this was made, so nobody can tell whether it still holds; get the "
-            f"records with `dvc pull {' '.join(owners)}`, or remove what has none and it is made anew, or vouch for "
-            "it with `clipn accept all`"
+            f"records with `{pull}`, or remove what has none and it is made anew, or vouch for it with "
+            "`clipn accept all`"
         )
 
 
@@ -158,7 +182,8 @@ def _named(paths: list[str]) -> str:
 
 
 def _remember(settings: dict[str, Any], found: _Looked, ledger: Ledger) -> None:
-    """Keep what the run that begins now runs under, and forget what no record refers to."""
+    """Keep what was read, and what the run that begins now runs under; forget what no record refers to."""
+    ledger.written |= found.read
     ledger.running = settings_key(settings)
     keys = {ledger.running, *(record.settings for record in found.ours.values())}
     codes = {*fingerprint.closures, *(record.code for record in found.ours.values())}
@@ -166,23 +191,4 @@ def _remember(settings: dict[str, Any], found: _Looked, ledger: Ledger) -> None:
     known = ledger.settings | {ledger.running: settings}
     ledger.settings = {key: known[key] for key in known.keys() & keys}
     ledger.modules = {code: modules[code] for code in modules.keys() & codes}
-
-
-def _write_travelling(stage: Stage, home: str, found: _Looked, ledger: Ledger) -> None:
-    """Write the file of records of a stage, if the study has any of its files."""
-    made = sorted(path for path, record in found.ours.items() if stage.has(path) and _is_of(home, path, record))
-    made = [path for path in made if path not in found.begun and ledger.sha256(path)]
-    if not made:
-        return
-    for folder in stage.folders:
-        (ledger.root / folder).mkdir(parents=True, exist_ok=True)
-    text = format_records(made, found.ours, ledger)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    if ledger.sha256(stage.records) != sha256:
-        write_text(ledger.root / stage.records, text)
-    ledger.written[stage.records] = sha256
-
-
-def _is_of(home: str, path: str, record: JobRecord) -> bool:
-    """Whether a file is one of a study, or a copy of one."""
-    return any(name.startswith(home) for name in (path, *record.inputs))
+    ledger.sources = fingerprint.used_sources

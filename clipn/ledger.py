@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipn.files import file_hash, write_text
+from clipn.fingerprint import Source
 from clipn.progress import tracked
 
 LEDGER = Path(".snakemake/ledger.json")
@@ -20,16 +21,18 @@ class Ledger:
         root: the project; all paths are relative to it.
         settings: settings of studies by key, see `clipn.record_files`.
         modules: hashes of the modules behind a fingerprint of code, by module, by fingerprint.
+        sources: what counts of the texts of modules, see `clipn.fingerprint`.
         running: key of the settings of the run that was begun last.
         written: sha256 of the files of records as this machine wrote or read them.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._text = _text(root / LEDGER)
-        known = _parsed(self._text)
+        self._saved = (root / LEDGER).read_bytes() if (root / LEDGER).is_file() else b""
+        known = _parsed(self._saved)
         self.settings: dict[str, Any] = known.get("settings", {})
         self.modules: dict[str, dict[str, str]] = known.get("modules", {})
+        self.sources: dict[str, Source] = {key: Source(*value) for key, value in known.get("sources", {}).items()}
         self.running: str | None = known.get("running")
         self.written: dict[str, str] = known.get("written", {})
         self._files: dict[str, list[Any]] = known.get("files", {})
@@ -65,12 +68,13 @@ class Ledger:
             "modules": self.modules,
             "running": self.running,
             "settings": self.settings,
+            "sources": self.sources,
             "written": self.written,
         }
         text = json.dumps(content, sort_keys=True)
-        if text != self._text:
+        if text.encode() != self._saved:
             write_text(self.root / LEDGER, text)
-            self._text = text
+            self._saved = text.encode()
 
     def _state(self, path: str) -> list[int] | None:
         try:
@@ -80,14 +84,10 @@ class Ledger:
         return [state.st_size, state.st_mtime_ns, state.st_ino]
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(content: bytes) -> dict[str, Any]:
     """What was known; nothing if it cannot be read, as then everything can be found out again."""
     try:
-        content = json.loads(text)
+        known = json.loads(content)
     except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
+    return known if isinstance(known, dict) else {}

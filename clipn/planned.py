@@ -33,7 +33,7 @@ class PlannedJob:
 
     Attributes:
         rule: name of the rule.
-        outputs: its files.
+        outputs: its files, in the rule's order.
         inputs: its input files, sorted.
         names: values of the wildcards, e.g. a backbone and a variant.
         before: texts of the parameters that were recorded and are none now.
@@ -85,21 +85,22 @@ class Plan:
             self._workflow.async_run(persistence.finished(job))
 
     def _planned(self, job: Any) -> PlannedJob:
-        reason = self._dag.reason(job)
-        changed = reason.params_changed
+        """A job with its own changes also where it would follow others anyway, which Snakemake does not look at."""
+        reason, persistence = self._dag.reason(job), self._workflow.persistence
+        changed = persistence.params_changed(job)
         parameters = [(name, repr(value)) for name, value in job.params._allitems()]
         return PlannedJob(
             rule=job.rule.name,
-            outputs=sorted(map(str, job.output)),
+            outputs=list(map(str, job.output)),
             inputs=sorted(map(str, job.input)),
             names=frozenset(map(str, job.wildcards)),
             before=sorted(changed.only_old),
             now={name or "": text for name, text in parameters if text in changed.only_new},
-            reworded=bool(reason.code_changed),
+            reworded=any(persistence.code_changed(job)),
             missing=sorted(map(str, reason.missing_output)),
             newer=sorted(map(str, reason.updated_input)),
             follows=sorted(map(str, reason.updated_input_run)),
-            incomplete=bool(reason.incomplete_output),
+            incomplete=bool(reason.forced),
         )
 
 
@@ -118,19 +119,20 @@ def planned(request: Request) -> Iterator[Plan]:
         ResourceSettings,
         SnakemakeApi,
     )
-    from snakemake.exceptions import WorkflowError
+    from snakemake.exceptions import RuleException, WorkflowError
     from snakemake.settings.types import Quietness
+    from snakemake_interface_common.exceptions import ApiError
 
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)) as api:
         try:
             config = {"study": request.study} if request.study else {}
             settings = ConfigSettings(config=config, configfiles=request.overlays)
             steps = api.workflow(ResourceSettings(cores=1), config_settings=settings)
-            steps.dag(DAGSettings(targets=frozenset(request.targets)))
+            steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
             workflow = steps._workflow
             workflow.execution_settings = ExecutionSettings()
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
             workflow._build_dag()
-        except WorkflowError as error:
+        except (ApiError, RuleException, WorkflowError) as error:
             raise ClipnError(f"snakemake: {' '.join(str(error).split())}") from error
         yield Plan(workflow)

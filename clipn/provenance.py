@@ -11,6 +11,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,13 @@ class JobRecord:
         """The command as it was run; None for a rule without one."""
         return self.content.get("shellcmd")
 
-    @property
+    @cached_property
     def hashes(self) -> dict[str, str]:
         """sha256 of the inputs as the job read them, by path; of some it may be unknown."""
         checksums: dict[str, str] = self.content.get("input_checksums") or {}
         return {path: checksum.removeprefix("sha256:") for path, checksum in checksums.items()}
 
-    @property
+    @cached_property
     def inputs(self) -> list[str]:
         """Paths of its inputs, in the rule's order as far as that is known."""
         return list(dict.fromkeys([*self.hashes, *(self.content.get("input") or [])]))
@@ -118,6 +119,11 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
     temporary = root / METADATA.parent / f"record.{os.getpid()}.part"  # names beside the record may be too long
     temporary.write_text(json.dumps(fields), encoding="utf-8")
     temporary.replace(file)
+
+
+def remove_record(root: Path, path: str) -> None:
+    """Forget the record of the file `path`."""
+    _file(root / METADATA, path).unlink(missing_ok=True)
 
 
 def unfinished(root: Path) -> set[str]:

@@ -5,16 +5,18 @@ travels alone still knows its whole past. Further lines hold the settings of the
 hashes of the modules behind the fingerprints of their code.
 """
 
+import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clipn.errors import ClipnError
+from clipn.files import write_text
 from clipn.ledger import Ledger
 from clipn.provenance import JobRecord, read_records
+from clipn.stages import Stage
 
 FILES = "results/studies/*/provenance/*.jsonl"
 
@@ -51,18 +53,52 @@ def all_records(root: Path) -> dict[str, JobRecord]:
     return {path: record for records in travelled for path, record in records.items()} | read_records(root)
 
 
-def format_records(paths: list[str], records: Mapping[str, JobRecord], ledger: Ledger) -> str:
-    """Text of a file: the records of `paths` and of their ancestors, jobs with several outputs in one line."""
-    jobs: dict[str, list[str]] = defaultdict(list)
-    known = {path: records[path] for path in sorted(ancestors(paths, records)) if path in records}
-    for path, record in known.items():
-        jobs[_line(_shared(record))].append(path)
-    lines = [{"outputs": {path: known[path].sha256 for path in made}, **json.loads(job)} for job, made in jobs.items()]
-    codes = sorted({record.code for record in known.values()} & ledger.modules.keys(), key=str)
-    settings = sorted({record.settings for record in known.values()} & ledger.settings.keys(), key=str)
-    extra = [{"fingerprint": code, "modules": ledger.modules[code]} for code in codes if code]
-    studies = [{"settings": key, "study": ledger.settings[key]} for key in settings if key]
-    return "".join(f"{_line(line)}\n" for line in [*lines, *extra, *studies])
+def write_record_files(stages: list[Stage], home: str, records: Mapping[str, JobRecord], ledger: Ledger) -> None:
+    """Write the file of every stage of which a study has files, where it is not there as it should be.
+
+    Args:
+        stages: of dvc.yaml; their folders are created, as DVC wants all of them.
+        home: folder of the study, with a slash; files elsewhere are the study's if they were made from files in there.
+        records: of all files, by path.
+        ledger: gets the hashes of what was written.
+    """
+    jobs = {path: _line(_shared(record)) for path, record in records.items()}
+    ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
+    for stage in stages:
+        made = [path for path in ours if stage.has(path) and ledger.sha256(path)]
+        if not made:
+            continue
+        for folder in stage.folders:
+            (ledger.root / folder).mkdir(parents=True, exist_ok=True)
+        text = format_records(made, records, jobs, ledger)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if ledger.sha256(stage.records) != sha256:
+            write_text(ledger.root / stage.records, text)
+        ledger.written[stage.records] = str(ledger.sha256(stage.records))
+
+
+def format_records(paths: list[str], records: Mapping[str, JobRecord], jobs: Mapping[str, str], ledger: Ledger) -> str:
+    """Text of a file: the jobs that made `paths` and their ancestors, each with all its outputs.
+
+    Args:
+        paths: files of one stage.
+        records: of all files, by path.
+        jobs: what is known of the job that made a file, as text, by path; outputs of one job have the same.
+        ledger: for settings and modules.
+    """
+    wanted: dict[str, list[str]] = {jobs[path]: [] for path in ancestors(paths, records) if path in records}
+    for path in sorted(records):
+        if jobs[path] in wanted:
+            wanted[jobs[path]].append(path)
+    ordered = sorted(wanted.items(), key=lambda job: job[1])
+    hashes = [(job, _line({path: records[path].sha256 for path in outputs})) for job, outputs in ordered]
+    made = [f'{{"job": {job}, "outputs": {outputs}}}' for job, outputs in hashes]
+    known = [records[outputs[0]] for outputs in wanted.values()]
+    codes = sorted({record.code for record in known if record.code} & ledger.modules.keys())
+    settings = sorted({record.settings for record in known if record.settings} & ledger.settings.keys())
+    modules = [{"fingerprint": code, "modules": ledger.modules[code]} for code in codes]
+    studies = [{"settings": key, "study": ledger.settings[key]} for key in settings]
+    return "".join(f"{line}\n" for line in [*made, *map(_line, [*modules, *studies])])
 
 
 def read_record_file(path: Path) -> Travelled:
@@ -90,12 +126,11 @@ def _shared(record: JobRecord) -> dict[str, Any]:
 
 
 def _records(line: dict[str, Any]) -> Iterator[tuple[str, JobRecord]]:
-    own = {"outputs", "settings", "accepted"}
-    content = {name: value for name, value in line.items() if name not in own}
-    record = JobRecord(content, settings=line["settings"], accepted=tuple(line["accepted"]))
+    content = dict(line["job"])
+    record = JobRecord(content, settings=content.pop("settings"), accepted=tuple(content.pop("accepted")))
     for path, sha256 in line["outputs"].items():
         yield path, replace(record, sha256=sha256)
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return json.dumps(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Stage:
         """Path of the file with the records of its outputs."""
         return next(path for path in self.outputs if path.endswith(f"/provenance/{self.name}.jsonl"))
 
-    @property
+    @cached_property
     def folders(self) -> list[str]:
         """Those of its outputs that are folders."""
         return [path for path in self.outputs if not Path(path).suffix]

@@ -104,7 +104,12 @@ class _Branches:
 
 
 def _facts(file: Made) -> list[str]:
-    facts = [file.rule, file.sha256[:SHORT] if file.sha256 else "", file.proof or "", "" if file.here else "not here"]
+    facts = [
+        file.rule,
+        file.sha256[:SHORT] if file.sha256 else "",
+        file.proof or "",
+        "" if file.here or not file.sha256 else "not here",
+    ]
     facts += [f"accepted: {change}" for change in file.record.accepted] if file.record else []
     return [*filter(None, facts), *([f"from {file.origin}"] if file.origin else [])]
 

@@ -18,7 +18,8 @@ def text(target: str, reasons: list[Reason]) -> str:
     lines = [f"{target}: would be made anew, {number}"]
     for (rule, causes), members in groups.items():
         more = len(members) - 1
-        lines.append(f"  {rule}  {members[0].job.outputs[0]}{f' and {more} more like it' if more else ''}")
+        first = members[0].job
+        lines.append(f"  {rule}  {(first.missing or first.outputs)[0]}{f' and {more} more like it' if more else ''}")
         lines += [f"      {cause}" for cause in causes]
     following = Counter(reason.job.rule for reason in reasons if not reason.causes)
     if following:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from clipn import ledger
+from clipn.files import file_hash
+from tests.project import Project, succeeded
 from tests.server import Server, running
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
@@ -32,6 +35,27 @@ def golden(request: pytest.FixtureRequest) -> Path:
 def real(request: pytest.FixtureRequest) -> Path:
     """Folder of real data."""
     return shared(request, "real")
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that ledgers have read, in order."""
+    paths: list[Path] = []
+
+    def noted(path: Path) -> str:
+        paths.append(path)
+        return file_hash(path)
+
+    monkeypatch.setattr(ledger, "file_hash", noted)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which `snakemake --cores 8 all` has run, on the reduced demo."""
+    project = Project.create_reduced(tmp_path_factory.mktemp("finished") / "project")
+    succeeded(project.run("snakemake", "--cores", "8", "all"))
+    return project
 
 
 @pytest.fixture

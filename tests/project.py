@@ -9,8 +9,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import yaml
+from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 REDUCED = ROOT / "tests" / "reduced.yaml"
@@ -38,18 +40,45 @@ class Outcome:
         return [line for line in self.text.splitlines() if line.startswith("error: ")]
 
 
+FOLDERS = ("workflow", "config", "clipn")
+FILES = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "requirements.lock")
+
+
 class Project:
-    """A folder with the project's workflow and configuration, and the results of its runs."""
+    """A folder with a copy of the project, and the results of its runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("workflow", "config"):
-            shutil.copytree(ROOT / name, folder / name)
+
+    @classmethod
+    def create(cls, folder: Path) -> Self:
+        """A fresh copy of the project."""
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in FILES:
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        return cls(folder)
+
+    @classmethod
+    def create_reduced(cls, folder: Path) -> Self:
+        """A fresh copy of the project whose demo is the reduced one, without an overlay."""
+        project = cls.create(folder)
+        demo = folder / "config/studies/demo.yaml"
+        study = yaml.safe_load(demo.read_text())
+        update_config(study, yaml.safe_load(REDUCED.read_text()))
+        demo.write_text(yaml.safe_dump(study, sort_keys=False))
+        return project
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For commands that run the code of this copy."""
+        return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
 
     def run(self, *command: str) -> Outcome:
         """Run a command in the project."""
         done = subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         return Outcome(done.returncode, done.stdout)
 

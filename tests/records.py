@@ -3,11 +3,38 @@
 import hashlib
 import json
 import os
+import shutil
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipn.guard import look
+from clipn.ledger import Ledger
+from clipn.provenance import JobRecord, read_records
+
 LONGEST_NAME = 254
+STAGES = """
+stages:
+  data:
+    cmd: snakemake data
+    outs:
+      - results/studies/${study}/provenance/data.jsonl: {persist: true}
+      - results/studies/${study}/archives: {persist: true}
+      - results/studies/${study}/datasets: {persist: true}
+  report:
+    cmd: snakemake all
+    outs:
+      - results/studies/${study}/provenance/report.jsonl: {persist: true}
+      - results/studies/${study}/figures: {persist: true}
+      - results/studies/${study}/tables/x.csv
+    metrics:
+      - results/tables/x.csv: {persist: true}
+"""
+WORDS = "config/words.txt"
+TABLE = "results/tables/x.csv"
+"""The copy of the active study's table."""
 
 
 def sha256(content: str) -> str:
@@ -25,7 +52,7 @@ def write_record(root: Path, output: str, **fields: Any) -> None:
     """A record with all of Snakemake's fields."""
     file = record_file(root / ".snakemake" / "metadata", output)
     file.parent.mkdir(parents=True, exist_ok=True)
-    record = {
+    record: dict[str, Any] = {
         "rule": "some_rule",
         "input": [],
         "log": [],
@@ -46,25 +73,85 @@ def write_record(root: Path, output: str, **fields: Any) -> None:
     file.write_text(json.dumps(record | fields))
 
 
+def home(study: str) -> str:
+    return f"results/studies/{study}"
+
+
+def files_of(study: str) -> list[str]:
+    """What `Made.study` makes, inputs first."""
+    names = ("archives/sun.tar", "datasets/names.json", "datasets/images.json", "datasets/unused.json", "tables/x.csv")
+    return [*(f"{home(study)}/{name}" for name in names), TABLE]
+
+
 class Made:
-    """A project whose files were made one after the other."""
+    """A project whose files were made one after the other.
+
+    Attributes:
+        root: its folder.
+        clock: when the latest file was made, in seconds since the epoch; long ago, so that an edited file is newer.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.clock = 1_000_000.0
 
     def write(self, path: str, content: str) -> None:
+        """Write a file now, as a person does."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
+
+    def date(self, path: str, seconds: float) -> None:
+        """Give a file a time of modification."""
+        os.utime(self.root / path, (seconds, seconds))
+
+    def source(self, path: str, content: str) -> str:
+        """A file from outside that is older than all that is made after it; returns its path."""
+        self.clock += 10
+        self.write(path, content)
+        self.date(path, self.clock)
+        return path
 
     def make(self, path: str, rule: str, *inputs: str, content: str | None = None, **fields: Any) -> str:
         """A file and the record of the job that made it from `inputs` as they are; returns its path."""
         self.clock += 10
         self.write(path, path if content is None else content)
-        os.utime(self.root / path, (self.clock, self.clock))
+        self.date(path, self.clock)
         hashes = {name: f"sha256:{sha256((self.root / name).read_text())}" for name in inputs}
         known = {"rule": rule, "shellcmd": f"clipn {rule}", "input": sorted(inputs), "input_checksums": hashes}
-        times = {"starttime": self.clock - 5, "endtime": self.clock}
-        write_record(self.root, path, **known | times | fields)
+        job = {"log": [f"logs/{path}.log"], "starttime": self.clock - 5, "endtime": self.clock}
+        write_record(self.root, path, **known | job | fields)
         return path
+
+    def begin(self, path: str) -> None:
+        """What Snakemake notes when the job of a file begins, and removes when it ends."""
+        marker = record_file(self.root / ".snakemake/incomplete", path)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+
+    def study(self, name: str) -> None:
+        """Two stages of a study: a dataset, in two files of one job, and a table with its copy at the short path."""
+        archive, names, images, unused, table, copy = files_of(name)
+        self.source("dvc.yaml", STAGES)
+        self.source(WORDS, "yes no")
+        self.make(archive, "fetch_archive", WORDS)
+        for path in (names, images):
+            self.make(path, "verify_dataset", archive, log=[f"logs/{name}/verify_dataset.log"])
+        self.make(unused, "count_words", archive)
+        self.make(table, "ood_table", images, names)
+        self.make(copy, "publish", table, content=table)
+
+    def look(self, study: str = "demo", expected: Iterable[str] = (), **settings: Any) -> Ledger:
+        """Look at a study as a new process does; returns what it knows then."""
+        ledger = Ledger(self.root)
+        look(study, settings, expected, ledger)
+        return ledger
+
+    def records(self) -> dict[str, JobRecord]:
+        """All local records, without their times."""
+        return {path: replace(record, started=0, ended=0) for path, record in read_records(self.root).items()}
+
+    def copied_to(self, folder: Path) -> "Made":
+        """The project on another machine: its files, and of the records those that travel with them."""
+        shutil.copytree(self.root, folder, ignore=shutil.ignore_patterns(".snakemake"))
+        return Made(folder)

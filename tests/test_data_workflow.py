@@ -42,7 +42,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project")
+    return Project.create(tmp_path / "project")
 
 
 def write_study(project: Project, registry: dict[str, object], **keys: object) -> None:

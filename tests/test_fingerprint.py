@@ -18,7 +18,7 @@ from clipn.fingerprint import fingerprint
 
 
 def forget() -> None:
-    for cached in (module._parsed, module._tree, module._imports):
+    for cached in (module._source, module._imports):
         cached.cache_clear()
 
 
@@ -107,6 +107,29 @@ def test_all_modules_of_a_step_count(package: Path) -> None:
     assert fingerprint("clipn.metrics", "clipn.losses") == both
     assert len({both, fingerprint("clipn.losses"), fingerprint("clipn.metrics")}) == 3
     assert len(both) == 16
+
+
+def test_the_modules_behind_a_fingerprint_are_kept(package: Path) -> None:
+    found = fingerprint("clipn.scores")
+    assert module.closures[found].keys() == module._closure(("clipn.scores",))
+    assert "clipn.scores.evidence" in module.closures[found]
+
+
+def test_the_hash_of_the_module_that_changed_is_the_only_other_one(package: Path) -> None:
+    before = module.closures[fingerprint("clipn.train")]
+    replaced(package / "losses.py", "eps: float = 1e-4", "eps: float = 1e-5")()
+    forget()
+    after = module.closures[fingerprint("clipn.train")]
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name]] == ["clipn.losses"]
+
+
+def test_words_and_layout_do_not_change_the_hash_of_a_module(package: Path) -> None:
+    before = module.closures[fingerprint("clipn.losses")]
+    for old, new in (HARMLESS["comment"], HARMLESS["docstring of a module"]):
+        replaced(package / "losses.py", old, new)()
+    forget()
+    assert module.closures[fingerprint("clipn.losses")] == before
 
 
 # The fingerprints of the rules

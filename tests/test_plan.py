@@ -233,7 +233,7 @@ def test_the_studies_of_the_project_have_work_of_every_kind_that_they_name(
 
 
 def test_configuration_is_read_as_snakemake_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = Project(tmp_path / "project")
+    project = Project.create(tmp_path / "project")
     monkeypatch.chdir(project.folder)
     Path("config/config.yaml").write_text("study: demo\nthreads: 7\nworkers: 3\n")
     Path("config/studies/mine.yaml").write_text(f"{Path('config/studies/real.yaml').read_text()}\nworkers: 5\n")
@@ -258,7 +258,7 @@ def test_a_study_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_command_asks_the_workflow(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
+    project = Project.create(tmp_path / "project")
     outcome = project.run("clipn", "study", "plan", "released", "--json")
     found = json.loads(outcome.text)
     jobs = found["jobs"]["rules"]

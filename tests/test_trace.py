@@ -1,7 +1,7 @@
 """The way back from a table: every file, its job, its hash now, and what no longer agrees."""
 
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from clipn import cli
-from clipn import trace as module
+from clipn import cli, ledger
 from clipn.errors import ClipnError
+from clipn.provenance import read_records, write_record
 from clipn.trace import trace
 from clipn.trace_tree import nested, summary, tree
-from tests.records import Made, record_file, sha256
+from tests.records import TABLE as COPY
+from tests.records import Made, files_of, home, sha256
 
 TABLE = "results/tables/imagenet_ood.csv"
 OWN_TABLE = "study/tables/imagenet_ood.csv"
@@ -36,8 +37,8 @@ def made(tmp_path: Path) -> Made:
     made = Made(tmp_path)
     sun = {"title": "SUN", "reader": "flat", "archives": [{"file": "sun.tar", "addresses": [ADDRESS]}]}
     made.write("config/datasets.yaml", yaml.safe_dump({"datasets": {"sun": sun}}))
-    fetch = {"shellcmd": "clipn data fetch sun --registry config/datasets.yaml", "params": ["'00000000deadbeef'"]}
-    archive = made.make("study/archives/sun.tar", "fetch_archive", **fetch)
+    shell, params = "clipn data fetch sun --registry config/datasets.yaml", ["'00000000deadbeef'"]
+    archive = made.make("study/archives/sun.tar", "fetch_archive", shellcmd=shell, params=params)
     describe(made, archive, sha256(archive))
     features = made.make(FEATURES, "cache_image_features", archive)
     made.write("own_weights.pt", "weights")
@@ -54,6 +55,12 @@ def describe(made: Made, archive: str, digest: str) -> None:
     found = {"title": "SUN", "classes": [], "archives": {"sun.tar": digest}, "proof": {"sun.tar": "unverified"}}
     text = json.dumps({**found, "names": "verified", "images": 40})
     made.make("study/datasets/sun/dataset.json", "verify_dataset", archive, content=text)
+
+
+def look(made: Made) -> None:
+    """Note the hashes of all files, as a look does."""
+    for path, record in read_records(made.root).items():
+        write_record(made.root, path, replace(record, sha256=sha256((made.root / path).read_text())))
 
 
 def lines(made: Made, everything: bool = False) -> list[str]:
@@ -129,21 +136,56 @@ def test_a_file_made_anew_is_said_to_differ_where_the_old_one_was_read(made: Mad
     assert f"{FEATURES}  see above  {then}" in text
 
 
-def test_a_missing_file(made: Made) -> None:
+def test_a_file_that_nobody_looked_at_and_that_is_gone_is_missing(made: Made) -> None:
     (made.root / scores(2)).unlink()
-    assert f"{scores(2)}  score_run  missing  was {short(scores(2))} when evaluate_run read it" in lines(made)
+    files = trace(Path(TABLE), made.root)
+    assert (files[scores(2)].faults, files[scores(2)].sha256) == (["missing"], None)
+    assert any(line.startswith(scores(2)) and "  missing  " in line for line in lines(made))
+    assert summary(files) == "13 files; archives: 1 unverified; 1 fault"
+
+
+def test_a_source_that_is_gone_is_missing(made: Made) -> None:
+    (made.root / "own_weights.pt").unlink()
+    assert trace(Path(TABLE), made.root)["own_weights.pt"].faults == ["missing"]
+
+
+def test_a_file_that_is_gone_and_whose_hash_is_recorded_is_no_fault(made: Made) -> None:
+    look(made)
+    (made.root / FEATURES).unlink()
+    files = trace(Path(TABLE), made.root)
+    assert files[FEATURES].sha256 == sha256(FEATURES)
+    assert f"{FEATURES}  cache_image_features  {short(FEATURES)}  not here" in lines(made)
+    assert summary(files) == "13 files, 1 of them not here; archives: 1 unverified; no faults"
+
+
+def test_a_file_that_is_gone_and_was_made_anew_before_differs_where_the_old_one_was_read(made: Made) -> None:
+    made.make(FEATURES, "cache_image_features", "study/archives/sun.tar", content="new")
+    look(made)
+    (made.root / FEATURES).unlink()
+    assert trace(Path(TABLE), made.root)[scores(1)].changed == {FEATURES: sha256(FEATURES)}
+
+
+def test_an_edited_file(made: Made) -> None:
+    look(made)
+    made.write(FEATURES, "edited")
+    assert trace(Path(TABLE), made.root)[FEATURES].faults == [f"is not as it was made, {short(FEATURES)}"]
+
+
+def test_an_edited_table(made: Made) -> None:
+    look(made)
+    made.write(TABLE, "prettier figures")
+    assert lines(made)[0] == f"{TABLE}  publish  {short('prettier figures')}  is not as it was made, {short(OWN_TABLE)}"
+
+
+def test_what_was_accepted_is_shown(made: Made) -> None:
+    made.make(scores(1), "score_run", FEATURES, accepted=["module clipn/scores.py", "setting seed: 1 -> 2"])
+    accepted = "accepted: module clipn/scores.py  accepted: setting seed: 1 -> 2"
+    assert f"{scores(1)}  score_run  {short(scores(1))}  {accepted}" in lines(made)
 
 
 def test_a_job_that_has_not_ended(made: Made) -> None:
-    marker = record_file(made.root / ".snakemake/incomplete", FEATURES)
-    marker.parent.mkdir(parents=True)
-    marker.touch()
+    made.begin(FEATURES)
     assert trace(Path(TABLE), made.root)[FEATURES].faults == ["its job has not ended"]
-
-
-def test_an_edited_copy(made: Made) -> None:
-    made.write(TABLE, "prettier figures")
-    assert lines(made)[0] == f"{TABLE}  publish  {short('prettier figures')}  is not the copy that was made"
 
 
 def test_an_archive_that_is_not_the_proven_one(made: Made) -> None:
@@ -172,39 +214,45 @@ def test_no_origin_without_a_record_in_the_registry(made: Made, registry: str) -
     assert trace(Path(file), made.root)[file].origin is None
 
 
-class TestLargeFiles:
-    """They are not read where their date vouches for a recorded hash."""
+# Results that travelled
 
-    @pytest.fixture(autouse=True)
-    def every_file_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "READ_ALWAYS", 0)
 
-    def alter(self, made: Made, *, dated: float) -> str | None:
-        made.write(FEATURES, "altered")
-        os.utime(made.root / FEATURES, (dated, dated))
-        return trace(Path(TABLE), made.root)[FEATURES].sha256
+@pytest.fixture
+def travelled(tmp_path: Path) -> Made:
+    """A study on a machine that it travelled to, where nothing was made."""
+    made = Made(tmp_path / "here")
+    made.study("demo")
+    made.look()
+    return made.copied_to(tmp_path / "elsewhere")
 
-    def date(self, made: Made) -> float:
-        return (made.root / FEATURES).stat().st_mtime
 
-    def test_untouched(self, made: Made) -> None:
-        assert self.alter(made, dated=self.date(made)) == sha256(FEATURES)
+def test_records_that_travelled_are_enough(travelled: Made, tmp_path: Path) -> None:
+    here, there = (nested(trace(Path(COPY), root), COPY) for root in (tmp_path / "here", travelled.root))
+    assert there == here
+    assert summary(trace(Path(COPY), travelled.root)) == "6 files; archives: none proven; no faults"
 
-    @pytest.mark.parametrize("seconds", [-1, 1])
-    def test_touched(self, made: Made, seconds: int) -> None:
-        assert self.alter(made, dated=self.date(made) + seconds) == sha256("altered")
 
-    def test_a_hash_recorded_before_the_file_was_made_anew_is_not_taken(self, made: Made) -> None:
-        made.make(FEATURES, "cache_image_features", "study/archives/sun.tar", content="new")
-        assert trace(Path(TABLE), made.root)[FEATURES].sha256 == sha256("new")
+def test_a_table_can_be_traced_without_all_that_it_was_made_from(travelled: Made) -> None:
+    archive, names, images, _, table, _ = files_of("demo")
+    for path in (archive, names, images, table):
+        (travelled.root / path).unlink()
+    files = trace(Path(COPY), travelled.root)
+    assert [files[path].sha256 for path in (archive, names)] == [sha256(archive), sha256(names)]
+    assert summary(files) == "6 files, 4 of them not here; archives: none proven; no faults"
 
-    def test_a_link_to_a_file_that_changed(self, made: Made) -> None:
-        date = self.date(made)
-        made.write("elsewhere", "altered")
-        (made.root / FEATURES).unlink()
-        (made.root / FEATURES).symlink_to(made.root / "elsewhere")
-        os.utime(made.root / FEATURES, (date, date), follow_symlinks=False)
-        assert trace(Path(TABLE), made.root)[FEATURES].sha256 == sha256("altered")
+
+def test_a_damaged_file_of_records(travelled: Made) -> None:
+    file = travelled.root / home("demo") / "provenance/report.jsonl"
+    file.write_text("{")
+    with pytest.raises(ClipnError, match=r"report\.jsonl: is no file of records; get it back with `dvc checkout"):
+        trace(Path(COPY), travelled.root)
+
+
+def test_files_that_a_look_has_read_are_not_read_again(travelled: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    travelled.look()
+    travelled.look()
+    monkeypatch.setattr(ledger, "file_hash", lambda path: pytest.fail(f"{path} was read"))
+    assert len(trace(Path(COPY), travelled.root)) == 6
 
 
 def test_the_same_as_json(made: Made) -> None:
@@ -225,10 +273,12 @@ def test_the_same_as_json(made: Made) -> None:
         "sha256": sha256("edited"),
         "recorded": sha256(scores(3)),
         "above": False,
+        "here": True,
         "faults": [],
         "rule": "score_run",
         "shell": "clipn score_run",
         "code": None,
+        "accepted": [],
         "inputs": [],
     }
     archive = own["inputs"][0]["inputs"][0]["inputs"][1]["inputs"][0]

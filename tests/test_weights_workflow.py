@@ -25,7 +25,7 @@ def write_weights(folder: Path, prompts: int) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    project = Project(tmp_path / "project")
+    project = Project.create(tmp_path / "project")
     write_weights(tmp_path, prompts=3)
     study = {
         "registry": "config/datasets.yaml",

@@ -3,7 +3,6 @@
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -47,14 +46,6 @@ FROM_METRICS = Counter(
 )
 SCORED = Counter({"score_run": 5, "evaluate_run": 5}) + FROM_SCORES + FROM_METRICS
 PAGE = Counter({"report_page": 1, "publish_page": 1, "all": 1})
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which `snakemake --cores 8 all` has run."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    succeeded(project.snakemake("--cores", "8", "all"))
-    return project
 
 
 def table(project: Project, name: str) -> pd.DataFrame:
@@ -244,14 +235,6 @@ def test_remaking_an_intermediate_file_gives_the_same_bytes(finished: Project) -
     assert finished.hashes(run) == before
     assert finished.hashes("results/tables/*") == tables
     assert not succeeded(finished.snakemake("-n", "all")).planned
-
-
-def test_another_folder_and_one_core_give_the_same_bytes(finished: Project, tmp_path: Path) -> None:
-    other = Project(tmp_path / "other")
-    succeeded(other.snakemake("--cores", "1", "all"))
-    for pattern in ("results/*.*", "results/tables/*", "results/figures/*", f"{STUDY}/**/*.safetensors"):
-        assert other.hashes(pattern) == finished.hashes(pattern)
-        assert other.hashes(pattern)
 
 
 def test_snakemake_report_shows_tables_and_figures(finished: Project) -> None:

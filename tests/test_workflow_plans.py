@@ -11,7 +11,7 @@ from tests.project import ROOT, Project, succeeded
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project")
+    return Project.create(tmp_path / "project")
 
 
 def test_lint_finds_the_one_environment_only(project: Project) -> None:

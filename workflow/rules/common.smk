@@ -17,7 +17,7 @@ from clipn.config import ID_DATASETS, PLAIN, Published
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.fingerprint import fingerprint
+from clipn.fingerprint import fingerprint, known_sources
 from clipn.guard import look
 from clipn.ledger import Ledger
 from clipn.published import load_published
@@ -54,6 +54,7 @@ study = or_exit(parse_study, config)
 data = StudyData(study)
 
 LEDGER = Ledger(Path())
+known_sources.update(LEDGER.sources)
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
 SHARD_INDEX = f"{STUDY}/shards/index.parquet"
@@ -146,15 +147,14 @@ def record(name):
 
 @cache
 def state_in_place(name):
-    """Hash of names, sizes and times of the files that are read where they are, outside the study."""
+    """Hash of names and contents of the files that are read where they are, outside the study."""
     lines = []
     for place in data.in_place(name):
-        for file in (place, *sorted(place.rglob("*"))):
-            if file.is_file():
-                state = file.stat()
-                lines.append(
-                    f"{file.relative_to(place)} {state.st_size} {state.st_mtime_ns}\n"
-                )
+        files = [path for path in (place, *sorted(place.rglob("*"))) if path.is_file()]
+        LEDGER.read(map(str, files))
+        lines += [
+            f"{file.relative_to(place)} {LEDGER.sha256(str(file))}\n" for file in files
+        ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

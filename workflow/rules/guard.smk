@@ -3,6 +3,8 @@
 
 def look_at_results():
     """Check what is there, and write down how it was made."""
+    for name in (*study.captions.sources, *study.datasets):
+        state_in_place(name)  # now, so that the ledger keeps what was read for it
     settings = study.model_dump(mode="json")
     or_exit(look, study.study, settings, all_files(), LEDGER)
 

@@ -24,6 +24,7 @@ def kinds(backbone):
     return plain + TAUGHT_KINDS * shown
 
 
+@cache
 def figure_names():
     """Names of all figures, in the order of the page."""
     per_known = [
