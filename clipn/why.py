@@ -19,6 +19,7 @@ from clipn.provenance import FINGERPRINT, JobRecord, read_records
 SHORT = 12
 """Digits of a sha256 that people are shown."""
 WORD = re.compile(r"[^\s,:'\"\[\]{}()]+")
+OF_A_STUDY = re.compile(r"results/studies/([^/]+)/(.+)")
 NAMED_KEYS = ("variants", "backbones")
 """Settings that belong to one thing with a name; they concern no job of another."""
 OPTIONS = {
@@ -43,6 +44,8 @@ CONTENTS = {
 """What parameters stand for that hold a content and not a setting."""
 
 UNKNOWN = "what `snakemake --dry-run` says of it"
+
+ABSENT = "not here"
 
 Key = tuple[str, ...]
 Term = tuple[str, str]
@@ -85,7 +88,7 @@ def _causes(job: PlannedJob, record: JobRecord | None, ledger: Ledger) -> Iterat
     if job.incomplete:
         yield "its job was begun and not ended"
     if job.missing:
-        yield f"not here: {_named(job.missing)}"
+        yield f"{ABSENT}: {_named(job.missing)}"
     if record is None:
         yield from (f"file {path}: newer than what it made" for path in job.newer)
         return
@@ -101,10 +104,20 @@ def _input_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterato
         known = then not in (None, now)
         yield f"file {path}: {str(then)[:SHORT]} -> {now[:SHORT]}" if known else f"file {path}: newer than what it made"
     added, removed = set(job.inputs) - set(record.inputs), set(record.inputs) - set(job.inputs)
+    studies, files = _within(removed)
+    if len(studies) == 1 and files == _within(added)[1]:
+        yield f"made from files of study {studies.pop()}"
+        return
     if added:
         yield f"made from other files: also {_named(sorted(added))}"
     if removed:
         yield f"made from other files: no longer {_named(sorted(removed))}"
+
+
+def _within(paths: set[str]) -> tuple[set[str], set[str]]:
+    """Studies of files, and their paths within them."""
+    found = [inside for path in paths if (inside := OF_A_STUDY.fullmatch(path))]
+    return {inside[1] for inside in found}, {inside[2] for inside in found}
 
 
 def _parameter_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterator[str]:

@@ -168,12 +168,12 @@ class TestRefused:
     def test_a_changed_input(self) -> None:
         Path("notes.txt").write_text("other")
         then, now = sha256("notes")[:12], sha256("other")[:12]
-        refused(rf"^count\.log: file notes\.txt: {then} -> {now}; only changes of settings and code can be accepted")
+        refused(rf"^count\.txt: file notes\.txt: {then} -> {now}; only changes of settings and code can be accepted")
 
     def test_a_changed_input_although_a_parameter_changed_too(self) -> None:
         Path("notes.txt").write_text("other")
         change("words: 5", "words: 6")
-        refused(r"^count\.log: file notes\.txt: ")
+        refused(r"^count\.txt: file notes\.txt: ")
 
     def test_a_changed_input_behind_a_changed_parameter(self) -> None:
         change("words: 5", "words: 6")
@@ -182,7 +182,7 @@ class TestRefused:
 
     def test_another_set_of_inputs(self) -> None:
         change("[notes.txt]", "[notes.txt, more.txt]")
-        refused(r"^count\.log: made from other files: also more\.txt; ")
+        refused(r"^count\.txt: made from other files: also more\.txt; ")
 
     def test_a_missing_file(self) -> None:
         Path("table.csv").unlink()

@@ -429,6 +429,12 @@ class TestFiles:
         found = project.causes(inputs=["a", "d"])
         assert found == ["made from other files: also d", "made from other files: no longer b and 2 more"]
 
+    def test_a_copy_of_another_study(self, project: Project) -> None:
+        project.record |= {"input": [f"results/studies/real/figures/{name}" for name in "ab"]}
+        own = [f"results/studies/demo/figures/{name}" for name in "abc"]
+        assert project.causes(inputs=own[:2]) == ["made from files of study real"]
+        assert len(project.causes(inputs=own)) == 2
+
     def test_the_same_inputs(self, project: Project) -> None:
         project.record |= {"input": ["a", "b"]}
         assert project.causes(inputs=["a", "b"], follows=["a"]) == []

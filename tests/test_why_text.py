@@ -62,12 +62,29 @@ def test_jobs_of_another_rule_or_with_other_causes_are_apart(other: Reason) -> N
     ]
 
 
-def test_the_missing_file_is_shown_and_not_one_that_is_here() -> None:
-    lacking = [reason("train_clipn", run, f"not here: {run}.safetensors", missing=f"{run}.safetensors") for run in "ab"]
-    assert text("all", lacking).splitlines() == [
+def absent(rule: str, path: str) -> Reason:
+    return reason(rule, path, f"not here: {path}.safetensors", missing=f"{path}.safetensors", follows="shards")
+
+
+def test_what_is_not_here_is_one_line() -> None:
+    assert text("all", [absent("train_clipn", "a")]).splitlines()[1:] == [
+        "  not here, and needed: a.safetensors, by train_clipn"
+    ]
+    several = [absent("train_clipn", "a"), absent("train_clipn", "b"), absent("score_run", "c"), SCORED]
+    assert text("all", several).splitlines() == [
+        "all: would be made anew, 4 jobs",
+        "  not here, and needed: a.safetensors and 2 more, by train_clipn (2), score_run",
+        "  because of these: score_run",
+    ]
+
+
+def test_a_change_goes_before_what_is_not_here() -> None:
+    both = reason("train_clipn", "seed1", "not here: seed1.safetensors", EPOCHS, missing="seed1.safetensors")
+    assert text("all", [absent("build_shards", "0"), both]).splitlines() == [
         "all: would be made anew, 2 jobs",
-        "  train_clipn  a.safetensors and 1 more like it",
-        "      not here, and needed",
+        "  train_clipn  seed1.csv",
+        f"      {EPOCHS}",
+        "  not here, and needed: 0.safetensors, by build_shards",
     ]
 
 
