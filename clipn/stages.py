@@ -20,16 +20,13 @@ class Stage:
 
     Attributes:
         name: as `dvc repro` knows it.
+        records: path of the file with the records of its outputs, itself one of them.
         outputs: its files and folders, relative to the project.
     """
 
     name: str
+    records: str
     outputs: list[str]
-
-    @property
-    def records(self) -> str:
-        """Path of the file with the records of its outputs."""
-        return next(path for path in self.outputs if path.endswith(f"/provenance/{self.name}.jsonl"))
 
     @cached_property
     def folders(self) -> list[str]:
@@ -42,20 +39,18 @@ class Stage:
 
 
 def load_stages(root: Path, study: str) -> list[Stage]:
-    """The stages for a study.
+    """The stages of this workflow for a study: those with a file of records.
 
     Raises:
-        ClipnError: dvc.yaml is missing, or a stage of it has no file of records.
+        ClipnError: dvc.yaml is missing or is no such file.
     """
     try:
         content = yaml.safe_load((root / DVC).read_text(encoding="utf-8"))
-        stages = [Stage(name, list(_outputs(stage, study))) for name, stage in content["stages"].items()]
+        outputs = {name: list(_outputs(stage, study)) for name, stage in content["stages"].items()}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
-    for stage in stages:
-        if not any(path.endswith(f"/provenance/{stage.name}.jsonl") for path in stage.outputs):
-            raise ClipnError(f"{DVC}: {stage.name}: add results/studies/{STUDY}/provenance/{stage.name}.jsonl to outs")
-    return stages
+    records = {name: f"results/studies/{study}/provenance/{name}.jsonl" for name in outputs}
+    return [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
 
 
 def _outputs(stage: dict[str, Any], study: str) -> Iterator[str]:

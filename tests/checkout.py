@@ -78,5 +78,7 @@ class Checkout(Project):
         path = self.folder / file
         before = path.read_bytes()
         path.write_bytes(before + text.encode())
-        yield
-        path.write_bytes(before)
+        try:
+            yield
+        finally:
+            path.write_bytes(before)

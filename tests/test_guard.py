@@ -227,11 +227,11 @@ def test_an_expected_file_without_a_record_stops_the_look_and_the_stage_is_named
     )
 
 
-def test_all_stages_that_lack_records_are_named(made: Made) -> None:
+def test_where_all_stages_lack_records_everything_is_to_be_pulled(made: Made) -> None:
     shutil.rmtree(made.root / ".snakemake")
     found = complaint(made, expected=files_of("demo"))
     assert found.startswith(f"{ARCHIVE}, {IMAGES}, {NAMES} and 3 more: no record says how this was made")
-    assert "`dvc pull data report`" in found
+    assert "with `dvc pull`, or remove" in found
 
 
 def test_an_expected_file_that_is_not_here_needs_no_record(made: Made) -> None:

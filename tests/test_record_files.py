@@ -18,7 +18,7 @@ from tests.records import Made, sha256
 HOME = "results/studies/demo/"
 FILE = f"{HOME}provenance/tables.jsonl"
 TABLE, COPY, SCORES, EXTRA = f"{HOME}tables/x.csv", "results/tables/x.csv", f"{HOME}scores/x", f"{HOME}scores/extra"
-STAGE = Stage("tables", [FILE, f"{HOME}tables", "results/tables"])
+STAGE = Stage("tables", FILE, [FILE, f"{HOME}tables", "results/tables"])
 CODE, OTHER_CODE = "00000000deadbeef", "0123456789abcdef"
 
 
@@ -141,7 +141,8 @@ def test_a_stage_of_which_nothing_is_here_has_no_file(tmp_path: Path) -> None:
 
 
 def test_every_stage_has_its_own_file(tmp_path: Path) -> None:
-    scores = Stage("scores", [f"{HOME}provenance/scores.jsonl", f"{HOME}scores"])
+    file = f"{HOME}provenance/scores.jsonl"
+    scores = Stage("scores", file, [file, f"{HOME}scores"])
     records = {TABLE: made_by("table", SCORES), SCORES: made_by("score")}
     file = record_of(tmp_path, records, stages=(scores, STAGE))
     assert outputs(file) == [[SCORES], [TABLE]]
@@ -241,7 +242,8 @@ def test_records_that_travelled_stand_where_there_is_no_local_one(tmp_path: Path
 
 
 def test_records_of_all_studies_count(tmp_path: Path) -> None:
-    other = Stage("tables", ["results/studies/other/provenance/tables.jsonl", "results/studies/other/tables"])
+    file = "results/studies/other/provenance/tables.jsonl"
+    other = Stage("tables", file, [file, "results/studies/other/tables"])
     record_of(tmp_path, {TABLE: made_by("table")})
     path = "results/studies/other/tables/x.csv"
     (tmp_path / path).parent.mkdir(parents=True)
