@@ -25,12 +25,13 @@ test: install ## Set up, then check style and types and run the tests
 	@echo "==> pytest"
 	pytest
 
-bench: install ## Measure speed against the plain way: training, captions, verification, faults, evaluation; about fifteen minutes
+bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; about fifteen minutes
 	GOMP_SPINCOUNT=10000 python -m benchmarks.training
 	python -m benchmarks.captions $(CAPTIONS)
 	python -m benchmarks.verify $(ARCHIVE)
 	python -m benchmarks.faults
 	GOMP_SPINCOUNT=10000 python -m benchmarks.evaluation
+	python -m benchmarks.bookkeeping
 
 install: $(VENV)/installed ## Create .venv with the locked requirements and the package
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clipn import fingerprint
+from clipn.absent import void_records
 from clipn.dates import correct_dates, date
 from clipn.errors import ClipnError
 from clipn.ledger import Ledger
@@ -55,6 +56,11 @@ class _Looked:
                 records[path].append(record)
         return records
 
+    def keep(self, path: str, record: JobRecord, ledger: Ledger) -> None:
+        """Write a local record."""
+        write_record(ledger.root, path, record)
+        self.ours[path] = record
+
 
 def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger: Ledger) -> None:
     """Take over the records that came with results, check every result, and write down what jobs have made since.
@@ -82,6 +88,8 @@ def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger
         raise ClipnError(_changed_message(changed))
     if not trusting:
         _require_records(expected, found, root, stages)
+    for path, record in list(void_records(expected, found.ours, ledger)):
+        found.keep(path, record, ledger)
     correct_dates({path: found.ours[path] for path in active if path in found.ours}, ledger, found.begun)
     _remember(settings, found, ledger)
     whole = {path: record for path, record in found.ours.items() if path not in found.begun}
@@ -128,8 +136,7 @@ def _settle(path: str, found: _Looked, ledger: Ledger) -> bool:
         ended = (ledger.root / path).lstat().st_mtime if now else 0.0
         known = replace(known, started=ended, ended=ended)
     if known != found.ours.get(path):
-        write_record(ledger.root, path, known)
-        found.ours[path] = known
+        found.keep(path, known, ledger)
     return True
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipn.absent import VOID
 from clipn.changed_settings import changed_settings, changed_text, likeness, settings_in
 from clipn.fingerprint import PACKAGE
 from clipn.ledger import Ledger
@@ -100,6 +101,9 @@ def _within(paths: set[str]) -> tuple[set[str], set[str]]:
 
 
 def _parameter_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterator[str]:
+    if repr(VOID) in job.before:
+        yield VOID
+        return
     settings = changed_settings(ledger.settings.get(record.settings or ""), ledger.settings.get(ledger.running or ""))
     told: set[str] = set()
     for name, then, text in _paired(job):

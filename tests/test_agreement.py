@@ -191,7 +191,7 @@ def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkou
 def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
     """One checkout tries a value aside; another runs with it and shares what came out."""
     before = clone.hashes(TABLE)
-    clone.dvc("exp", "run", "--temp", "--name", "softer", "-S", f"{DEMO}:logit_scale=20", "imagenet_ood")
+    clone.dvc("exp", "run", "--temp", "--name", "softer", "-S", f"{DEMO}:+logit_scale=20", "imagenet_ood")
     assert clone.hashes(TABLE) == before
     assert agree_on_nothing_to_do(clone)
     clone.dvc("exp", "apply", "softer")
@@ -224,7 +224,7 @@ def test_newer_results_are_pulled_over_older_ones(recorded: Checkout, clone: Che
 def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: Project, tmp_path: Path) -> None:
     """In another folder, and on one core."""
     project = Project.create_reduced(tmp_path / "killed")
-    done = run_and_kill(project, after=50)
+    done = run_and_kill(project, after=80)
     assert "--unlock" in project.run("snakemake", "all").text
     succeeded(project.run("snakemake", "--unlock"))
     planned = succeeded(project.run("snakemake", "-n", "all")).planned
