@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from clipn import guard
 from clipn.errors import ClipnError
+from clipn.guard import trusting
 from clipn.ledger import Ledger
 from clipn.planned import Plan, Request, planned
 from clipn.provenance import JobRecord, read_records, remove_record, write_record
@@ -31,15 +31,13 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
     """
     before = read_records(root)
     accepted: dict[str, list[str]] = {}
-    guard.trusting = True
-    try:
-        while found := _round(request, root):
-            accepted |= found
-    except BaseException:
-        _restore(accepted, before, root)
-        raise
-    finally:
-        guard.trusting = False
+    with trusting():
+        try:
+            while found := _round(request, root):
+                accepted |= found
+        except BaseException:
+            _restore(accepted, before, root)
+            raise
     return accepted
 
 
@@ -65,10 +63,9 @@ def _acceptable(plan: Plan, root: Path) -> dict[str, list[str]]:
     records, found = read_records(root), reasons(plan.jobs, root)
     for reason in found:
         if reason.causes and not reason.can_be_accepted:
-            raise ClipnError(
-                f"{reason.job.outputs[0]}: {reason.causes[0]}; only changes of settings and code can be accepted, so "
-                "make it anew"
-            )
+            path = reason.job.outputs[0]
+            remedy = f"make it anew with `snakemake {path}`"
+            raise ClipnError(f"{path}: {reason.causes[0]}; only changes of settings and code can be accepted; {remedy}")
     changed = {path: reason.causes for reason in found for path in reason.job.outputs if reason.causes}
     unknown = [path for path in plan.outputs if path not in records and (root / path).exists()]
     return changed | {path: [WITHOUT_RECORD] for path in unknown}

@@ -36,7 +36,9 @@ def changed_settings(then: Any, now: Any) -> dict[Key, tuple[Any, Any]]:
     return {} if then is None or now is None else dict(_differences(then, now))
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+def _differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], above: Key = ()
+) -> Iterator[tuple[Key, tuple[Any, Any]]]:
     for name in sorted(then.keys() | now.keys()):
         old, new = then.get(name), now.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -46,16 +48,21 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any], above: Key = (
 
 
 def settings_in(settings: Mapping[Key, tuple[Any, Any]], name: str, then: str, now: str, job: PlannedJob) -> list[str]:
-    """The changed settings that explain a changed parameter of a job."""
+    """The changed settings that explain a changed parameter of a job, each as its key, before and now."""
     gone, come = _changed_terms(then, now)
     concerned = {key: values for key, values in settings.items() if _concerns(key, job)}
     chosen: set[Key] = set()
     for option in {option for option, _ in (*gone, *come)}:
         lost, won = ({word for its, word in terms if its == option} for terms in (gone, come))
         fitting = {key for key, values in concerned.items() if _explains(*values, lost, won)}
-        named = {key for key in fitting if _option(key[-1]) == (option or _option(name))} or fitting
-        chosen |= {key for key in named if key[0] in NAMED_KEYS} or named
+        chosen |= _preferred(fitting, option or _option(name))
     return [f"setting {'.'.join(key)}: {' -> '.join(map(_shown, settings[key]))}" for key in settings if key in chosen]
+
+
+def _preferred(fitting: set[Key], option: str) -> set[Key]:
+    """Of settings that fit, those named like the option; of these, those of the job's own variant or backbone."""
+    alike = {key for key in fitting if _option(key[-1]) == option} or fitting
+    return {key for key in alike if key[0] in NAMED_KEYS} or alike
 
 
 def _concerns(key: Key, job: PlannedJob) -> bool:

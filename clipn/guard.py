@@ -6,60 +6,36 @@ are taken over where the file is the one they tell of, or is not here; and what 
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from clipn import fingerprint
-from clipn.absent import void_records
-from clipn.dates import correct_dates, date
+from clipn.absent import void_paths
+from clipn.dates import correct_dates
 from clipn.errors import ClipnError
 from clipn.ledger import Ledger
-from clipn.provenance import JobRecord, read_records, unfinished, write_record
-from clipn.record_files import FILES, read_record_file, write_record_files
-from clipn.stages import Stage, load_stages
+from clipn.listing import named
+from clipn.record_files import write_record_files
+from clipn.settle import Records, all_known, settle
+from clipn.stages import Stage, home, load_stages
 
 NAMED = 3
 """Files that a message names."""
 
-trusting = False
-"""Set by `clipn accept`, which gives records to files that have none."""
+_trusting = False
 
 
-@dataclass
-class _Looked:
-    """What one look found.
-
-    Attributes:
-        ours: local records by path, as they are corrected.
-        news: records that came from elsewhere since the last look.
-        old_files: files of records that this machine has written or read before.
-        read: sha256 of the others of the study, by path.
-        begun: files whose job has not ended.
-    """
-
-    ours: dict[str, JobRecord]
-    news: dict[str, list[JobRecord]]
-    old_files: list[Path]
-    read: dict[str, str]
-    begun: set[str]
-
-    @cached_property
-    def copies(self) -> dict[str, list[JobRecord]]:
-        """Records in the old files, which are read only if a record is missing."""
-        records = defaultdict(list)
-        for file in self.old_files:
-            for path, record in read_record_file(file).records.items():
-                records[path].append(record)
-        return records
-
-    def keep(self, path: str, record: JobRecord, ledger: Ledger) -> None:
-        """Write a local record."""
-        write_record(ledger.root, path, record)
-        self.ours[path] = record
+@contextmanager
+def trusting() -> Iterator[None]:
+    """Let looks pass files that have no record, or changed before anyone looked, as they are to be accepted."""
+    global _trusting
+    _trusting = True
+    try:
+        yield
+    finally:
+        _trusting = False
 
 
 def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger: Ledger) -> None:
@@ -74,26 +50,20 @@ def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger
     Raises:
         ClipnError: a file is not the one that was made, or there is no record of how it was made.
     """
-    root, stages = ledger.root, load_stages(ledger.root, study)
-    found = _Looked(read_records(root), defaultdict(list), [], {}, unfinished(root))
-    _read_travelled(_home(study), found, ledger)
-    known = found.ours.keys() | found.news.keys()
-    if not known.issuperset(expected):
-        known |= found.copies.keys()
-    active = [path for path in known if path.startswith(_home(study)) or any(stage.has(path) for stage in stages)]
-    ledger.read({*active, *(name for path in active if path in found.ours for name in found.ours[path].inputs)})
-    ledger.save()
-    changed = sorted(path for path in active if path not in found.begun and not _settle(path, found, ledger))
+    stages, records = load_stages(ledger.root, study), all_known(ledger)
+    active = _active(study, stages, expected, records)
+    changed = sorted(path for path in active if path not in records.begun and not settle(path, records, _trusting))
     if changed:
         raise ClipnError(_changed_message(changed))
-    if not trusting:
-        _require_records(expected, found, root, stages)
-    for path, record in list(void_records(expected, found.ours, ledger)):
-        found.keep(path, record, ledger)
-    correct_dates({path: found.ours[path] for path in active if path in found.ours}, ledger, found.begun)
-    _remember(settings, found, ledger)
-    whole = {path: record for path, record in found.ours.items() if path not in found.begun}
-    write_record_files(stages, _home(study), whole, ledger)
+    if not _trusting:
+        _require_records(expected, records, stages)
+    void = void_paths(expected, records.local, ledger)
+    for path in active & records.local.keys():
+        records.keep(path, replace(records.local[path], void=path in void))
+    correct_dates({path: records.local[path] for path in active & records.local.keys()}, ledger, records.begun)
+    _remember(study, settings, records)
+    whole = {path: record for path, record in records.local.items() if path not in records.begun}
+    write_record_files(stages, home(study), whole, ledger)
     ledger.save()
 
 
@@ -102,100 +72,47 @@ def settings_key(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _home(study: str) -> str:
-    return f"results/studies/{study}/"
+def _active(study: str, stages: list[Stage], expected: Collection[str], records: Records) -> set[str]:
+    """Files of a study and the short paths of which there is a record; they and their inputs are hashed."""
+    known = records.local.keys() | records.arrived.keys()
+    if not known.issuperset(expected):
+        known |= records.copies.keys()
+    active = {path for path in known if path.startswith(home(study)) or any(stage.has(path) for stage in stages)}
+    inputs = {name for path in active & records.local.keys() for name in records.local[path].inputs}
+    records.ledger.read(active | inputs)
+    records.ledger.save()
+    return active
 
 
-def _read_travelled(home: str, found: _Looked, ledger: Ledger) -> None:
-    """Read the files of records of all studies, as the copies at the short paths may be those of any."""
-    for file in sorted(ledger.root.glob(FILES)):
-        path = str(file.relative_to(ledger.root))
-        sha256 = ledger.sha256(path)
-        if ledger.written.get(path) == sha256:
-            found.old_files.append(file)
-            continue
-        travelled = read_record_file(file)
-        for name, record in travelled.records.items():
-            found.news[name].append(record)
-        ledger.settings |= travelled.settings
-        ledger.modules |= travelled.modules
-        if path.startswith(home):
-            found.read[path] = str(sha256)
-
-
-def _settle(path: str, found: _Looked, ledger: Ledger) -> bool:
-    """Choose the record of a file and keep it; False if none tells of the file as it is."""
-    now, ours = ledger.sha256(path), found.ours.get(path)
-    ours = ours and _looked_at(path, ours, ledger)
-    known = next((record for record in _candidates(path, ours, found) if now in (None, record.sha256)), None)
-    if known is None:
-        return False
-    if ours and _told(ours) == _told(known):
-        known = ours
-    elif known is not ours:
-        ended = (ledger.root / path).lstat().st_mtime if now else 0.0
-        known = replace(known, started=ended, ended=ended)
-    if known != found.ours.get(path):
-        found.keep(path, known, ledger)
-    return True
-
-
-def _candidates(path: str, ours: JobRecord | None, found: _Looked) -> Iterator[JobRecord]:
-    yield from found.news.get(path, [])
-    if ours:
-        yield ours
-    yield from found.copies.get(path, [])
-
-
-def _told(record: JobRecord) -> tuple[Any, ...]:
-    return record.content, record.sha256, record.accepted
-
-
-def _looked_at(path: str, record: JobRecord, ledger: Ledger) -> JobRecord:
-    """A record with the hash of its file, the first time, if the file is still as its job left it."""
-    if record.sha256 or ledger.sha256(path) is None:
-        return record
-    if not trusting and (ledger.root / path).lstat().st_mtime != record.ended:
-        return record
-    started = int(record.started * 1e9)
-    read = {name: sha256 for name in record.inputs if (sha256 := ledger.sha256(name))}
-    before = {name: read[name] for name in read.keys() - record.hashes if date(ledger.root / name) <= started}
-    return replace(record.with_hashes(before), sha256=ledger.sha256(path), settings=ledger.running)
-
-
-def _require_records(expected: Collection[str], found: _Looked, root: Path, stages: list[Stage]) -> None:
-    unknown = [path for path in expected if path not in found.ours and path not in found.begun]
-    present = sorted(path for path in unknown if (root / path).exists())
+def _require_records(expected: Collection[str], records: Records, stages: list[Stage]) -> None:
+    unknown = [path for path in expected if path not in records.local and path not in records.begun]
+    present = sorted(path for path in unknown if (records.ledger.root / path).exists())
     if present:
         owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
-        pull = " ".join(["dvc pull", *(owners if len(owners) < len(stages) else [])])
+        every = len(owners) == len(stages)
+        pull, accept = ("", "all") if every else (f" {' '.join(owners)}", " ".join(owners).replace("report", "all"))
         raise ClipnError(
-            f"{_named(present)}: no record says how this was made, so nobody can tell whether it still holds; get the "
-            f"records with `{pull}`, or remove what has none and it is made anew, or vouch for it with "
-            "`clipn accept all`"
+            f"{named(present, NAMED)}: no record says how this was made; `dvc pull{pull}` gets the records, what is "
+            f"removed is made anew, and `clipn accept {accept}` vouches for what is here"
         )
 
 
 def _changed_message(paths: list[str]) -> str:
+    files = f" {' '.join(paths)}" if len(paths) <= NAMED else ""
     return (
-        f"{_named(paths)}: not as it was made; get it back with `dvc checkout --force {paths[0]}`, or remove it and it "
-        "is made anew"
+        f"{named(paths, NAMED)}: not as made; `dvc checkout --force{files}` gets back what was made, and what is "
+        "removed is made anew"
     )
 
 
-def _named(paths: list[str]) -> str:
-    more = len(paths) - NAMED
-    return f"{', '.join(paths[:NAMED])}{f' and {more} more' if more > 0 else ''}"
-
-
-def _remember(settings: dict[str, Any], found: _Looked, ledger: Ledger) -> None:
+def _remember(study: str, settings: dict[str, Any], records: Records) -> None:
     """Keep what was read, and what the run that begins now runs under; forget what no record refers to."""
-    ledger.written |= found.read
+    ledger = records.ledger
+    ledger.written |= {path: sha for path, sha in records.arrived_files.items() if path.startswith(home(study))}
     ledger.running = settings_key(settings)
-    keys = {ledger.running, *(record.settings for record in found.ours.values())}
-    codes = {*fingerprint.closures, *(record.code for record in found.ours.values())}
-    modules = ledger.modules | fingerprint.closures
-    known = ledger.settings | {ledger.running: settings}
+    keys = {ledger.running, *(record.settings for record in records.local.values())}
+    codes = {*fingerprint.closures, *(record.code for record in records.local.values())}
+    known, modules = ledger.settings | {ledger.running: settings}, ledger.modules | fingerprint.closures
     ledger.settings = {key: known[key] for key in known.keys() & keys}
     ledger.modules = {code: modules[code] for code in modules.keys() & codes}
     ledger.sources = fingerprint.used_sources

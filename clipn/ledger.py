@@ -19,7 +19,7 @@ class Ledger:
 
     Attributes:
         root: the project; all paths are relative to it.
-        settings: settings of studies by key, see `clipn.record_files`.
+        settings: settings of studies by key, see `clipn.guard.settings_key`.
         modules: hashes of the modules behind a fingerprint of code, by module, by fingerprint.
         sources: what counts of the texts of modules, see `clipn.fingerprint`.
         running: key of the settings of the run that was begun last.

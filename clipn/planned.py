@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipn.errors import ClipnError
+from clipn.fingerprint import PACKAGE
 
 
 class Request(NamedTuple):
@@ -109,8 +110,10 @@ def planned(request: Request) -> Iterator[Plan]:
     """Ask Snakemake what it would do in the working directory.
 
     Raises:
-        ClipnError: Snakemake refuses the targets or the workflow; the message is Snakemake's.
+        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
+            not that of the project, so that it would compare with the wrong code.
     """
+    _require_own_package()
     from snakemake.api import (
         ConfigSettings,
         DAGSettings,
@@ -136,3 +139,12 @@ def planned(request: Request) -> Iterator[Plan]:
         except (ApiError, RuleException, WorkflowError) as error:
             raise ClipnError(f"snakemake: {' '.join(str(error).split())}") from error
         yield Plan(workflow)
+
+
+def _require_own_package() -> None:
+    here = Path(PACKAGE.name).resolve()
+    if here.is_dir() and here != PACKAGE.resolve():
+        raise ClipnError(
+            f"{PACKAGE.name}: runs from {PACKAGE}, and this project has its own; run `PYTHONPATH=$PWD clipn ...`, or "
+            "`make install` here"
+        )

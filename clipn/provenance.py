@@ -26,8 +26,10 @@ FINGERPRINT = re.compile(r"'([0-9a-f]{16})'")
 """How a value of `clipn.fingerprint` looks among the parameters, which have no names there."""
 PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 """Fields that differ between two runs of the same job."""
-ADDED = ("sha256", "settings", "accepted")
-"""Fields of this project."""
+ADDED = ("sha256", "settings", "accepted", "void")
+"""Fields of this project; `void` holds the parameters of a void record, which Snakemake shall not compare."""
+VOID = "what was made from it read another file"
+"""The one parameter of a void record; no job has it, so Snakemake makes the file anew, and all that follows."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class JobRecord:
         sha256: of the file as the job left it; None until `clipn.guard` has looked at it.
         settings: key of the study's settings under which the job ran; None: unknown.
         accepted: changes since then that a person declared harmless.
+        void: whether the file shall be made anew whatever the record says, see `clipn.absent`.
     """
 
     content: dict[str, Any] = field(hash=False)
@@ -49,6 +52,7 @@ class JobRecord:
     sha256: str | None = None
     settings: str | None = None
     accepted: tuple[str, ...] = ()
+    void: bool = False
 
     @property
     def rule(self) -> str:
@@ -113,6 +117,8 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
         "settings": record.settings,
         "accepted": list(record.accepted),
     }
+    if record.void:
+        fields |= {"params": [repr(VOID)], "void": record.parameters}
     file = _file(root / METADATA, path)
     file.parent.mkdir(parents=True, exist_ok=True)
     (root / INCOMPLETE).mkdir(exist_ok=True)  # without it, Snakemake takes the folder for one of an older version
@@ -159,11 +165,15 @@ def _content(file: Path) -> dict[str, Any]:
 
 
 def _record(fields: dict[str, Any]) -> JobRecord:
+    content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
+    if "void" in fields:
+        content["params"] = fields["void"]
     return JobRecord(
-        content={name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)},
+        content=content,
         started=fields.get("starttime") or 0.0,
         ended=fields.get("endtime") or 0.0,
         sha256=fields.get("sha256"),
         settings=fields.get("settings"),
         accepted=tuple(fields.get("accepted") or ()),
+        void="void" in fields,
     )

@@ -16,9 +16,7 @@ from clipn.errors import ClipnError
 from clipn.files import write_text
 from clipn.ledger import Ledger
 from clipn.provenance import JobRecord, read_records
-from clipn.stages import Stage
-
-FILES = "results/studies/*/provenance/*.jsonl"
+from clipn.stages import RECORD_FILES, Stage
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def ancestors(paths: list[str], records: Mapping[str, JobRecord]) -> Iterator[st
 
 def all_records(root: Path) -> dict[str, JobRecord]:
     """Local records; where there is none, those that travelled with the results of all studies."""
-    travelled = (read_record_file(file).records for file in sorted(root.glob(FILES)))
+    travelled = (read_record_file(file).records for file in sorted(root.glob(RECORD_FILES)))
     return {path: record for records in travelled for path, record in records.items()} | read_records(root)
 
 
@@ -117,7 +115,8 @@ def read_record_file(path: Path) -> Travelled:
             else:
                 found.settings[line["settings"]] = line["study"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ClipnError(f"{path}: is no file of records; get it back with `dvc checkout {path}`") from error
+        remedy = f"get it back with `dvc checkout --force {path}`, or remove it if its results were made here"
+        raise ClipnError(f"{path}: is no file of records; {remedy}") from error
     return found
 
 

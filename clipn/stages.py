@@ -12,6 +12,12 @@ from clipn.errors import ClipnError
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"
+RECORD_FILES = "results/studies/*/provenance/*.jsonl"
+
+
+def home(study: str) -> str:
+    """Folder of a study, with a slash."""
+    return f"results/studies/{study}/"
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Stage:
 
     @cached_property
     def folders(self) -> list[str]:
-        """Those of its outputs that are folders."""
+        """Those of its outputs that are folders, which in dvc.yaml are those without a dot in their names."""
         return [path for path in self.outputs if not Path(path).suffix]
 
     def has(self, path: str) -> bool:
@@ -49,7 +55,7 @@ def load_stages(root: Path, study: str) -> list[Stage]:
         outputs = {name: list(_outputs(stage, study)) for name, stage in content["stages"].items()}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
-    records = {name: f"results/studies/{study}/provenance/{name}.jsonl" for name in outputs}
+    records = {name: f"{home(study)}provenance/{name}.jsonl" for name in outputs}
     return [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
 
 

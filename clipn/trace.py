@@ -15,7 +15,7 @@ from clipn.data.registry import Archive, load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.ledger import Ledger
-from clipn.provenance import METADATA, JobRecord, unfinished
+from clipn.provenance import METADATA, JobRecord, locked, unfinished
 from clipn.record_files import all_records, ancestors
 
 SHORT = 12
@@ -77,6 +77,8 @@ def trace(target: Path, root: Path) -> dict[str, Made]:
     path = _known(target, root, records)
     files = list(ancestors([path], records))
     ledger.read(files)
+    if not locked(root):
+        ledger.save()
     proofs, begun = _proofs(files, records, root), unfinished(root)
     hashes = {file: ledger.sha256(file) or _recorded(records.get(file)) for file in files}
     made = {}

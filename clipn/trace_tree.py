@@ -57,8 +57,10 @@ def summary(made: Mapping[str, Made]) -> str:
     away = sum(not file.here and file.sha256 is not None for file in made.values())
     proofs = Counter(file.proof for file in made.values() if file.proof)
     faults = sum(len(file.faults) + len(file.changed) for file in made.values())
+    accepted = sum(bool(_accepted(file)) for file in made.values())
     archives = ", ".join(f"{number} {state}" for state, number in proofs.items()) or "none proven"
-    files = f"{len(made)} files{f', {away} of them not here' if away else ''}"
+    notes = [f", {away} of them not here" if away else "", f", {accepted} accepted" if accepted else ""]
+    files = f"{len(made)} files{''.join(notes)}"
     return f"{files}; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
 
 
@@ -94,11 +96,11 @@ class _Branches:
         return list(groups.values())
 
     def _kind(self, path: str) -> int:
-        """A number that files share whose rules, and all before them, are the same; a fault is a kind apart."""
+        """A number that files share whose rules, and all before them, are the same; what is special is a kind apart."""
         if path not in self._kinds:
             file = self._made[path]
             before = frozenset(self._kind(name) for name in file.inputs)
-            apart = path if file.faults or file.changed else None
+            apart = path if file.faults or file.changed or _accepted(file) else None
             self._kinds[path] = self._numbers.setdefault((file.rule, file.proof, before, apart), len(self._numbers))
         return self._kinds[path]
 
@@ -110,7 +112,7 @@ def _facts(file: Made) -> list[str]:
         file.proof or "",
         "" if file.here or not file.sha256 else "not here",
     ]
-    facts += [f"accepted: {change}" for change in file.record.accepted] if file.record else []
+    facts += [f"accepted: {change}" for change in _accepted(file)]
     return [*filter(None, facts), *([f"from {file.origin}"] if file.origin else [])]
 
 
@@ -126,6 +128,10 @@ def _line(file: Made, consumer: Made | None, *facts: str) -> Text:
 def _hash_then(file: Made, consumer: Made | None) -> str | None:
     """sha256 that a file had when the job read it that made `consumer` from it."""
     return consumer.record.hashes.get(file.path) if consumer and consumer.record else None
+
+
+def _accepted(file: Made) -> tuple[str, ...]:
+    return file.record.accepted if file.record else ()
 
 
 def _job(record: JobRecord) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipn.absent import VOID
 from clipn.changed_settings import changed_settings, changed_text, likeness, settings_in
 from clipn.fingerprint import PACKAGE
 from clipn.ledger import Ledger
+from clipn.listing import named
 from clipn.planned import PlannedJob
-from clipn.provenance import FINGERPRINT, JobRecord, read_records
+from clipn.provenance import FINGERPRINT, VOID, JobRecord, read_records
+from clipn.trace import SHORT
 
-SHORT = 12
-"""Digits of a sha256 that people are shown."""
 OF_A_STUDY = re.compile(r"results/studies/([^/]+)/(.+)")
 CONTENTS = {
     "archive": "what the registry says of the archive",
@@ -68,7 +67,7 @@ def _causes(job: PlannedJob, record: JobRecord | None, ledger: Ledger) -> Iterat
     if job.incomplete:
         yield "its job was begun and not ended"
     if job.missing:
-        yield f"{ABSENT}: {_named(job.missing)}"
+        yield f"{ABSENT}: {named(job.missing, 1)}"
     if record is None:
         yield from (f"file {path}: newer than what it made" for path in job.newer)
         return
@@ -89,9 +88,9 @@ def _input_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterato
         yield f"made from files of study {studies.pop()}"
         return
     if added:
-        yield f"made from other files: also {_named(sorted(added))}"
+        yield f"made from other files: also {named(sorted(added), 1)}"
     if removed:
-        yield f"made from other files: no longer {_named(sorted(removed))}"
+        yield f"made from other files: no longer {named(sorted(removed), 1)}"
 
 
 def _within(paths: set[str]) -> tuple[set[str], set[str]]:
@@ -145,8 +144,3 @@ def _changed_modules(old: str | None, new: str, modules: Mapping[str, Mapping[st
 def _file(module: str) -> str:
     path = Path(*module.split("."))
     return str(path / "__init__.py" if (PACKAGE.parent / path).is_dir() else path.with_suffix(".py"))
-
-
-def _named(paths: list[str]) -> str:
-    more = len(paths) - 1
-    return f"{paths[0]}{f' and {more} more' if more else ''}"

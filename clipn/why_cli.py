@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-Targets = Annotated[list[str], typer.Argument(help="results, e.g. results/tables/imagenet_ood.csv, or names of rules")]
+Targets = Annotated[
+    list[str], typer.Argument(help="results, e.g. results/tables/imagenet_ood.csv, or `all`, `imagenet_ood`, ...")
+]
 StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
 Overlays = Annotated[
     list[Path] | None, typer.Option("--configfile", help="overlay, as for `snakemake --configfile`; repeat")
@@ -32,7 +34,7 @@ def why(
 
 
 def accept(targets: Targets, study: StudyName = None, configfile: Overlays = None) -> None:
-    """Declare that results hold although settings or code have changed; the records say so from then on."""
+    """Declare that results, and all behind them, hold although settings or code changed; their records say so."""
     from clipn.accept import accept as accept_results
     from clipn.planned import Request
 

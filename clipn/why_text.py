@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from typing import Any
 
+from clipn.listing import named
 from clipn.planned import PlannedJob
 from clipn.why import ABSENT, Reason
 
@@ -23,10 +24,12 @@ def text(target: str, reasons: list[Reason]) -> str:
     number = f"{len(reasons)} job{'s' if len(reasons) > 1 else ''}"
     lines = [f"{target}: would be made anew, {number}"]
     for (rule, *changes), jobs in groups.items():
-        lines.append(f"  {rule}  {jobs[0].outputs[0]}{f' and {len(jobs) - 1} more like it' if len(jobs) > 1 else ''}")
+        like_it = " like it" if len(jobs) > 1 else ""
+        lines.append(f"  {rule}  {named([job.outputs[0] for job in jobs], 1)}{like_it}")
         lines += [f"      {change}" for change in changes]
     if absent:
-        lines.append(f"  not here, and needed: {absent[0].missing[0]}{_rest(absent)}, by {_counted(absent)}")
+        missing = [path for job in absent for path in job.missing]
+        lines.append(f"  not here, and needed: {named(missing, 1)}, by {_counted(absent)}")
     if following:
         lines.append(f"  because of these: {_counted(following)}")
     return "\n".join(lines)
@@ -35,11 +38,6 @@ def text(target: str, reasons: list[Reason]) -> str:
 def _counted(jobs: list[PlannedJob]) -> str:
     counts = Counter(job.rule for job in jobs)
     return ", ".join(rule if number == 1 else f"{rule} ({number})" for rule, number in counts.items())
-
-
-def _rest(jobs: list[PlannedJob]) -> str:
-    more = sum(len(job.missing) for job in jobs) - 1
-    return f" and {more} more" if more else ""
 
 
 def as_mapping(target: str, reasons: list[Reason]) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """A file may be away as long as its job would make the file that was read."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clipn.absent import VOID, void_records
+from clipn.absent import void_paths
 from clipn.ledger import Ledger
-from clipn.provenance import JobRecord, read_records
-from tests.records import Made
+from clipn.provenance import METADATA, VOID, JobRecord, read_records, write_record
+from tests.records import Made, record_file
 
 RUN, SCORES, METRICS, TABLE, OTHER = "run", "scores", "metrics", "table", "other"
 
@@ -35,49 +36,51 @@ def records(made: Made) -> dict[str, JobRecord]:
     return known
 
 
-def void(made: Made, known: dict[str, JobRecord], *targets: str) -> dict[str, JobRecord]:
-    return dict(void_records(targets or [TABLE], known, Ledger(made.root)))
+def void(made: Made, known: dict[str, JobRecord], *targets: str) -> set[str]:
+    return void_paths(targets or [TABLE], known, Ledger(made.root))
 
 
 def test_what_fits_stays(made: Made) -> None:
-    assert void(made, records(made)) == {}
+    assert void(made, records(made)) == set()
 
 
 def test_a_file_that_was_made_from_another_one_is_void(made: Made) -> None:
     known = records(made)
     made.write(RUN, "trained anew")
-    assert set(void(made, known)) == {SCORES}
+    assert void(made, known) == {SCORES}
 
 
 def test_a_file_that_is_not_the_one_that_was_read_is_void(made: Made) -> None:
     known = records(made)
     known[METRICS] = replace(known[METRICS], sha256="evaluated with other settings")
-    assert set(void(made, known)) == {METRICS}
+    assert void(made, known) == {METRICS}
 
 
 def test_a_file_between_two_that_are_not_here_is_void_too(made: Made) -> None:
     known = records(made)
     known[SCORES] = replace(known[SCORES], sha256="scored with other settings")
-    assert set(void(made, known)) == {SCORES, METRICS}
+    assert void(made, known) == {SCORES, METRICS}
 
 
 def test_nothing_that_no_result_needs_is_void(made: Made) -> None:
     known = records(made)
     made.write(RUN, "trained anew")
     (made.root / TABLE).unlink()
-    assert void(made, known) == {}
+    assert void(made, known) == set()
 
 
 def test_only_readers_before_the_results_count(made: Made) -> None:
     known = records(made)
     known[OTHER] = known[OTHER].with_hashes({SCORES: "of long ago"})
-    assert void(made, known) == {}
-    assert set(void(made, known, TABLE, OTHER)) == {SCORES}
+    assert void(made, known) == set()
+    assert void(made, known, TABLE, OTHER) == {SCORES}
 
 
-def test_a_void_record_has_a_parameter_of_no_job_and_no_hash(made: Made) -> None:
-    known = records(made)
-    made.write(RUN, "trained anew")
-    record = void(made, known)[SCORES]
-    assert (record.parameters, record.sha256, record.rule) == ([repr(VOID)], None, "score_run")
-    assert void(made, known | {SCORES: record}) == {}
+def test_a_void_record_is_another_job_for_snakemake_alone(tmp_path: Path) -> None:
+    record = JobRecord({"rule": "score_run", "params": ["'--method mcm'"]}, sha256="11", void=True)
+    write_record(tmp_path, SCORES, record)
+    assert read_records(tmp_path) == {SCORES: record}
+    written = json.loads(record_file(tmp_path / METADATA, SCORES).read_text())
+    assert written["params"] == [repr(VOID)]
+    write_record(tmp_path, SCORES, replace(record, void=False))
+    assert json.loads(record_file(tmp_path / METADATA, SCORES).read_text())["params"] == ["'--method mcm'"]

@@ -20,7 +20,7 @@ configfile: "config.yaml"
 
 from clipn import guard
 with open("looks", "a") as looks:
-    looks.write(f"{guard.trusting} ")
+    looks.write(f"{guard._trusting} ")
 
 rule count:
     input: "words.txt", config["notes"]
@@ -88,7 +88,7 @@ def refused(message: str) -> None:
     with pytest.raises(ClipnError, match=message):
         accept_table()
     assert read_records(Path()) == before
-    assert not guard.trusting
+    assert not guard._trusting
 
 
 def test_nothing_to_accept() -> None:
@@ -200,7 +200,7 @@ class TestRefused:
     def test_a_target_that_nobody_can_make(self) -> None:
         with pytest.raises(ClipnError, match=r"^snakemake: No rule to produce tabel\.csv"):
             accept(Request(["tabel.csv"]), Path())
-        assert not guard.trusting
+        assert not guard._trusting
 
 
 class TestTrust:
@@ -210,7 +210,7 @@ class TestTrust:
         change("words: 5", "words: 6")
         accept_table()
         assert Path("looks").read_text() == "True True "
-        assert not guard.trusting
+        assert not guard._trusting
 
     def test_it_ends_with_a_failure(self) -> None:
         Path("notes.txt").write_text("other")
@@ -221,4 +221,4 @@ class TestTrust:
         Path("workflow/Snakefile").write_text("raise SystemExit('error: no')")
         with pytest.raises(SystemExit):
             accept_table()
-        assert not guard.trusting
+        assert not guard._trusting

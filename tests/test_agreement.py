@@ -121,7 +121,7 @@ def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> 
         outcome = clone.run(*command)
         assert outcome.status == 1
         (error,) = outcome.errors
-        assert error.startswith(f"error: {TABLE}: not as it was made; get it back with `{remedy}`")
+        assert error.startswith(f"error: {TABLE}: not as made; `{remedy}` gets back what was made")
     assert f"modified:           {TABLE}" in clone.status()
     clone.dvc(*remedy.split()[1:])
     assert agree_on_nothing_to_do(clone)
@@ -135,7 +135,7 @@ def test_results_without_records_are_not_trusted(clone: Checkout) -> None:
         assert outcome.status != 0
         (error,) = outcome.errors
         assert "no record says how this was made" in error
-        assert all(remedy in error for remedy in ("`dvc pull`", "remove what has none", "`clipn accept all`"))
+        assert all(remedy in error for remedy in ("`dvc pull`", "what is removed is made anew", "`clipn accept all`"))
     clone.dvc("pull")
     assert agree_on_nothing_to_do(clone)
 
@@ -183,7 +183,8 @@ def test_one_table_alone_has_nothing_to_do_and_knows_its_whole_past(recorded: Ch
 def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkout, tmp_path: Path) -> None:
     clone = recorded.clone(tmp_path / "clone", TABLE)
     outcome = clone.run("snakemake", "-n", TABLE)
-    assert "get the records with `dvc pull imagenet_ood`" in outcome.errors[0]
+    assert "`dvc pull imagenet_ood` gets the records" in outcome.errors[0]
+    assert "`clipn accept imagenet_ood` vouches for what is here" in outcome.errors[0]
     clone.dvc("pull", "imagenet_ood")
     assert not clone.plan(TABLE).planned
 

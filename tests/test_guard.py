@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ def complaint(made: Made, study: str = "demo", expected: Iterable[str] = ()) -> 
 
 
 def not_as_made(path: str) -> str:
-    remedy = f"get it back with `dvc checkout --force {path}`, or remove it and it is made anew"
-    return f"{path}: not as it was made; {remedy}"
+    remedy = f"`dvc checkout --force {path}` gets back what was made, and what is removed is made anew"
+    return f"{path}: not as made; {remedy}"
 
 
 def lines(made: Made, path: str) -> list[dict[str, Any]]:
@@ -155,7 +155,9 @@ def test_no_more_than_three_results_are_named(made: Made) -> None:
     made.look()
     for path in (ARCHIVE, NAMES, IMAGES, UNUSED):
         made.write(path, "edited")
-    assert complaint(made).startswith(f"{ARCHIVE}, {IMAGES}, {NAMES} and 1 more: not as it was made; ")
+    assert complaint(made).startswith(
+        f"{ARCHIVE}, {IMAGES}, {NAMES} and 1 more: not as made; `dvc checkout --force` gets"
+    )
 
 
 def test_a_result_of_another_study_does_not_stop_the_look(made: Made) -> None:
@@ -222,8 +224,8 @@ def test_a_file_whose_first_job_has_not_ended_needs_no_record(made: Made) -> Non
 def test_an_expected_file_without_a_record_stops_the_look_and_the_stage_is_named(made: Made) -> None:
     record_file(made.root / ".snakemake/metadata", OWN_TABLE).unlink()
     assert complaint(made, expected=files_of("demo")) == (
-        f"{OWN_TABLE}: no record says how this was made, so nobody can tell whether it still holds; get the records "
-        "with `dvc pull report`, or remove what has none and it is made anew, or vouch for it with `clipn accept all`"
+        f"{OWN_TABLE}: no record says how this was made; `dvc pull report` gets the records, what is removed is made "
+        "anew, and `clipn accept all` vouches for what is here"
     )
 
 
@@ -231,7 +233,7 @@ def test_where_all_stages_lack_records_everything_is_to_be_pulled(made: Made) ->
     shutil.rmtree(made.root / ".snakemake")
     found = complaint(made, expected=files_of("demo"))
     assert found.startswith(f"{ARCHIVE}, {IMAGES}, {NAMES} and 3 more: no record says how this was made")
-    assert "with `dvc pull`, or remove" in found
+    assert "; `dvc pull` gets the records" in found
 
 
 def test_an_expected_file_that_is_not_here_needs_no_record(made: Made) -> None:
@@ -245,8 +247,9 @@ def test_a_file_that_nobody_expects_needs_no_record(made: Made) -> None:
 
 class TestTrusting:
     @pytest.fixture(autouse=True)
-    def trusting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(guard, "trusting", True)
+    def trusting(self) -> Iterator[None]:
+        with guard.trusting():
+            yield
 
     def test_a_file_without_a_record_is_let_be(self, made: Made) -> None:
         record_file(made.root / ".snakemake/metadata", OWN_TABLE).unlink()
@@ -259,9 +262,9 @@ class TestTrusting:
         assert made.records()[OWN_TABLE].sha256 == sha256("edited")
 
     def test_an_edited_result_stops_the_look(self, made: Made) -> None:
-        guard.trusting = False
+        guard._trusting = False
         made.look()
-        guard.trusting = True
+        guard._trusting = True
         made.write(OWN_TABLE, "edited")
         assert complaint(made) == not_as_made(OWN_TABLE)
 
@@ -523,7 +526,8 @@ def test_a_damaged_file_of_records_stops_the_look(made: Made) -> None:
     made.look()
     made.write(REPORT, "{")
     file = made.root / REPORT
-    assert complaint(made) == f"{file}: is no file of records; get it back with `dvc checkout {file}`"
+    remedy = f"get it back with `dvc checkout --force {file}`, or remove it if its results were made here"
+    assert complaint(made) == f"{file}: is no file of records; {remedy}"
 
 
 def test_the_folders_of_a_stage_are_created_with_its_file(made: Made) -> None:

@@ -217,7 +217,8 @@ def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(ClipnError) as caught:
         read_record_file(file)
-    assert str(caught.value) == f"{file}: is no file of records; get it back with `dvc checkout {file}`"
+    remedy = f"get it back with `dvc checkout --force {file}`, or remove it if its results were made here"
+    assert str(caught.value) == f"{file}: is no file of records; {remedy}"
 
 
 def test_half_a_file_is_damaged(tmp_path: Path) -> None:
