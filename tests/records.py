@@ -8,8 +8,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import pytest
+
+from clipn.errors import ClipnError
 from clipn.guard import look
 from clipn.ledger import Ledger
 from clipn.provenance import JobRecord, read_records
@@ -35,6 +38,7 @@ stages:
 WORDS = "config/words.txt"
 TABLE = "results/tables/x.csv"
 """The copy of the active study's table."""
+CODE, OTHER_CODE = "00000000deadbeef", "0123456789abcdef"
 
 
 def sha256(content: str) -> str:
@@ -83,6 +87,26 @@ def files_of(study: str) -> list[str]:
     return [*(f"{home(study)}/{name}" for name in names), TABLE]
 
 
+ARCHIVE, NAMES, IMAGES, UNUSED, OWN_TABLE, _ = files_of("demo")
+DATA, REPORT = (f"{home('demo')}/provenance/{stage}.jsonl" for stage in ("data", "report"))
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    """What a file of records says."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def outputs(file: Path) -> list[list[str]]:
+    """The files of every job in a file of records."""
+    return [list(line["outputs"]) for line in lines(file) if "outputs" in line]
+
+
+def written(file: Path) -> tuple[int, int]:
+    """What is another when a file has been written again, though its content is the same."""
+    state = file.stat()
+    return state.st_ino, state.st_mtime_ns
+
+
 class Made:
     """A project whose files were made one after the other.
 
@@ -94,6 +118,13 @@ class Made:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.clock = 1_000_000.0
+
+    @classmethod
+    def demo(cls, root: Path) -> Self:
+        """A project with the study `demo` as Snakemake leaves it, before the first look."""
+        made = cls(root)
+        made.study("demo")
+        return made
 
     def write(self, path: str, content: str) -> None:
         """Write a file now, as a person does."""
@@ -141,6 +172,10 @@ class Made:
         self.make(table, "ood_table", images, names)
         self.make(copy, "publish", table, content=table)
 
+    def publish(self, **fields: Any) -> None:
+        """Make the copy of the table of `demo` anew, with the same content."""
+        self.make(TABLE, "publish", OWN_TABLE, content=(self.root / OWN_TABLE).read_text(), **fields)
+
     def look(self, study: str = "demo", expected: Iterable[str] = (), **settings: Any) -> Ledger:
         """Look at a study as a new process does; returns what it knows then."""
         ledger = Ledger(self.root)
@@ -155,3 +190,16 @@ class Made:
         """The project on another machine: its files, and of the records those that travel with them."""
         shutil.copytree(self.root, folder, ignore=shutil.ignore_patterns(".snakemake"))
         return Made(folder)
+
+
+def complaint(made: Made, study: str = "demo", expected: Iterable[str] = ()) -> str:
+    """The message that a look stops with."""
+    with pytest.raises(ClipnError) as caught:
+        made.look(study, expected)
+    return str(caught.value)
+
+
+def not_as_made(path: str) -> str:
+    """The message of a look that finds one result edited."""
+    remedy = f"`dvc checkout --force {path}` gets back what was made, and what is removed is made anew"
+    return f"{path}: not as made; {remedy}"

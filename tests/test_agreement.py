@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -15,6 +16,8 @@ from tests.checkout import DEMO, Checkout
 from tests.project import Project, succeeded
 from tests.test_workflow import FROM_METRICS, PAGE, SCORED, STUDY
 
+JOBS = 117
+"""Of the reduced demo."""
 TABLE = "results/tables/imagenet_ood.csv"
 STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "report"]
 NOTHING = "Data and pipelines are up to date."
@@ -55,20 +58,21 @@ def clone(recorded: Checkout, tmp_path: Path) -> Checkout:
     return recorded.clone(tmp_path / "clone")
 
 
-def agree_on_nothing_to_do(checkout: Checkout) -> bool:
-    return not checkout.plan().planned and NOTHING in checkout.status()
+def agree_on_nothing_to_do(checkout: Checkout) -> None:
+    assert checkout.plan().planned == Counter()
+    assert NOTHING in checkout.status()
 
 
 def test_recording_a_finished_run_runs_nothing(finished: Project, recorded: Checkout) -> None:
     assert recorded.hashes("results/**/*") == finished.hashes("results/**/*")
     again = recorded.dvc("repro").text
     assert [stage for stage in STAGES if f"Stage '{stage}' didn't change, skipping" in again] == STAGES
-    assert agree_on_nothing_to_do(recorded)
+    agree_on_nothing_to_do(recorded)
 
 
 def test_a_clone_that_pulled_has_nothing_to_do(clone: Checkout) -> None:
     assert NOTHING in clone.status()
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
     assert clone.why("all") == "all: up to date\n"
 
 
@@ -77,7 +81,7 @@ def test_the_order_of_dates_says_nothing(clone: Checkout) -> None:
     for path in clone.folder.glob("results/**/*"):
         date = draw.randrange(1_600_000_000, 1_800_000_000)
         os.utime(path, (date, date))
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
 
 
 def test_touched_files_remake_nothing(clone: Checkout) -> None:
@@ -86,7 +90,7 @@ def test_touched_files_remake_nothing(clone: Checkout) -> None:
         (clone.folder / path).touch()
     for path in ("config/published.yaml", "clipn/losses.py", "workflow/rules/models.smk"):
         (clone.folder / path).touch()
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
 
 
 def test_a_setting_remakes_exactly_what_depends_on_it(clone: Checkout) -> None:
@@ -124,7 +128,7 @@ def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> 
         assert error.startswith(f"error: {TABLE}: not as made; `{remedy}` gets back what was made")
     assert f"modified:           {TABLE}" in clone.status()
     clone.dvc(*remedy.split()[1:])
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
 
 
 def test_results_without_records_are_not_trusted(clone: Checkout) -> None:
@@ -137,7 +141,7 @@ def test_results_without_records_are_not_trusted(clone: Checkout) -> None:
         assert "no record says how this was made" in error
         assert all(remedy in error for remedy in ("`dvc pull`", "what is removed is made anew", "`clipn accept all`"))
     clone.dvc("pull")
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
 
 
 def test_a_person_vouches_for_results_without_records(clone: Checkout) -> None:
@@ -163,21 +167,41 @@ def test_a_change_that_a_person_declares_harmless_travels(clone: Checkout, tmp_p
     assert clone.hashes("results/tables/*") == before
 
 
-def test_one_table_alone_has_nothing_to_do_and_knows_its_whole_past(recorded: Checkout, tmp_path: Path) -> None:
+@pytest.fixture
+def table_alone(recorded: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout with the files of one table and nothing else."""
     clone = recorded.clone(tmp_path / "clone", "imagenet_ood")
-    here = set(clone.hashes("results/**/*"))
-    assert {path for path in here if "imagenet_ood" not in path} == set()
-    assert not clone.plan(TABLE).planned
-    assert NOTHING in clone.dvc("repro", "--dry", "--allow-missing", "imagenet_ood").text
-    trace = succeeded(clone.run("clipn", "trace", TABLE)).text
-    assert trace.endswith("no faults\n")
-    assert "not here" in trace
-    variants = yaml.safe_load((clone.folder / DEMO).read_text())["variants"]
+    assert {path for path in clone.hashes("results/**/*") if "imagenet_ood" not in path} == set()
+    return clone
+
+
+def test_one_table_alone_has_nothing_to_do(table_alone: Checkout) -> None:
+    assert not table_alone.plan(TABLE).planned
+    assert NOTHING in table_alone.dvc("repro", "--dry", "--allow-missing", "imagenet_ood").text
+
+
+def test_one_table_alone_knows_its_whole_past(table_alone: Checkout) -> None:
+    trace = succeeded(table_alone.run("clipn", "trace", TABLE)).text
+    assert f"{STUDY}/archives/mirror/datasets.yaml" in trace
+    assert re.search(r"^82 files, 80 of them not here; .* no faults$", trace, re.MULTILINE)
+
+
+def test_one_table_alone_notices_a_setting_of_the_training(table_alone: Checkout) -> None:
+    variants = yaml.safe_load((table_alone.folder / DEMO).read_text())["variants"]
     for name in ("learnable", "handcrafted"):
         variants[name]["learning_rate"] = 0.002
-    clone.set(variants=variants)
-    assert clone.plan(TABLE).planned == CHAIN_OF_A_TABLE
-    assert "setting variants.learnable.learning_rate: 0.001 -> 0.002" in clone.why(TABLE)
+    table_alone.set(variants=variants)
+    assert table_alone.plan(TABLE).planned == CHAIN_OF_A_TABLE
+    assert "setting variants.learnable.learning_rate: 0.001 -> 0.002" in table_alone.why(TABLE)
+
+
+def test_a_person_vouches_for_one_table_without_records(table_alone: Checkout) -> None:
+    (table_alone.folder / f"{STUDY}/provenance/imagenet_ood.jsonl").unlink()
+    (error,) = table_alone.run("snakemake", "-n", TABLE).errors
+    remedy = "clipn accept imagenet_ood"
+    assert f"`{remedy}` vouches for what is here" in error
+    succeeded(table_alone.run(*remedy.split()))
+    assert not table_alone.plan(TABLE).planned
 
 
 def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkout, tmp_path: Path) -> None:
@@ -194,7 +218,7 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     before = clone.hashes(TABLE)
     clone.dvc("exp", "run", "--temp", "--name", "softer", "-S", f"{DEMO}:+logit_scale=20", "imagenet_ood")
     assert clone.hashes(TABLE) == before
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
     clone.dvc("exp", "apply", "softer")
     found = clone.hashes(TABLE)
     assert not clone.plan(TABLE).planned
@@ -207,7 +231,8 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     change = json.loads(other.dvc("metrics", "diff", "--json").text)["results/metrics.json"]
     auroc = change["imagenet.tiny.learnable.atd.auroc"]
     assert auroc["new"] == summary["imagenet"]["tiny"]["learnable"]["atd"]["auroc"] != auroc["old"]
-    assert TABLE in other.dvc("plots", "diff", "--json").text
+    plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, ImageNet-1K as ID"]
+    assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
 
 
 def test_newer_results_are_pulled_over_older_ones(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
@@ -229,7 +254,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: 
     assert "--unlock" in project.run("snakemake", "all").text
     succeeded(project.run("snakemake", "--unlock"))
     planned = succeeded(project.run("snakemake", "-n", "all")).planned
-    assert planned.total() == 117 - done
+    assert planned.total() == JOBS - done
     succeeded(project.run("snakemake", "--cores", "1", "all"))
     assert project.hashes("results/**/*") == finished.hashes("results/**/*")
 
@@ -244,7 +269,7 @@ def run_and_kill(project: Project, after: int) -> int:
         assert process.stdout
         finished = (line for line in process.stdout if line.startswith("Finished jobid"))
         for _ in range(after):
-            next(finished)
+            assert next(finished, None), "the run ended too early"
         os.killpg(process.pid, signal.SIGKILL)
         return after + sum(1 for _ in finished)
 
@@ -280,6 +305,6 @@ def test_another_study_loses_and_remakes_nothing(clone: Checkout) -> None:
     assert outcome.planned == Counter({"publish": 1, "all": 1})
     now = clone.hashes("results/**/*")
     assert {path: now[path] for path in before} == before
-    assert agree_on_nothing_to_do(clone)
+    agree_on_nothing_to_do(clone)
     config.write_text(second)
     assert clone.plan(table).planned == Counter({"publish": 1})

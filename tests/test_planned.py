@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the finished project, in which the test runs."""
     root = shutil.copytree(finished, tmp_path / "project")
@@ -81,7 +81,6 @@ def table(**fields: Any) -> PlannedJob:
     return PlannedJob("table", TABLE, COUNTS, frozenset(), **fields)
 
 
-@pytest.mark.usefixtures("project")
 class TestReasons:
     """Why a job would run."""
 
@@ -144,7 +143,6 @@ class TestReasons:
         assert jobs() == [table(missing=["table.csv"])]
 
 
-@pytest.mark.usefixtures("project")
 class TestPlan:
     """What a plan holds, and what Snakemake is asked for."""
 
@@ -198,7 +196,12 @@ class TestPlan:
         assert jobs() == []
 
 
-@pytest.mark.usefixtures("project")
+def test_the_package_of_another_project(project: Path) -> None:
+    (project / "clipn").mkdir()
+    with pytest.raises(ClipnError, match=r"^clipn: runs from .*, and this project has its own; run `PYTHONPATH=\$PWD"):
+        jobs("all")
+
+
 class TestMistakes:
     """Snakemake's complaints are those of this project."""
 

@@ -1,6 +1,5 @@
 """The files of records that travel with the results: what is written is what is read."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +12,12 @@ from clipn.ledger import Ledger
 from clipn.provenance import JobRecord
 from clipn.record_files import Travelled, all_records, ancestors, read_record_file, write_record_files
 from clipn.stages import Stage
-from tests.records import Made, sha256
+from tests.records import CODE, OTHER_CODE, Made, lines, outputs, sha256, written
 
 HOME = "results/studies/demo/"
 FILE = f"{HOME}provenance/tables.jsonl"
 TABLE, COPY, SCORES, EXTRA = f"{HOME}tables/x.csv", "results/tables/x.csv", f"{HOME}scores/x", f"{HOME}scores/extra"
 STAGE = Stage("tables", FILE, [FILE, f"{HOME}tables", "results/tables"])
-CODE, OTHER_CODE = "00000000deadbeef", "0123456789abcdef"
 
 
 def made_by(rule: str, *inputs: str, params: Sequence[str] = (), sha256: str = "11", **changes: Any) -> JobRecord:
@@ -37,14 +35,6 @@ def record_of(root: Path, records: dict[str, JobRecord], stages: Sequence[Stage]
         (root / path).write_text(path)
     write_record_files(list(stages), HOME, records, ledger)
     return root / FILE
-
-
-def lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def outputs(file: Path) -> list[list[str]]:
-    return [list(line["outputs"]) for line in lines(file) if "outputs" in line]
 
 
 # Ancestors
@@ -159,9 +149,9 @@ def test_the_ledger_gets_the_hash_of_the_file(tmp_path: Path) -> None:
 
 def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:
     records = {TABLE: made_by("table")}
-    before = record_of(tmp_path, records).stat()
+    before = written(record_of(tmp_path, records))
     write_record_files([STAGE], HOME, records, Ledger(tmp_path))
-    assert (tmp_path / FILE).stat() == before
+    assert written(tmp_path / FILE) == before
 
 
 # Settings and modules

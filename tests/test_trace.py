@@ -183,6 +183,14 @@ def test_what_was_accepted_is_shown(made: Made) -> None:
     assert f"{scores(1)}  score_run  {short(scores(1))}  {accepted}" in lines(made)
 
 
+def test_an_accepted_file_is_shown_though_others_are_like_it_and_is_counted(made: Made) -> None:
+    made.make(scores(3), "score_run", "study/backbone.safetensors", FEATURES, accepted=["module clipn/scores.py"])
+    text = lines(made)
+    assert f"{scores(3)}  score_run  {short(scores(3))}  accepted: module clipn/scores.py" in text
+    assert "and 1 more by evaluate_run: seed2.json" in text
+    assert summary(trace(Path(TABLE), made.root)) == "13 files, 1 accepted; archives: 1 unverified; no faults"
+
+
 def test_a_job_that_has_not_ended(made: Made) -> None:
     made.begin(FEATURES)
     assert trace(Path(TABLE), made.root)[FEATURES].faults == ["its job has not ended"]
@@ -220,8 +228,7 @@ def test_no_origin_without_a_record_in_the_registry(made: Made, registry: str) -
 @pytest.fixture
 def travelled(tmp_path: Path) -> Made:
     """A study on a machine that it travelled to, where nothing was made."""
-    made = Made(tmp_path / "here")
-    made.study("demo")
+    made = Made.demo(tmp_path / "here")
     made.look()
     return made.copied_to(tmp_path / "elsewhere")
 

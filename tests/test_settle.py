@@ -1,0 +1,284 @@
+"""What travels with results is taken over where it tells of the files that are here, and else refused."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clipn import fingerprint
+from clipn.guard import settings_key
+from clipn.provenance import JobRecord, read_records
+from tests.records import (
+    ARCHIVE,
+    CODE,
+    DATA,
+    IMAGES,
+    NAMES,
+    OWN_TABLE,
+    REPORT,
+    TABLE,
+    UNUSED,
+    WORDS,
+    Made,
+    complaint,
+    files_of,
+    home,
+    lines,
+    not_as_made,
+    outputs,
+    record_file,
+    sha256,
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """A study as Snakemake leaves it, before the first look."""
+    return Made.demo(tmp_path / "here")
+
+
+@pytest.fixture
+def elsewhere(made: Made, tmp_path: Path) -> Made:
+    """The same results on a machine that they travelled to."""
+    made.look()
+    return made.copied_to(tmp_path / "elsewhere")
+
+
+def fetched(made: Made, other: Made, *paths: str) -> None:
+    """Copy files of another machine over those here, as a pull does."""
+    for path in paths:
+        shutil.copyfile(other.root / path, made.root / path)
+
+
+# Records that travelled
+
+
+def test_records_travel_with_the_results(made: Made, elsewhere: Made) -> None:
+    elsewhere.look(expected=files_of("demo"))
+    assert elsewhere.records() == made.records()
+    assert len(elsewhere.records()) == len(files_of("demo"))
+
+
+def test_travelled_results_are_as_old_as_their_files(elsewhere: Made) -> None:
+    elsewhere.date(UNUSED, elsewhere.clock + 5e6)
+    elsewhere.look()
+    record = read_records(elsewhere.root)[UNUSED]
+    assert (record.started, record.ended) == (elsewhere.clock + 5e6, elsewhere.clock + 5e6)
+
+
+def test_results_that_arrive_in_any_order_get_dates_in_order(elsewhere: Made) -> None:
+    for seconds, path in enumerate(reversed([WORDS, *files_of("demo")])):
+        elsewhere.date(path, seconds)
+    elsewhere.look()
+    dates = [(elsewhere.root / path).stat().st_mtime for path in (WORDS, *files_of("demo"))]
+    assert dates == [6, 6, 6, 6, 6, 6, 6]
+
+
+def test_records_travel_on(elsewhere: Made, made: Made, tmp_path: Path) -> None:
+    elsewhere.look()
+    third = elsewhere.copied_to(tmp_path / "third")
+    third.look(expected=files_of("demo"))
+    assert third.records() == made.records()
+    assert (third.root / REPORT).read_bytes() == (made.root / REPORT).read_bytes()
+
+
+def test_a_travelled_record_of_another_file_is_refused(elsewhere: Made) -> None:
+    elsewhere.write(OWN_TABLE, "edited on the way")
+    assert complaint(elsewhere) == not_as_made(OWN_TABLE)
+
+
+def test_a_travelled_record_of_a_file_that_is_not_here_is_taken_over(made: Made, elsewhere: Made) -> None:
+    (elsewhere.root / ARCHIVE).unlink()
+    elsewhere.look()
+    assert elsewhere.records()[ARCHIVE] == made.records()[ARCHIVE]
+
+
+def test_a_stage_that_travels_alone_brings_the_records_of_all_before_it(made: Made, elsewhere: Made) -> None:
+    shutil.rmtree(elsewhere.root / home("demo") / "archives")
+    shutil.rmtree(elsewhere.root / home("demo") / "datasets")
+    (elsewhere.root / DATA).unlink()
+    elsewhere.look(expected=files_of("demo"))
+    assert elsewhere.records() == {path: record for path, record in made.records().items() if path != UNUSED}
+
+
+class TestNews:
+    """Two machines have the same results, and one of them makes some anew."""
+
+    @pytest.fixture
+    def other(self, elsewhere: Made) -> Made:
+        elsewhere.look()
+        elsewhere.clock += 100
+        return elsewhere
+
+    def test_a_result_that_was_made_anew_elsewhere(self, made: Made, other: Made) -> None:
+        other.make(OWN_TABLE, "ood_table", IMAGES, NAMES, content="other figures", params=["'--new'"])
+        other.look()
+        fetched(made, other, OWN_TABLE, REPORT)
+        made.look()
+        record = made.records()[OWN_TABLE]
+        assert (record.sha256, record.parameters) == (sha256("other figures"), ["'--new'"])
+
+    def test_a_result_that_was_made_anew_elsewhere_and_is_the_same(self, made: Made, other: Made) -> None:
+        other.publish(params=["'--new'"])
+        other.look()
+        fetched(made, other, REPORT)
+        made.look()
+        assert made.records()[TABLE].parameters == ["'--new'"]
+
+    def test_the_file_is_still_the_local_one(self, made: Made, other: Made) -> None:
+        before, report = made.records(), (made.root / REPORT).read_bytes()
+        other.make(OWN_TABLE, "ood_table", IMAGES, NAMES, content="other figures")
+        other.look()
+        fetched(made, other, REPORT)
+        made.look()
+        assert made.records() == before
+        assert (made.root / REPORT).read_bytes() == report
+
+    def test_neither_record_tells_of_the_file(self, made: Made, other: Made) -> None:
+        other.make(OWN_TABLE, "ood_table", IMAGES, NAMES, content="other figures")
+        other.look()
+        fetched(made, other, REPORT)
+        made.write(OWN_TABLE, "edited")
+        assert complaint(made) == not_as_made(OWN_TABLE)
+
+    def test_what_this_machine_wrote_is_no_news(self, made: Made) -> None:
+        made.look()
+        made.publish(params=["'--new'"])
+        made.look()
+        assert made.records()[TABLE].parameters == ["'--new'"]
+
+    def test_what_this_machine_has_read_is_no_news(self, made: Made, other: Made) -> None:
+        other.publish(params=["'--new'"])
+        other.look()
+        fetched(made, other, REPORT)
+        made.look()
+        made.publish(params=["'--newer'"])
+        made.look()
+        assert made.records()[TABLE].parameters == ["'--newer'"]
+
+    def test_an_earlier_state_that_was_checked_out_again(self, made: Made, tmp_path: Path) -> None:
+        made.look()
+        before, earlier = made.records()[OWN_TABLE], made.copied_to(tmp_path / "earlier")
+        made.make(OWN_TABLE, "ood_table", IMAGES, NAMES, content="other figures", params=["'--new'"])
+        made.look()
+        fetched(made, earlier, OWN_TABLE, REPORT)
+        made.look()
+        assert made.records()[OWN_TABLE] == before
+
+    def test_what_was_accepted_elsewhere(self, made: Made, other: Made) -> None:
+        file = record_file(other.root / ".snakemake/metadata", TABLE)
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"accepted": ["module clipn/train.py"]}))
+        other.look()
+        fetched(made, other, REPORT)
+        made.look()
+        assert made.records()[TABLE].accepted == ("module clipn/train.py",)
+
+    def test_news_stay_news_while_another_study_is_looked_at(self, made: Made, other: Made) -> None:
+        other.make(OWN_TABLE, "ood_table", IMAGES, NAMES, params=["'--new'"])
+        other.look()
+        fetched(made, other, REPORT)
+        made.look("other")
+        made.look("demo")
+        assert made.records()[OWN_TABLE].parameters == ["'--new'"]
+
+
+def test_settings_travel(made: Made, tmp_path: Path) -> None:
+    made.look(seed=1)
+    made.publish()
+    made.look(seed=1)
+    elsewhere = made.copied_to(tmp_path / "elsewhere")
+    ledger = elsewhere.look(seed=2)
+    assert elsewhere.records()[TABLE].settings == settings_key({"seed": 1})
+    assert ledger.settings == {settings_key({"seed": seed}): {"seed": seed} for seed in (1, 2)}
+
+
+def test_modules_travel(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.publish(params=[f"'{CODE}'"])
+    monkeypatch.setattr(fingerprint, "closures", {CODE: {"clipn.train": "aa"}})
+    made.look()
+    monkeypatch.setattr(fingerprint, "closures", {})
+    ledger = made.copied_to(tmp_path / "elsewhere").look()
+    assert ledger.modules == {CODE: {"clipn.train": "aa"}}
+
+
+# Copies at the short paths
+
+
+@pytest.fixture
+def two(made: Made, tmp_path: Path) -> Made:
+    """Two studies that travelled, the other one shown at the short path."""
+    made.look()
+    made.study("other")
+    made.look("other")
+    return made.copied_to(tmp_path / "elsewhere")
+
+
+def test_the_copy_of_another_study_is_recognised_by_its_records(two: Made) -> None:
+    two.look("demo", expected=[OWN_TABLE, TABLE])
+    assert two.records()[TABLE].inputs == [f"{home('other')}/tables/x.csv"]
+
+
+def test_the_copy_of_another_study_is_refused_without_its_records(two: Made) -> None:
+    shutil.rmtree(two.root / home("other") / "provenance")
+    assert complaint(two, "demo") == not_as_made(TABLE)
+
+
+def test_the_copy_of_another_study_is_not_in_the_records_of_the_active_one(two: Made) -> None:
+    before = outputs(two.root / REPORT)
+    assert before[-1] == [TABLE]
+    two.look("demo")
+    assert outputs(two.root / REPORT) == before[:-1]
+
+
+def test_records_of_another_study_are_not_taken_over(two: Made) -> None:
+    two.look("demo")
+    assert not [path for path in two.records() if path.startswith(home("other"))]
+
+
+class TestVoid:
+    """A file that is not here and whose job would read another source now, though what was made from it is here."""
+
+    @pytest.fixture
+    def before(self, made: Made) -> dict[str, JobRecord]:
+        """The records before the source of the archive, which is not here, is edited."""
+        made.make(ARCHIVE, "fetch_archive", WORDS, params=["'--cached'"])
+        made.look()
+        (made.root / ARCHIVE).unlink()
+        return made.records()
+
+    @pytest.fixture
+    def void(self, made: Made, before: dict[str, JobRecord]) -> Made:
+        """The project with a void record."""
+        made.write(WORDS, "edited")
+        made.look(expected=files_of("demo"))
+        return made
+
+    def test_its_record_and_no_other_is_void(self, void: Made, before: dict[str, JobRecord]) -> None:
+        assert void.records() == before | {ARCHIVE: replace(before[ARCHIVE], void=True)}
+
+    def test_it_stays_void_as_long_as_nothing_changes(self, void: Made) -> None:
+        void.look(expected=files_of("demo"))
+        assert void.records()[ARCHIVE].void
+
+    def test_it_counts_again_when_its_source_is_put_back(self, void: Made, before: dict[str, JobRecord]) -> None:
+        void.write(WORDS, "yes no")
+        void.look(expected=files_of("demo"))
+        assert void.records() == before
+
+    def test_it_counts_again_when_the_file_comes_back(self, void: Made, before: dict[str, JobRecord]) -> None:
+        void.write(ARCHIVE, ARCHIVE)
+        void.look(expected=files_of("demo"))
+        assert void.records() == before
+
+    def test_it_travels_as_it_was(self, made: Made, before: dict[str, JobRecord]) -> None:
+        files = [made.root / path for path in (DATA, REPORT)]
+        known = [file.read_bytes() for file in files]
+        made.write(WORDS, "edited")
+        for _ in range(2):
+            made.look(expected=files_of("demo"))
+            assert made.records()[ARCHIVE].void
+        assert [file.read_bytes() for file in files] == known
+        first = lines(files[0])[0]
+        assert (first["outputs"], first["job"]["params"]) == ({ARCHIVE: sha256(ARCHIVE)}, ["'--cached'"])
