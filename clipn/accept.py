@@ -35,6 +35,8 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
         try:
             while found := _round(request, root):
                 accepted |= found
+            with planned(request, dry=False):
+                pass  # the look writes down what was accepted
         except BaseException:
             _restore(accepted, before, root)
             raise

@@ -20,8 +20,9 @@ class Source(NamedTuple):
     imports: list[str]
 
 
+OWN_TEXT = Path(__file__).read_bytes()
 known_sources: dict[str, Source] = {}
-"""By sha256 of the text; a process that is given those of another one has less to parse."""
+"""By sha256 of this module and the text; a process that is given those of another one has less to parse."""
 used_sources: dict[str, Source] = {}
 """Those that this process has needed."""
 
@@ -59,7 +60,7 @@ def _path(name: str) -> Path:
 @cache
 def _source(name: str) -> Source:
     text = _path(name).read_text(encoding="utf-8")
-    key = hashlib.sha256(text.encode()).hexdigest()
+    key = hashlib.sha256(OWN_TEXT + text.encode()).hexdigest()
     used_sources[key] = known_sources.get(key) or _parsed(text)
     return used_sources[key]
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from clipn import fingerprint
-from clipn.absent import void_paths
 from clipn.dates import correct_dates
 from clipn.errors import ClipnError
 from clipn.ledger import Ledger
@@ -20,11 +19,13 @@ from clipn.listing import named
 from clipn.record_files import write_record_files
 from clipn.settle import Records, all_known, settle
 from clipn.stages import Stage, home, load_stages
+from clipn.void import void_paths
 
 NAMED = 3
 """Files that a message names."""
 
 _trusting = False
+_asking = False
 
 
 @contextmanager
@@ -38,7 +39,18 @@ def trusting() -> Iterator[None]:
         _trusting = False
 
 
-def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger: Ledger) -> None:
+@contextmanager
+def asking() -> Iterator[None]:
+    """Let looks write nothing that DVC tracks, as a dry run does."""
+    global _asking
+    _asking = True
+    try:
+        yield
+    finally:
+        _asking = False
+
+
+def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger: Ledger, dry: bool = False) -> None:
     """Take over the records that came with results, check every result, and write down what jobs have made since.
 
     Args:
@@ -46,24 +58,29 @@ def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger
         settings: all its settings.
         expected: paths of all files that its rules make.
         ledger: of the project.
+        dry: write nothing that DVC tracks, as somebody only asks.
 
     Raises:
         ClipnError: a file is not the one that was made, or there is no record of how it was made.
     """
-    stages, records = load_stages(ledger.root, study), all_known(ledger)
+    stages = load_stages(ledger.root, study)
+    records = all_known(ledger, stages)
     active = _active(study, stages, expected, records)
     changed = sorted(path for path in active if path not in records.begun and not settle(path, records, _trusting))
     if changed:
-        raise ClipnError(_changed_message(changed))
+        raise ClipnError(_changed_message(changed, records))
     if not _trusting:
         _require_records(expected, records, stages)
-    void = void_paths(expected, records.local, ledger)
-    for path in active & records.local.keys():
-        records.keep(path, replace(records.local[path], void=path in void))
-    correct_dates({path: records.local[path] for path in active & records.local.keys()}, ledger, records.begun)
+    settled = {path: records.local[path] for path in active & records.local.keys()}
+    void = void_paths(settled, ledger, records.begun)
+    for path, record in settled.items():
+        settled[path] = replace(record, void=path in void)
+        records.keep(path, settled[path])
+    correct_dates(settled, ledger, records.begun)
     _remember(study, settings, records)
-    whole = {path: record for path, record in records.local.items() if path not in records.begun}
-    write_record_files(stages, home(study), whole, ledger)
+    if not (dry or _asking):
+        whole = {path: record for path, record in records.local.items() if path not in records.begun}
+        write_record_files(stages, home(study), whole, expected, ledger)
     ledger.save()
 
 
@@ -97,7 +114,13 @@ def _require_records(expected: Collection[str], records: Records, stages: list[S
         )
 
 
-def _changed_message(paths: list[str]) -> str:
+def _changed_message(paths: list[str], records: Records) -> str:
+    unseen = [path for path in paths if path in records.local and records.local[path].sha256 is None]
+    if unseen:
+        return (
+            f"{named(unseen, NAMED)}: not as its job left it, and a kill left no hash of that; what is removed is made "
+            "anew, and `clipn accept all` vouches for what is here"
+        )
     files = f" {' '.join(paths)}" if len(paths) <= NAMED else ""
     return (
         f"{named(paths, NAMED)}: not as made; `dvc checkout --force{files}` gets back what was made, and what is "

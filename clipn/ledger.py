@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,13 @@ class Ledger:
                 pass
 
     def keep_date(self, path: str, date: int) -> None:
-        """Give a file another time of modification, in nanoseconds, without having to read it again."""
+        """Give a file another time of modification, in nanoseconds, without having to read it again.
+
+        That of a file that belongs to somebody else stays, as in a shared cache.
+        """
         known = self._files.get(path, [])[:-1] == self._state(path)
-        os.utime(self.root / path, ns=(date, date), follow_symlinks=False)
+        with suppress(PermissionError):
+            os.utime(self.root / path, ns=(date, date), follow_symlinks=False)
         if known:
             self._files[path] = [*(self._state(path) or []), self._files[path][-1]]
 

@@ -5,13 +5,14 @@ takes it. The versions that this holds for are fixed in pyproject.toml, and a te
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipn.errors import ClipnError
 from clipn.fingerprint import PACKAGE
+from clipn.guard import asking
 
 
 class Request(NamedTuple):
@@ -106,8 +107,12 @@ class Plan:
 
 
 @contextmanager
-def planned(request: Request) -> Iterator[Plan]:
+def planned(request: Request, dry: bool = True) -> Iterator[Plan]:
     """Ask Snakemake what it would do in the working directory.
+
+    Args:
+        request: the targets.
+        dry: as for `clipn.guard.look`.
 
     Raises:
         ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
@@ -131,7 +136,8 @@ def planned(request: Request) -> Iterator[Plan]:
             config = {"study": request.study} if request.study else {}
             settings = ConfigSettings(config=config, configfiles=request.overlays)
             steps = api.workflow(ResourceSettings(cores=1), config_settings=settings)
-            steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
+            with asking() if dry else nullcontext():
+                steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
             workflow = steps._workflow
             workflow.execution_settings = ExecutionSettings()
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)

@@ -28,7 +28,7 @@ PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 """Fields that differ between two runs of the same job."""
 ADDED = ("sha256", "settings", "accepted", "void")
 """Fields of this project; `void` holds the parameters of a void record, which Snakemake shall not compare."""
-VOID = "what was made from it read another file"
+VOID = "an input is another one"
 """The one parameter of a void record; no job has it, so Snakemake makes the file anew, and all that follows."""
 
 
@@ -43,7 +43,7 @@ class JobRecord:
         sha256: of the file as the job left it; None until `clipn.guard` has looked at it.
         settings: key of the study's settings under which the job ran; None: unknown.
         accepted: changes since then that a person declared harmless.
-        void: whether the file shall be made anew whatever the record says, see `clipn.absent`.
+        void: whether the file shall be made anew whatever the record says, see `clipn.void`.
     """
 
     content: dict[str, Any] = field(hash=False)

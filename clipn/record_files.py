@@ -7,7 +7,7 @@ hashes of the modules behind the fingerprints of their code.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,24 +51,30 @@ def all_records(root: Path) -> dict[str, JobRecord]:
     return {path: record for records in travelled for path, record in records.items()} | read_records(root)
 
 
-def write_record_files(stages: list[Stage], home: str, records: Mapping[str, JobRecord], ledger: Ledger) -> None:
+def write_record_files(
+    stages: list[Stage], home: str, records: Mapping[str, JobRecord], expected: Collection[str], ledger: Ledger
+) -> None:
     """Write the file of every stage of which a study has files, where it is not there as it should be.
 
     Args:
-        stages: of dvc.yaml; their folders are created, as DVC wants all of them.
+        stages: of dvc.yaml; those of their folders are created that the study has nothing for, as DVC wants all.
         home: folder of the study, with a slash; files elsewhere are the study's if they were made from files in there.
         records: of all files, by path.
+        expected: files that the study makes; their records are kept also while they are away.
         ledger: gets the hashes of what was written.
     """
     jobs = {path: _line(_shared(record)) for path, record in records.items()}
     ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
     for stage in stages:
-        made = [path for path in ours if stage.has(path) and ledger.sha256(path)]
-        if not made:
+        paths = [path for path in ours if stage.has(path)]
+        if not any(ledger.sha256(path) for path in paths):
             continue
         for folder in stage.folders:
-            (ledger.root / folder).mkdir(parents=True, exist_ok=True)
-        text = format_records(made, records, jobs, ledger)
+            if not any(path.startswith(f"{folder}/") for path in expected):
+                (ledger.root / folder).mkdir(parents=True, exist_ok=True)
+        text = format_records(
+            [path for path in paths if path in expected or ledger.sha256(path)], records, jobs, ledger
+        )
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         if ledger.sha256(stage.records) != sha256:
             write_text(ledger.root / stage.records, text)
@@ -96,7 +102,8 @@ def format_records(paths: list[str], records: Mapping[str, JobRecord], jobs: Map
     settings = sorted({record.settings for record in known if record.settings} & ledger.settings.keys())
     modules = [{"fingerprint": code, "modules": ledger.modules[code]} for code in codes]
     studies = [{"settings": key, "study": ledger.settings[key]} for key in settings]
-    return "".join(f"{line}\n" for line in [*made, *map(_line, [*modules, *studies])])
+    extra = [json.dumps(value, sort_keys=True) for value in (*modules, *studies)]
+    return "".join(f"{line}\n" for line in [*made, *extra])
 
 
 def read_record_file(path: Path) -> Travelled:

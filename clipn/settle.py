@@ -11,7 +11,7 @@ from clipn.dates import date
 from clipn.ledger import Ledger
 from clipn.provenance import JobRecord, read_records, unfinished, write_record
 from clipn.record_files import read_record_file
-from clipn.stages import RECORD_FILES
+from clipn.stages import RECORD_FILES, Stage
 
 
 @dataclass
@@ -46,8 +46,12 @@ class Records:
             self.local[path] = record
 
 
-def all_known(ledger: Ledger) -> Records:
-    """Read the local records, and the files of all studies, as the copies at the short paths may be those of any."""
+def all_known(ledger: Ledger, stages: list[Stage]) -> Records:
+    """Read the local records, and the files of all studies, as the copies at the short paths may be those of any.
+
+    Of several records of a file, that of its own one of the `stages` comes first.
+    """
+    owners = {stage.records: stage for stage in stages}
     found = Records(ledger, read_records(ledger.root), unfinished(ledger.root))
     for file in sorted(ledger.root.glob(RECORD_FILES)):
         path = str(file.relative_to(ledger.root))
@@ -57,7 +61,8 @@ def all_known(ledger: Ledger) -> Records:
             continue
         travelled = read_record_file(file)
         for name, record in travelled.records.items():
-            found.arrived[name].append(record)
+            own = path in owners and owners[path].has(name)
+            found.arrived[name].insert(0 if own else len(found.arrived[name]), record)
         found.arrived_files[path] = str(sha256)
         ledger.settings |= travelled.settings
         ledger.modules |= travelled.modules

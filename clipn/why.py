@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipn.changed_settings import changed_settings, changed_text, likeness, settings_in
@@ -12,6 +12,7 @@ from clipn.listing import named
 from clipn.planned import PlannedJob
 from clipn.provenance import FINGERPRINT, VOID, JobRecord, read_records
 from clipn.trace import SHORT
+from clipn.void import changed_inputs
 
 OF_A_STUDY = re.compile(r"results/studies/([^/]+)/(.+)")
 CONTENTS = {
@@ -50,12 +51,15 @@ class Reason:
 def reasons(jobs: list[PlannedJob], root: Path) -> list[Reason]:
     """Why the jobs of a plan would run, in its order."""
     records, ledger = read_records(root), Ledger(root)
-    return [_reason(job, _record(job, records), ledger) for job in jobs]
+    return [_reason(job, records, ledger) for job in jobs]
 
 
-def _reason(job: PlannedJob, record: JobRecord | None, ledger: Ledger) -> Reason:
-    others = record is not None and (bool(job.newer) or set(job.inputs) != set(record.inputs))
-    causes = list(_causes(job, record, ledger)) or ([] if job.follows else [UNKNOWN])
+def _reason(job: PlannedJob, records: Mapping[str, JobRecord], ledger: Ledger) -> Reason:
+    record = _record(job, records)
+    causes = list(_causes(job, records, ledger)) or ([] if job.follows else [UNKNOWN])
+    others = record is not None and (
+        set(job.inputs) != set(record.inputs) or bool(job.newer or changed_inputs(record, records, ledger))
+    )
     return Reason(job, causes, not (job.missing or job.incomplete or others))
 
 
@@ -63,7 +67,8 @@ def _record(job: PlannedJob, records: Mapping[str, JobRecord]) -> JobRecord | No
     return next((records[path] for path in job.outputs if path in records), None)
 
 
-def _causes(job: PlannedJob, record: JobRecord | None, ledger: Ledger) -> Iterator[str]:
+def _causes(job: PlannedJob, records: Mapping[str, JobRecord], ledger: Ledger) -> Iterator[str]:
+    record = _record(job, records)
     if job.incomplete:
         yield "its job was begun and not ended"
     if job.missing:
@@ -71,17 +76,19 @@ def _causes(job: PlannedJob, record: JobRecord | None, ledger: Ledger) -> Iterat
     if record is None:
         yield from (f"file {path}: newer than what it made" for path in job.newer)
         return
-    yield from _input_causes(job, record, ledger)
+    yield from _input_causes(job, record, records, ledger)
     if job.reworded:
         yield "the command of the rule, in workflow/rules"
     yield from _parameter_causes(job, record, ledger)
 
 
-def _input_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterator[str]:
-    for path in job.newer:
-        then, now = record.hashes.get(path), str(ledger.sha256(path))
-        known = then not in (None, now)
-        yield f"file {path}: {str(then)[:SHORT]} -> {now[:SHORT]}" if known else f"file {path}: newer than what it made"
+def _input_causes(
+    job: PlannedJob, record: JobRecord, records: Mapping[str, JobRecord], ledger: Ledger
+) -> Iterator[str]:
+    changed = changed_inputs(record, records, ledger)
+    for path, (then, now) in changed.items():
+        yield f"file {path}: {then[:SHORT]} -> {now[:SHORT] if now else 'unknown'}"
+    yield from (f"file {path}: newer than what it made" for path in job.newer if path not in changed)
     added, removed = set(job.inputs) - set(record.inputs), set(record.inputs) - set(job.inputs)
     studies, files = _within(removed)
     if len(studies) == 1 and files == _within(added)[1]:
@@ -101,8 +108,7 @@ def _within(paths: set[str]) -> tuple[set[str], set[str]]:
 
 def _parameter_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterator[str]:
     if repr(VOID) in job.before:
-        yield VOID
-        return
+        job = _compared(job, record)
     settings = changed_settings(ledger.settings.get(record.settings or ""), ledger.settings.get(ledger.running or ""))
     told: set[str] = set()
     for name, then, text in _paired(job):
@@ -114,6 +120,14 @@ def _parameter_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Ite
             found = settings_in(settings, name, then, text, job) or [changed_text(name, then, text)]
         yield from (cause for cause in found if cause not in told)
         told.update(found)
+
+
+def _compared(job: PlannedJob, record: JobRecord) -> PlannedJob:
+    """A job with the parameters that differ from those of its void record, which Snakemake does not know."""
+    before = sorted(set(record.parameters) - set(job.now.values()))
+    return replace(
+        job, before=before, now={name: text for name, text in job.now.items() if text not in record.parameters}
+    )
 
 
 def _paired(job: PlannedJob) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -176,10 +176,10 @@ class Made:
         """Make the copy of the table of `demo` anew, with the same content."""
         self.make(TABLE, "publish", OWN_TABLE, content=(self.root / OWN_TABLE).read_text(), **fields)
 
-    def look(self, study: str = "demo", expected: Iterable[str] = (), **settings: Any) -> Ledger:
+    def look(self, study: str = "demo", expected: Collection[str] = (), dry: bool = False, **settings: Any) -> Ledger:
         """Look at a study as a new process does; returns what it knows then."""
         ledger = Ledger(self.root)
-        look(study, settings, expected, ledger)
+        look(study, settings, expected, ledger, dry)
         return ledger
 
     def records(self) -> dict[str, JobRecord]:
@@ -192,7 +192,7 @@ class Made:
         return Made(folder)
 
 
-def complaint(made: Made, study: str = "demo", expected: Iterable[str] = ()) -> str:
+def complaint(made: Made, study: str = "demo", expected: Collection[str] = ()) -> str:
     """The message that a look stops with."""
     with pytest.raises(ClipnError) as caught:
         made.look(study, expected)

@@ -12,6 +12,7 @@ from clipn.errors import ClipnError
 from clipn.ledger import Ledger
 from clipn.planned import Request, planned
 from clipn.provenance import JobRecord, read_records
+from clipn.record_files import read_record_file
 from tests.project import ENVIRONMENT
 from tests.records import record_file, sha256
 
@@ -29,7 +30,7 @@ rule count:
     shell: "cat {input} | tee {output} > /dev/null"
 
 rule table:
-    input: "count.txt", "names.txt"
+    input: "count.txt", "results/studies/demo/names.txt"
     output: "table.csv"
     params: title=config["title"]
     shell: "cat {input} > {output}"
@@ -38,7 +39,21 @@ CONFIG = "words: 5\ntitle: Old\nnotes: [notes.txt]\n"
 COUNT = ["count.log", "count.txt"]
 LARGE = "large " * 200_000
 """More than Snakemake hashes."""
-FILES = {"config.yaml": CONFIG, "words.txt": LARGE, "notes.txt": "notes", "names.txt": "names", "more.txt": "more"}
+NAMES = "results/studies/demo/names.txt"
+FILES = {"config.yaml": CONFIG, "words.txt": LARGE, "notes.txt": "notes", NAMES: "names", "more.txt": "more"}
+LOOK = """
+from pathlib import Path
+from clipn.ledger import Ledger
+
+guard.look("demo", dict(config), ["count.txt", "count.log", "table.csv"], Ledger(Path()))
+"""
+RECORDS = Path("results/studies/demo/provenance/all.jsonl")
+STAGES = f"""
+stages:
+  all:
+    cmd: snakemake table.csv
+    outs: [{RECORDS}, count.txt, count.log, table.csv]
+"""
 TABLE = Request(["table.csv"])
 
 
@@ -46,8 +61,8 @@ TABLE = Request(["table.csv"])
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which Snakemake has made everything."""
     root = tmp_path_factory.mktemp("finished")
-    (root / "workflow").mkdir()
     for name, text in (FILES | {"workflow/Snakefile": SNAKEFILE}).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     command = ["snakemake", "--cores", "1", *TABLE.targets]
     subprocess.run(command, cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
@@ -140,12 +155,12 @@ class TestAccepted:
         record_file(Path(".snakemake/metadata"), "table.csv").unlink()
         assert accept_table() == {"table.csv": [WITHOUT_RECORD]}
         assert record("table.csv").accepted == (WITHOUT_RECORD,)
-        assert record("table.csv").hashes == {"count.txt": sha256(f"{LARGE}notes"), "names.txt": sha256("names")}
+        assert record("table.csv").hashes == {"count.txt": sha256(f"{LARGE}notes"), NAMES: sha256("names")}
         assert still_planned() == []
 
     def test_a_file_without_record_that_is_older_than_its_inputs(self) -> None:
         record_file(Path(".snakemake/metadata"), "table.csv").unlink()
-        Path("names.txt").touch()
+        Path(NAMES).touch()
         assert still_planned() == ["table"]
         assert accept_table() == {"table.csv": [WITHOUT_RECORD]}
         assert still_planned() == []
@@ -177,8 +192,8 @@ class TestRefused:
 
     def test_a_changed_input_behind_a_changed_parameter(self) -> None:
         change("words: 5", "words: 6")
-        Path("names.txt").write_text("other")
-        refused(r"^table\.csv: file names\.txt: ")
+        Path(NAMES).write_text("other")
+        refused(rf"^table\.csv: file {NAMES}: ")
 
     def test_another_set_of_inputs(self) -> None:
         change("[notes.txt]", "[notes.txt, more.txt]")
@@ -206,10 +221,10 @@ class TestRefused:
 class TestTrust:
     """The look at all results lets files without record pass while a person vouches for them, and no longer."""
 
-    def test_both_looks_of_an_acceptance(self) -> None:
+    def test_all_looks_of_an_acceptance(self) -> None:
         change("words: 5", "words: 6")
         accept_table()
-        assert Path("looks").read_text() == "True True "
+        assert Path("looks").read_text() == "True True True "
         assert not guard._trusting
 
     def test_it_ends_with_a_failure(self) -> None:
@@ -222,3 +237,40 @@ class TestTrust:
         with pytest.raises(SystemExit):
             accept_table()
         assert not guard._trusting
+
+
+class TestRecordFiles:
+    """The records that travel say what was accepted, once all of it is."""
+
+    @pytest.fixture(autouse=True)
+    def guarded(self, project: Path) -> None:
+        """A project whose workflow looks at all results."""
+        Path("dvc.yaml").write_text(STAGES)
+        Path("workflow/Snakefile").write_text(SNAKEFILE + LOOK)
+
+    def accepted(self) -> dict[str, tuple[str, ...]]:
+        return {path: found.accepted for path, found in read_record_file(RECORDS).records.items() if found.accepted}
+
+    def test_they_say_what_was_accepted(self) -> None:
+        change("words: 5", "words: 6")
+        accept_table()
+        assert self.accepted() == dict.fromkeys(COUNT, ("options: --words 5 -> --words 6",))
+
+    def test_a_refusal_after_something_was_accepted_writes_none(self) -> None:
+        Path("count.txt").write_text("edited before anyone looked")
+        change("words: 5", "words: 6")
+        before = {path: found.accepted for path, found in read_records(Path()).items()}
+        with pytest.raises(ClipnError, match=r"^table\.csv: file count\.txt: newer than what it made; "):
+            accept_table()
+        assert {path: found.accepted for path, found in read_records(Path()).items()} == before
+        assert Path("looks").read_text() == "True True "
+        assert not RECORDS.exists()
+
+    def test_a_failure_at_the_end_leaves_them_as_they_are(self) -> None:
+        with planned(TABLE, dry=False):
+            before, records = RECORDS.read_bytes(), read_records(Path())
+        change("words: 5", "words: 6")
+        Path("workflow/Snakefile").write_text(f"{SNAKEFILE}\nif not guard._asking: raise SystemExit('no')\n{LOOK}")
+        with pytest.raises(SystemExit, match=r"^no$"):
+            accept_table()
+        assert (RECORDS.read_bytes(), read_records(Path())) == (before, records)

@@ -107,6 +107,8 @@ def test_a_mirror_is_used_in_place_packed_and_unpacked(project: Project, origin:
     assert marks.dropna().to_dict() == dict(zip(names, [True, False, True], strict=False))
     assert not succeeded(project.run("snakemake", "-n", *targets)).planned
     (listed / names[0]).touch()
+    assert not succeeded(project.run("snakemake", "-n", *targets)).planned
+    shutil.copy(listed / names[1], listed / names[0])
     assert succeeded(project.run("snakemake", "-n", *targets)).planned == Counter({"verify_dataset": 1})
 
 

@@ -1,7 +1,8 @@
-"""After the correction, dates say which results were made from their inputs as they are now."""
+"""After the correction, no result is older than the inputs that it is known to be made from."""
 
 import os
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.records import Made
 
 NOW = 2_000_000.0
 """Later than everything that was made."""
+NONE: frozenset[str] = frozenset()
 
 
 @pytest.fixture
@@ -27,8 +29,9 @@ def made(tmp_path: Path) -> Made:
     return made
 
 
-def correct(made: Made, begun: AbstractSet[str] = frozenset()) -> None:
-    correct_dates(read_records(made.root), Ledger(made.root), begun)
+def correct(made: Made, begun: AbstractSet[str] = NONE, void: AbstractSet[str] = NONE) -> None:
+    records = {path: replace(record, void=path in void) for path, record in read_records(made.root).items()}
+    correct_dates(records, Ledger(made.root), begun)
 
 
 def dates(made: Made, *paths: str) -> list[float]:
@@ -76,33 +79,18 @@ def test_the_latest_of_several_inputs_counts(made: Made) -> None:
     assert dates(made, "both") == [NOW + 1]
 
 
-def test_a_result_of_other_inputs_becomes_older_than_they_are(made: Made) -> None:
-    edit(made, "source", date=1)
-    correct(made)
-    assert dates(made, "source", "first", "logs/first.tsv") == [1, 0, 0]
+@pytest.mark.parametrize("date", [1, NOW])
+def test_a_void_result_keeps_its_date_and_so_does_the_time_that_its_job_took(made: Made, date: float) -> None:
+    before = dates(made, "first", "logs/first.tsv", "second", "third")
+    edit(made, "source", date)
+    correct(made, void={"first"})
+    assert dates(made, "source", "first", "logs/first.tsv", "second", "third") == [date, *before]
 
 
-def test_what_was_made_from_such_a_result_keeps_its_date(made: Made) -> None:
-    later = dates(made, "second", "third")
-    edit(made, "source", date=1)
-    correct(made)
-    assert dates(made, "second", "third") == later
-
-
-def test_a_result_is_older_than_the_oldest_input_if_any_is_another(made: Made) -> None:
-    made.source("more", "more words")
-    made.make("both", "join", "source", "more")
-    edit(made, "more", date=1000)
-    made.date("source", 2000)
-    correct(made)
-    assert dates(made, "both") == [999]
-
-
-def test_a_result_that_is_older_already_keeps_its_date(made: Made) -> None:
-    before = dates(made, "first")
-    edit(made, "source")
-    correct(made)
-    assert dates(made, "source", "first") == [NOW, *before]
+def test_what_was_made_from_a_void_result_becomes_as_new_as_it(made: Made) -> None:
+    made.date("first", NOW)
+    correct(made, void={"first"})
+    assert dates(made, "second", "third") == [NOW, NOW]
 
 
 @pytest.mark.parametrize("date", [1, NOW])
@@ -114,12 +102,14 @@ def test_a_result_of_inputs_with_unknown_hashes_keeps_its_date(made: Made, date:
     assert dates(made, "first") == before
 
 
-def test_a_known_other_input_counts_beside_an_unknown_one(made: Made) -> None:
+def test_one_input_with_an_unknown_hash_is_enough_for_a_result_to_keep_its_date(made: Made) -> None:
     made.source("more", "more words")
     made.make("both", "join", "source", input=["source", "more"])
-    edit(made, "source", date=1000)
+    before = dates(made, "both")
+    made.date("source", NOW)
+    made.date("more", NOW)
     correct(made)
-    assert dates(made, "both") == [999]
+    assert dates(made, "both") == before
 
 
 def test_inputs_that_are_not_here_do_not_count(made: Made) -> None:
@@ -138,13 +128,44 @@ def test_a_result_without_inputs_keeps_its_date(made: Made) -> None:
     assert dates(made, "first") == before
 
 
-def test_results_that_are_not_here_are_left_out(made: Made) -> None:
+def test_dates_pass_through_a_result_that_is_away_and_the_time_that_its_job_took(made: Made) -> None:
     (made.root / "first").unlink()
     made.date("source", NOW)
-    later = dates(made, "second")
     correct(made)
-    assert dates(made, "second") == later
+    assert dates(made, "logs/first.tsv", "second", "third") == [NOW, NOW, NOW]
     assert not (made.root / "first").exists()
+
+
+def test_dates_pass_through_several_results_that_are_away(made: Made) -> None:
+    for path in ("first", "second"):
+        (made.root / path).unlink()
+    made.date("source", NOW)
+    correct(made)
+    assert dates(made, "third") == [NOW]
+
+
+def test_a_result_that_is_away_between_dates_in_order_changes_none(made: Made) -> None:
+    (made.root / "first").unlink()
+    before = dates(made, "source", "logs/first.tsv", "second", "third")
+    correct(made)
+    assert dates(made, "source", "logs/first.tsv", "second", "third") == before
+
+
+def test_no_date_passes_to_a_result_if_it_is_unknown_what_it_read(made: Made) -> None:
+    made.make("second", "second", "first", input_checksums={})
+    (made.root / "first").unlink()
+    before = dates(made, "second")
+    made.date("source", NOW)
+    correct(made)
+    assert dates(made, "second") == before
+
+
+def test_the_time_that_the_job_of_a_void_result_took_keeps_its_date_while_the_result_is_away(made: Made) -> None:
+    (made.root / "first").unlink()
+    before = dates(made, "logs/first.tsv")
+    edit(made, "source")
+    correct(made, void={"first"})
+    assert dates(made, "logs/first.tsv") == before
 
 
 def test_files_whose_job_has_not_ended_and_what_is_made_from_them_keep_their_dates(made: Made) -> None:
@@ -199,7 +220,7 @@ def test_files_with_a_new_date_are_not_read_again(made: Made, read: list[Path]) 
 
 
 def test_a_second_correction_changes_nothing(made: Made) -> None:
-    edit(made, "source", date=1)
+    made.date("source", NOW)
     made.date("second", 7)
     correct(made)
     before = dates(made, "source", "first", "logs/first.tsv", "second", "third")

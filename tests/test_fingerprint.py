@@ -132,6 +132,22 @@ def test_words_and_layout_do_not_change_the_hash_of_a_module(package: Path) -> N
     assert module.closures[fingerprint("clipn.losses")] == before
 
 
+@pytest.mark.parametrize(("own_text", "taken"), [(module.OWN_TEXT, True), (b"another version", False)])
+def test_what_another_process_has_parsed_is_taken_only_from_the_same_version_of_this_module(
+    package: Path, monkeypatch: pytest.MonkeyPatch, own_text: bytes, taken: bool
+) -> None:
+    parsed = module.closures[fingerprint("clipn.metrics")]
+    monkeypatch.setattr(module, "used_sources", {})
+    forget()
+    fingerprint("clipn.metrics")
+    known = {key: source._replace(tree="of another process") for key, source in module.used_sources.items()}
+    monkeypatch.setattr(module, "known_sources", known)
+    monkeypatch.setattr(module, "OWN_TEXT", own_text)
+    forget()
+    found = module.closures[fingerprint("clipn.metrics")]
+    assert found == (dict.fromkeys(parsed, "of another process") if taken else parsed)
+
+
 # The fingerprints of the rules
 
 ROOT = Path(__file__).parents[1]

@@ -28,6 +28,12 @@ from tests.records import (
 )
 
 
+def not_as_left(paths: str) -> str:
+    """The message of a look that finds results edited that nobody has looked at before."""
+    remedy = "what is removed is made anew, and `clipn accept all` vouches for what is here"
+    return f"{paths}: not as its job left it, and a kill left no hash of that; {remedy}"
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
     """A study as Snakemake leaves it, before the first look."""
@@ -90,7 +96,24 @@ def test_what_snakemake_hashed_stays(made: Made) -> None:
 
 def test_a_file_that_changed_after_its_job_had_ended_and_before_the_look_stops_it(made: Made) -> None:
     made.write(OWN_TABLE, "edited")
-    assert complaint(made) == not_as_made(OWN_TABLE)
+    assert complaint(made) == not_as_left(OWN_TABLE)
+
+
+def test_of_changed_files_those_that_nobody_looked_at_are_named_first(made: Made) -> None:
+    made.look()
+    for path in (UNUSED, OWN_TABLE):
+        made.make(path, "made_anew", ARCHIVE)
+    for path in (ARCHIVE, UNUSED, OWN_TABLE):
+        made.write(path, "edited")
+    assert complaint(made) == not_as_left(f"{UNUSED}, {OWN_TABLE}")
+
+
+def test_what_was_removed_as_the_message_says_is_made_anew(made: Made) -> None:
+    made.write(OWN_TABLE, "edited")
+    complaint(made)
+    (made.root / OWN_TABLE).unlink()
+    made.look(expected=files_of("demo"))
+    assert made.records()[OWN_TABLE].sha256 is None
 
 
 def test_nothing_is_noted_of_a_file_that_stopped_the_look(made: Made) -> None:
@@ -131,7 +154,7 @@ def test_a_result_of_another_study_does_not_stop_the_look(made: Made) -> None:
     made.look("other")
     made.write(OWN_TABLE, "edited")
     made.look("other")
-    assert complaint(made, "demo") == not_as_made(OWN_TABLE)
+    assert complaint(made, "demo") == not_as_left(OWN_TABLE)
 
 
 def test_a_touched_result_does_not_stop_the_look(made: Made) -> None:

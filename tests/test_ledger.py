@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,6 +150,20 @@ def test_a_link_gets_a_date_of_its_own(project: Path) -> None:
     Ledger(project).keep_date("link", DATE)
     assert (project / "link").lstat().st_mtime_ns == DATE
     assert (project / "file").stat().st_mtime_ns == before
+
+
+def test_the_date_of_a_file_of_somebody_else_stays(
+    project: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError("not the owner")
+
+    ledger, before = saved(project), (project / "file").stat().st_mtime_ns
+    monkeypatch.setattr(os, "utime", refuse)
+    ledger.keep_date("file", DATE)
+    assert (project / "file").stat().st_mtime_ns == before
+    assert ledger.sha256("file") == sha256("old")
+    assert names(read) == ["file"]
 
 
 # The file

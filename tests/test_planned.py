@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clipn import guard
 from clipn.errors import ClipnError
 from clipn.planned import PlannedJob, Request, planned
 from tests.project import ENVIRONMENT
@@ -176,6 +177,22 @@ class TestPlan:
         jobs()
         assert not Path("table.csv").exists()
         assert not any(Path(".snakemake/locks").iterdir())
+
+    @pytest.mark.parametrize("dry", [True, False])
+    def test_the_workflow_knows_whether_somebody_only_asks(self, dry: bool) -> None:
+        noted = "from clipn import guard\nopen('asking', 'w').write(str(guard._asking))\n\nrule all"
+        edit("workflow/Snakefile", "rule all", noted)
+        Path("table.csv").unlink()
+        with planned(Request(["all"]), dry=dry):
+            assert Path("asking").read_text() == str(dry)
+            assert not guard._asking
+        assert not Path("table.csv").exists()
+
+    def test_nobody_asks_any_more_after_a_failure(self) -> None:
+        edit("workflow/Snakefile", "rule all", "raise SystemExit\n\nrule all")
+        with pytest.raises(SystemExit):
+            jobs()
+        assert not guard._asking
 
     def test_an_overlay_goes_before_the_configuration(self) -> None:
         Path("overlay.yaml").write_text("words: 7")

@@ -1,6 +1,6 @@
 """The files of records that travel with the results: what is written is what is read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,22 @@ def record_of(root: Path, records: dict[str, JobRecord], stages: Sequence[Stage]
     """The file of records of a stage, whose results are all here."""
     ledger = Ledger(root)
     ledger.settings, ledger.modules = known.get("settings", {}), known.get("modules", {})
+    ledger.save()
     for path in records:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(path)
-    write_record_files(list(stages), HOME, records, ledger)
+    return rewritten(root, records, stages=stages, ledger=ledger)
+
+
+def rewritten(
+    root: Path,
+    records: dict[str, JobRecord],
+    expected: Collection[str] = (),
+    stages: Sequence[Stage] = (STAGE,),
+    ledger: Ledger | None = None,
+) -> Path:
+    """The same file after a look at what is here then."""
+    write_record_files(list(stages), HOME, records, expected, ledger or Ledger(root))
     return root / FILE
 
 
@@ -121,13 +133,40 @@ def test_ancestors_that_are_not_here_are_written(tmp_path: Path) -> None:
     records = {TABLE: made_by("table", SCORES), SCORES: made_by("score")}
     record_of(tmp_path, records)
     (tmp_path / SCORES).unlink()
-    write_record_files([STAGE], HOME, records, Ledger(tmp_path))
-    assert outputs(tmp_path / FILE) == [[SCORES], [TABLE]]
+    assert outputs(rewritten(tmp_path, records)) == [[SCORES], [TABLE]]
 
 
 def test_a_stage_of_which_nothing_is_here_has_no_file(tmp_path: Path) -> None:
-    write_record_files([STAGE], HOME, {TABLE: made_by("table")}, Ledger(tmp_path))
-    assert not (tmp_path / FILE).exists()
+    assert not rewritten(tmp_path, {TABLE: made_by("table")}, expected=[TABLE]).exists()
+
+
+class TestAway:
+    """A stage of which some files are here and others are not."""
+
+    OTHER = f"{HOME}tables/y.csv"
+
+    def file_for(self, root: Path, expected: Collection[str]) -> Path:
+        """The file of a table that is here and of another one that is away."""
+        records = {TABLE: made_by("table"), self.OTHER: made_by("other_table")}
+        record_of(root, records)
+        (root / self.OTHER).unlink()
+        return rewritten(root, records, expected)
+
+    def test_the_records_of_expected_files_and_of_those_that_are_here_are_kept(self, tmp_path: Path) -> None:
+        assert outputs(self.file_for(tmp_path, [self.OTHER])) == [[TABLE], [self.OTHER]]
+
+    def test_that_of_a_file_that_the_study_does_not_make_any_more_is_dropped(self, tmp_path: Path) -> None:
+        assert outputs(self.file_for(tmp_path, [TABLE])) == [[TABLE]]
+
+
+@pytest.mark.parametrize(("expected", "created"), [([TABLE], True), ([TABLE, COPY], False)])
+def test_only_folders_that_the_study_has_nothing_for_are_created(
+    tmp_path: Path, expected: list[str], created: bool
+) -> None:
+    (tmp_path / TABLE).parent.mkdir(parents=True)
+    (tmp_path / TABLE).touch()
+    rewritten(tmp_path, {TABLE: made_by("table")}, expected)
+    assert (tmp_path / "results/tables").is_dir() is created
 
 
 def test_every_stage_has_its_own_file(tmp_path: Path) -> None:
@@ -143,15 +182,22 @@ def test_the_ledger_gets_the_hash_of_the_file(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     (tmp_path / TABLE).parent.mkdir(parents=True)
     (tmp_path / TABLE).touch()
-    write_record_files([STAGE], HOME, {TABLE: made_by("table")}, ledger)
+    rewritten(tmp_path, {TABLE: made_by("table")}, ledger=ledger)
     assert ledger.written == {FILE: sha256((tmp_path / FILE).read_text())}
 
 
 def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:
     records = {TABLE: made_by("table")}
     before = written(record_of(tmp_path, records))
-    write_record_files([STAGE], HOME, records, Ledger(tmp_path))
-    assert written(tmp_path / FILE) == before
+    assert written(rewritten(tmp_path, records)) == before
+
+
+def test_a_job_keeps_the_order_of_its_inputs(tmp_path: Path) -> None:
+    record = made_by("table", "z", "a").with_hashes({"z": "1", "a": "2"})
+    file = record_of(tmp_path, {TABLE: record})
+    job = lines(file)[0]["job"]
+    assert (job["input"], list(job["input_checksums"])) == (["z", "a"], ["z", "a"])
+    assert read_record_file(file).records[TABLE].inputs == ["z", "a"]
 
 
 # Settings and modules
@@ -176,6 +222,17 @@ def test_settings_and_modules_are_sorted(tmp_path: Path) -> None:
     records = {f"{HOME}tables/{key}": made_by(key, settings=key) for key in keys}
     file = record_of(tmp_path, records, settings={key: {} for key in keys})
     assert [line["settings"] for line in lines(file) if "study" in line] == ["1a", "2b", "3c"]
+
+
+def test_settings_and_modules_from_a_ledger_give_the_same_file(tmp_path: Path) -> None:
+    records = {TABLE: made_by("table", settings="1a", params=[f"'{CODE}'"])}
+    settings = {"1a": {"study": "demo", "seed": 1, "captions": {"sources": ["cc3m"], "repair": True}}}
+    modules = {CODE: {"clipn.train": "aa", "clipn.losses": "bb"}}
+    file = record_of(tmp_path, records, settings=settings, modules=modules)
+    before = file.read_bytes()
+    file.unlink()
+    assert rewritten(tmp_path, records).read_bytes() == before
+    assert read_record_file(file) == Travelled(records, settings, modules)
 
 
 # What is read
@@ -239,5 +296,5 @@ def test_records_of_all_studies_count(tmp_path: Path) -> None:
     path = "results/studies/other/tables/x.csv"
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
-    write_record_files([other], "results/studies/other/", {path: made_by("table")}, Ledger(tmp_path))
+    write_record_files([other], "results/studies/other/", {path: made_by("table")}, [path], Ledger(tmp_path))
     assert set(all_records(tmp_path)) == {TABLE, path}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clipn import fingerprint
-from clipn.guard import settings_key
+from clipn.guard import asking, settings_key
 from clipn.ledger import LEDGER, Ledger
 from tests.records import (
     ARCHIVE,
@@ -20,6 +20,7 @@ from tests.records import (
     UNUSED,
     Made,
     complaint,
+    files_of,
     home,
     lines,
     outputs,
@@ -98,11 +99,58 @@ def test_looks_at_what_is_known_write_the_same_ledger(made: Made) -> None:
     assert (made.root / LEDGER).read_text() == before
 
 
-def test_a_removed_file_leaves_the_records_of_its_stage(made: Made) -> None:
+def test_a_removed_file_that_nobody_expects_leaves_the_records_of_its_stage(made: Made) -> None:
     made.look()
     (made.root / UNUSED).unlink()
     made.look()
     assert outputs(made.root / DATA) == [[ARCHIVE], [IMAGES, NAMES]]
+
+
+def test_expected_files_that_are_away_stay_in_the_records_of_their_stages(made: Made) -> None:
+    made.look(expected=files_of("demo"))
+    before = [written(made.root / path) for path in (DATA, REPORT)]
+    for path in (UNUSED, NAMES, OWN_TABLE):
+        (made.root / path).unlink()
+    made.look(expected=files_of("demo"))
+    assert [written(made.root / path) for path in (DATA, REPORT)] == before
+
+
+class TestDry:
+    """A look of somebody who only asks."""
+
+    def test_it_writes_no_file_of_records_and_makes_no_folder(self, made: Made) -> None:
+        before = set(made.root.rglob("*"))
+        made.look(dry=True)
+        added = {str(path.relative_to(made.root)) for path in set(made.root.rglob("*")) - before}
+        assert {path for path in added if not path.startswith(".snakemake")} == set()
+
+    def test_so_is_any_look_while_somebody_asks(self, made: Made) -> None:
+        with asking():
+            made.look()
+        assert not (made.root / REPORT).exists()
+        made.look()
+        assert (made.root / REPORT).exists()
+
+    def test_it_leaves_a_file_of_records_as_it_is(self, made: Made) -> None:
+        made.look()
+        before = written(made.root / REPORT)
+        made.publish(params=["'--new'"])
+        made.look(dry=True)
+        assert written(made.root / REPORT) == before
+        made.look()
+        published = [line for line in lines(made.root / REPORT) if TABLE in line.get("outputs", [])]
+        assert published[0]["job"]["params"] == ["'--new'"]
+
+    def test_it_notes_what_only_this_machine_reads(self, made: Made) -> None:
+        ledger = made.look(dry=True, seed=1)
+        assert made.records()[IMAGES].sha256 == sha256(IMAGES)
+        assert ledger.running == settings_key({"seed": 1})
+
+    def test_it_takes_over_what_travelled(self, made: Made, tmp_path: Path) -> None:
+        made.look()
+        elsewhere = made.copied_to(tmp_path / "elsewhere")
+        elsewhere.look(expected=files_of("demo"), dry=True)
+        assert elsewhere.records() == made.records()
 
 
 def test_a_removed_file_of_records_is_written_again(made: Made) -> None:

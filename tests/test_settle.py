@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clipn import fingerprint
 from clipn.guard import settings_key
-from clipn.provenance import JobRecord, read_records
+from clipn.provenance import read_records
 from tests.records import (
     ARCHIVE,
     CODE,
@@ -101,6 +100,31 @@ def test_a_stage_that_travels_alone_brings_the_records_of_all_before_it(made: Ma
     (elsewhere.root / DATA).unlink()
     elsewhere.look(expected=files_of("demo"))
     assert elsewhere.records() == {path: record for path, record in made.records().items() if path != UNUSED}
+
+
+class TestOwner:
+    """Two stages bring records of one file, which has the same content by both."""
+
+    def bring(self, to: Made, by: str, path: str, option: str, content: str | None = None) -> None:
+        """Let the file of one stage, and no other, say that the job had an option and what it made."""
+        found = next(line for line in lines(to.root / REPORT) if path in line["outputs"])
+        found["job"]["params"] = [option]
+        found["outputs"][path] = sha256(content or path)
+        others = [line for line in lines(to.root / by) if path not in line["outputs"]]
+        (to.root / by).write_text("".join(f"{json.dumps(line)}\n" for line in [*others, found]))
+
+    @pytest.mark.parametrize(("path", "own", "other"), [(OWN_TABLE, REPORT, DATA), (ARCHIVE, DATA, REPORT)])
+    def test_that_of_its_own_stage_is_taken(self, elsewhere: Made, path: str, own: str, other: str) -> None:
+        self.bring(elsewhere, own, path, "own")
+        self.bring(elsewhere, other, path, "other")
+        elsewhere.look()
+        assert elsewhere.records()[path].parameters == ["own"]
+
+    def test_that_of_another_stage_is_taken_where_that_of_its_own_tells_of_another_file(self, elsewhere: Made) -> None:
+        self.bring(elsewhere, DATA, ARCHIVE, "own", content="of another day")
+        self.bring(elsewhere, REPORT, ARCHIVE, "other")
+        elsewhere.look()
+        assert elsewhere.records()[ARCHIVE].parameters == ["other"]
 
 
 class TestNews:
@@ -235,50 +259,3 @@ def test_the_copy_of_another_study_is_not_in_the_records_of_the_active_one(two: 
 def test_records_of_another_study_are_not_taken_over(two: Made) -> None:
     two.look("demo")
     assert not [path for path in two.records() if path.startswith(home("other"))]
-
-
-class TestVoid:
-    """A file that is not here and whose job would read another source now, though what was made from it is here."""
-
-    @pytest.fixture
-    def before(self, made: Made) -> dict[str, JobRecord]:
-        """The records before the source of the archive, which is not here, is edited."""
-        made.make(ARCHIVE, "fetch_archive", WORDS, params=["'--cached'"])
-        made.look()
-        (made.root / ARCHIVE).unlink()
-        return made.records()
-
-    @pytest.fixture
-    def void(self, made: Made, before: dict[str, JobRecord]) -> Made:
-        """The project with a void record."""
-        made.write(WORDS, "edited")
-        made.look(expected=files_of("demo"))
-        return made
-
-    def test_its_record_and_no_other_is_void(self, void: Made, before: dict[str, JobRecord]) -> None:
-        assert void.records() == before | {ARCHIVE: replace(before[ARCHIVE], void=True)}
-
-    def test_it_stays_void_as_long_as_nothing_changes(self, void: Made) -> None:
-        void.look(expected=files_of("demo"))
-        assert void.records()[ARCHIVE].void
-
-    def test_it_counts_again_when_its_source_is_put_back(self, void: Made, before: dict[str, JobRecord]) -> None:
-        void.write(WORDS, "yes no")
-        void.look(expected=files_of("demo"))
-        assert void.records() == before
-
-    def test_it_counts_again_when_the_file_comes_back(self, void: Made, before: dict[str, JobRecord]) -> None:
-        void.write(ARCHIVE, ARCHIVE)
-        void.look(expected=files_of("demo"))
-        assert void.records() == before
-
-    def test_it_travels_as_it_was(self, made: Made, before: dict[str, JobRecord]) -> None:
-        files = [made.root / path for path in (DATA, REPORT)]
-        known = [file.read_bytes() for file in files]
-        made.write(WORDS, "edited")
-        for _ in range(2):
-            made.look(expected=files_of("demo"))
-            assert made.records()[ARCHIVE].void
-        assert [file.read_bytes() for file in files] == known
-        first = lines(files[0])[0]
-        assert (first["outputs"], first["job"]["params"]) == ({ARCHIVE: sha256(ARCHIVE)}, ["'--cached'"])

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from clipn.planned import PlannedJob
+from clipn.provenance import VOID
 from clipn.why import CONTENTS, UNKNOWN, reasons
 from tests.planned_jobs import NEW, OLD, OUTPUT, OWN_EPOCHS, Project, job, texts
-from tests.records import sha256
+from tests.records import sha256, write_record
 
 
 @pytest.fixture
@@ -127,6 +129,13 @@ class TestFiles:
         found = project.causes(outputs=["other"], inputs=["a.csv"], newer=["a.csv"])
         assert found == ["file a.csv: newer than what it made"]
 
+    def test_another_content_that_is_no_newer(self, project: Project) -> None:
+        (project.root / "a").write_text("new")
+        project.record |= {"input": ["a"], "input_checksums": {"a": f"sha256:{sha256('old')}"}}
+        found = project.reason(job(inputs=["a"], follows=["b"]))
+        assert found.causes == [f"file a: {sha256('old')[:12]} -> {sha256('new')[:12]}"]
+        assert not found.can_be_accepted
+
     def test_other_inputs(self, project: Project) -> None:
         project.record |= {"input": ["a", "b", "c"], "input_checksums": {"z": "sha256:1"}}
         found = project.causes(inputs=["a", "d"])
@@ -152,6 +161,48 @@ class TestFiles:
     def test_the_record_of_any_output(self, project: Project) -> None:
         found = project.causes(outputs=["a.csv", OUTPUT], before=["'1'"], now={"device": "'2'"})
         assert found == ["device: 1 -> 2"]
+
+
+class TestVoid:
+    """Snakemake knows another parameter of a void record, and nothing of the input behind it."""
+
+    THEN = sha256("old")
+
+    @pytest.fixture(autouse=True)
+    def void(self, project: Project) -> None:
+        """A record that is void as its input is another one."""
+        inputs = {"input": ["a"], "input_checksums": {"a": f"sha256:{self.THEN}"}}
+        project.record |= {**inputs, "params": [repr(VOID)], "void": ["'--epochs 5'", "'cpu'"]}
+
+    def planned(self, options: str = "--epochs 5", **fields: Any) -> PlannedJob:
+        now = {"options": repr(options), "device": "'cpu'"}
+        return job(inputs=["a"], before=[repr(VOID)], now=now, **fields)
+
+    def test_an_input_that_is_here(self, project: Project) -> None:
+        (project.root / "a").write_text("new")
+        assert project.reason(self.planned()).causes == [f"file a: {self.THEN[:12]} -> {sha256('new')[:12]}"]
+
+    def test_an_input_that_is_newer_too_is_named_once(self, project: Project) -> None:
+        (project.root / "a").write_text("new")
+        found = project.reason(self.planned(newer=["a"])).causes
+        assert found == [f"file a: {self.THEN[:12]} -> {sha256('new')[:12]}"]
+
+    @pytest.mark.parametrize(("known", "shown"), [(sha256("new"), sha256("new")[:12]), (None, "unknown")])
+    def test_an_input_of_which_only_the_record_is_here(self, project: Project, known: str | None, shown: str) -> None:
+        write_record(project.root, "a", sha256=known)
+        assert project.reason(self.planned()).causes == [f"file a: {self.THEN[:12]} -> {shown}"]
+
+    def test_changed_settings_beside_it(self, project: Project) -> None:
+        project.change(OWN_EPOCHS)
+        (project.root / "a").write_text("new")
+        assert project.reason(self.planned("--epochs 10")).causes == [
+            f"file a: {self.THEN[:12]} -> {sha256('new')[:12]}",
+            "setting variants.learnable.epochs: 5 -> 10",
+        ]
+
+    def test_it_cannot_be_accepted(self, project: Project) -> None:
+        (project.root / "a").write_text("new")
+        assert not project.reason(self.planned()).can_be_accepted
 
 
 class TestReasons:

@@ -6,7 +6,8 @@ def look_at_results():
     for name in (*study.captions.sources, *study.datasets):
         state_in_place(name)  # now, so that the ledger keeps what was read for it
     settings = study.model_dump(mode="json")
-    or_exit(look, study.study, settings, all_files(), LEDGER)
+    dry = workflow.output_settings.dryrun
+    or_exit(look, study.study, settings, all_files(), LEDGER, dry)
 
 
 if workflow.is_main_process and not locked(LEDGER.root):
