@@ -80,7 +80,7 @@ def look(study: str, settings: dict[str, Any], expected: Collection[str], ledger
     _remember(study, settings, records)
     if not (dry or _asking):
         whole = {path: record for path, record in records.local.items() if path not in records.begun}
-        write_record_files(stages, home(study), whole, expected, ledger)
+        write_record_files(stages, home(study), whole, frozenset(expected), ledger)
     ledger.save()
 
 

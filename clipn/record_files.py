@@ -7,7 +7,8 @@ hashes of the modules behind the fingerprints of their code.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def all_records(root: Path) -> dict[str, JobRecord]:
 
 
 def write_record_files(
-    stages: list[Stage], home: str, records: Mapping[str, JobRecord], expected: Collection[str], ledger: Ledger
+    stages: list[Stage], home: str, records: Mapping[str, JobRecord], expected: AbstractSet[str], ledger: Ledger
 ) -> None:
     """Write the file of every stage of which a study has files, where it is not there as it should be.
 
