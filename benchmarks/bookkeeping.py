@@ -66,14 +66,14 @@ def many_results(root: Path) -> None:
 
 
 def large_input(root: Path) -> None:
-    """A job with several outputs and a large input, as Snakemake hashes it by itself and as it is run here."""
+    """A run of a job with several outputs and a large input, where Snakemake hashes it and as it is run here."""
     (root / "Snakefile").write_text(SNAKEFILE)
     with (root / "large").open("wb") as stream:
         stream.truncate(LARGE)
-    for name, options in {"by Snakemake": ["--max-checksum-file-size", "1TB"], "by the ledger": []}.items():
+    for name, options in {"hashed by Snakemake": ["--max-checksum-file-size", "1TB"], "not hashed": []}.items():
         command = ["snakemake", "--cores", "1", "--forceall", *options]
         seconds = _run(command, root)
-        typer.echo(f"{OUTPUTS} outputs of an input of {LARGE / 1e6:.0f} MB, hashed {name}: {seconds:.1f} s")
+        typer.echo(f"{OUTPUTS} outputs of an input of {LARGE / 1e6:.0f} MB, {name}: {seconds:.1f} s")
     typer.echo(f"the ledger's hash of it, once: {_seconds(lambda: Ledger(root).sha256('large')):.1f} s")
 
 

@@ -23,6 +23,8 @@ from clipn.void import void_paths
 
 NAMED = 3
 """Files that a message names."""
+LAST = "report"
+"""The stage of dvc.yaml that makes everything, as the rule `all` does."""
 
 _trusting = False
 _asking = False
@@ -106,8 +108,8 @@ def _require_records(expected: Collection[str], records: Records, stages: list[S
     present = sorted(path for path in unknown if (records.ledger.root / path).exists())
     if present:
         owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
-        every = len(owners) == len(stages)
-        pull, accept = ("", "all") if every else (f" {' '.join(owners)}", " ".join(owners).replace("report", "all"))
+        pull = "" if len(owners) == len(stages) else f" {' '.join(owners)}"
+        accept = "all" if LAST in owners else " ".join(owners)
         raise ClipnError(
             f"{named(present, NAMED)}: no record says how this was made; `dvc pull{pull}` gets the records, what is "
             f"removed is made anew, and `clipn accept {accept}` vouches for what is here"

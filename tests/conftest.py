@@ -9,6 +9,7 @@ import pytest
 from clipn import ledger
 from clipn.files import file_hash
 from tests.project import Project, succeeded
+from tests.records import Made
 from tests.server import Server, running
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
@@ -35,6 +36,12 @@ def golden(request: pytest.FixtureRequest) -> Path:
 def real(request: pytest.FixtureRequest) -> Path:
     """Folder of real data."""
     return shared(request, "real")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """A study as Snakemake leaves it, before the first look."""
+    return Made.demo(tmp_path / "here")
 
 
 @pytest.fixture

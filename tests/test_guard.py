@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,12 +31,6 @@ def not_as_left(paths: str) -> str:
     """The message of a look that finds results edited that nobody has looked at before."""
     remedy = "what is removed is made anew, and `clipn accept all` vouches for what is here"
     return f"{paths}: not as its job left it, and a kill left no hash of that; {remedy}"
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Made:
-    """A study as Snakemake leaves it, before the first look."""
-    return Made.demo(tmp_path / "here")
 
 
 # The first look at a file

@@ -28,13 +28,6 @@ from tests.records import (
     written,
 )
 
-
-@pytest.fixture
-def made(tmp_path: Path) -> Made:
-    """A study as Snakemake leaves it, before the first look."""
-    return Made.demo(tmp_path / "here")
-
-
 # The files of records
 
 

@@ -33,12 +33,6 @@ from tests.records import (
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
-    """A study as Snakemake leaves it, before the first look."""
-    return Made.demo(tmp_path / "here")
-
-
-@pytest.fixture
 def elsewhere(made: Made, tmp_path: Path) -> Made:
     """The same results on a machine that they travelled to."""
     made.look()
