@@ -64,7 +64,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 		--no-emit-find-links --no-header workflow/envs/img2dataset.in --output-file workflow/envs/img2dataset.lock
 
 schema: install ## Write workflow/schemas from the typed settings
-	python -m clipn.schema
+	python -m clipn.cli.schema
 
 clean: ## Remove the environment and caches; results stay
 	rm -rf $(VENV) $(CRAWLER) .mypy_cache .pytest_cache .ruff_cache

@@ -11,9 +11,9 @@ import typer
 
 from benchmarks.machine import description
 from clipn.files import file_hash
-from clipn.guard import look
-from clipn.ledger import Ledger
-from tests.records import Made, home
+from clipn.provenance.check import look
+from clipn.provenance.hash_cache import Ledger
+from tests.helpers.records import Made, home
 
 REPEATS = 5
 COMMANDS = {

@@ -36,7 +36,7 @@ def pipeline(captions: Path, output: Path) -> float:
     start = time.perf_counter()
     from clipn.data.captions import prepare_captions
     from clipn.data.registry import Archive, CaptionSource
-    from clipn.settings import CaptionPreparation
+    from clipn.data.settings import CaptionPreparation
 
     source = CaptionSource(title="CC3M", reader="cc3m", captions=Archive(file=captions.name))
     statistics = output.with_suffix(".json")
@@ -149,7 +149,7 @@ def _compare_tokens(real: list[str]) -> None:
 
     from benchmarks import machine
     from benchmarks.fuzz import fuzzed
-    from clipn.tokens import tokenize
+    from clipn.text.tokenizer import tokenize
 
     encode = open_clip.SimpleTokenizer().encode
     for what, texts in (("real captions", real), ("fuzzed texts", list(fuzzed(FUZZED, seed=0)))):

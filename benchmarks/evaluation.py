@@ -23,7 +23,7 @@ from scipy.special import expit
 
 from benchmarks.captions import Measurement, measured
 from benchmarks.planted import ID, SCALE, Size
-from clipn.cli import SPIN_COUNT
+from clipn.cli.main import SPIN_COUNT
 from clipn.files import read_json, write_json
 from clipn.scores import RULES, SCORES
 
@@ -63,7 +63,7 @@ def score(folder: Path, job: Job, threads: int) -> float:
     """Seconds of the pipeline's scoring."""
     from benchmarks.planted import detector, places
     from clipn.compute import prepare_torch
-    from clipn.scoring import Wanted, score_pairs
+    from clipn.evaluation.scoring import Wanted, score_pairs
 
     prepare_torch("cpu", threads)
     planted, wanted = detector(folder, job.run), Wanted(job.methods, job.rules)
@@ -74,7 +74,7 @@ def score(folder: Path, job: Job, threads: int) -> float:
 
 def evaluate(folder: Path, job: Job, resamples: int) -> float:
     """Seconds of the pipeline's metrics."""
-    from clipn import evaluate
+    from clipn.evaluation import evaluate
 
     files = [job.file(folder, ending) for ending in (".parquet", ".json", " replicates.parquet")]
     start = time.perf_counter()

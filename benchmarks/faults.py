@@ -15,8 +15,8 @@ from numpy.random import Generator, default_rng
 from clipn import progress
 from clipn.data.download import fetch_archive, http
 from clipn.errors import ClipnError
-from tests.fetching import archive
-from tests.server import Answer, Server, running
+from tests.helpers.fetching import archive
+from tests.helpers.server import Answer, Server, running
 
 LARGEST = 300_000
 PAGE = b"<!DOCTYPE html><html><title>Log in</title>"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipn.model import NoTextTower
+from clipn.model.clipn import NoTextTower
 
 
 def yes_features(clip: open_clip.CLIP, tokens: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from clipn.detector import Detector
-    from clipn.scoring import Places
+    from clipn.evaluation.detector import Detector
+    from clipn.evaluation.scoring import Places
 
 SCALE = 100.0
 """What multiplies cosines."""
@@ -69,7 +69,7 @@ OOD_LOOK = Look((0.05, 0.14), (0.05, 0.15))
 
 def places(folder: Path) -> "Places":
     """Where scoring finds what `plant` wrote."""
-    from clipn.scoring import Places
+    from clipn.evaluation.scoring import Places
 
     return Places(folder / "datasets", folder / "features")
 
@@ -80,7 +80,9 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     Every image lies near the weight of a class, OOD images less so than ID images, and OOD images nearer to what all
     "no" weights share. Scores stay away from the ends of their ranges, where probabilities in float64 are tied.
     """
-    from clipn import features, negative_labels, perturbation
+    from clipn.features import images as features
+    from clipn.features import negative_labels
+    from clipn.features import perturbed as perturbation
 
     draw = np.random.default_rng(seed)
     yes, unknown = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
@@ -103,8 +105,8 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
 
 def detector(folder: Path, run: int) -> "Detector":
     """What stands for a model: the class weights of a run, which no text tower made."""
-    from clipn.backbone import read_safetensors
-    from clipn.detector import Detector
+    from clipn.evaluation.detector import Detector
+    from clipn.model.tensors import read_safetensors
 
     weights, _ = read_safetensors(folder / "texts.safetensors", TEXTS)
 
@@ -119,7 +121,7 @@ def detector(folder: Path, run: int) -> "Detector":
 def _write(path: Path, file_format: str, arrays: Mapping[str, Array]) -> None:
     import torch
 
-    from clipn.backbone import write_safetensors
+    from clipn.model.tensors import write_safetensors
 
     write_safetensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {"format": file_format})
 

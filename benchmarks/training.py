@@ -18,21 +18,26 @@ import typer
 from torch import Tensor
 
 from benchmarks import machine, plain
-from clipn.backbone import architecture, build, preprocess, save_backbone
 from clipn.compute import prepare_torch
-from clipn.crops import crop_loader, training_crop
 from clipn.data.archives import write_archive
 from clipn.data.shards import ShardImages, index_shards, read_captions_of
 from clipn.demo.world import CONCEPTS, caption, imagine
-from clipn.features import cache_caption_features, cache_caption_images, read_caption_features, read_caption_images
-from clipn.gradient import Batch, autocast
-from clipn.inputs import CROP_SEEDS, Share, Texts, online_images, stored_images, stored_texts
-from clipn.model import CLIPN
-from clipn.optimiser import learning_rate
-from clipn.processes import Processes
-from clipn.settings import Variant
-from clipn.steps import CROP, PROMPT, Order
-from clipn.training import Training
+from clipn.features.captions import (
+    cache_caption_features,
+    cache_caption_images,
+    read_caption_features,
+    read_caption_images,
+)
+from clipn.features.crops import crop_loader, training_crop
+from clipn.model.backbone import architecture, build, preprocess, save_backbone
+from clipn.model.clipn import CLIPN
+from clipn.training.batches import CROP_SEEDS, Share, Texts, online_images, stored_images, stored_texts
+from clipn.training.distributed import Processes
+from clipn.training.gradient import Batch, autocast
+from clipn.training.optimizer import learning_rate
+from clipn.training.sampler import CROP, PROMPT, Order
+from clipn.training.settings import Variant
+from clipn.training.trainer import Training
 
 SIDE = 256
 """Of the generated JPEG images; CC3M is commonly stored at this size."""

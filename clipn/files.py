@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,3 +65,22 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hex digest of a file's bytes, read in blocks."""
     with require(path).open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def named(paths: Sequence[str], most: int) -> str:
+    """The first of some paths, and how many more there are."""
+    more = len(paths) - most
+    return f"{', '.join(paths[:most])}{f' and {more} more' if more > 0 else ''}"
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines without surrounding white space; blank ones are left out.
+
+    Raises:
+        ClipnError: the file is missing or is not UTF-8 text.
+    """
+    try:
+        lines = require(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ClipnError(f"{path}: is not UTF-8 text; save it as such") from error
+    return [line.strip() for line in lines if line.strip()]

@@ -33,7 +33,7 @@ def fingerprint(*modules: str) -> str:
     Comments, layout and docstrings do not count.
 
     Args:
-        modules: dotted names, e.g. `clipn.train`.
+        modules: dotted names, e.g. `clipn.training.clipn`.
     """
     hashes = {name: _source(name).tree for name in sorted(_closure(modules))}
     found = hashlib.sha256("".join(f"{name} {tree}\n" for name, tree in hashes.items()).encode()).hexdigest()[:16]

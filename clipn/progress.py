@@ -51,3 +51,9 @@ def tracked(items: Iterable[T], total: int | None, what: str, unit: str) -> Iter
         for item in items:
             yield item
             meter.update()
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, above the bars of a terminal; nothing where progress is hidden."""
+    if not hidden:
+        tqdm.write(line, file=sys.stderr)

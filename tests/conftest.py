@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clipn import ledger
 from clipn.files import file_hash
-from tests.project import Project, succeeded
-from tests.records import Made
-from tests.server import Server, running
+from clipn.provenance import hash_cache as ledger
+from tests.helpers.project import Project, succeeded
+from tests.helpers.records import Made
+from tests.helpers.server import Server, running
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
 

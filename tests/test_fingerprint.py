@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from clipn import cli, losses
 from clipn import fingerprint as module
+from clipn import losses
+from clipn.cli import main as cli
 from clipn.fingerprint import fingerprint
 
 
@@ -60,7 +61,7 @@ HARMFUL = {
     "number": ("eps: float = 1e-4", "eps: float = 1e-5"),
     "operator": ("2 - distance.mean()", "2 + distance.mean()"),
     "order": ("return matched, unmatched", "return unmatched, matched"),
-    "new import": ("import torch\n", "import torch\nimport clipn.prompts\n"),
+    "new import": ("import torch\n", "import torch\nimport clipn.text.prompts\n"),
 }
 
 
@@ -81,19 +82,19 @@ def test_text_that_a_program_uses_counts(package: Path) -> None:
 @pytest.mark.parametrize(("old", "new"), HARMFUL.values(), ids=HARMFUL)
 def test_code_counts_wherever_it_is_imported(package: Path, old: str, new: str) -> None:
     edit = replaced(package / "losses.py", old, new)
-    before = fingerprint("clipn.scoring")
-    assert changes(edit, "clipn.train")
-    assert fingerprint("clipn.scoring") == before
+    before = fingerprint("clipn.evaluation.scoring")
+    assert changes(edit, "clipn.training.clipn")
+    assert fingerprint("clipn.evaluation.scoring") == before
 
 
 @pytest.mark.parametrize(
     ("file", "step", "counts"),
     [
-        ("errors.py", "clipn.train", True),  # imported by all that train imports
+        ("errors.py", "clipn.training.clipn", True),  # imported by all that train imports
         ("data/archives/tars.py", "clipn.data.shards", True),
         ("data/__init__.py", "clipn.data.shards", False),  # nobody imports the package for itself
-        ("cli.py", "clipn.train", False),
-        ("report/html.py", "clipn.train", False),
+        ("cli/main.py", "clipn.training.clipn", False),
+        ("report/page/html.py", "clipn.training.clipn", False),
         ("progress.py", "clipn.data.download", True),
     ],
 )
@@ -116,10 +117,10 @@ def test_the_modules_behind_a_fingerprint_are_kept(package: Path) -> None:
 
 
 def test_the_hash_of_the_module_that_changed_is_the_only_other_one(package: Path) -> None:
-    before = module.closures[fingerprint("clipn.train")]
+    before = module.closures[fingerprint("clipn.training.clipn")]
     replaced(package / "losses.py", "eps: float = 1e-4", "eps: float = 1e-5")()
     forget()
-    after = module.closures[fingerprint("clipn.train")]
+    after = module.closures[fingerprint("clipn.training.clipn")]
     assert after.keys() == before.keys()
     assert [name for name in after if after[name] != before[name]] == ["clipn.losses"]
 
@@ -194,6 +195,6 @@ def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
         assert imported - RECORDS <= module._closure(tuple(modules)), rule
 
 
-@pytest.mark.parametrize("step", ["clipn.train", "clipn.features", "clipn.data.download"])
+@pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.download"])
 def test_a_new_method_neither_trains_nor_fetches(step: str) -> None:
     assert not {name for name in module._closure((step,)) if name.startswith(("clipn.scores", "clipn.report"))}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipn.losses import itbo, total, tso
-from tests.tiny_model import unit
+from tests.helpers.tiny_model import unit
 
 N, D = 5, 8
 

@@ -15,9 +15,10 @@ from clipn.data.location import locate
 from clipn.data.manifest import names_hash
 from clipn.data.readers import read_images
 from clipn.data.readers.selection import is_image
-from clipn.data.registry import Dataset, Reader, Registry, first_complaint, load_registry
+from clipn.data.registry import Dataset, Reader, Registry, load_registry
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
+from clipn.yaml_models import first_complaint
 
 FIRST_LINE = "# Registry of datasets. Schema: workflow/schemas/datasets.schema.json.\n"
 

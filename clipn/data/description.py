@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from clipn.data.proof import State
-from clipn.data.registry import Record, first_complaint
 from clipn.errors import ClipnError
 from clipn.files import read_json
+from clipn.yaml_models import Record, first_complaint
 
 RESULTS = ("manifest.parquet", "dataset.json")
 """What verifying a dataset writes, the description last; of a caption source, only that."""

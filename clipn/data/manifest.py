@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from clipn.data.cleaning import CLEAN
 from clipn.data.readers import Image
 from clipn.data.registry import Dataset
-from clipn.data.threads import in_threads
 from clipn.errors import ClipnError
 from clipn.files import atomic, require
+from clipn.threads import in_threads
 
 SCHEMA = pa.schema(
     [

@@ -14,7 +14,7 @@ from rich.table import Table
 from clipn.data.description import Description, read_description
 from clipn.data.download.part import part_of
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
-from clipn.data.seen import SEEN, recall
+from clipn.data.verification_cache import SEEN, recall
 
 WIDTH = 200
 """Columns where there is no terminal, so that a record is one line."""

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipn.data.download.blocks import prove_file
-from clipn.data.download.inspection import Inspection
-from clipn.data.download.receipts import receipt
+from clipn.data.download.checks import Inspection, prove_file, receipt
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 from clipn.files import require

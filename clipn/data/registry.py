@@ -1,30 +1,17 @@
 """The typed record of every dataset and caption source: where its bytes come from, what they must be."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    StringConstraints,
-    ValidationError,
     model_validator,
 )
 
-from clipn.errors import ClipnError
-from clipn.files import require
-
-T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+from clipn.yaml_models import FileName, Md5, Name, Record, Sha256, load_records, named
 
 Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
@@ -32,15 +19,8 @@ Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
 
-
 DOWNLOADS = Path("downloads")
 """Where a person puts files that no program may fetch, relative to the working directory."""
-
-
-class Record(BaseModel):
-    """Base of all records: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Archive(Record):
@@ -220,8 +200,8 @@ class CaptionSource(Record):
 class Registry(Record):
     """All that a study may name."""
 
-    datasets: dict[Name, Dataset] = {}
-    captions: dict[Name, CaptionSource] = {}
+    datasets: dict[Name, Dataset] = Field(default={})
+    captions: dict[Name, CaptionSource] = Field(default={})
 
     @model_validator(mode="after")
     def _names_are_one_thing_each(self) -> "Registry":
@@ -279,42 +259,3 @@ def load_registry(path: Path) -> Registry:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
     """
     return load_records(path, Registry)
-
-
-def load_records(path: Path, model: type[M]) -> M:
-    """Read a YAML file as a registry of `model`; raises as `load_registry`."""
-    require(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return model.model_validate(_without_empty(content))
-    except UnicodeDecodeError as error:
-        raise ClipnError(f"{path}: not UTF-8 text; save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise ClipnError(f"{path}: {first_complaint(error)}") from error
-
-
-def _without_empty(content: Any) -> Any:
-    """A mapping without the keys that have no value yet."""
-    return {key: value for key, value in content.items() if value is not None} if isinstance(content, dict) else content
-
-
-def named(records: Mapping[str, T], name: str, what: str) -> T:
-    """The record of that name; raises ClipnError when there is none."""
-    if name not in records:
-        raise ClipnError(f"registry: no {what} {name!r}; it has {', '.join(records) or 'none'}")
-    return records[name]
-
-
-def first_complaint(error: ValidationError) -> str:
-    """The first complaint of a validation error as `key: reason`."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key; remove it or correct its spelling"
-    if first["type"] == "missing":
-        return f"{key}: is missing; add it"
-    reason = first["msg"].removeprefix("Value error, ")
-    is_plain = isinstance(first["input"], (str, int, float))
-    return f"{key}: {reason} (got {first['input']!r:.80})" if is_plain else f"{key}: {reason}"

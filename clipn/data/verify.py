@@ -16,11 +16,12 @@ from clipn.data.location import locate
 from clipn.data.manifest import index_images, write_manifest
 from clipn.data.proof import Proof, prove, prove_copy
 from clipn.data.readers import class_names, read_images
-from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry, named
-from clipn.data.seen import SEEN, Sources, forget, remember
+from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
+from clipn.data.verification_cache import SEEN, Sources, forget, remember
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import tracked
+from clipn.yaml_models import named
 
 T = TypeVar("T")
 R = TypeVar("R")

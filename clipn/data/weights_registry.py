@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from clipn.data.registry import Archive, Name, Record, load_records, named
+from clipn.data.registry import Archive
+from clipn.yaml_models import Name, Record, load_records, named
 
 
 class Weights(Record):

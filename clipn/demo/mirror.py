@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from clipn.data.archives import write_archive
 from clipn.data.captions.sources import CC3M_IMAGE
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selection
+from clipn.demo.settings import ARCHIVES
 from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
@@ -34,18 +35,6 @@ MAT_HEADER = b"MATLAB 5.0 MAT-file, generated".ljust(116)  # SciPy writes the da
 SYNSET_FIELDS = [
     "ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_train_images"
 ]  # fmt: skip
-ARCHIVES = {
-    "imagenet": ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"),
-    "cifar10": ("cifar-10-python.tar.gz",),
-    "cifar100": ("cifar-100-python.tar.gz",),
-    "inaturalist": ("iNaturalist.tar.gz",),
-    "sun": ("SUN.tar.gz",),
-    "places": ("Places.tar.gz",),
-    "textures": ("dtd-r1.0.1.tar.gz",),
-    "imagenet_resize": ("Imagenet_resize.tar.gz",),
-    "lsun_resize": ("LSUN_resize.tar.gz",),
-    "cc3m": ("GCC-training.tsv", "cc3m-images.tar"),
-}
 TITLES = {
     "imagenet": "ImageNet-1K",
     "cifar10": "CIFAR-10",
@@ -125,9 +114,6 @@ def _described(path: Path) -> Archive:
     return Archive(file=path.name, addresses=[path.name], sha256=file_hash(path), bytes=path.stat().st_size)
 
 
-# ImageNet
-
-
 def _write_imagenet(folder: Path, rng: Generator, images: int) -> Dataset:
     labels = _labels("imagenet", rng, images)
     concepts = CONCEPTS["imagenet"]
@@ -178,9 +164,6 @@ def _synsets() -> bytes:
     return MAT_HEADER + stream.getvalue()[len(MAT_HEADER) :]
 
 
-# CIFAR
-
-
 def _write_cifar10(folder: Path, rng: Generator, images: int) -> Dataset:
     labels = _labels("cifar10", rng, images)
     batch = _batch("cifar10", rng, labels) | {b"batch_label": b"testing batch 1 of 1", b"labels": labels}
@@ -223,9 +206,6 @@ def _bytes(texts: Iterable[str]) -> list[bytes]:
 def _pickled(folder: str, contents: dict[str, dict[bytes, Any]]) -> Members:
     for name, content in contents.items():
         yield f"{folder}/{name}", pickle.dumps(content, protocol=2)
-
-
-# Sets without labels, and DTD
 
 
 def _write_mos(
@@ -292,9 +272,6 @@ def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: i
         reader="flat",
         images=images,
     )
-
-
-# Captions
 
 
 def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:

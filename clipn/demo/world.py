@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from clipn.demo.figures import FIGURES, OBJECTS, SCENES, UPRIGHT, Distance, Plane
-from clipn.prompts import prompt_pool
+from clipn.text.prompts import prompt_pool
 
 # Difficulty of recognition; the demo's numbers depend on these.
 PIXEL_NOISE = 0.05  # standard deviation, full range 1

@@ -13,19 +13,19 @@ import yaml
 from pydantic import BaseModel
 
 import clipn
-from clipn.config import ID_DATASETS, PLAIN, Published
+from clipn.study.config import ID_DATASETS, PLAIN, Published
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.fingerprint import fingerprint, known_sources
-from clipn.guard import look
-from clipn.ledger import Ledger
-from clipn.published import load_published
-from clipn.provenance import locked
-from clipn.prompts import has_negations, pool_hash, pool_name
+from clipn.provenance.check import look
+from clipn.provenance.hash_cache import Ledger
+from clipn.report.published_numbers import load_published
+from clipn.provenance.records import locked
+from clipn.text.prompts import has_negations, pool_hash, pool_name
 from clipn.scores import SCORES
-from clipn.settings import CaptionPreparation
-from clipn.study import (
+from clipn.data.settings import CaptionPreparation
+from clipn.study.loading import (
     WEIGHTS,
     ablations,
     backbone_source,
@@ -34,9 +34,9 @@ from clipn.study import (
     study_file,
     weight_sources,
 )
-from clipn.study_data import StudyData
-from clipn.words import FOLDER as WORDNET_FOLDER
-from clipn.words import WORDNET, read_words, words_hash
+from clipn.study.data import StudyData
+from clipn.text.wordlists import FOLDER as WORDNET_FOLDER
+from clipn.text.wordlists import WORDNET, read_words, words_hash
 
 
 def or_exit(function, *arguments):
@@ -227,7 +227,9 @@ def study_text():
 
 def page_template():
     """Hash of the page's template, which is no Python module and so not in its code's fingerprint."""
-    return file_hash(Path(clipn.__file__).parent / "report" / "page.html.jinja")
+    return file_hash(
+        Path(clipn.__file__).parent / "report" / "page" / "page.html.jinja"
+    )
 
 
 def stored_views(variant):

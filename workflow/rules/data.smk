@@ -190,7 +190,7 @@ rule build_shards:
         registry=place(REGISTRY),
         archives=place(f"{STUDY}/archives"),
         crawl=place(f"work/{study.study}/crawl"),
-        code=fingerprint("clipn.data.shards.seal"),
+        code=fingerprint("clipn.data.shards.build"),
     shell:
         "clipn --log {log} shards {output.shards} --captions {input.captions} {params.sources}"
         " --registry {params.registry} --archives {params.archives} --crawl {params.crawl} --index {output.index}"

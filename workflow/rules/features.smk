@@ -25,7 +25,7 @@ rule cache_image_features:
         archives=place(f"{STUDY}/archives"),
         in_place=lambda wildcards: state_in_place(wildcards.dataset),
         places=lambda wildcards: place_options(wildcards.dataset),
-        code=fingerprint("clipn.features", "clipn.compute"),
+        code=fingerprint("clipn.features.images", "clipn.compute"),
     shell:
         "clipn --log {log} features images {wildcards.dataset} --registry {params.registry}"
         " --archives {params.archives}/{wildcards.dataset} --manifest {input.manifest}"
@@ -49,7 +49,7 @@ rule cache_caption_features:
         gpu=gpu(),
     params:
         options=MODEL_OPTIONS,
-        code=fingerprint("clipn.features", "clipn.compute"),
+        code=fingerprint("clipn.features.captions", "clipn.compute"),
     shell:
         "clipn --log {log} features captions --index {input.index}"
         " --backbone {input.backbone} --output {output} {params.options}"
@@ -75,7 +75,7 @@ rule cache_caption_images:
         gpu=gpu(),
     params:
         options=MODEL_OPTIONS,
-        code=fingerprint("clipn.features", "clipn.compute"),
+        code=fingerprint("clipn.features.captions", "clipn.compute"),
     shell:
         "clipn --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
@@ -103,7 +103,7 @@ rule negative_labels:
         list=word_hash(),
         options=MODEL_OPTIONS,
         code=fingerprint(
-            "clipn.negative_labels", "clipn.data.description", "clipn.compute"
+            "clipn.features.negative_labels", "clipn.data.description", "clipn.compute"
         ),
     shell:
         "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
@@ -154,7 +154,7 @@ rule perturbed_features:
         ],
         copies=lambda wildcards: copies(wildcards.known),
         code=fingerprint(
-            "clipn.perturbation", "clipn.data.description", "clipn.compute"
+            "clipn.features.perturbed", "clipn.data.description", "clipn.compute"
         ),
     shell:
         "clipn --log {log} features perturbed {params.names} --registry {params.registry}"

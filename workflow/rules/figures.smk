@@ -25,7 +25,7 @@ rule score_figure:
     params:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
-        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
         "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.known}"
         " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
@@ -55,7 +55,7 @@ rule intervals_figure:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
         shown=SHOWN,
-        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
         "clipn --log {log} report figure intervals {input.table} --id {wildcards.known}"
         " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
@@ -85,7 +85,7 @@ rule ablations_figure:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
         base=study.base,
-        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
         "clipn --log {log} report figure ablations {input.table} --id {wildcards.known} --base {params.base}"
         " --study {params.study} --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
@@ -113,7 +113,7 @@ rule published_figure:
     params:
         study=study.study,
         datasets=place(f"{STUDY}/datasets"),
-        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
         "clipn --log {log} report figure published {input.table} --study {params.study}"
         " --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
@@ -154,9 +154,9 @@ rule similarity_figure:
         pool=lambda wildcards: pool_hash(POOLS[MAIN_POOL]),
         model_options=MODEL_OPTIONS,
         code=fingerprint(
-            "clipn.similarity",
-            "clipn.checkpoint",
-            "clipn.features",
+            "clipn.evaluation.similarity",
+            "clipn.model.checkpoint",
+            "clipn.features.images",
             "clipn.report.figures",
             "clipn.compute",
         ),
@@ -200,7 +200,9 @@ rule mistakes_figure:
         datasets=place(f"{STUDY}/datasets"),
         copies=lambda wildcards: copies(wildcards.known),
         code=fingerprint(
-            "clipn.report.gallery", "clipn.report.figures", "clipn.report.build"
+            "clipn.report.figures.gallery",
+            "clipn.report.figures",
+            "clipn.report.tables.build",
         ),
     shell:
         "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.known} --study {params.study}"
@@ -230,7 +232,7 @@ rule training_figure:
     params:
         study=study.study,
         backbones=lambda wildcards, input: repeated("--backbone", input.backbones),
-        code=fingerprint("clipn.report.figures", "clipn.report.build"),
+        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
         "clipn --log {log} report figure training {input.runs} {params.backbones}"
         " --study {params.study} --png {output.png} --pdf {output.pdf}"

@@ -31,7 +31,7 @@ if TRAINED:
                 study.backbones[wildcards.backbone].training
             ),
             device=study.device,
-            code=fingerprint("clipn.backbone_training", "clipn.compute"),
+            code=fingerprint("clipn.training.backbone", "clipn.compute"),
         shell:
             "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
             " --architecture {params.architecture:q} --output {output.backbone}"
@@ -67,7 +67,7 @@ if TAUGHT:
             device=study.device,
             work=place(f"work/{study.study}/train"),
             curves=lambda wildcards: f"{LOGS}/tensorboard/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}",
-            code=fingerprint("clipn.train", "clipn.compute"),
+            code=fingerprint("clipn.training.clipn", "clipn.compute"),
         shell:
             "{params.launcher}clipn --log {log} train {params.files}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"

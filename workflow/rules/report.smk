@@ -31,7 +31,7 @@ rule report_page:
         ),
         folder=place(STUDY),
         shards=lambda wildcards, input: repeated("--shards", input.shards),
-        code=fingerprint("clipn.report.page"),
+        code=fingerprint("clipn.report.page.build"),
         template=page_template(),
     shell:
         "clipn --log {log} report page {input.metrics} --study {params.study}"

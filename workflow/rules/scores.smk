@@ -44,7 +44,7 @@ rule score_run:
         model_options=MODEL_OPTIONS,
         datasets=place(f"{STUDY}/datasets"),
         features=place(f"{STUDY}/features"),
-        code=fingerprint("clipn.scoring", "clipn.compute"),
+        code=fingerprint("clipn.evaluation.scoring", "clipn.compute"),
     shell:
         "clipn --log {log} score {params.model} --datasets {params.datasets}"
         " --features {params.features}/{wildcards.backbone} {params.pairs} {params.methods} {params.rules}"
@@ -70,7 +70,7 @@ rule evaluate_run:
         pairs=PAIRS,
         conventions=repeated("--convention", study.conventions),
         resamples=study.resamples,
-        code=fingerprint("clipn.evaluate"),
+        code=fingerprint("clipn.evaluation.evaluate"),
     shell:
         "clipn --log {log} evaluate {input} {params.pairs} --study {params.study}"
         " --backbone {wildcards.backbone} --variant {wildcards.variant} --seed {wildcards.seed}"

@@ -33,7 +33,7 @@ rule ood_table:
         tables=place(f"{STUDY}/tables"),
         datasets=place(f"{STUDY}/datasets"),
         shown=SHOWN,
-        code=fingerprint("clipn.report.build"),
+        code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.known}"
         " --tables {params.tables} --datasets {params.datasets} {params.shown}"
@@ -71,7 +71,7 @@ rule tables:
         shown=SHOWN,
         base=study.base,
         ablations=repeated("--ablation", map(":".join, ablations(study))),
-        code=fingerprint("clipn.report.build"),
+        code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report tables {input.metrics} --study {params.study} --tables {params.tables}"
         " --datasets {params.datasets} {params.shown} --base {params.base}"
@@ -106,7 +106,7 @@ rule published_table:
             "--source",
             (f"{name}:{backbone_source(study, name)}" for name in PRETRAINED),
         ),
-        code=fingerprint("clipn.report.build", "clipn.report.published"),
+        code=fingerprint("clipn.report.tables.build", "clipn.report.tables.published"),
     shell:
         "clipn --log {log} report published-table {input.metrics} --table {input.table}"
         " --published {input.published} --study {params.study} {params.sources}"
@@ -127,7 +127,7 @@ rule metrics_summary:
         mem_mb=300,
         cpu_percent=cpu_percent(1),
     params:
-        code=fingerprint("clipn.report.build"),
+        code=fingerprint("clipn.report.tables.build"),
         prompts=MAIN_POOL,
     shell:
         "clipn --log {log} report summary {input} --prompts {params.prompts} --output {output}"

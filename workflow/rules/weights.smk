@@ -52,7 +52,7 @@ if PRETRAINED:
             content=lambda wildcards: local_hash(
                 backbone_source(study, wildcards.backbone)
             ),
-            code=fingerprint("clipn.backbone"),
+            code=fingerprint("clipn.model.backbone"),
         shell:
             "clipn --log {log} backbone import {input:q} --name {wildcards.backbone}"
             " --architecture {params.architecture:q} {params.tag} --output {output}"
@@ -78,6 +78,6 @@ if PUBLISHED:
             cpu_percent=cpu_percent(1),
         params:
             content=lambda wildcards: local_hash(published(wildcards)),
-            code=fingerprint("clipn.released", "clipn.checkpoint"),
+            code=fingerprint("clipn.model.released", "clipn.model.checkpoint"),
         shell:
             "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"

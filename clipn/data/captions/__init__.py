@@ -16,11 +16,11 @@ from clipn.data.captions.duplicates import Occurrences
 from clipn.data.captions.sources import caption_file, read_captions
 from clipn.data.captions.table import UNNUMBERED, without, write_captions
 from clipn.data.registry import CaptionSource
+from clipn.data.settings import CaptionPreparation
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import progress
-from clipn.settings import CaptionPreparation
-from clipn.tokens import is_plain, replaced, tokenize
+from clipn.text.tokenizer import is_plain, replaced, tokenize
 
 LONGEST = 75
 """Tokens that CLIP reads of a caption, besides start and end."""

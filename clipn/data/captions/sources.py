@@ -19,7 +19,7 @@ from clipn.data.readers import selected_paths
 from clipn.data.registry import CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.files import require
-from clipn.prompts import prompt_pool
+from clipn.text.prompts import prompt_pool
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
 """Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
@@ -52,9 +52,6 @@ def read_captions(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatc
 def caption_file(source: CaptionSource, folder: Path) -> Path:
     """What a person should look at when captions are missing."""
     return folder / source.archives[0].file if source.archives else folder
-
-
-# Lines of two fields
 
 
 def _tab_separated(path: Path, stream: IO[bytes]) -> Iterator[tuple[pa.StringArray, pa.StringArray]]:
@@ -108,9 +105,6 @@ def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
 
 
-# Archives that hold images and captions
-
-
 def _batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
     """(image, caption) rows, without addresses."""
     stream = iter(rows)
@@ -157,9 +151,6 @@ def _class_rows(source: CaptionSource, folder: Path) -> Iterator[Row]:
         yield member, templates[number % len(templates)].format(names[number % len(names)])
 
 
-# WebDataset shards
-
-
 def _webdataset(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
     """An image and a `.txt` of the same name for each sample; the image's path begins with its shard's name.
 
@@ -179,9 +170,6 @@ def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
             yield f"{shard.name}/{images[name]}", content.decode()
         except UnicodeDecodeError as error:
             raise ClipnError(f"{shard}: {name} is not UTF-8; fetch it again") from error
-
-
-# A folder of images with a table
 
 
 def _table(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:

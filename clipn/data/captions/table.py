@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from clipn.tokens import IDS
+from clipn.text.tokenizer import IDS
 
 DESCRIPTIONS = {
     "key": "nine digits, the row in this file",

@@ -12,9 +12,9 @@ from clipn.data.crawl.process import only_one, run_img2dataset
 from clipn.data.crawl.report import count, crawl_report
 from clipn.data.crawl.shards import IMAGES, Round, Shard
 from clipn.data.registry import CaptionSource
+from clipn.data.settings import Crawl
 from clipn.errors import ClipnError
 from clipn.files import atomic, require, write_json
-from clipn.settings import Crawl
 
 ATTEMPTS = 2
 """How often img2dataset is started for a round whose shards are not all whole."""

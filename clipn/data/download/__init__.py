@@ -11,17 +11,13 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from clipn.data.download.blocks import prove_file
-from clipn.data.download.hosts import SilentHosts
-from clipn.data.download.http import receive
-from clipn.data.download.inspection import Inspection, RefusedError
+from clipn.data.download.checks import Inspection, RefusedError, prove_file, receipt, write_receipt
+from clipn.data.download.http import SilentHosts, receive
 from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror, local_file, path_of
-from clipn.data.download.notice import say
-from clipn.data.download.part import Part
-from clipn.data.download.receipts import receipt, write_receipt
-from clipn.data.download.room import room_for
+from clipn.data.download.part import Part, room_for
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
+from clipn.progress import say
 
 NAMED_FAILURES = 3
 """Of several fetches that fail, how many are named."""

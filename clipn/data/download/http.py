@@ -4,15 +4,17 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from http.client import IncompleteRead
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
-from clipn.data.download.answer import TroubleError, place, require_success
-from clipn.data.download.hosts import SilentHosts, host_of
-from clipn.data.download.inspection import RefusedError
-from clipn.data.download.notice import say
+from clipn.data.download.checks import RefusedError
 from clipn.data.download.part import Part
+from clipn.data.download.response import TroubleError, place, require_success
+from clipn.progress import say
 
 BLOCK = 1 << 20
 TIMEOUT = (10, 60)
@@ -30,6 +32,45 @@ WINDOW = 60.0
 """Seconds over which the rate is taken."""
 
 clock = time.monotonic
+
+
+def host_of(request: requests.Request | requests.PreparedRequest | None) -> str | None:
+    """Host and port that a request goes to."""
+    return urlsplit(str(request.url)).netloc if request is not None else None
+
+
+class SilentHosts:
+    """What the fetches of one command know together."""
+
+    def __init__(self) -> None:
+        self._hosts: set[str | None] = set()
+
+    def __contains__(self, host: str | None) -> bool:
+        return host in self._hosts
+
+    def note(self, troubles: Sequence[TroubleError]) -> None:
+        """Remember the host that gave no answer, if that was all the trouble."""
+        hosts = {trouble.silent_host for trouble in troubles}
+        if len(hosts) == 1:
+            self._hosts |= hosts - {None}
+
+    def session(self) -> requests.Session:
+        """A session that asks no silent host, not even when it is redirected there; it raises RefusedError."""
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(self))
+        return session
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, silent: SilentHosts) -> None:
+        super().__init__()
+        self._silent = silent
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        if (host := host_of(request)) in self._silent:
+            raise RefusedError(f"not asked, as {host} gave no answer before")
+        return super().send(request, *arguments, **options)
 
 
 def receive(address: str, part: Part, silent: SilentHosts) -> None:

@@ -3,10 +3,8 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clipn.data.download.blocks import prove_file, read_blocks
-from clipn.data.download.inspection import Inspection, RefusedError
-from clipn.data.download.part import Origin, Part
-from clipn.data.download.room import require_room
+from clipn.data.download.checks import Inspection, RefusedError, prove_file, read_blocks
+from clipn.data.download.part import Origin, Part, require_room
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 from clipn.files import atomic

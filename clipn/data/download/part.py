@@ -1,17 +1,20 @@
 """The beginning of a file that is being fetched; it survives a failure and is gone on from by the next attempt."""
 
-from collections.abc import Iterable
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipn.data.download.blocks import prove_file
-from clipn.data.download.inspection import Inspection
-from clipn.data.registry import Record
+from clipn.data.download.checks import Inspection, prove_file
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.progress import progress
+from clipn.yaml_models import Record
 
 
 class Origin(Record):
@@ -147,3 +150,35 @@ def _write(stream: FileIO, block: bytes) -> None:
     rest = memoryview(block)
     while rest:
         rest = rest[stream.write(rest) :]
+
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def require_room(part: Path, missing: int) -> None:
+    """Raises ClipnError when `missing` more bytes do not fit on the disk of `part`."""
+    free = shutil.disk_usage(part.parent).free
+    if free < missing:
+        raise _no_room(part, missing, f"{free:,} are free")
+
+
+@contextmanager
+def room_for(part: Path, total: Callable[[], int | None]) -> Iterator[None]:
+    """Name a full disk as a ClipnError; `total` gives the bytes of the whole file, None when unknown."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        size = total()
+        raise _no_room(part, size and size - _size(part), os.strerror(error.errno)) from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _no_room(part: Path, missing: int | None, reason: str) -> ClipnError:
+    count = "bytes" if missing is None else f"{missing:,} bytes"
+    kept = f"; the {size:,} bytes so far are kept there" if (size := _size(part)) else ""
+    return ClipnError(f"{part}: no room for the {count} still to come ({reason}){kept}; make room and run again")

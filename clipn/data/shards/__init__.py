@@ -15,7 +15,7 @@ from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
 from clipn.files import atomic, file_hash, require
 from clipn.progress import tracked
-from clipn.tokens import tokenize
+from clipn.text.tokenizer import tokenize
 
 T = TypeVar("T")
 INDEX_COLUMNS = ["key", "caption", "tokens", "shard", "offset", "size"]
@@ -46,8 +46,9 @@ def index_shards(shards: Sequence[Path], output: Path) -> None:
 
     Args:
         shards: tar files with an image and a `.txt` caption per key, ours or img2dataset's.
-        output: Parquet, one row per sample: key, caption, its tokens (see `clipn.tokens`), shard, offset and size of
-            the image. Its metadata hold the sha256 of every shard, so the index's own hash stands for all of the data.
+        output: Parquet, one row per sample: key, caption, its tokens (see `clipn.text.tokenizer`), shard, offset and
+            size of the image. Its metadata hold the sha256 of every shard, so the index's own hash stands for all of
+            the data.
 
     Raises:
         ClipnError: a shard is missing, damaged or compressed, or a sample lacks its image or caption.
@@ -75,7 +76,7 @@ def read_captions_of(index: Path) -> list[str]:
 
 
 def read_tokens_of(index: Path) -> pa.ListArray:
-    """Tokens of all captions (see `clipn.tokens`), in the order of the index."""
+    """Tokens of all captions (see `clipn.text.tokenizer`), in the order of the index."""
     return pq.read_table(require(index), columns=["tokens"])["tokens"].combine_chunks()
 
 

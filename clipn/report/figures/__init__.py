@@ -9,11 +9,10 @@ from clipn.report.figures.reliability import reliability
 from clipn.report.figures.roc import roc_curves
 from clipn.report.figures.saving import save
 from clipn.report.figures.similarity import similarity
-from clipn.report.figures.training import RunLog, training_curves
+from clipn.report.figures.training import training_curves
 
 __all__ = [
     "Mistake",
-    "RunLog",
     "ablations",
     "intervals",
     "mistakes",

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from clipn.errors import ClipnError
-from clipn.report.style import GREY, WIDTH, finish, heading, house_style, look, methods_in_order
-from clipn.report.words import method_title, setting_title
+from clipn.report.figures.style import GREY, WIDTH, finish, heading, house_style, look, methods_in_order
+from clipn.report.formatting import method_title, setting_title
 
 _MEASURES = {"auroc": "AUROC (%), average", "fpr95": "FPR95 (%), average"}
 _SHARED = "backbone"
@@ -41,7 +41,7 @@ def ablations(
     than the backbone are shown for the backbone with the most rows.
 
     Args:
-        table: of `clipn.report.ablations.ablations_table`, percent, of one ID dataset.
+        table: of `clipn.report.tables.ablations.ablations_table`, percent, of one ID dataset.
         study: printed in the title.
         titles: printed names of datasets; an identifier without one stays as it is.
         base: the variant that all others differ from; None: the one that the most settings share.

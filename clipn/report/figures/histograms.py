@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from clipn.report.series import ScoredRun, Scores, Series, select, sets_of
-from clipn.report.style import ID_COLOUR, OOD_COLOUR, WIDTH, finish, heading, house_style
+from clipn.report.figures.series import Scores, Series, select, sets_of
+from clipn.report.figures.style import ID_COLOUR, OOD_COLOUR, WIDTH, finish, heading, house_style
+from clipn.report.reading import ScoredRun
 from clipn.scores import SCORES
 
 _BINS = 40

@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from clipn.errors import ClipnError
-from clipn.evaluate import OFFICIAL
-from clipn.report.series import PLAIN
-from clipn.report.style import GREY, WIDTH, finish, heading, house_style, look, methods_in_order
-from clipn.report.words import AVERAGE, method_title
+from clipn.evaluation.evaluate import OFFICIAL
+from clipn.report.figures.series import PLAIN
+from clipn.report.figures.style import GREY, WIDTH, finish, heading, house_style, look, methods_in_order
+from clipn.report.formatting import AVERAGE, method_title
 from clipn.scores import SCORES
 
 _MEASURES = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%), higher is better"}
@@ -47,8 +47,8 @@ def intervals(
     """Means with 95 % bootstrap intervals and deviations over seeds: methods down, one panel per OOD set and measure.
 
     Args:
-        metrics: of `clipn.report.intervals.metrics_table`, percent; official image lists and the first convention
-            of FPR95 are shown.
+        metrics: of `clipn.report.tables.intervals.metrics_table`, percent; official image lists and the first
+            convention of FPR95 are shown.
         id_dataset: identifier of the ID dataset.
         backbone: the backbone to show.
         study: printed in the title.

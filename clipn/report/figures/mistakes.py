@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image, ImageOps
 
-from clipn.report.style import WIDTH, finish, heading, house_style, sentence
-from clipn.report.words import method_title
+from clipn.report.figures.style import WIDTH, finish, heading, house_style, sentence
+from clipn.report.formatting import method_title
 
 _COLUMNS = 6
 _SIDE = 160

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from clipn.report.series import PLAIN
-from clipn.report.style import GREY, ID_COLOUR, OOD_COLOUR, WIDTH, finish, house_style, sentence
-from clipn.report.words import AVERAGE, fixed, method_title
+from clipn.report.figures.series import PLAIN
+from clipn.report.figures.style import GREY, ID_COLOUR, OOD_COLOUR, WIDTH, finish, house_style, sentence
+from clipn.report.formatting import AVERAGE, fixed, method_title
 
 Row = Mapping[Any, Any]
 

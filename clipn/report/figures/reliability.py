@@ -13,9 +13,20 @@ from matplotlib.patches import Patch
 from scipy.special import expit
 
 from clipn.errors import ClipnError
-from clipn.report.series import ScoredRun, Scores, first_runs
-from clipn.report.style import GREY, ID_COLOUR, MARKERS, OOD_COLOUR, PALETTE, WIDTH, finish, heading, house_style
-from clipn.report.words import method_title
+from clipn.report.figures.series import Scores, first_runs
+from clipn.report.figures.style import (
+    GREY,
+    ID_COLOUR,
+    MARKERS,
+    OOD_COLOUR,
+    PALETTE,
+    WIDTH,
+    finish,
+    heading,
+    house_style,
+)
+from clipn.report.formatting import method_title
+from clipn.report.reading import ScoredRun
 from clipn.scores import RULES, SCORES
 
 _EDGES = np.linspace(0, 1, 11)

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clipn.metrics import auroc, roc
-from clipn.report.series import PLAIN, ScoredRun, Series, select, sets_of
-from clipn.report.style import DASHES, GREY, finish, heading, house_style, look, panel_grid
+from clipn.report.figures.series import PLAIN, Series, select, sets_of
+from clipn.report.figures.style import DASHES, GREY, finish, heading, house_style, look, panel_grid
+from clipn.report.reading import ScoredRun
 
 _BETWEEN_MARKERS = 0.24
 """Along a curve, in diagonals of the panel."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clipn.files import atomic
-from clipn.report.style import house_style
+from clipn.report.figures.style import house_style
 
 _DPI = 150
 """Of the PNG, and of images inside the PDF."""

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.report.style import WIDTH, finish, heading, house_style
+from clipn.report.figures.style import WIDTH, finish, heading, house_style
 
 _NUMBERS = 10
 """Classes up to which the cells hold their numbers."""

@@ -1,7 +1,6 @@
 """Training curves of CLIPN and of the backbones that were trained here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import cycle
 
 import pandas as pd
@@ -10,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clipn.errors import ClipnError
-from clipn.report.style import DASHES, PALETTE, finish, house_style, panel_grid
+from clipn.report.figures.style import DASHES, PALETTE, finish, house_style, panel_grid
+from clipn.report.reading import RunLog
 
 _LOSSES = {
     "total": "Total loss",
@@ -18,16 +18,6 @@ _LOSSES = {
     "unmatched": "ITBO, unmatched (“no”)",
     "tso": "TSO",
 }
-
-
-@dataclass(frozen=True)
-class RunLog:
-    """Training log of one run: columns `step,epoch,matched,unmatched,tso,total,learning_rate`."""
-
-    backbone: str
-    variant: str
-    seed: int
-    log: pd.DataFrame
 
 
 @house_style()

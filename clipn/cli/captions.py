@@ -1,0 +1,77 @@
+"""Commands on the road from captions to shards."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipn.cli.options import Archives, Output, RegistryFile, ShardIndex, Shards, options_from
+from clipn.data.settings import CaptionPreparation, Crawl
+
+Captions = Annotated[Path, typer.Option(help="Parquet of `clipn captions`")]
+CrawlFolder = Annotated[Path, typer.Option("--crawl", help="folder with one crawl per source")]
+
+
+@options_from(CaptionPreparation)
+def captions(
+    names: Annotated[list[str], typer.Argument(help="caption sources")],
+    registry: RegistryFile,
+    archives: Archives,
+    output: Output,
+    statistics: Annotated[Path, typer.Option(help="JSON to write: what was repaired, counted and dropped")],
+    settings: CaptionPreparation,
+) -> None:
+    """Bring captions to Parquet: key, source, row, image, url, caption, tokens."""
+    from clipn.data.captions import prepare_captions
+    from clipn.data.registry import load_registry
+
+    sources = load_registry(registry).caption_sources(names)
+    folders = {name: _folder(source.folder, archives / name, registry) for name, source in sources.items()}
+    prepare_captions(sources, folders, settings, output, statistics)
+
+
+@options_from(Crawl)
+def crawl(
+    source: Annotated[str, typer.Argument(help="caption source")],
+    captions: Captions,
+    registry: RegistryFile,
+    crawl: CrawlFolder,
+    report: Annotated[Path, typer.Option(help="JSON to write: what was got, and why the rest was not")],
+    settings: Crawl,
+    img2dataset: Annotated[Path, typer.Option(help="the crawler; `make crawler` installs it")] = Path(
+        ".crawler/bin/img2dataset"
+    ),
+) -> None:
+    """Fetch the images of captions from their addresses; run it again to go on after an interruption."""
+    from clipn.data.crawl import crawl_images
+    from clipn.data.registry import load_registry
+
+    record = load_registry(registry).caption_sources([source])[source]
+    crawl_images(captions, source, record, crawl / source, report, settings, img2dataset)
+
+
+def shards(
+    shards: Shards,
+    captions: Captions,
+    source: Annotated[list[str], typer.Option(help="caption source; repeat")],
+    registry: RegistryFile,
+    archives: Archives,
+    index: ShardIndex,
+    statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image")],
+    crawl: CrawlFolder = Path("work/crawl"),
+) -> None:
+    """Seal captions with their images in WebDataset shards: sorted by key, one hash for one content."""
+    from clipn.data.registry import load_registry
+    from clipn.data.shards.build import build_shards
+
+    sources = load_registry(registry).caption_sources(source)
+    folders = {
+        name: crawl / name if record.is_crawled else _folder(record.folder, archives / name, registry)
+        for name, record in sources.items()
+    }
+    build_shards(captions, sources, folders, shards, index, statistics)
+
+
+def _folder(own: str | None, archives: Path, registry: Path) -> Path:
+    """Where a source lies: its own folder, which starts from the registry's, or that of its archives."""
+    return archives if own is None else registry.parent / own

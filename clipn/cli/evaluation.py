@@ -1,0 +1,64 @@
+"""Commands from features to scores and metrics."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipn.cli.options import Device, Output, PairsOption, Threads, parse_logit_scale, parse_pairs
+
+
+def score(
+    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    features: Annotated[Path, typer.Option(help="folder with the image features of one backbone")],
+    pair: PairsOption,
+    method: Annotated[list[str], typer.Option(help="method of docs/methods.md, e.g. atd; repeat")],
+    output: Output,
+    rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule: ctw, atd, atd_original; repeat")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
+    backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
+    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
+    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Score all ID and OOD images of a run from cached features."""
+    from clipn.compute import prepare_torch
+    from clipn.evaluation.scoring import Places, Wanted, load_model, score_run
+
+    prepare_torch(device, threads)
+    wanted = Wanted(method, rule or [])
+    model = load_model(checkpoint, backbone, wanted, device)
+    places, scale = Places(datasets, features), parse_logit_scale(logit_scale)
+    score_run(model, wanted, parse_pairs(pair), places, prompts, scale, output, threads)
+
+
+def evaluate(
+    scores: Annotated[Path, typer.Argument(help="scores of a run")],
+    pair: PairsOption,
+    study: Annotated[str, typer.Option(help="name of the study, for the tables")],
+    backbone: Annotated[str, typer.Option(help="name of the backbone")],
+    variant: Annotated[str, typer.Option(help="name of the variant; `none` for methods on plain CLIP")],
+    seed: Annotated[int, typer.Option(help="of the run")],
+    prompts: Annotated[str, typer.Option(help="name of the prompt pool the scores were made with")],
+    output: Output,
+    replicates: Annotated[Path, typer.Option(help="Parquet to write: the metrics of every resample")],
+    convention: Annotated[
+        list[str] | None, typer.Option(help="reading of FPR95: clipn (default), mcm, first, openood, dice; repeat")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
+) -> None:
+    """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of a run."""
+    from clipn.evaluation.evaluate import Reading
+    from clipn.evaluation.evaluate import evaluate as evaluate_run
+    from clipn.metrics import CONVENTION
+
+    run: dict[str, str | int] = {
+        "study": study,
+        "backbone": backbone,
+        "variant": variant,
+        "seed": seed,
+        "prompts": prompts,
+    }
+    reading = Reading(convention or [CONVENTION], resamples)
+    evaluate_run(scores, parse_pairs(pair), run, reading, output, replicates)

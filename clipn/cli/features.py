@@ -1,0 +1,156 @@
+"""Subcommands that cache what the frozen towers say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clipn.cli.options import (
+    Archives,
+    BackboneFile,
+    Device,
+    Output,
+    RegistryFile,
+    ShardIndex,
+    Shards,
+    Threads,
+    Workers,
+    parse_copies,
+    parse_logit_scale,
+)
+from clipn.errors import ClipnError
+
+if TYPE_CHECKING:
+    from clipn.data.readers import Image
+
+
+features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
+
+DatasetName = Annotated[str, typer.Argument(help="dataset")]
+DatasetArchives = Annotated[Path, typer.Option(help="folder of the dataset's archives")]
+Manifest = Annotated[Path, typer.Option(help="manifest of the dataset")]
+Unpacked = Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")]
+KnownClasses = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, whose classes are known")]
+
+
+@features_app.command("images")
+def image_features(
+    name: DatasetName,
+    registry: RegistryFile,
+    archives: DatasetArchives,
+    manifest: Manifest,
+    backbone: BackboneFile,
+    output: Output,
+    unpacked: Unpacked = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of a dataset."""
+    from clipn.compute import prepare_torch
+    from clipn.features.images import cache_image_features
+
+    prepare_torch(device, threads)
+    cache_image_features(backbone, manifest, _images(name, registry, archives, unpacked), output, device)
+
+
+@features_app.command("perturbed")
+def perturbed_features(
+    names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
+    registry: RegistryFile,
+    archives: Archives,
+    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    backbone: BackboneFile,
+    output: Output,
+    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
+    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: the backbone's own")] = "100",
+    epsilon: Annotated[
+        float, typer.Option(min=0, help="step of every pixel, in units of the normalised image")
+    ] = 0.0014,
+    unpacked: Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")] = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
+    from clipn.compute import prepare_torch
+    from clipn.features.perturbed import cache_perturbed_features
+
+    scale, copies = parse_logit_scale(logit_scale), parse_copies(unpacked)
+    prepare_torch(device, threads)
+    images = {
+        name: (datasets / name / "manifest.parquet", _images(name, registry, archives / name, copies.get(name)))
+        for name in names
+    }
+    classes = _classes(datasets / names[0] / "dataset.json")
+    cache_perturbed_features(backbone, images, classes, prompts, scale, epsilon, output, device)
+
+
+@features_app.command("negatives")
+def negative_labels(
+    backbone: BackboneFile,
+    description: KnownClasses,
+    words: Annotated[str, typer.Option(help="text file with a word per line; or `wordnet`: the system's copy")],
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Choose NegLabel's negative labels for the known classes and cache their features."""
+    from clipn.compute import prepare_torch
+    from clipn.features.negative_labels import cache_negative_labels
+    from clipn.text.wordlists import read_words
+
+    prepare_torch(device, threads)
+    cache_negative_labels(backbone, _classes(description), read_words(words), output, device=device)
+
+
+@features_app.command("captions")
+def caption_features(
+    index: ShardIndex,
+    backbone: BackboneFile,
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache "yes" features and tokens of all captions."""
+    from clipn.compute import prepare_torch
+    from clipn.features.captions import cache_caption_features
+
+    prepare_torch(device, threads)
+    cache_caption_features(backbone, index, output, device)
+
+
+@features_app.command("caption-images")
+def caption_images(
+    shards: Shards,
+    index: ShardIndex,
+    backbone: BackboneFile,
+    output: Output,
+    views: Annotated[int, typer.Option(help="random crops of every image; 0: the evaluation crop")] = 0,
+    workers: Workers = 2,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of all captions."""
+    from clipn.compute import prepare_torch
+    from clipn.data.shards import ShardImages
+    from clipn.features.captions import cache_caption_images
+
+    prepare_torch(device, threads)
+    cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
+
+
+def _images(name: str, registry: Path, archives: Path, unpacked: Path | None) -> Iterator["Image"]:
+    from clipn.data.location import locate
+    from clipn.data.readers import read_images
+    from clipn.data.registry import load_registry
+
+    return read_images(locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked))
+
+
+def _classes(description: Path) -> list[str]:
+    from clipn.data.description import read_description
+
+    classes = read_description(description).classes
+    if not classes:
+        raise ClipnError(f"{description}: has no class names; name the ID dataset's, or `classes` in the registry")
+    return classes

@@ -1,0 +1,102 @@
+"""The command line: one subcommand per step; each parses, calls and prints, and imports only what it needs."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from clipn import progress
+from clipn.cli.captions import captions, crawl, shards
+from clipn.cli.data import data_app, demo
+from clipn.cli.evaluation import evaluate, score
+from clipn.cli.features import features_app
+from clipn.cli.provenance import accept, trace, why
+from clipn.cli.report import app as report_app
+from clipn.cli.study import study_app
+from clipn.cli.training import train
+from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
+from clipn.errors import ClipnError
+
+app = typer.Typer(
+    name="clipn",
+    help="Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
+app.add_typer(backbone_app, name="backbone")
+app.add_typer(checkpoint_app, name="checkpoint")
+app.add_typer(features_app, name="features")
+app.add_typer(report_app, name="report")
+app.add_typer(study_app, name="study")
+for command in (captions, crawl, shards, trace, why, accept, demo, train, score, evaluate):
+    app.command()(command)
+
+SPIN_COUNT = "10000"
+"""How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
+
+
+@app.callback()
+def settings_of_all(
+    context: typer.Context,
+    log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
+) -> None:
+    """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
+    progress.hidden = os.environ.get("RANK", "0") != "0"
+    if log is not None and not progress.hidden:
+        progress.lines_only = True
+        context.with_resource(_logged(log))
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Copy standard error and whatever ends the command to a log file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log:
+        log.write(f"{' '.join(sys.argv)}\n")
+        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
+        try:
+            yield
+        except ClipnError as error:
+            log.write(f"error: {error}\n")
+            raise
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
+        finally:
+            sys.stderr = terminal
+
+
+class _Tee:
+    """Writes to two streams."""
+
+    def __init__(self, *streams: IO[str]) -> None:
+        self.streams = streams
+
+    def write(self, text: str) -> None:
+        for stream in self.streams:
+            stream.write(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line and exit status 1."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    try:
+        app()
+    except ClipnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.status)
+    except OSError as error:
+        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,112 @@
+"""Command-line options that several commands share, or that are generated from the typed settings."""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from clipn.errors import ClipnError
+from clipn.yaml_models import first_complaint
+
+RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
+Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="where models run")]
+Threads = Annotated[int, typer.Option(min=1, help="torch threads; digits depend on it")]
+Workers = Annotated[int, typer.Option(min=0, help="processes that decode images")]
+PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
+Output = Annotated[Path, typer.Option(help="file to write")]
+Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
+ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
+BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
+
+
+def options_from(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's parameter `settings` by one option per field of `model`.
+
+    The command is called with `settings` as a checked instance; a bad value is a ClipnError that names it.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "settings"]
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.get_default(),
+                annotation=Annotated[field.annotation, typer.Option(help=field.description)],
+            )
+            for name, field in model.model_fields.items()
+        ]
+
+        @functools.wraps(function)
+        def command(**arguments: Any) -> None:
+            values = {name: arguments.pop(name) for name in model.model_fields}
+            function(settings=_checked(model, values), **arguments)
+
+        command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+        return command
+
+    return decorate
+
+
+def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        name, reason = first_complaint(error).split(": ", 1)
+        raise ClipnError(f"--{name.replace('_', '-')}: {reason}") from error
+
+
+def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
+    """`ID:OOD,OOD` texts as a mapping.
+
+    Raises:
+        ClipnError: a text has another form, or an ID dataset occurs twice.
+    """
+    pairs: dict[str, list[str]] = {}
+    for text in texts:
+        known, _, unknown = text.partition(":")
+        if not (known and all(unknown.split(","))):
+            raise ClipnError(f"--pair {text!r}: write it as ID:OOD,OOD, e.g. imagenet:sun,places")
+        if known in pairs:
+            raise ClipnError(f"--pair {text!r}: {known} is given twice; name all its OOD datasets in one --pair")
+        pairs[known] = unknown.split(",")
+    return pairs
+
+
+def parse_copies(texts: list[str] | None) -> dict[str, Path]:
+    """`DATASET:FOLDER` texts as a mapping.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    copies = {}
+    for text in texts or []:
+        name, _, folder = text.partition(":")
+        if not (name and folder):
+            raise ClipnError(f"--unpacked {text!r}: write it as DATASET:FOLDER")
+        copies[name] = Path(folder)
+    return copies
+
+
+def parse_logit_scale(text: str) -> float | None:
+    """A positive number; None for `checkpoint`, whose own scale it then is.
+
+    Raises:
+        ClipnError: neither.
+    """
+    if text == "checkpoint":
+        return None
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise ClipnError(f"--logit-scale {text!r}: give a positive number or `checkpoint`")
+    return scale

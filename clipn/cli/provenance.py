@@ -1,0 +1,65 @@
+"""Subcommands about what would be made anew."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipn.cli.study import AsJson, console, print_json
+
+Targets = Annotated[
+    list[str], typer.Argument(help="results, e.g. results/tables/imagenet_ood.csv, or `all`, `imagenet_ood`, ...")
+]
+StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
+Overlays = Annotated[
+    list[Path] | None, typer.Option("--configfile", help="overlay, as for `snakemake --configfile`; repeat")
+]
+
+
+def why(
+    targets: Targets,
+    study: StudyName = None,
+    configfile: Overlays = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Why results would be made anew: which setting, which module, which file."""
+    from clipn.provenance.snakemake import Request, planned
+    from clipn.provenance.why import as_mapping, reasons, text
+
+    with planned(Request(targets, study, configfile or [])) as plan:
+        found = reasons(plan.jobs, Path())
+    name = " ".join(targets)
+    typer.echo(json.dumps(as_mapping(name, found), indent=2) if as_json else text(name, found))
+
+
+def accept(targets: Targets, study: StudyName = None, configfile: Overlays = None) -> None:
+    """Declare that results, and all behind them, hold although settings or code changed; their records say so."""
+    from clipn.provenance.accept import accept as accept_results
+    from clipn.provenance.snakemake import Request
+
+    accepted = accept_results(Request(targets, study, configfile or []), Path())
+    causes = sorted({cause for found in accepted.values() for cause in found})
+    typer.echo(f"accepted: {len(accepted)} files" + "".join(f"\n  {cause}" for cause in causes))
+
+
+def trace(
+    file: Annotated[Path, typer.Argument(help="a result, e.g. results/tables/imagenet_ood.csv")],
+    everything: Annotated[bool, typer.Option("--all", help="write out every file, also of many alike")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a result was made from, back to the archives: files, rules, hashes, and what no longer agrees.
+
+    A file is read if it is not as it was when it was read last.
+    """
+    from clipn.provenance.trace import trace as trace_file
+    from clipn.provenance.trace_tree import nested, summary, tree
+
+    made = trace_file(file, Path())
+    target = next(iter(made))
+    if as_json:
+        print_json(nested(made, target))
+        return
+    out = console()
+    out.print(tree(made, target, everything))
+    out.print(summary(made))

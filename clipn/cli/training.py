@@ -1,0 +1,61 @@
+"""Commands that train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipn.cli.options import BackboneFile, Device, Output, ShardIndex, Shards, Workers, options_from
+from clipn.cli.weights import backbone_app
+from clipn.training.settings import BackboneTraining, Variant
+
+
+@backbone_app.command("train")
+@options_from(BackboneTraining)
+def train_backbone(
+    name: Annotated[str, typer.Argument(help="name of the backbone in the study")],
+    shards: Shards,
+    index: ShardIndex,
+    architecture: Annotated[str, typer.Option(help="open_clip name or JSON file")],
+    output: Output,
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    settings: BackboneTraining,
+    device: Device = "cpu",
+) -> None:
+    """Train a small CLIP from scratch on shards."""
+    from clipn.compute import prepare_torch
+    from clipn.data.shards import count_samples, read_samples
+    from clipn.training.backbone import train_backbone as train
+
+    prepare_torch(device, settings.threads)
+    train(name, read_samples(shards), count_samples(index), settings, output, history, architecture, device)
+
+
+@options_from(Variant)
+def train(
+    backbone: BackboneFile,
+    index: ShardIndex,
+    name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
+    seed: Annotated[int, typer.Option(help="fixes the order of samples and every draw")],
+    output: Output,
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    settings: Variant,
+    shards: Annotated[list[Path] | None, typer.Argument(help="tar files, for online crops")] = None,
+    captions: Annotated[Path | None, typer.Option(help="caption features, for learnable prompts")] = None,
+    images: Annotated[Path | None, typer.Option(help="features of the captions' images, unless online")] = None,
+    work: Annotated[Path, typer.Option(help="folder for the state of unfinished trainings")] = Path("work/train"),
+    curves: Annotated[Path | None, typer.Option(help="folder for TensorBoard, where it is installed")] = None,
+    workers: Workers = 4,
+    device: Device = "cpu",
+) -> None:
+    """Teach the "no" text tower; run it again to go on after an interruption. Options default to the authors' values.
+
+    Several processes: torchrun --nproc-per-node N --no-python clipn train ... --processes N
+    """
+    from clipn.compute import prepare_torch
+    from clipn.training.clipn import TrainingFiles
+    from clipn.training.clipn import train as train_run
+
+    prepare_torch(device, settings.threads)
+    files = TrainingFiles(backbone, index, captions, images, shards or [])
+    train_run(files, settings, seed, output, history, {"run": name}, work, device, curves, workers)

@@ -1,0 +1,59 @@
+"""Subcommands that get weights of others and bring them to this project's form."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+weights_app = typer.Typer(help="Fetch and prove weights.", no_args_is_help=True)
+backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
+checkpoint_app = typer.Typer(help="Take over checkpoints of CLIPN.", no_args_is_help=True)
+
+Weights = Annotated[Path, typer.Argument(help=".safetensors, or .pt, .pth or .bin with nothing but tensors")]
+Output = Annotated[Path, typer.Option(help="file to write")]
+Tag = Annotated[str | None, typer.Option(help="open_clip tag of the weights, for their activation and preprocessing")]
+
+
+@weights_app.command()
+def fetch(
+    key: Annotated[str, typer.Argument(help="ARCHITECTURE/TAG of a backbone, or name of a checkpoint")],
+    registry: Annotated[Path, typer.Option(help="registry of weights")],
+    output: Output,
+) -> None:
+    """Fetch one weight file, or take it from downloads/, and check its size and checksum."""
+    from clipn.data.download import fetch_archive
+    from clipn.data.weights_registry import load_weights
+
+    fetch_archive(load_weights(registry).weights(key).archive, registry.parent, output)
+
+
+@backbone_app.command("import")
+def import_backbone(
+    weights: Weights,
+    name: Annotated[str, typer.Option(help="name of the backbone in the study")],
+    architecture: Annotated[str, typer.Option(help="open_clip name or JSON file")],
+    output: Output,
+    tag: Tag = None,
+) -> None:
+    """Bring the weights of a CLIP model to a backbone file."""
+    from clipn.model.backbone import import_backbone, save_backbone
+
+    model, config = import_backbone(weights, architecture, tag)
+    save_backbone(output, model, config, name)
+
+
+@checkpoint_app.command("import")
+def import_checkpoint(
+    checkpoint: Weights,
+    backbone: Annotated[
+        str, typer.Option(help="open_clip name, JSON file, or backbone file, which the checkpoint must then agree with")
+    ],
+    output: Output,
+    tag: Tag = None,
+) -> None:
+    """Bring a checkpoint published by the authors of CLIPN to this project's form."""
+    from clipn.model.checkpoint import save_checkpoint
+    from clipn.model.released import import_checkpoint
+
+    model, architecture, metadata = import_checkpoint(checkpoint, backbone, tag)
+    save_checkpoint(output, model.state_dict(), architecture, metadata)

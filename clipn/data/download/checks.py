@@ -1,0 +1,164 @@
+"""What a file must be: no web page, of the size and with the checksums that its record or its receipt says."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from clipn.data.registry import Archive
+from clipn.errors import ClipnError
+from clipn.files import read_json, write_json
+from clipn.progress import progress
+from clipn.yaml_models import FileName, Record, Sha256
+
+_WRITING = Lock()
+"""Two datasets may name the same file, and be fetched at the same time."""
+BLOCK = 1 << 20
+HEAD = 512
+"""Bytes at the start of a file that show whether it is a web page."""
+
+WEB_PAGE = "is a web page instead of a file"
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)", re.IGNORECASE)
+_PAGE_NAMES = (".html", ".htm")
+
+
+class RefusedError(Exception):
+    """A copy is not, or an address does not give, what the record says; another one may."""
+
+
+class Receipt(Record):
+    """The first download of one file."""
+
+    file: FileName
+    bytes: int
+    sha256: Sha256
+    address: str
+
+
+class Recorded(NamedTuple):
+    """A receipt's checksum and where it is written."""
+
+    sha256: str
+    path: Path
+
+
+def receipt_path(archive: Archive, downloads: Path) -> Path:
+    """Where the receipt of a file is kept."""
+    return downloads / "recorded" / f"{archive.file}.json"
+
+
+def receipt(archive: Archive, downloads: Path) -> Recorded | None:
+    """The receipt of a file's first download; None without one, or when a published checksum proves the file.
+
+    Raises:
+        ClipnError: the receipt cannot be read.
+    """
+    path = receipt_path(archive, downloads)
+    if archive.has_checksum or not path.exists():
+        return None
+    try:
+        return Recorded(Receipt.model_validate(read_json(path)).sha256, path)
+    except ValidationError as error:
+        raise ClipnError(f"{path}: is no receipt; delete it and fetch {archive.file} again") from error
+
+
+def write_receipt(archive: Archive, downloads: Path, size: int, sha256: str, address: str) -> None:
+    """Record the first download of a file, from `address`."""
+    written = Receipt(file=archive.file, bytes=size, sha256=sha256, address=address)
+    with _WRITING:
+        write_json(receipt_path(archive, downloads), written.model_dump())
+
+
+class Inspection:
+    """Size and checksums of a stream of bytes, compared with a record.
+
+    Args:
+        archive: the record.
+        first: the receipt of the first download, for a record without a published checksum.
+    """
+
+    def __init__(self, archive: Archive, first: Recorded | None = None) -> None:
+        self.archive = archive
+        self.first = first
+        self.published = {name: value for name in ("sha256", "md5") if (value := getattr(archive, name))}
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all bytes."""
+        self.size = 0
+        self.head = b""
+        self.hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", *self.published}}
+
+    def update(self, block: bytes) -> None:
+        """Take the next bytes."""
+        if self.size < HEAD:
+            self.head = (self.head + block)[:HEAD]
+        self.size += len(block)
+        for digest in self.hashes.values():
+            digest.update(block)
+
+    @property
+    def has_checksum(self) -> bool:
+        """Whether there is a checksum, published or of the first download, that a wrong file cannot pass."""
+        return bool(self.published or self.first)
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes so far."""
+        return self.hashes["sha256"].hexdigest()
+
+    def objection(self) -> str | None:
+        """What is wrong already, whatever bytes may follow."""
+        if self.is_page(self.head):
+            return WEB_PAGE
+        expected = self.archive.bytes
+        too_many = expected is not None and self.size > expected
+        return f"has more than the expected {expected:,} bytes" if too_many else None
+
+    def complaint(self) -> str | None:
+        """What is wrong with the bytes if they are the whole file."""
+        if known := self.objection() or self.size_complaint(self.size):
+            return known
+        for name, expected in self.published.items():
+            if (found := self.hashes[name].hexdigest()) != expected:
+                return f"wrong checksum: {name} is {found}, expected {expected}"
+        if self.first is not None and self.sha256 != self.first.sha256:
+            what = f"differs from the first download (sha256 {self.first.sha256} recorded in {self.first.path})"
+            return f"{what}; if the new one is right, delete {self.first.path}"
+        return None
+
+    def size_complaint(self, size: int) -> str | None:
+        """What is wrong with a file of `size` bytes."""
+        expected = self.archive.bytes
+        return None if expected in (None, size) else f"has {size:,} bytes, expected {expected:,}"
+
+    def is_page(self, head: bytes) -> bool:
+        """Whether a file that starts with `head` is a web page and should not be."""
+        return not self.may_be_page and _PAGE.match(head) is not None
+
+    @property
+    def may_be_page(self) -> bool:
+        """Whether the file is a web page by its own name."""
+        return self.archive.file.lower().endswith(_PAGE_NAMES)
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file; raises RefusedError when there is none."""
+    if not path.is_file():
+        raise RefusedError("no such file")
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            yield block
+
+
+def prove_file(path: Path, inspection: Inspection) -> None:
+    """Let `inspection` see the bytes of a file, showing progress; raises RefusedError when there is none."""
+    size = path.stat().st_size if path.is_file() else None
+    with progress(size, f"check {inspection.archive.file}", "B") as meter:
+        for block in read_blocks(path):
+            inspection.update(block)
+            meter.update(len(block))

@@ -1,0 +1,155 @@
+"""Captions and their images sealed into WebDataset shards: one hash per content, whatever road the images came."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from clipn.data.archives import write_archive
+from clipn.data.readers import Image
+from clipn.data.registry import CaptionSource
+from clipn.data.shards import index_shards
+from clipn.data.shards.locate import Places, find_places
+from clipn.data.shards.open_files import OpenFiles
+from clipn.errors import ClipnError
+from clipn.files import require, write_json
+from clipn.progress import tracked
+from clipn.threads import in_threads
+
+Members = list[tuple[str, bytes]]
+SUFFIXES = {".jpeg": ".jpg"}
+"""Suffixes that are written in another way in shards."""
+
+
+def build_shards(
+    captions: Path,
+    sources: Mapping[str, CaptionSource],
+    folders: Mapping[str, Path],
+    shards: Sequence[Path],
+    index: Path,
+    statistics: Path,
+) -> None:
+    """Join captions with their images and write them, sorted by key, as `shards` of nearly equal size.
+
+    An image is read and decoded when it is written, so memory does not grow with the images; one that is damaged is
+    left out and counted.
+
+    Args:
+        captions: Parquet of `prepare_captions`, sorted by key.
+        sources: caption sources by name.
+        folders: where each source's archives lie, or its crawl, or its folder of images.
+        shards: tar files to write.
+        index: Parquet to write, see `index_shards`.
+        statistics: JSON to write: samples, captions without image, damaged images, samples per shard; per source its
+            captions, how many of them became samples, and their share of what the paper trained on.
+
+    Raises:
+        ClipnError: a caption's source is not named, fewer captions than shards have an image, or an image cannot be
+            read.
+    """
+    joined = _joined(captions, sources, folders)
+    total = int(np.count_nonzero(joined.size))
+    if total < len(shards):
+        raise ClipnError(f"{captions}: {total} captions have an image, too few for {len(shards)} shards")
+    bounds = [total * number // len(shards) for number in range(1, len(shards))]
+    parts = np.split(np.flatnonzero(joined.size), bounds)
+    samples = tracked(_undamaged(captions, joined), total, "shards", "samples")
+    for shard, part in zip(shards, parts, strict=True):
+        write_archive(shard, (member for sample in islice(samples, len(part)) for member in sample))
+    index_shards(shards, index)
+    counts = {shard.name: int(np.count_nonzero(joined.size[part])) for shard, part in zip(shards, parts, strict=True)}
+    held = int(np.count_nonzero(joined.size))
+    record = {"samples": held, "without_image": len(joined.size) - total, "damaged": total - held, "shards": counts}
+    write_json(statistics, record | {"sources": _source_statistics(sources, joined)})
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Every caption's source, by number, and the place of its image; arrays (n,) as in `Places`."""
+
+    files: list[OpenFiles]
+    source: NDArray[np.int32]
+    file: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+
+def _joined(captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping[str, Path]) -> _Joined:
+    table = pq.read_table(require(captions), columns=["source", "image", "row"])
+    numbers = pc.index_in(table["source"], value_set=pa.array(list(sources), pa.string()))
+    if numbers.null_count:
+        strange = pc.min(table["source"].filter(pc.is_null(numbers))).as_py()
+        raise ClipnError(f"{captions}: holds captions of {strange!r}; name it as a source or make them again")
+    n = len(table)
+    joined = _Joined([], numbers.to_numpy(), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64))
+    for number, (name, source) in enumerate(sources.items()):
+        of_source = joined.source == number
+        places = find_places(source, folders[name], table.filter(pa.array(of_source)))
+        _enter(joined, of_source, places)
+    return joined
+
+
+def _enter(joined: _Joined, of_source: NDArray[np.bool_], places: Places) -> None:
+    joined.files.append(OpenFiles(places.files))
+    joined.file[of_source] = places.file
+    joined.offset[of_source] = places.offset
+    joined.size[of_source] = places.size
+
+
+def _undamaged(captions: Path, joined: _Joined) -> Iterator[Members]:
+    """The members of every sample; none, and its size set to 0, for one whose image does not decode."""
+    for row, members, decodes in in_threads(_checked, _samples(captions, joined)):
+        joined.size[row] = joined.size[row] if decodes else 0
+        yield members if decodes else []
+
+
+def _checked(sample: tuple[int, Members]) -> tuple[int, Members, bool]:
+    row, members = sample
+    name, content = members[0]
+    try:
+        Image(name, -1, content).measure()
+    except ClipnError:
+        return row, members, False
+    return row, members, True
+
+
+def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members]]:
+    """Row and two members of every sample, in the order of the captions."""
+    start = 0
+    for batch in pq.ParquetFile(captions).iter_batches(columns=["key", "image", "caption"]):
+        columns = (batch[name].to_pylist() for name in ("key", "image", "caption"))
+        for row, (key, image, caption) in enumerate(zip(*columns, strict=True), start):
+            if joined.size[row]:
+                yield row, [(f"{key}{_suffix(image)}", _image(joined, row)), (f"{key}.txt", caption.encode())]
+        start += len(batch)
+
+
+def _suffix(image: str) -> str:
+    suffix = PurePosixPath(image).suffix.lower()
+    return SUFFIXES.get(suffix, suffix)
+
+
+def _image(joined: _Joined, row: int) -> bytes:
+    files, file, size = joined.files[int(joined.source[row])], int(joined.file[row]), int(joined.size[row])
+    content = files.read(file, int(joined.offset[row]), size)
+    if len(content) < size:
+        raise ClipnError(f"{files.paths[file]}: changed while it was read; run again")
+    return content
+
+
+def _source_statistics(sources: Mapping[str, CaptionSource], joined: _Joined) -> dict[str, Any]:
+    statistics: dict[str, Any] = {}
+    for number, (name, source) in enumerate(sources.items()):
+        sizes = joined.size[joined.source == number]
+        held = int(np.count_nonzero(sizes))
+        statistics[name] = {"captions": len(sizes), "with_image": held}
+        if source.trained_on:
+            statistics[name] |= {"trained_on": source.trained_on, "share": round(held / source.trained_on, 6)}
+    return statistics

@@ -1,0 +1,27 @@
+"""Settings of the generated world, and the archives that it consists of."""
+
+from pydantic import Field
+
+from clipn.yaml_models import Record
+
+
+class Demo(Record):
+    """The generated world that a study runs on instead of downloads."""
+
+    seed: int = Field(default=0, description="seed of all generated images and captions")
+    captions: int = Field(default=12_000, ge=1, description="number of image-caption rows")
+    images: int = Field(default=600, ge=1, description="images per benchmark dataset")
+
+
+ARCHIVES = {
+    "imagenet": ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"),
+    "cifar10": ("cifar-10-python.tar.gz",),
+    "cifar100": ("cifar-100-python.tar.gz",),
+    "inaturalist": ("iNaturalist.tar.gz",),
+    "sun": ("SUN.tar.gz",),
+    "places": ("Places.tar.gz",),
+    "textures": ("dtd-r1.0.1.tar.gz",),
+    "imagenet_resize": ("Imagenet_resize.tar.gz",),
+    "lsun_resize": ("LSUN_resize.tar.gz",),
+    "cc3m": ("GCC-training.tsv", "cc3m-images.tar"),
+}

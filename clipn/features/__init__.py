@@ -1,0 +1,1 @@
+"""What the frozen towers say of images and captions, computed once."""

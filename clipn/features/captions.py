@@ -1,0 +1,97 @@
+"""Features of captions and of their images, for training."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clipn.data.shards import ShardImages, read_tokens_of
+from clipn.errors import ClipnError
+from clipn.features.crops import crop_loader, training_crop
+from clipn.features.images import BATCH, _batches
+from clipn.files import file_hash
+from clipn.model.backbone import load_backbone, preprocess
+from clipn.model.clipn import encode_image, encode_in_batches, encode_text, require_clip_text_tower
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.progress import tracked
+from clipn.text.tokenizer import padded
+
+CAPTION_FORMAT = "clipn-caption-features-2"
+CAPTION_IMAGE_FORMAT = "clipn-caption-images-1"
+
+
+def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu") -> None:
+    """Write, for every sample of a shards' index, the unit-norm "yes" features (n, d) and the tokens (n, length).
+
+    Tokens are cut after the longest caption; the causal mask makes that exact.
+    """
+    clip, _ = load_backbone(backbone)
+    require_clip_text_tower(clip)
+    clip = clip.to(device)
+    tokens = torch.from_numpy(padded(read_tokens_of(index), clip.context_length))
+    tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
+    yes = encode_in_batches(partial(encode_text, clip), tokens, device)
+    header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
+    write_safetensors(output, {"yes": yes, "tokens": tokens.int()}, header)
+
+
+def cache_caption_images(
+    backbone: Path, index: Path, images: ShardImages, views: int, output: Path, workers: int, device: str = "cpu"
+) -> None:
+    """Write unit-norm features (views, n, d) of the samples' images, of random training crops.
+
+    Args:
+        backbone: backbone file.
+        index: of the shards.
+        images: the shards' images.
+        views: crops of every image; 0: one view, the evaluation crop.
+        output: file to write.
+        workers: processes that decode.
+        device: `cpu` or `cuda`.
+    """
+    clip, architecture = load_backbone(backbone)
+    transform = training_crop(architecture) if views else preprocess(architecture)
+    clip, encoded = clip.to(device), []
+    for view in range(max(views, 1)):
+        items = ((row, row * max(views, 1) + view) for row in range(len(images)))
+        loader = crop_loader(images, transform, _batches(items), workers)
+        with torch.inference_mode():
+            parts = [
+                encode_image(clip, batch.to(device)).cpu()
+                for batch in tracked(loader, -(-len(images) // BATCH), f"image features, view {view}", "batches")
+            ]
+        encoded.append(torch.cat(parts))
+    made_from = {"backbone": file_hash(backbone), "index": file_hash(index), "views": str(views)}
+    header = {"format": CAPTION_IMAGE_FORMAT, **made_from}
+    write_safetensors(output, {"image": torch.stack(encoded)}, header)
+
+
+def read_caption_features(path: Path, backbone: Path, index: Path) -> dict[str, Tensor]:
+    """`yes` (n, d) float32 and `tokens` (n, length) int64 of `cache_caption_features`.
+
+    Raises:
+        ClipnError: made from another backbone or other shards.
+    """
+    tensors, _ = _read_of(path, CAPTION_FORMAT, backbone, index)
+    return {**tensors, "tokens": tensors["tokens"].long()}
+
+
+def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> Tensor:
+    """Features (max(views, 1), n, d) of `cache_caption_images`.
+
+    Raises:
+        ClipnError: made from another backbone or other shards, or other views.
+    """
+    tensors, metadata = _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)
+    if metadata["views"] != str(views):
+        raise ClipnError(f"{path}: holds {metadata['views']} random views, {views} are asked for; make it again")
+    return tensors["image"]
+
+
+def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, metadata = read_safetensors(path, file_format)
+    for what, file in (("backbone", backbone), ("index", index)):
+        if metadata[what] != file_hash(file):
+            raise ClipnError(f"{path}: was made from another {what} than {file}; make it again")
+    return tensors, metadata

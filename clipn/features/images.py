@@ -1,0 +1,102 @@
+"""Cached features: whatever the frozen towers say once is never computed again."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from clipn.data.manifest import read_manifest
+from clipn.data.readers import Image
+from clipn.errors import ClipnError
+from clipn.files import file_hash
+from clipn.model.backbone import load_backbone, preprocess
+from clipn.model.clipn import encode_image
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.progress import tracked
+
+T = TypeVar("T")
+IMAGE_FORMAT = "clipn-image-features-1"
+BATCH = 256
+DECODERS = 2
+"""Threads that decode images ahead of the model."""
+
+
+def cache_image_features(
+    backbone: Path, manifest: Path, images: Iterable[Image], output: Path, device: str = "cpu"
+) -> None:
+    """Write the unit-norm features (n, d) of a dataset, rows as in its manifest.
+
+    Raises:
+        ClipnError: the images are not those of the manifest.
+    """
+    clip, architecture = load_backbone(backbone)
+    clip = clip.to(device)
+    with torch.inference_mode():
+        parts = [encode_image(clip, batch.to(device)).cpu() for batch in image_batches(manifest, images, architecture)]
+    header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
+    write_safetensors(output, {"image": torch.cat(parts)}, header)
+
+
+def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[str, Any]) -> Iterator[Tensor]:
+    """Preprocessed images (n, 3, h, w) of a dataset in the order of its manifest, a few at a time.
+
+    Args:
+        manifest: of the dataset.
+        images: the dataset's images.
+        architecture: of the backbone, which says how it wants images.
+
+    Raises:
+        ClipnError: the images are not those of the manifest.
+    """
+    table = read_manifest(manifest)
+    transform = preprocess(architecture)
+
+    def load(image: Image) -> Tensor:
+        return transform(image.open())
+
+    loaded = _ahead(load, _checked(images, table, manifest))
+    what = f"features of {manifest.parent.name}"
+    yield from map(torch.stack, _batches(tracked(loaded, len(table), what, "images")))
+
+
+def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Unit-norm features (n, d) of `cache_image_features`."""
+    tensors, _ = read_safetensors(path, IMAGE_FORMAT)
+    return tensors["image"].numpy()
+
+
+def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> Iterator[Image]:
+    expected = zip(table["path"], table["sha256"], strict=True)
+    for image in images:
+        if (image.path, hashlib.sha256(image.content).hexdigest()) != next(expected, None):
+            raise ClipnError(f"{manifest}: does not list this {image.path} next; verify the dataset again")
+        yield image
+    if missing := len(list(expected)):
+        found = len(table) - missing
+        raise ClipnError(f"{manifest}: lists {len(table)} images, found {found}; verify the dataset again")
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    stream = iter(items)
+    while batch := list(islice(stream, BATCH)):
+        yield batch
+
+
+def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tensor]:
+    """Apply `load` in a few threads, a bounded way ahead, keeping the order."""
+    with ThreadPoolExecutor(DECODERS) as pool:
+        waiting: deque[Future[Tensor]] = deque()
+        for item in items:
+            waiting.append(pool.submit(load, item))
+            if len(waiting) > BATCH:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

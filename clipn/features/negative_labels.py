@@ -1,0 +1,124 @@
+"""NegLabel's negative labels (Jiang et al., ICLR 2024): words far from all known classes, encoded."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.files import file_hash
+from clipn.model.backbone import load_backbone
+from clipn.model.clipn import class_weights, encode_text
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.text.prompts import lines_sha256, prompt_pool
+from clipn.text.wordlists import Words, words_hash
+
+FORMAT = "clipn-negative-labels-1"
+TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
+"""How a word is put, by its part of speech, as in the authors' code; classes are nouns."""
+QUANTILE = 0.95
+"""Of a word's similarities with the known classes: how near it is (the paper's eta of 5 %, counted by distance)."""
+NUMBER, PERCENT = 10_000, 15
+"""At most so many negative labels (the paper), and at most this share of the words (the authors' code)."""
+SEED = 0
+SIMILARITIES = 2**22
+"""How many are in memory at once."""
+
+
+def cache_negative_labels(
+    backbone: Path, classes: Sequence[str], words: Words, output: Path, number: int = NUMBER, device: str = "cpu"
+) -> None:
+    """Write the unit-norm features of the known classes, `labels` (classes, d), and of `negatives` (m, d).
+
+    The negatives are the words farthest from all known classes, of nouns and adjectives the same share. They are in
+    random order, so that consecutive groups are random groups; the header names them in this order.
+
+    Args:
+        backbone: backbone file.
+        classes: names of the known classes.
+        words: as by `clipn.text.wordlists.read_words`; those that name a class are left out.
+        output: file to write.
+        number: of negative labels; never more than 15 % of the words.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        ClipnError: no class is named, or there are too few words.
+    """
+    if not classes:
+        raise ClipnError("classes: negative labels need the names of known classes; give at least one")
+    candidates = without(words, classes)
+    wanted = quotas(candidates, number)
+    clip, _ = load_backbone(backbone)
+    clip = clip.to(device)
+    labels = _encode(clip, classes, "noun", device)
+    chosen: list[str] = []
+    negatives: list[Tensor] = []
+    for part, size in wanted.items():
+        features = _encode(clip, candidates[part], part, device)
+        rows = farthest(features, labels, size)
+        chosen += [candidates[part][row] for row in rows]
+        negatives.append(features[rows])
+    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(SEED))
+    made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "words": words_hash(words)}
+    settings = {"number": str(number), "percent": str(PERCENT), "quantile": str(QUANTILE), "seed": str(SEED)}
+    header = {"format": FORMAT, **made_from, **settings, "chosen": json.dumps([chosen[row] for row in order])}
+    write_safetensors(output, {"labels": labels, "negatives": torch.cat(negatives)[order]}, header)
+
+
+def read_negative_labels(path: Path) -> tuple[Tensor, Tensor]:
+    """`labels` (classes, d) and `negatives` (m, d) of `cache_negative_labels`, unit-norm float32.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    tensors, _ = read_safetensors(path, FORMAT)
+    return tensors["labels"], tensors["negatives"]
+
+
+def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
+    """Rows (number,) of the words farthest from the labels, the farthest first (the paper's NegMining).
+
+    A word is as near as the 95 % quantile of its similarities says, so that a few odd labels do not decide.
+
+    Args:
+        words: unit-norm features (n, d).
+        labels: unit-norm features (classes, d).
+        number: how many.
+    """
+    at_once = max(1, SIMILARITIES // len(labels))
+    nearness = [torch.quantile(part.double() @ labels.double().T, QUANTILE, dim=1) for part in words.split(at_once)]
+    return torch.cat(nearness).argsort(stable=True)[:number]
+
+
+def without(words: Words, names: Sequence[str]) -> Words:
+    """The words that are none of the names, whatever their case; CIFAR's names have underscores for spaces."""
+    known = {name.replace("_", " ").casefold() for name in names}
+    return {part: [word for word in candidates if word.casefold() not in known] for part, candidates in words.items()}
+
+
+def quotas(words: Words, number: int = NUMBER) -> dict[str, int]:
+    """How many words of every part of speech that has any become negative labels: of each the same share.
+
+    Raises:
+        ClipnError: not one would.
+    """
+    total = sum(map(len, words.values()))
+    wanted = {
+        part: min(len(candidates) * PERCENT // 100, len(candidates) * number // total)
+        for part, candidates in words.items()
+        if candidates
+    }
+    if not any(wanted.values()):
+        raise ClipnError(
+            f"words: {total} that name no class are too few, as {PERCENT} % of them become negative labels; give more"
+        )
+    return wanted
+
+
+def _encode(clip: open_clip.CLIP, words: Sequence[str], part: str, device: str) -> Tensor:
+    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
+    return class_weights(partial(encode_text, clip), tokenizer, words, TEMPLATES[part], device).cpu()

@@ -1,0 +1,107 @@
+"""Features of images moved a step towards what the model takes them for (ODIN, Liang et al., ICLR 2018)."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor
+
+from clipn.data.readers import Image
+from clipn.errors import ClipnError
+from clipn.features.images import image_batches
+from clipn.files import file_hash
+from clipn.model.backbone import load_backbone
+from clipn.model.clipn import class_weights, encode_image, encode_text
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.scores.odin import TEMPERATURE
+from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
+
+FORMAT = "clipn-perturbed-features-2"
+BATCH = 32
+"""Images whose gradient is taken at once; they need far more memory than those that are only encoded."""
+
+
+def cache_perturbed_features(
+    backbone: Path,
+    datasets: Mapping[str, tuple[Path, Iterable[Image]]],
+    classes: Sequence[str],
+    prompts: str,
+    logit_scale: float | None,
+    epsilon: float,
+    output: Path,
+    device: str = "cpu",
+) -> None:
+    """Write the unit-norm features (n, d) of the perturbed images of each dataset, rows as in its manifest.
+
+    Args:
+        backbone: backbone file.
+        datasets: manifest and images of every dataset that is scored under these classes.
+        classes: names of the known classes.
+        prompts: prompt pool.
+        logit_scale: what multiplies cosines; None: the backbone's own.
+        epsilon: step of every pixel, in units of the normalised image, as in the paper; the authors' code divides it
+            by the standard deviation of the colour, so that its unit is that of pixels in [0, 1].
+        output: file to write.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        ClipnError: no class is named, or the images are not those of their manifest.
+    """
+    if not classes:
+        raise ClipnError("classes: the perturbation needs the names of known classes; give at least one")
+    clip, architecture = load_backbone(backbone)
+    clip = clip.to(device).requires_grad_(False)
+    scale = clip.logit_scale.exp().item() if logit_scale is None else logit_scale
+    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
+    weights = class_weights(partial(encode_text, clip), tokenizer, classes, prompt_pool(prompts), device).double()
+
+    def features(manifest: Path, images: Iterable[Image]) -> Tensor:
+        parts = [
+            encode_image(clip, perturbed(clip, part.to(device), weights, scale, epsilon)).cpu()
+            for batch in image_batches(manifest, images, architecture)
+            for part in batch.split(BATCH)
+        ]
+        return torch.cat(parts)
+
+    manifests = {name: file_hash(manifest) for name, (manifest, _) in datasets.items()}
+    made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "manifests": json.dumps(manifests)}
+    settings = {"prompts": pool_name(prompts), "templates": pool_hash(prompts)}
+    settings |= {"logit_scale": str(scale), "epsilon": str(epsilon)}
+    tensors = {name: features(*dataset) for name, dataset in datasets.items()}
+    write_safetensors(output, tensors, {"format": FORMAT, **made_from, **settings})
+
+
+def read_perturbed_features(path: Path) -> dict[str, Tensor]:
+    """Unit-norm float32 features (n, d) of `cache_perturbed_features`, by dataset.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    tensors, _ = read_safetensors(path, FORMAT)
+    return tensors
+
+
+def perturbed(clip: open_clip.CLIP, images: Tensor, weights: Tensor, logit_scale: float, epsilon: float) -> Tensor:
+    """Images (n, 3, h, w) moved by `epsilon` in every pixel so that the winner's probability grows (the paper's Eq. 2).
+
+    With logits z = scale f W^T and p their softmax at temperature T, the gradient of log max p is that of
+    (W_winner - sum_j p_j W_j) f, p held fixed, times scale / T. Only its sign counts, so the factor is left out, and
+    with it the tiny numbers.
+
+    Args:
+        clip: the model, frozen.
+        images: preprocessed, normalised.
+        weights: unit-norm classifier (classes, d), float64.
+        logit_scale: what multiplies cosines.
+        epsilon: step, in units of `images`.
+    """
+    images = images.clone().requires_grad_()
+    features = encode_image(clip, images)
+    with torch.no_grad():
+        logits = logit_scale * (features.double() @ weights.T)
+        uphill = weights[logits.argmax(dim=1)] - (logits / TEMPERATURE).softmax(dim=1) @ weights
+    (gradient,) = torch.autograd.grad((features * uphill.float()).sum(), images)
+    return images.detach() + epsilon * gradient.sign()

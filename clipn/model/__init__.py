@@ -1,0 +1,1 @@
+"""CLIPN, its backbones, and the files that hold them."""

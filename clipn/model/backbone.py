@@ -1,0 +1,126 @@
+"""Backbones: an open_clip architecture and its weights in one safetensors file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from PIL import Image
+
+from clipn.errors import ClipnError
+from clipn.files import read_json
+from clipn.model.clipn import require_clip_text_tower
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.weights import fit, read_weights
+
+FORMAT = "clipn-backbone-1"
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
+"""What open_clip's table says of the images that a model wants."""
+Preprocess = Callable[[Image.Image], torch.Tensor]
+
+
+def architecture(name: str) -> dict[str, Any]:
+    """open_clip's configuration of a named architecture, or that of a JSON file of the same form.
+
+    Raises:
+        ClipnError: neither an open_clip name nor a readable file.
+    """
+    if name.endswith(".json"):
+        return dict(read_json(Path(name)))
+    config = open_clip.get_model_config(name)
+    if config is None:
+        raise ClipnError(
+            f"architecture: open_clip has no {name!r}; name one of open_clip.list_models() or a .json file"
+        )
+    return dict(config)
+
+
+def build(config: dict[str, Any]) -> open_clip.CLIP:
+    """A randomly initialised float32 CLIP in evaluation mode.
+
+    Raises:
+        ClipnError: the configuration is not that of a CLIP model.
+    """
+    known = {key: config[key] for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu") if key in config}
+    try:
+        return open_clip.CLIP(**known).eval()
+    except (TypeError, AssertionError, RuntimeError) as error:
+        raise ClipnError(f"architecture: open_clip cannot build it ({error}); check its keys") from error
+
+
+def preprocess(config: dict[str, Any]) -> Preprocess:
+    """The evaluation transform that `preprocess_cfg` of the architecture asks for.
+
+    CLIP's by default: bicubic resize of the shorter side, centre crop, OpenAI mean and deviation.
+    """
+    size, wanted = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg", {})
+    transform: Preprocess = open_clip.image_transform(
+        size, is_train=False, **{key: wanted[key] for key in PREPROCESSING if key in wanted}
+    )
+    return transform
+
+
+def pretrained_architecture(name: str, tag: str | None) -> dict[str, Any]:
+    """An architecture as the weights of an open_clip tag want it: their activation and preprocessing.
+
+    Raises:
+        ClipnError: unknown architecture or tag.
+    """
+    config = architecture(name)
+    if tag is None:
+        return config
+    known = open_clip.get_pretrained_cfg(name, tag)
+    if not known:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise ClipnError(f"tag: open_clip has no {tag!r} of {name}; choose one of {tags}, or give no tag")
+    if "quick_gelu" in known:
+        config["quick_gelu"] = known["quick_gelu"]
+    wanted = {key: known[key] for key in PREPROCESSING}
+    config["preprocess_cfg"] = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()
+    }
+    return config
+
+
+def import_backbone(
+    weights: Path, architecture_name: str, tag: str | None = None
+) -> tuple[open_clip.CLIP, dict[str, Any]]:
+    """The model of a local weight file, in evaluation mode, and its architecture.
+
+    Args:
+        weights: .safetensors, or .pt, .pth or .bin with nothing but tensors.
+        architecture_name: open_clip name or JSON file.
+        tag: open_clip tag of the weights, for their activation and preprocessing; without it as the architecture says.
+
+    Raises:
+        ClipnError: unknown architecture or tag; missing, damaged or unfitting file.
+    """
+    config = pretrained_architecture(architecture_name, tag)
+    model = build(config)
+    require_clip_text_tower(model)
+    tensors = read_weights(weights).tensors
+    if any(name.partition(".")[0].endswith("_no") for name in tensors):
+        raise ClipnError(f'{weights}: has a "no" tower, so it is a CLIPN checkpoint; use `clipn checkpoint import`')
+    fit(model, tensors, weights, f"it is not of architecture {architecture_name}; name its own")
+    return model, config
+
+
+def save_backbone(path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str) -> None:
+    """Write weights and architecture atomically as safetensors."""
+    metadata = {"format": FORMAT, "name": name, "architecture": json.dumps(config)}
+    write_safetensors(path, model.state_dict(), metadata)
+
+
+def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
+    """The model of a backbone file, in evaluation mode, and its architecture.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    tensors, metadata = read_safetensors(path, FORMAT)
+    config = json.loads(metadata["architecture"])
+    model = build(config)
+    fit(model, tensors, path, "it does not fit its own header; delete it and make it again")
+    return model, config

@@ -1,0 +1,57 @@
+"""CLIPN checkpoints: all towers and their metadata in one safetensors file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from clipn.model.backbone import build, preprocess
+from clipn.model.clipn import CLIPN
+from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.weights import fit
+
+FORMAT = "clipn-checkpoint-1"
+TRAINING = "training."
+"""Prefix of tensors that a training under way keeps in its checkpoint beside the model's."""
+
+
+def save_checkpoint(
+    path: Path, tensors: Mapping[str, Tensor], architecture: dict[str, Any], metadata: Mapping[str, str]
+) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: where to.
+        tensors: the state of a `CLIPN`.
+        architecture: open_clip's configuration of its towers.
+        metadata: what made it, e.g. backbone, variant, seed, epochs.
+    """
+    header = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
+    write_safetensors(path, tensors, header)
+
+
+def load(path: str | Path, device: str = "cpu") -> CLIPN:
+    """The model of a checkpoint, in evaluation mode and with all towers frozen.
+
+    Frozen, because torch rounds otherwise where a gradient may be asked for, and an untrained "no" tower must
+    say exactly what "yes" says.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    stored, metadata = read_safetensors(Path(path), FORMAT)
+    tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
+    architecture = json.loads(metadata["architecture"])
+    clip = build(architecture)
+    model = CLIPN(clip, preprocess(architecture), *_bank(tensors.get("no.prompts"), clip.context_length))
+    fit(model, tensors, Path(path), "it does not fit its own header; delete it and make it again")
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _bank(stored: Tensor | None, context: int) -> tuple[int, int | None]:
+    """Prompts and tokens of the bank that fits a stored one, or comes close enough for `fit` to say what is wrong."""
+    if stored is None or stored.ndim != 3:
+        return 0, None
+    return stored.shape[0], min(stored.shape[1], context)

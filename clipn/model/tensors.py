@@ -1,0 +1,55 @@
+"""Safetensors files of this project: tensors, and metadata under one key."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.files import atomic, require
+
+HEADER = "clipn"
+"""Key of a safetensors file under which all metadata lies as JSON."""
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and metadata atomically; the same content gives the same bytes.
+
+    safetensors writes metadata in random order, so all of it lies under one key.
+    """
+    whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    with atomic(path) as temporary:
+        try:
+            save_file(whole, temporary, {HEADER: json.dumps(dict(metadata))})
+        except SafetensorError as error:
+            raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error
+
+
+def read_safetensors(path: Path, file_format: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """All tensors and the metadata of a safetensors file of one of this project's formats.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    tensors, header = read_tensors(path)
+    metadata = json.loads(header.get(HEADER, "{}"))
+    if metadata.get("format") != file_format:
+        raise ClipnError(f"{path}: holds {metadata.get('format', 'something else')!r}, expected {file_format!r}")
+    return tensors, metadata
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors and the metadata of a safetensors file.
+
+    Raises:
+        ClipnError: missing or damaged file.
+    """
+    try:
+        with safe_open(require(path), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error

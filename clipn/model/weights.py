@@ -1,0 +1,103 @@
+"""Weight files of others: read without running anything that may be in them, and fitted to a model."""
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from clipn.errors import ClipnError
+from clipn.files import WEIGHT_SUFFIXES, require
+from clipn.model.tensors import read_tensors
+
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
+"""Numbers that OpenAI's files keep among the tensors."""
+
+
+class WeightFile(NamedTuple):
+    """Tensors by name, floats as float32 and without a `module.` before every name, and what lay beside them."""
+
+    tensors: dict[str, Tensor]
+    notes: dict[str, Any]
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Read a .safetensors file, or a .pt, .pth or .bin file that torch can read as weights only.
+
+    Raises:
+        ClipnError: missing or damaged file, or one with more than tensors in it.
+    """
+    if require(path).suffix not in WEIGHT_SUFFIXES:
+        raise ClipnError(f"{path}: is no weight file by its name; it must end in {', '.join(WEIGHT_SUFFIXES)}")
+    content = read_tensors(path)[0] if path.suffix == ".safetensors" else _unpickled(path)
+    notes = {}
+    if isinstance(content, dict) and "state_dict" in content:
+        notes = {key: value for key, value in content.items() if isinstance(value, str | int | float)}
+        content = content["state_dict"]
+    return WeightFile(_cleaned(content, path), notes)
+
+
+def fit(
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, remedy: str, named: Callable[[str], str] = str
+) -> None:
+    """Load tensors into a model that has all of them, in the same shapes, and no others.
+
+    Args:
+        model: what to fill.
+        tensors: by name.
+        path: the file they came from.
+        remedy: what to do when they do not fit.
+        named: what the file calls a tensor of the model.
+
+    Raises:
+        ClipnError: they do not fit; the message names the first that differs.
+    """
+    wanted = {named(name): name for name in model.state_dict()}
+    shapes = {named(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if difference := _difference(shapes, {name: tuple(tensor.shape) for name, tensor in tensors.items()}):
+        raise ClipnError(f"{path}: {difference}; {remedy}")
+    model.load_state_dict({wanted[name]: tensor for name, tensor in tensors.items()})
+
+
+def _difference(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> str | None:
+    for name, shape in wanted.items():
+        if name in given and given[name] != shape:
+            return f"{name} has shape {given[name]}, expected {shape}"
+    for word, names in (("lacks", wanted.keys() - given.keys()), ("has unknown", given.keys() - wanted.keys())):
+        if names:
+            first, *others = sorted(names)
+            return f"{word} {first}" + (f" and {len(others)} more" if others else "")
+    return None
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a foreign file can make the unpickler raise anything
+        raise ClipnError(f"{path}: {_refusal(error)}") from error
+
+
+def _refusal(error: Exception) -> str:
+    if found := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"holds more than tensors ({found[1]}), which may be a program, so none of it was run; "
+            "get the file from its source again or convert it to safetensors"
+        )
+    if "TorchScript" in str(error):
+        return "is TorchScript, a program; fetch the safetensors of the same weights, see config/weights.yaml"
+    return f"not a whole weight file ({type(error).__name__}); get it again"
+
+
+def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
+    tensors = {k: v for k, v in content.items() if k not in NOT_WEIGHTS} if isinstance(content, dict) else {}
+    if not tensors or not all(isinstance(key, str) and isinstance(tensors[key], Tensor) for key in tensors):
+        raise ClipnError(f"{path}: holds no weights by name; give a state dict, alone or under the key `state_dict`")
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    if "logit_scale" in tensors:
+        tensors["logit_scale"] = tensors["logit_scale"].squeeze()
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}

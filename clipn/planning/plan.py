@@ -1,0 +1,142 @@
+"""What a study will take, before it runs: jobs, downloads, disk, and work for the GPU."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from clipn.data.download.local import find_in_mirror, local_file, path_of
+from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
+from clipn.data.weights_registry import load_weights
+from clipn.errors import ClipnError
+from clipn.planning.disk import Space, space
+from clipn.planning.flops import measure
+from clipn.planning.jobs import count_jobs
+from clipn.planning.sizes import Amounts
+from clipn.planning.work import TOKENS, Work, work
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.study.loading import WEIGHTS, is_weight_file, parse_study, study_file, weight_sources
+
+CONFIG = Path("config/config.yaml")
+
+Way = Literal["linked", "copied", "fetched", "by hand", "nowhere"]
+"""How a file comes: from a mirror or `downloads/`, where it is; from elsewhere on this machine; from the web; by a
+person; or not at all."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file that a study needs from outside.
+
+    Attributes:
+        of: dataset, caption source or weights.
+        file: its name.
+        bytes: published size; None: unknown.
+        way: how it comes.
+        manual: how a person gets it.
+    """
+
+    of: str
+    file: str
+    bytes: int | None
+    way: Way
+    manual: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study takes.
+
+    Attributes:
+        study: the study.
+        jobs: jobs per rule.
+        downloads: files from outside, each once.
+        crawled: caption sources whose images are fetched one by one, with the number of their addresses.
+        space: disk.
+        work: for the towers.
+        unknown: sources and datasets of which the registry says no number; they count for nothing.
+    """
+
+    study: Study
+    jobs: dict[str, int]
+    downloads: list[Download]
+    crawled: dict[str, int | None]
+    space: list[Space]
+    work: list[Work]
+    unknown: list[str]
+
+
+def load_study(name: str) -> Study:
+    """A study as Snakemake reads it: its own file over `config/config.yaml`.
+
+    Raises:
+        ClipnError: there is no such study, or it is wrong.
+    """
+    own = _mapping(Path(study_file(name)))
+    return parse_study({**(_mapping(CONFIG) if CONFIG.is_file() else {}), **own, "study": name})
+
+
+def plan(study: Study) -> Plan:
+    """Ask Snakemake for the jobs of a study, and work out the rest from its settings and the registries.
+
+    Raises:
+        ClipnError: Snakemake is not installed or refuses the study, or an architecture is unknown.
+    """
+    jobs = count_jobs(study.study)
+    amounts, files = Amounts(study), list(downloads(study))
+    towers = {name: measure(backbone.architecture, TOKENS) for name, backbone in study.backbones.items()}
+    size = sum(file.bytes or 0 for file in files if file.way != "linked")
+    return Plan(
+        study=study,
+        jobs=jobs,
+        downloads=files,
+        crawled=_crawled(study),
+        space=space(study, amounts, towers, size),
+        work=work(study, amounts, towers),
+        unknown=amounts.unknown,
+    )
+
+
+def downloads(study: Study) -> Iterator[Download]:
+    """Archives and weights that a study needs from outside, each once; a generated study needs none."""
+    data = StudyData(study)
+    known: dict[str, tuple[str, Archive, Path]] = {}
+    for name in [*study.captions.sources, *study.datasets] if study.registry else []:
+        for file in data.files(name, cleaning=True):
+            known.setdefault(file, (name, data.archive(name, file), data.base))
+    for _, source, _ in weight_sources(study):
+        if not is_weight_file(source):
+            archive = load_weights(WEIGHTS).weights(source).archive
+            known.setdefault(archive.file, (source, archive, WEIGHTS.parent))
+    for name, archive, base in known.values():
+        yield Download(name, archive.file, archive.bytes, _way(study, name, archive, base), archive.manual)
+
+
+def _crawled(study: Study) -> dict[str, int | None]:
+    records = {name: StudyData(study).record(name) for name in study.captions.sources}
+    sources = {name: record for name, record in records.items() if isinstance(record, CaptionSource)}
+    return {name: source.rows for name, source in sources.items() if source.is_crawled}
+
+
+def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
+    """As `clipn.data.download` looks for it."""
+    if study.mirror and find_in_mirror(Path(study.mirror), name, archive.file):
+        return "linked"
+    if local_file(archive, base):
+        return "copied"
+    if (DOWNLOADS / archive.file).exists():
+        return "linked"
+    if any(path_of(address, base) is None for address in archive.addresses):
+        return "fetched"
+    return "by hand" if archive.manual else "nowhere"
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,94 @@
+"""How many samples, images, classes and texts a study has, as its registry expects them."""
+
+from functools import cached_property
+
+from clipn.data.registry import CaptionSource, Dataset
+from clipn.scores import SCORES
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.text.prompts import prompt_pool
+from clipn.text.wordlists import WORDNET, read_words
+from clipn.training.sampler import Order
+from clipn.training.settings import Variant
+
+CLASSES = {"imagenet": 1000, "cifar10": 10, "cifar100": 100}
+"""Of datasets whose archives name them."""
+WORDNET_WORDS = 139_000
+"""Nouns and adjectives of WordNet 3.0."""
+
+
+class Amounts:
+    """The sizes of a study.
+
+    Attributes:
+        unknown: what the registry does not say; it counts for nothing.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._data = StudyData(study)
+
+    @cached_property
+    def samples(self) -> dict[str, int]:
+        """Image-caption samples by source: those that the paper trained on where that is known, else all."""
+        return {name: self._samples(name) or 0 for name in self.study.captions.sources}
+
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """Images by dataset."""
+        return {name: self._images(name) or 0 for name in self.study.datasets}
+
+    @property
+    def unknown(self) -> list[str]:
+        """Sources and datasets whose number is not in the registry."""
+        sources = [name for name in self.study.captions.sources if self._samples(name) is None]
+        return [*sources, *(name for name in self.study.datasets if self._images(name) is None)]
+
+    @property
+    def total(self) -> int:
+        """All samples."""
+        return sum(self.samples.values())
+
+    def samples_of_run(self, variant: Variant) -> int:
+        """Samples of all epochs of a run."""
+        order = Order(self.total, variant.batch_size, variant.epochs, 0, variant.share)
+        return order.samples_per_epoch * variant.epochs
+
+    def class_texts(self, pool: str) -> int:
+        """Texts that name the classes of all ID datasets in every template of a pool."""
+        return len(prompt_pool(pool)) * sum(self._classes(name) for name in self.study.pairs)
+
+    def perturbed(self) -> tuple[int, int]:
+        """Images that are perturbed, and class texts that are encoded for that; none without such a method."""
+        if not self._some_method_needs("perturbed"):
+            return 0, 0
+        pairs = [(known, name) for known, unknown in self.study.pairs.items() for name in (known, *unknown)]
+        return sum(self.images[name] for _, name in pairs), self.class_texts(self.study.prompts[0])
+
+    def negative_words(self) -> int:
+        """Words that negative labels are chosen from, for all ID datasets; none without such a method."""
+        source = self.study.negative_words
+        if source is None or not self._some_method_needs("negatives"):
+            return 0
+        words = WORDNET_WORDS if source == WORDNET else len(read_words(source)["noun"])
+        return words * len(self.study.pairs)
+
+    def _some_method_needs(self, what: str) -> bool:
+        return any(what in SCORES[name].needs for name in self.study.baselines)
+
+    def _samples(self, name: str) -> int | None:
+        record = self._data.record(name)
+        if self.study.demo:
+            return self.study.demo.captions
+        return record.trained_on or record.rows if isinstance(record, CaptionSource) else None
+
+    def _images(self, name: str) -> int | None:
+        record = self._data.record(name)
+        if self.study.demo:
+            return self.study.demo.images
+        return record.images if isinstance(record, Dataset) else None
+
+    def _classes(self, name: str) -> int:
+        record = self._data.record(name)
+        named = record.classes if isinstance(record, Dataset) else None
+        return len(named) if isinstance(named, list) else CLASSES[name]

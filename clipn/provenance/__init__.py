@@ -1,0 +1,1 @@
+"""How every result was made, whether it still holds, and why it would be re-run."""

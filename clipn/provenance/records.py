@@ -1,0 +1,179 @@
+"""How every file was made, as Snakemake wrote it down; the only module that knows the layout of its records.
+
+Snakemake keeps one JSON file per output in `.snakemake/metadata`. Its name is the output's path in URL-safe base64;
+where that is too long for a file name, all parts but the last are folders with `@` before them. Snakemake ignores
+fields that it does not know, and drops them when it makes the file anew; what this project adds stands in such fields.
+"""
+
+import json
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+METADATA = Path(".snakemake/metadata")
+INCOMPLETE = Path(".snakemake/incomplete")
+LOCKS = Path(".snakemake/locks")
+MIGRATION = "migration_underway"
+"""The one file there that is no record: Snakemake marks with it that it renews an old folder."""
+LONGEST_NAME = 254
+"""Characters of the name of a record; the rest of a longer one is in the folders above it."""
+FINGERPRINT = re.compile(r"'([0-9a-f]{16})'")
+"""How a value of `clipn.fingerprint` looks among the parameters, which have no names there."""
+PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
+"""Fields that differ between two runs of the same job."""
+ADDED = ("sha256", "settings", "accepted", "void")
+"""Fields of this project; `void` holds the parameters of a void record, which Snakemake shall not compare."""
+VOID = "an input is another one"
+"""The one parameter of a void record; no job has it, so Snakemake makes the file anew, and all that follows."""
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """The job that made a file.
+
+    Attributes:
+        content: Snakemake's fields, without those that differ between two runs of the same job.
+        started: when the job began, in seconds since the epoch.
+        ended: modification time of the file when the job had ended, in seconds since the epoch.
+        sha256: of the file as the job left it; None until `clipn.provenance.check` has looked at it.
+        settings: key of the study's settings under which the job ran; None: unknown.
+        accepted: changes since then that a person declared harmless.
+        void: whether the file shall be made anew whatever the record says, see `clipn.provenance.reconcile`.
+    """
+
+    content: dict[str, Any] = field(hash=False)
+    started: float = 0.0
+    ended: float = 0.0
+    sha256: str | None = None
+    settings: str | None = None
+    accepted: tuple[str, ...] = ()
+    void: bool = False
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule."""
+        return str(self.content["rule"])
+
+    @property
+    def shell(self) -> str | None:
+        """The command as it was run; None for a rule without one."""
+        return self.content.get("shellcmd")
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """sha256 of the inputs as the job read them, by path; of some it may be unknown."""
+        checksums: dict[str, str] = self.content.get("input_checksums") or {}
+        return {path: checksum.removeprefix("sha256:") for path, checksum in checksums.items()}
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """Paths of its inputs, in the rule's order as far as that is known."""
+        return list(dict.fromkeys([*self.hashes, *(self.content.get("input") or [])]))
+
+    @property
+    def parameters(self) -> list[str]:
+        """Text of every parameter, sorted."""
+        return [str(parameter) for parameter in self.content.get("params") or []]
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Files with the time and memory that the job took, which by custom of this workflow lie beside the logs."""
+        return [path.removesuffix(".log") + ".tsv" for path in self.content.get("log") or []]
+
+    @property
+    def code(self) -> str | None:
+        """Fingerprint of the code that the job ran; None for a rule without one."""
+        return next((found[1] for text in self.parameters if (found := FINGERPRINT.fullmatch(text))), None)
+
+    def with_hashes(self, hashes: Mapping[str, str]) -> "JobRecord":
+        """The record with the sha256 of more inputs."""
+        known = {**self.hashes, **hashes}
+        ordered = {path: f"sha256:{known[path]}" for path in self.inputs if path in known}
+        return replace(self, content={**self.content, "input_checksums": ordered})
+
+
+def read_records(root: Path) -> dict[str, JobRecord]:
+    """The records of all files that were made in the project `root`, by path relative to it.
+
+    A record that cannot be read counts as none, as it does for Snakemake, which may be writing it.
+    """
+    found = ((path, _content(file)) for path, file in _files(root / METADATA))
+    return {path: _record(content) for path, content in found if content.get("rule")}
+
+
+def write_record(root: Path, path: str, record: JobRecord) -> None:
+    """Keep the record of the file `path`, where Snakemake reads it."""
+    fields = {
+        **record.content,
+        "starttime": record.started,
+        "endtime": record.ended,
+        "incomplete": False,
+        "sha256": record.sha256,
+        "settings": record.settings,
+        "accepted": list(record.accepted),
+    }
+    if record.void:
+        fields |= {"params": [repr(VOID)], "void": record.parameters}
+    file = _file(root / METADATA, path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (root / INCOMPLETE).mkdir(exist_ok=True)  # without it, Snakemake takes the folder for one of an older version
+    temporary = root / METADATA.parent / f"record.{os.getpid()}.part"  # names beside the record may be too long
+    temporary.write_text(json.dumps(fields), encoding="utf-8")
+    temporary.replace(file)
+
+
+def remove_record(root: Path, path: str) -> None:
+    """Forget the record of the file `path`."""
+    _file(root / METADATA, path).unlink(missing_ok=True)
+
+
+def unfinished(root: Path) -> set[str]:
+    """Paths of the files whose job has begun and not ended: it runs now, or it was killed."""
+    return {path for path, _ in _files(root / INCOMPLETE)}
+
+
+def locked(root: Path) -> bool:
+    """Whether Snakemake is running here, or was killed."""
+    return any((root / LOCKS).glob("*.lock"))
+
+
+def _file(folder: Path, path: str) -> Path:
+    name = urlsafe_b64encode(path.encode()).decode()
+    *parts, last = [name[start : start + LONGEST_NAME] for start in range(0, len(name), LONGEST_NAME)]
+    return folder.joinpath(*(f"@{part}" for part in parts), last)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every output with its file in one of Snakemake's folders."""
+    for file in sorted(folder.rglob("[!.]*")):
+        if file.is_file() and file.name != MIGRATION:
+            parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
+            yield urlsafe_b64decode("".join(parts)).decode(), file
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _record(fields: dict[str, Any]) -> JobRecord:
+    content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
+    if "void" in fields:
+        content["params"] = fields["void"]
+    return JobRecord(
+        content=content,
+        started=fields.get("starttime") or 0.0,
+        ended=fields.get("endtime") or 0.0,
+        sha256=fields.get("sha256"),
+        settings=fields.get("settings"),
+        accepted=tuple(fields.get("accepted") or ()),
+        void="void" in fields,
+    )

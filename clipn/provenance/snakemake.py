@@ -1,0 +1,156 @@
+"""What Snakemake would run, and why; the only module that drives Snakemake from within.
+
+Snakemake's public interface prints a plan and does not hand it out, so the plan is taken where its own `--summary`
+takes it. The versions that this holds for are fixed in pyproject.toml, and a test looks at every kind of reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clipn.errors import ClipnError
+from clipn.fingerprint import PACKAGE
+from clipn.provenance.check import asking
+
+
+class Request(NamedTuple):
+    """What Snakemake is asked for.
+
+    Attributes:
+        targets: files, or names of rules.
+        study: instead of the one in config/config.yaml.
+        overlays: files that go before those of the configuration, as `snakemake --configfile` has them.
+    """
+
+    targets: Sequence[str]
+    study: str | None = None
+    overlays: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that would run.
+
+    Attributes:
+        rule: name of the rule.
+        outputs: its files, in the rule's order.
+        inputs: its input files, sorted.
+        names: values of the wildcards, e.g. a backbone and a variant.
+        before: texts of the parameters that were recorded and are none now.
+        now: texts of the parameters that were not recorded, by name.
+        reworded: whether the rule's command is another, before values are filled in.
+        missing: outputs that are needed and not there.
+        newer: inputs that are newer than the outputs.
+        follows: inputs that other jobs would make anew.
+        incomplete: whether the job was begun and killed.
+    """
+
+    rule: str
+    outputs: list[str]
+    inputs: list[str]
+    names: frozenset[str]
+    before: list[str] = field(default_factory=list)
+    now: dict[str, str] = field(default_factory=dict)
+    reworded: bool = False
+    missing: list[str] = field(default_factory=list)
+    newer: list[str] = field(default_factory=list)
+    follows: list[str] = field(default_factory=list)
+    incomplete: bool = False
+
+
+class Plan:
+    """Snakemake's jobs for some targets.
+
+    Attributes:
+        jobs: those that would run, inputs first.
+    """
+
+    def __init__(self, workflow: Any) -> None:
+        self._workflow = workflow
+        self._dag = workflow.dag
+        ordered = [job for level in self._dag.toposorted() for job in level if not job.rule.norun]
+        self._by_output = {str(path): job for job in ordered for path in job.output}
+        needed = set(self._dag.needrun_jobs())
+        self.jobs = [self._planned(job) for job in ordered if job in needed]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Outputs of all jobs behind the targets, also of those that would not run."""
+        return list(self._by_output)
+
+    def record(self, outputs: Sequence[str]) -> None:
+        """Let Snakemake record the jobs of these outputs, as if they had just made the files that are there."""
+        persistence = self._workflow.persistence
+        for job in {self._by_output[path]: None for path in outputs}:
+            self._workflow.async_run(persistence.finished(job))
+
+    def _planned(self, job: Any) -> PlannedJob:
+        """A job with its own changes also where it would follow others anyway, which Snakemake does not look at."""
+        reason, persistence = self._dag.reason(job), self._workflow.persistence
+        changed = persistence.params_changed(job)
+        parameters = [(name, repr(value)) for name, value in job.params._allitems()]
+        return PlannedJob(
+            rule=job.rule.name,
+            outputs=list(map(str, job.output)),
+            inputs=sorted(map(str, job.input)),
+            names=frozenset(map(str, job.wildcards)),
+            before=sorted(changed.only_old),
+            now={name or "": text for name, text in parameters if text in changed.only_new},
+            reworded=any(persistence.code_changed(job)),
+            missing=sorted(map(str, reason.missing_output)),
+            newer=sorted(map(str, reason.updated_input)),
+            follows=sorted(map(str, reason.updated_input_run)),
+            incomplete=bool(reason.forced),
+        )
+
+
+@contextmanager
+def planned(request: Request, dry: bool = True) -> Iterator[Plan]:
+    """Ask Snakemake what it would do in the working directory.
+
+    Args:
+        request: the targets.
+        dry: as for `clipn.provenance.check.look`.
+
+    Raises:
+        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
+            not that of the project, so that it would compare with the wrong code.
+    """
+    _require_own_package()
+    from snakemake.api import (
+        ConfigSettings,
+        DAGSettings,
+        ExecutionSettings,
+        OutputSettings,
+        ResourceSettings,
+        SnakemakeApi,
+    )
+    from snakemake.exceptions import RuleException, WorkflowError
+    from snakemake.settings.types import Quietness
+    from snakemake_interface_common.exceptions import ApiError
+
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)) as api:
+        try:
+            config = {"study": request.study} if request.study else {}
+            settings = ConfigSettings(config=config, configfiles=request.overlays)
+            steps = api.workflow(ResourceSettings(cores=1), config_settings=settings)
+            with asking() if dry else nullcontext():
+                steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
+            workflow = steps._workflow
+            workflow.execution_settings = ExecutionSettings()
+            workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+            workflow._build_dag()
+        except (ApiError, RuleException, WorkflowError) as error:
+            raise ClipnError(f"snakemake: {' '.join(str(error).split())}") from error
+        yield Plan(workflow)
+
+
+def _require_own_package() -> None:
+    here = Path(PACKAGE.name).resolve()
+    if here.is_dir() and here != PACKAGE.resolve():
+        raise ClipnError(
+            f"{PACKAGE.name}: runs from {PACKAGE}, and this project has its own; run `PYTHONPATH=$PWD clipn ...`, or "
+            "`make install` here"
+        )

@@ -1,0 +1,154 @@
+"""The way back from a result to what made it: every file with its job, its hash now, and what no longer agrees."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from clipn.data.description import RESULTS, read_description
+from clipn.data.registry import Archive, load_registry
+from clipn.data.weights_registry import load_weights
+from clipn.errors import ClipnError
+from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.records import METADATA, JobRecord, locked, unfinished
+from clipn.provenance.stage_files import all_records, ancestors
+
+SHORT = 12
+"""Digits of a sha256 that people are shown."""
+
+
+class Proof(NamedTuple):
+    """What the description of a dataset says of one of its archives; None where it says nothing."""
+
+    state: str | None
+    sha256: str | None
+
+
+UNKNOWN = Proof(None, None)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One file and the job that made it.
+
+    Attributes:
+        path: relative to the project.
+        record: its job; None for a file from outside the workflow.
+        sha256: of the file as it is now; of one that is not here, as its job left it; None if nobody knows.
+        here: whether the file is here.
+        origin: of an archive or weight file, where its registry says that it comes from.
+        proof: of an archive, how far it is proven.
+        faults: what is wrong with the file, for people.
+        changed: inputs that are not what the job read, with the sha256 that they had then.
+    """
+
+    path: str
+    record: JobRecord | None
+    sha256: str | None
+    here: bool
+    origin: str | None
+    proof: str | None
+    faults: list[str]
+    changed: dict[str, str]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Paths of what it was made from."""
+        return self.record.inputs if self.record else []
+
+    @property
+    def rule(self) -> str:
+        """What made it."""
+        return self.record.rule if self.record else "not made by a rule"
+
+
+def trace(target: Path, root: Path) -> dict[str, Made]:
+    """All that a file was made from, itself first, by path in the project `root`.
+
+    Raises:
+        ClipnError: the file is outside the project, or there is no record of how it was made.
+    """
+    records, ledger = all_records(root), Ledger(root)
+    path = _known(target, root, records)
+    files = list(ancestors([path], records))
+    ledger.read(files)
+    if not locked(root):
+        ledger.save()
+    proofs, begun = _proofs(files, records, root), unfinished(root)
+    hashes = {file: ledger.sha256(file) or _recorded(records.get(file)) for file in files}
+    made = {}
+    for file in files:
+        record, sha256, proof = records.get(file), hashes[file], proofs.get(file, UNKNOWN)
+        faults = [*_faults(sha256, record, proof), *(["its job has not ended"] if file in begun else [])]
+        read = record.hashes if record else {}
+        changed = {name: then for name, then in read.items() if hashes[name] not in (None, then)}
+        here, origin = ledger.sha256(file) is not None, _origin(record, file, root)
+        made[file] = Made(file, record, sha256, here, origin, proof.state, faults, changed)
+    return made
+
+
+def _recorded(record: JobRecord | None) -> str | None:
+    return record.sha256 if record else None
+
+
+def _faults(sha256: str | None, record: JobRecord | None, proof: Proof) -> Iterator[str]:
+    if sha256 is None:
+        yield "missing"
+    elif proof.sha256 not in (None, sha256):
+        yield f"is not the archive that was proven, {proof.sha256:.{SHORT}}"
+    elif _recorded(record) not in (None, sha256):
+        yield f"is not as it was made, {_recorded(record):.{SHORT}}"
+
+
+def _known(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
+    path = os.path.relpath(root / target, root)
+    if Path(path).parts[:1] == (os.pardir,):
+        raise ClipnError(f"{target}: is outside this folder; run `clipn trace` in the project that made it")
+    if path in records:
+        return path
+    if not records:
+        raise ClipnError(f"{METADATA}: no record of any job; go to the project's folder, or run `snakemake {path}`")
+    near = get_close_matches(path, records, n=3, cutoff=0.0)
+    remedy = f"make it with `snakemake {path}`, or name another, e.g. {', '.join(near)}"
+    raise ClipnError(f"{path}: no record of how it was made; {remedy}")
+
+
+def _proofs(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, Proof]:
+    """What `clipn data verify` found of the archives among `files`."""
+    found, wanted = {}, set(files)
+    for path, record in records.items():
+        archives = {Path(file).name: file for file in record.inputs if file in wanted}
+        if Path(path).name == RESULTS[-1] and archives:
+            with suppress(ClipnError):  # a description that is missing or damaged proves nothing
+                description = read_description(root / path)
+                for name in archives.keys() & description.archives.keys():
+                    found[archives[name]] = Proof(description.proof[name], description.archives[name])
+    return found
+
+
+def _origin(record: JobRecord | None, path: str, root: Path) -> str | None:
+    """The first address of a fetched file in the registry that its job was given, or how it is got by hand."""
+    words = shlex.split(record.shell or "") if record else []
+    if "--registry" not in words[:-1]:
+        return None
+    archive = _archives(root / words[words.index("--registry") + 1]).get(Path(path).name)
+    if archive is None:
+        return None
+    return next(iter(archive.addresses), None) or archive.manual
+
+
+@cache
+def _archives(registry: Path) -> dict[str, Archive]:
+    """All archives of a registry of datasets or of weights, by file name; none of one that cannot be read."""
+    with suppress(ClipnError):
+        data = load_registry(registry)
+        known = (archive for name in data.records for archive in data.archives(name, data.cleaning_names))
+        return {archive.file: archive for archive in known}
+    with suppress(ClipnError):
+        return {weights.archive.file: weights.archive for weights in load_weights(registry).records.values()}
+    return {}

@@ -1,0 +1,171 @@
+"""From the files of a study to its HTML page."""
+
+import hashlib
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from clipn.data.description import Description
+from clipn.files import file_hash, read_json
+from clipn.report.formatting import AVERAGE
+from clipn.report.page import html
+from clipn.report.reading import descriptions, read_metrics, read_table
+from clipn.report.tables import ood as tables
+from clipn.report.tables import printed as twins
+from clipn.report.tables.build import shown
+from clipn.report.tables.published import counts, is_comparable, published_grids
+
+PACKAGES = (
+    "clipn",
+    "torch",
+    "open_clip_torch",
+    "snakemake",
+    "dvc",
+    "numpy",
+    "pandas",
+    "matplotlib",
+)
+SUMMARY = (
+    "CLIPN gives CLIP a second text encoder that says “no” and so tells images of known classes "
+    "(in-distribution, ID) from unknown ones (out-of-distribution, OOD), knowing nothing but class names. "
+    "Every number on this page but the published ones was computed by this pipeline; its data are listed at the end."
+)
+DEMO_NOTE = (
+    " The demo study runs on a small generated world with a small backbone trained on the spot: its numbers are "
+    "real measurements, but not those of the paper."
+)
+CAPTIONS = {
+    "scores": "Scores of {known} images against each OOD set; further right is more in-distribution.",
+    "roc": "ROC curves with {known} as the positive class; the line marks 95 % of ID accepted.",
+    "intervals": "AUROC and FPR95 with {known} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
+    "reliability": "How far the decisions without a threshold can be trusted: score as a probability, and the share of "
+    "{known} among the images that got it.",
+    "similarity": "What “no” learned: mean cosines of {known} images with the texts of each class, and how likely they "
+    "call forth “no”.",
+    "mistakes": "The most confident mistakes of agreeing-to-differ with {known} as ID.",
+    "ablations": "What single settings do, average over the OOD sets of {known}; mean and SD over runs.",
+    "published": "Measured against published figures; on the diagonal they are equal.",
+    "training": "Losses per training step; CLIPN's parts before weighting, and the backbone's contrastive loss.",
+}
+MANY = 8
+"""Archives of one dataset that the page lists one by one."""
+COMMANDS = ("make install", "source .venv/bin/activate", "snakemake --cores 8 all --config study={study}")
+
+
+@dataclass(frozen=True)
+class PageFiles:
+    """What the page is made of.
+
+    Attributes:
+        metrics: of the runs.
+        figures: PNG files, in order.
+        weights: backbones and checkpoints.
+        folder: of the study, with `tables` and `datasets`.
+        shards: statistics of the shards, if something is trained.
+    """
+
+    metrics: Sequence[Path]
+    figures: Sequence[Path]
+    weights: Sequence[Path]
+    folder: Path
+    shards: Path | None = None
+
+
+def page(
+    files: PageFiles, study: str, settings: str, known: Sequence[str], variants: Sequence[str], prompts: str
+) -> str:
+    """The study's HTML page; tables and figures show some variants, in order, under one prompt pool."""
+    metrics = read_metrics(files.metrics)
+    described = descriptions(files.folder / "datasets")
+    titles = {name: found.title for name, found in described.items()}
+    context = html.Context(
+        study=study,
+        summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
+        settings=settings,
+        ood={name: shown(tables.ood_table(metrics, name), variants, prompts) for name in known},
+        sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
+        pictures=[_picture(path, titles) for path in files.figures],
+        sources=list(_sources(files, metrics, described)),
+        weights=[html.Weights(str(path.relative_to(files.folder)), file_hash(path)) for path in files.weights],
+        captions=list(_captions(files)),
+        origin={"Commit": commit(), "Study settings, sha256": hashlib.sha256(settings.encode()).hexdigest()},
+        versions={package: version(package) for package in PACKAGES},
+        commands=[command.format(study=study) for command in COMMANDS],
+        titles=titles,
+    )
+    return html.page(context)
+
+
+def commit() -> str:
+    """The commit that is checked out, with `-dirty` behind if files differ from it; says so where there is no Git."""
+    command = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return "not under version control"
+
+
+def _sections(
+    folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
+) -> Iterator[html.Section]:
+    published = read_table(folder / "published.csv")
+    folded = "" if is_comparable(published) else "What is published"
+    grids = published_grids(published, titles)
+    yield html.Section("published", "Published numbers", counts(published), grids, folded)
+    differences = read_table(folder / "differences.csv")
+    note = "Whether the images at hand tell two methods apart, on the same backbone."
+    averages = differences[differences["ood"] == AVERAGE]
+    yield html.Section("differences", "Differences", note, [twins.differences_grid(averages, study, titles)])
+    decisions = shown(read_table(folder / "decisions.csv"), variants, prompts)
+    none = "No run of this study has a “no” tower and a rule."
+    note = "The rules decide by the “no” tower alone: no threshold is chosen on any data." if len(decisions) else none
+    by_known = [twins.decisions_grid(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
+    yield html.Section("decisions", "Threshold-free decisions", note, by_known)
+    accuracy = read_table(folder / "id_accuracy.csv")
+    note = "The “yes” tower is frozen, so all variants of a backbone share it."
+    yield html.Section("accuracy", "ID accuracy", note, [twins.accuracy_grid(accuracy, study, titles)])
+    curves = read_table(folder / "ablations.csv")
+    if len(curves):
+        note = "Variants that differ in one setting from the first; prompt pools and backbones of the first variant."
+        yield html.Section("ablations", "Ablations", note, [twins.ablations_grid(curves, study, titles)])
+
+
+def _picture(path: Path, titles: Mapping[str, str]) -> html.Picture:
+    """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, `<ID>_<kind>`, or the kind alone."""
+    known, _, rest = path.stem.partition("_")
+    if not rest:
+        return html.Picture("The study", path.read_bytes(), CAPTIONS[known])
+    kind, _, backbone = rest.partition("_")
+    title = titles.get(known, known)
+    caption = CAPTIONS[kind].format(known=title) + (f" Backbone: {backbone}." if backbone else "")
+    return html.Picture(f"ID: {title}", path.read_bytes(), caption)
+
+
+def _sources(
+    files: PageFiles, metrics: Sequence[Mapping[str, Any]], described: Mapping[str, Description]
+) -> Iterator[html.Source]:
+    used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
+    for name in [*used, *(copy.source for copy in _captions(files))]:
+        found = described[name]
+        for archive, digest, proof in _archives(name, found):
+            yield html.Source(found.title, found.images, archive, digest, proof)
+
+
+def _archives(name: str, found: Description) -> list[tuple[str, str, str]]:
+    """Archive, sha256 and proof of every line about a dataset; one line for what is in place or in very many files."""
+    if not found.archives:
+        return [("", "", "in place")]
+    if len(found.archives) > MANY:
+        listed = f"{len(found.archives)} archives, see datasets/{name}/dataset.json"
+        return [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
+    return [(archive, digest, found.proof[archive]) for archive, digest in found.archives.items()]
+
+
+def _captions(files: PageFiles) -> Iterator[html.CaptionCopy]:
+    """What the statistics of the shards say of each caption source."""
+    if files.shards is not None:
+        for name, counts in read_json(files.shards)["sources"].items():
+            yield html.CaptionCopy(name, counts["captions"], counts["with_image"], counts.get("trained_on"))

@@ -1,0 +1,118 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from clipn.report.formatting import MISSING
+from clipn.report.tables.grid import Grid
+from clipn.report.tables.wide import layout
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure: what it is about, its PNG bytes, and what it shows, for those who cannot see it, too."""
+
+    group: str
+    png: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: anchor, heading, a sentence or two, and tables, which may be folded away."""
+
+    anchor: str
+    heading: str
+    note: str
+    grids: Sequence[Grid]
+    folded: str = ""
+    """What the tables are, where they open on a click only."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one dataset came from; a dataset of several archives takes one entry for each."""
+
+    dataset: str
+    rows: int
+    archive: str
+    sha256: str
+    proof: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A backbone or a checkpoint of the study, and its sha256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CaptionCopy:
+    """How many samples this copy of a caption source has; `paper`: those that the paper trained on, if known."""
+
+    source: str
+    captions: int
+    samples: int
+    paper: int | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything the page shows, as plain data.
+
+    `ood` maps each ID dataset to the rows of its `ood_table` that are shown; `settings` is the study as YAML text;
+    `origin` says which code made it; `titles` gives printed names of datasets.
+    """
+
+    study: str
+    summary: str
+    settings: str
+    ood: Mapping[str, pd.DataFrame]
+    sections: Sequence[Section]
+    pictures: Sequence[Picture]
+    sources: Sequence[Source]
+    weights: Sequence[Weights]
+    captions: Sequence[CaptionCopy]
+    origin: Mapping[str, str]
+    versions: Mapping[str, str]
+    commands: Sequence[str]
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+def page(context: Context) -> str:
+    """Render the report; the same context gives the same text.
+
+    Raises:
+        ClipnError: an OOD table mixes studies, ID datasets or conventions.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        context=context,
+        title_of=lambda name: context.titles.get(name, name),
+        wides={name: layout(table, context.titles) for name, table in context.ood.items()},
+        missing=MISSING,
+        groups=_by_group(context.pictures),
+        data_address=lambda png: f"data:image/png;base64,{b64encode(png).decode('ascii')}",
+    )
+
+
+def _by_group(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
+    """Pictures of every group, in order of first appearance."""
+    groups: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        groups.setdefault(picture.group, []).append(picture)
+    return groups

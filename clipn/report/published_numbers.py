@@ -1,0 +1,192 @@
+"""The typed record of every published number, and how near a measured one must come to agree with it."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from clipn.errors import ClipnError
+from clipn.report.formatting import AVERAGE
+from clipn.scores import SCORES
+from clipn.text.prompts import prompt_pool
+from clipn.yaml_models import Name, Record, load_records
+
+Text = Annotated[str, Field(pattern=r"\S")]
+Measure = Literal["auroc", "fpr95"]
+MEASURES: tuple[Measure, ...] = ("auroc", "fpr95")
+"""Measures of a cell, in order."""
+
+
+def _percentage(value: float) -> float:
+    if not 0 <= value <= 100:
+        raise ValueError("a percentage lies between 0 and 100; correct it")
+    return value
+
+
+Percent = Annotated[float, AfterValidator(_percentage)]
+Figures = Annotated[list[Percent], Field(min_length=1, max_length=2)]
+
+
+class Tolerance(Record):
+    """Largest difference in percentage points that counts as agreement: stated, or from the published runs."""
+
+    auroc: float | None = Field(default=None, ge=0, description="AUROC points")
+    fpr95: float | None = Field(default=None, ge=0, description="FPR95 points")
+    deviations: float | None = Field(
+        default=None,
+        gt=0,
+        description="instead of points: sample standard deviations of the cell over the entries that have `run`",
+    )
+    reason: Text = Field(description="why so much")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Tolerance":
+        stated = [points is not None for points in (self.auroc, self.fpr95)]
+        if any(stated) != all(stated) or any(stated) == (self.deviations is not None):
+            raise ValueError("give either `auroc` and `fpr95`, or `deviations`")
+        return self
+
+    def points(self, measure: Measure) -> float | None:
+        """Stated points; None when they follow from the runs."""
+        return self.auroc if measure == "auroc" else self.fpr95
+
+
+class Entry(Record):
+    """One published row: a method on a backbone against several OOD sets."""
+
+    id: Name = Field(description="ID dataset")
+    backbone: str = Field(pattern=r"^[^/\s]+/[^/\s]+$", description="ARCHITECTURE/TAG")
+    method: str = Field(description="a method of this pipeline")
+    kind: Literal["paper", "readme", "restated"] = Field(
+        description="read in the paper's abstract; in the authors' README; restated or rerun by others"
+    )
+    source: Text = Field(description="where the numbers are printed")
+    run: int | None = Field(default=None, ge=0, description="number of a single run; compares with that seed")
+    runs: int | None = Field(
+        default=None, ge=1, description="runs in a mean; compares with a mean over at least so many"
+    )
+    prompts: str | None = Field(default=None, description="prompt pool; empty when it is not known")
+    variants: list[str] = Field(default=[], description="names of a study's variants that it may meet; empty: any")
+    compare: dict[str, str] = Field(default={}, description="study -> name of a tolerance")
+    cells: dict[Name, Figures] = Field(
+        min_length=1, description="OOD dataset or `average` -> AUROC, FPR95 in percent; FPR95 may be absent"
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, method: str) -> str:
+        if method not in SCORES:
+            raise ValueError(f"no such method; choose among {', '.join(SCORES)}")
+        return method
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_pool(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                prompt_pool(name)
+            except ClipnError as error:
+                raise ValueError(str(error)) from error
+        return name
+
+    @model_validator(mode="after")
+    def _one_run_or_a_mean(self) -> "Entry":
+        if self.run is not None and self.runs is not None:
+            raise ValueError("give either `run` or `runs`")
+        return self
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What no other entry may share."""
+        return self.id, self.backbone, self.method, self.source, self.run, self.prompts
+
+    def values(self) -> Iterator[tuple[str, Measure, float]]:
+        """OOD set, measure and published percentage of every known number, in order."""
+        for ood, figures in self.cells.items():
+            for measure, value in zip(MEASURES, figures, strict=False):
+                yield ood, measure, value
+
+    def value(self, ood: str, measure: Measure) -> float | None:
+        """The published percentage, or None; an average that is not printed is the mean of the cells."""
+        if ood == AVERAGE and AVERAGE not in self.cells:
+            values = [value for _, kind, value in self.values() if kind == measure]
+            return statistics.fmean(values) if len(values) == len(self.cells) else None
+        return next((value for name, kind, value in self.values() if (name, kind) == (ood, measure)), None)
+
+
+class PublishedNumbers(Record):
+    """All published numbers, and the tolerances they name."""
+
+    tolerances: dict[Name, Tolerance] = Field(default={}, description="by name")
+    entries: list[Entry] = Field(default=[], description="in the order of the comparison table")
+
+    @field_validator("entries")
+    @classmethod
+    def _distinct(cls, entries: list[Entry]) -> list[Entry]:
+        seen: dict[tuple[object, ...], int] = {}
+        for place, entry in enumerate(entries):
+            first = seen.setdefault(entry.identity, place)
+            if first != place:
+                raise ValueError(f"{place} repeats {first} ({entry.method}, {entry.source}); merge them or remove one")
+        return entries
+
+    @field_validator("entries")
+    @classmethod
+    def _tolerances_exist(cls, entries: list[Entry], info: ValidationInfo) -> list[Entry]:
+        tolerances: dict[str, Tolerance] = info.data.get("tolerances", {})
+        for place, entry in enumerate(entries):
+            for study, name in entry.compare.items():
+                if name not in tolerances:
+                    known = ", ".join(tolerances) or "none"
+                    raise ValueError(f"{place}.compare.{study}: no tolerance {name!r}; `tolerances` has {known}")
+                missing = _cell_without_runs(entries, entry) if tolerances[name].deviations else None
+                if missing:
+                    raise ValueError(
+                        f"{place}.compare.{study}: tolerance {name!r} needs two entries with `run` that have "
+                        f"{missing}; add them or name another tolerance"
+                    )
+        return entries
+
+    @property
+    def studies(self) -> set[str]:
+        """Every study that some entry can be compared with."""
+        return {study for entry in self.entries for study in entry.compare}
+
+    def tolerance(self, entry: Entry, study: str, ood: str, measure: Measure) -> float:
+        """Percentage points by which a number of `study` may differ from the entry's, which must name the study."""
+        allowed = self.tolerances[entry.compare[study]]
+        points = allowed.points(measure)
+        if allowed.deviations is None:
+            assert points is not None
+            return points
+        return allowed.deviations * statistics.stdev(_over_runs(self.entries, entry, ood, measure))
+
+
+def _over_runs(entries: Sequence[Entry], entry: Entry, ood: str, measure: Measure) -> list[float]:
+    """A cell of the entry's ID dataset, backbone and method in every published single run."""
+    values = [
+        other.value(ood, measure)
+        for other in entries
+        if other.run is not None
+        and (other.id, other.backbone, other.method) == (entry.id, entry.backbone, entry.method)
+    ]
+    return [value for value in values if value is not None]
+
+
+def _cell_without_runs(entries: Sequence[Entry], entry: Entry) -> str | None:
+    """The first cell of the entry that has no deviation over published single runs."""
+    for ood, measure, _ in entry.values():
+        if len(_over_runs(entries, entry, ood, measure)) < 2:
+            return f"{measure} of {ood}"
+    return None
+
+
+def load_published(path: Path) -> PublishedNumbers:
+    """Read and check the published numbers.
+
+    Raises:
+        ClipnError: as `clipn.data.registry.load_registry`.
+    """
+    return load_records(path, PublishedNumbers)

@@ -1,0 +1,1 @@
+"""Tables of a study, tidy as CSV and printed as Markdown and LaTeX."""

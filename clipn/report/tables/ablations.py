@@ -1,0 +1,54 @@
+"""What one setting does: the average over OOD sets of variants that differ in it alone."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from clipn.evaluation.evaluate import OFFICIAL
+from clipn.report.formatting import AVERAGE
+
+COLUMNS = [
+    "study", "id", "setting", "value", "backbone", "variant", "prompts", "method",
+    "auroc", "auroc_sd", "fpr95", "fpr95_sd", "runs",
+]  # fmt: skip
+
+
+class Ablation(NamedTuple):
+    """A variant and the one setting in which it differs from the others of the same setting."""
+
+    setting: str
+    value: str
+    variant: str
+
+
+def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: str, prompts: str) -> pd.DataFrame:
+    """The averages of an `ood_table`, arranged by setting; methods that need a "no" tower only.
+
+    Args:
+        table: of one or more ID datasets.
+        ablations: the base among them, once per setting.
+        base: the variant that all others differ from.
+        prompts: the prompt pool that they are compared under.
+
+    Returns:
+        Percent; beside the settings of variants `backbone` and `prompt_pool`, wherever `base` was run with several.
+    """
+    averages = table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)]
+    under_pool = averages[averages["prompts"] == prompts]
+    parts = [
+        under_pool[under_pool["variant"] == variant].assign(setting=setting, value=value)
+        for setting, value, variant in ablations
+    ]
+    of_base = averages[averages["variant"] == base]
+    for setting, column, rows in (
+        ("backbone", "backbone", of_base[of_base["prompts"] == prompts]),
+        ("prompt_pool", "prompts", of_base),
+    ):
+        if rows[column].nunique() > 1:
+            parts.append(rows.assign(setting=setting, value=rows[column]))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    order = list(dict.fromkeys(table["id"]))
+    every = pd.concat(parts).sort_values("id", key=lambda names: names.map(order.index), kind="stable")
+    return every.reset_index(drop=True)[COLUMNS]

@@ -1,0 +1,73 @@
+"""Tidy tables over runs, in percent, from the metrics of single runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from clipn.report.formatting import fixed
+from clipn.report.tables.aggregate import BLOCK, Row, averages, collect, grouped, over_runs
+
+_OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
+_ACCURACY_KEYS = ("study", "id", "backbone", "variant", "prompts", "images")
+_ACCURACY_COLUMNS = "study,id,backbone,variant,prompts,top1,top1_sd,images,runs"
+_DECISION_KEYS = ("study", "id", "backbone", "variant", "prompts", "ood_version", "rule", "ood")
+_DECISION_COLUMNS = (
+    "study,id,ood,ood_version,backbone,variant,prompts,rule,id_accepted,id_accepted_sd,"
+    "ood_rejected,ood_rejected_sd,balanced_accuracy,balanced_accuracy_sd,runs"
+)
+
+
+def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFrame:
+    """AUROC (higher is better) and FPR95 (lower is better) against each OOD set of one ID dataset.
+
+    Args:
+        runs: parsed metrics files, one per run, fractions in [0, 1].
+        id_dataset: identifier of the ID dataset; without records of it the table has no rows.
+
+    Returns:
+        One row per (backbone, variant, method, image list, OOD set), percent, mean and sample standard deviation
+        over runs (NaN for one run). The row `average` is the mean over OOD sets, its deviation that of the
+        per-run averages; an image list that some OOD sets lack has none. Rows follow first appearance in `runs`,
+        `average` last.
+
+    Raises:
+        ClipnError: a run misses a key or is given twice, or runs differ in their OOD sets.
+    """
+    rows = [row for row in collect(runs, "ood") if row["id"] == id_dataset]
+    measures = ("auroc", "fpr95")
+    return over_runs(rows + averages(rows, measures), (*BLOCK, "ood"), measures, _OOD_COLUMNS.split(","))
+
+
+def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
+
+    The "yes" tower is frozen, so all variants of a backbone share it: variant `none` speaks for them, or the
+    first one where `none` is absent. Errors as for `ood_table`.
+    """
+    rows = collect(runs, "id_accuracy")
+    chosen = [row for group in grouped(rows, ("study", "id", "backbone", "prompts")).values() for row in _frozen(group)]
+    return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))
+
+
+def decisions_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Share of ID accepted, of OOD rejected, and their mean, for the rules that need no threshold.
+
+    Percent, higher is better, mean and sample standard deviation over runs. Errors as for `ood_table`.
+    """
+    measures = ("id_accepted", "ood_rejected", "balanced_accuracy")
+    return over_runs(collect(runs, "decisions"), _DECISION_KEYS, measures, _DECISION_COLUMNS.split(","))
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """CSV text with LF line ends; measures with two decimals, empty where there is no value."""
+    written = table.copy()
+    for column in table.select_dtypes("float").columns:
+        written[column] = table[column].map(fixed).astype(object)
+    return written.to_csv(index=False, lineterminator="\n")
+
+
+def _frozen(rows: list[Row]) -> list[Row]:
+    variants = [row["variant"] for row in rows]
+    chosen = "none" if "none" in variants else variants[0]
+    return [row for row in rows if row["variant"] == chosen]

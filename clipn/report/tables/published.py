@@ -1,0 +1,219 @@
+"""Measured numbers beside the published ones: what agrees, what differs, what nobody published."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from clipn.errors import ClipnError
+from clipn.evaluation.evaluate import OFFICIAL
+from clipn.metrics import CONVENTION
+from clipn.report.formatting import AVERAGE, MISSING, convention_sentence, fixed, method_title, spread
+from clipn.report.published_numbers import MEASURES, Entry, PublishedNumbers
+from clipn.report.tables.aggregate import Row, grouped
+from clipn.report.tables.grid import Cell, Grid, cell, to_markdown
+
+AGREES = "agrees"
+DIFFERS = "differs"
+UNPUBLISHED = "not published"
+OTHER_STUDY = "not comparable: other study"
+
+_TEXTS = ("study", "id", "ood", "backbone", "variant", "prompts", "method", "measure", "kind", "source", "verdict")
+_NUMBERS = ("measured", "published", "difference", "sd", "low", "high", "tolerance")
+_COLUMNS = (
+    "study,id,ood,backbone,variant,prompts,method,measure,run,measured,published,difference,sd,low,high,runs,tolerance,"
+    "kind,source,verdict"
+)
+_FIGURE = ("id", "ood", "backbone", "variant", "prompts", "method", "measure")
+_LABELS = {
+    "Method": "method",
+    "Backbone": "backbone",
+    "Variant": "variant",
+    "Prompts": "prompts",
+    "Run": "run",
+    "OOD": "ood",
+}
+_PARTS = {"measured": "", "published": " published", "difference": " difference"}
+_MEASURE_TITLES = {"auroc": "AUROC", "fpr95": "FPR95"}
+_ROUNDING = 1e-9
+
+
+def published_table(
+    measured: pd.DataFrame, runs: pd.DataFrame, published: PublishedNumbers, study: str
+) -> pd.DataFrame:
+    """Compare the numbers of one study with the published ones, AUROC and FPR95 in percent.
+
+    Args:
+        measured: one row per measure, means over seeds: `study,id,ood,ood_version,backbone,source,variant,prompts,
+            method,measure,convention,mean,sd,low,high,runs`; `source` is the backbone's ARCHITECTURE/TAG; AUROC, which
+            needs none, may have an empty convention.
+        runs: the same of single runs with their `seed`; `sd,low,high,runs` may be absent.
+        published: what is known.
+        study: name of the study.
+
+    Returns:
+        First the published numbers in their order, each with the rows of `measured` that it meets (a single run
+        with those of `runs`) or once without; then the rest of `measured`. `backbone` is ARCHITECTURE/TAG,
+        `difference` measured less published. A number agrees when it differs by `tolerance` points at most. Where
+        no entry names the study, every verdict says so. Image lists but the official one and other conventions are
+        left out.
+
+    Raises:
+        ClipnError: a row is of another study.
+    """
+    means, singles = (_official(table, study) for table in (measured, runs))
+    rows: list[Row] = []
+    for entry in published.entries:
+        rows += _against(entry, means if entry.run is None else singles, published, study)
+    met = {_figure(row) for row in rows if "measured" in row and row["run"] is None}
+    rows += [row | {"verdict": UNPUBLISHED} for row in means if _figure(row) not in met]
+    texts = dict.fromkeys(_TEXTS, "") | {"study": study}
+    table = pd.DataFrame([texts | row for row in rows], columns=_COLUMNS.split(","))
+    if study not in published.studies:
+        table["verdict"] = f"not comparable: study {study}"
+    return table.astype(dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float) | {"run": "Int64", "runs": "Int64"})
+
+
+def is_comparable(table: pd.DataFrame) -> bool:
+    """Whether some published number stands for what this study does."""
+    return bool(table["verdict"].isin([AGREES, DIFFERS, UNPUBLISHED, OTHER_STUDY]).all())
+
+
+def counts(table: pd.DataFrame) -> str:
+    """One sentence on how many cells of `published_table` agree; AUROC and FPR95 count apart."""
+    if not is_comparable(table):
+        study = table["study"].iloc[0]
+        reason = "none of them stands for its data and backbones"
+        return f"Study {study} is not comparable with the published numbers: {reason}."
+    agree, differ, unpublished, others = (
+        int((table["verdict"] == verdict).sum()) for verdict in (AGREES, DIFFERS, UNPUBLISHED, OTHER_STUDY)
+    )
+    return (
+        f"{agree} cell{'s agree' if agree != 1 else ' agrees'}, {differ} differ{'' if differ != 1 else 's'}, "
+        f"{unpublished} {'are' if unpublished != 1 else 'is'} not published, "
+        f"{others} published {'have' if others != 1 else 'has'} no counterpart in this study."
+    )
+
+
+def published_grids(table: pd.DataFrame, titles: Mapping[str, str]) -> list[Grid]:
+    """The published part of `published_table` for people: one grid per ID dataset and source.
+
+    Args:
+        table: of one study.
+        titles: printed names of datasets; an identifier without one stays as it is.
+    """
+    groups = table[table["published"].notna()].groupby(["id", "source"], sort=False)
+    return [_grid(group, titles) for _, group in groups]
+
+
+def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
+    """`published_grids` below what they say and how many cells agree; arguments as there."""
+    comparable = is_comparable(table)
+    note = (
+        "AUROC (higher is better) / FPR95 (lower is better) in percent: measured mean ± sample SD over runs "
+        "[95 % bootstrap interval over images], published, and measured less published (± tolerance). "
+        f"{convention_sentence(CONVENTION)} What nobody published stands in the other tables."
+    )
+    head = [f"**Measured and published, study: {table['study'].iloc[0]}**", *([note] if comparable else [])]
+    parts = [f"{part}\n" for part in (*head, counts(table))]
+    return "\n".join([*parts, *map(to_markdown, published_grids(table, titles))])
+
+
+def _official(table: pd.DataFrame, study: str) -> list[Row]:
+    """Rows that can be compared, named as in the result, with `seed` where there is one."""
+    others = set(table["study"]) - {study}
+    if others:
+        raise ClipnError(f"published numbers: got rows of study {min(others)!r}; compare those of {study!r} alone")
+    official = (table["ood_version"] == OFFICIAL) & table["convention"].isin(["", CONVENTION])
+    rows = table[official & table["measure"].isin(MEASURES)].drop(columns="backbone")
+    rows = rows.rename(columns={"source": "backbone", "mean": "measured"})
+    kept = [*_FIGURE, "seed", "measured", "sd", "low", "high", "runs"]
+    return _records(rows[rows.columns.intersection(kept)])
+
+
+def _against(entry: Entry, rows: list[Row], published: PublishedNumbers, study: str) -> Iterator[Row]:
+    """An entry's numbers, each with every row that it meets, or alone."""
+    met = [row for row in rows if study in entry.compare and _meets(entry, row)]
+    by_cell = grouped(met, ("ood", "measure"))
+    names = entry.model_dump(include={"id", "backbone", "method", "run", "kind", "source"})
+    names["prompts"] = entry.prompts or ""
+    for ood, measure, value in entry.values():
+        number = names | {"ood": ood, "measure": measure, "published": value}
+        if (ood, measure) not in by_cell:
+            yield number | {"verdict": OTHER_STUDY}
+            continue
+        tolerance = published.tolerance(entry, study, ood, measure)
+        for row in by_cell[ood, measure]:
+            difference = row["measured"] - value
+            verdict = AGREES if abs(difference) <= tolerance + _ROUNDING else DIFFERS
+            yield number | {"runs": 1} | row | {"difference": difference, "tolerance": tolerance, "verdict": verdict}
+
+
+def _meets(entry: Entry, row: Row) -> bool:
+    """Whether a row is what the entry's numbers stand for."""
+    return (
+        (row["id"], row["backbone"], row["method"]) == (entry.id, entry.backbone, entry.method)
+        and row.get("seed") == entry.run
+        and (entry.runs is None or row["runs"] >= entry.runs)
+        and (entry.prompts is None or row["prompts"] == entry.prompts)
+        and (not entry.variants or row["variant"] in entry.variants)
+    )
+
+
+def _figure(row: Row) -> tuple[Any, ...]:
+    return tuple(row[key] for key in _FIGURE)
+
+
+def _grid(table: pd.DataFrame, titles: Mapping[str, str]) -> Grid:
+    """The numbers of one source, AUROC and FPR95 side by side; columns without content are left out."""
+    known, source, kind = table[["id", "source", "kind"]].iloc[0]
+    labels = {name: key for name, key in _LABELS.items() if table[key].map(_is_given).any()}
+    parts = {key: name for key, name in _PARTS.items() if table[key].notna().any()}
+    measures = [measure for measure in MEASURES if (table["measure"] == measure).any()]
+    verdicts = ["Verdict"] if is_comparable(table) else []
+    lines = []
+    for rows in grouped(_records(table), list(_LABELS.values())).values():
+        by_measure = {row["measure"]: row for row in rows}
+        line = [cell(_label(key, rows[0][key], titles)) for key in labels.values()]
+        line += [_number(by_measure.get(measure), part) for measure in measures for part in parts]
+        lines.append((*line, *(_verdict(rows) for _ in verdicts)))
+    numbers = [f"{_MEASURE_TITLES[measure]}{name}" for measure in measures for name in parts.values()]
+    title = f"ID: {titles.get(known, known)}; {kind}: {source}"
+    return Grid(title, "", (*labels, *numbers, *verdicts), tuple(lines), len(labels))
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _is_given(value: Any) -> bool:
+    return not (pd.isna(value) or value == "")
+
+
+def _label(key: str, value: Any, titles: Mapping[str, str]) -> str:
+    if not _is_given(value):
+        return MISSING
+    if key == "method":
+        return method_title(value)
+    if key == "ood":
+        return "Average" if value == AVERAGE else titles.get(value, value)
+    return str(value)
+
+
+def _number(row: Row | None, part: str) -> Cell:
+    """A measured number with its spread, a published one, or their difference with its tolerance."""
+    if row is None or math.isnan(row[part]):
+        return cell(MISSING)
+    if part == "difference":
+        return cell(f"{float(fixed(row[part])) + 0.0:+.2f} (± {fixed(row['tolerance'])})")
+    if part == "published" or math.isnan(row["low"]):
+        return cell(spread(row[part], math.nan if part == "published" else row["sd"]))
+    return cell(f"{spread(row[part], row['sd'])} [{fixed(row['low'])}, {fixed(row['high'])}]")
+
+
+def _verdict(rows: list[Row]) -> Cell:
+    """Verdicts of AUROC and FPR95, once where they are the same; a difference in bold."""
+    verdicts = [row["verdict"] for row in rows]
+    shown = verdicts if len(set(verdicts)) > 1 else verdicts[:1]
+    return Cell(tuple((verdict, verdict == DIFFERS) for verdict in shown))

@@ -1,0 +1,1 @@
+"""A study: its typed settings, where its files lie, and what is scored."""

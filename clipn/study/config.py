@@ -1,0 +1,281 @@
+"""The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
+
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+
+from clipn.data.settings import CaptionPreparation, Crawl
+from clipn.demo.settings import Demo
+from clipn.errors import ClipnError
+from clipn.metrics import CONVENTION, CONVENTIONS
+from clipn.scores import RULES, SCORES
+from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
+from clipn.training.settings import BackboneTraining, Variant
+from clipn.yaml_models import Record
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PLAIN = "none"
+"""Variant of the methods that need no "no" tower."""
+
+ID_DATASETS = ("imagenet", "cifar10", "cifar100")
+
+
+class Backbone(Record):
+    """An open_clip model, pretrained or trained by the pipeline."""
+
+    architecture: str = Field(description="open_clip name or path of a JSON file of the same form")
+    pretrained: str | None = Field(
+        default=None, description="open_clip tag of a record in config/weights.yaml, or local weight file"
+    )
+    training: BackboneTraining | None = Field(default=None, description="how to train it; instead of `pretrained`")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Backbone":
+        if (self.pretrained is None) == (self.training is None):
+            raise ValueError("give either `pretrained` or `training`")
+        return self
+
+
+class Published(Record):
+    """Checkpoints that others trained."""
+
+    checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
+        min_length=1, description="number of a run -> name of a record in config/weights.yaml, or local weight file"
+    )
+
+
+def _of_its_kind(value: object) -> object:
+    """Check a variant against the one kind that it must be, so that a complaint speaks of that kind."""
+    published = isinstance(value, dict) and "checkpoints" in value
+    return (Published if published else Variant).model_validate(value)
+
+
+class Run(Record):
+    """Trainings of one variant on one backbone, or published checkpoints of it."""
+
+    backbone: Name
+    variant: Name
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=1, description="one training each; of a published variant the numbers of its checkpoints"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed occurs twice; name each once")
+        return seeds
+
+
+class Captions(CaptionPreparation):
+    """Which captions, what becomes of them, and into how many shards they go."""
+
+    sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
+    shards: int = Field(default=4, ge=1, description="number of WebDataset shards")
+    crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
+
+
+def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no {what} {name!r}; choose among {', '.join(known)}")
+    return names
+
+
+def _in_effect(variant: Variant | Published) -> dict[str, Any]:
+    """Settings of a variant that its way to say "no" makes use of."""
+    settings = variant.model_dump()
+    idle = ("templates",) if settings.get("no_texts") == "learnable" else ("prompts", "tokens")
+    return {key: value for key, value in settings.items() if key not in idle}
+
+
+class Study(Record):
+    """All that a study is."""
+
+    study: Name = Field(description="name of the study: config/studies/<study>.yaml")
+    registry: str | None = Field(default=None, description="registry of datasets and caption sources")
+    demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
+    mirror: str | None = Field(
+        default=None,
+        description="shared folder, read only, that is used in place: archives by their names, or unpacked copies in "
+        "folders called like the datasets",
+    )
+    cleaning: list[Name] = Field(
+        default=[], description="cleaning lists whose images get rows of their own in the tables, e.g. `ninco`"
+    )
+    captions: Captions = Captions()
+    backbones: dict[Name, Backbone] = Field(min_length=1)
+    variants: dict[Name, Annotated[Variant | Published, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
+    runs: list[Run] = Field(min_length=1)
+    ablations: list[Name] = Field(
+        default=[],
+        description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
+        "and, unless it is `no_texts`, left out of the other figures and the wide tables",
+    )
+    pairs: dict[Literal["imagenet", "cifar10", "cifar100"], list[Name]] = Field(
+        min_length=1, description="OOD datasets of every ID dataset"
+    )
+    baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
+    prompts: list[str] = Field(
+        default=["clipn128"],
+        min_length=1,
+        description="prompt pools of the class names, or text files with a template per line; figures show the first, "
+        "and methods that need features of their own are scored with it alone",
+    )
+    negative_words: str | None = Field(
+        default=None, description="for `neglabel`: text file with a word per line, or `wordnet` for the system's copy"
+    )
+    perturbation: float = Field(
+        default=0.0014, gt=0, description="for `odin_perturbed`: step of every pixel, in units of the normalised image"
+    )
+    logit_scale: Annotated[float, Field(gt=0)] | Literal["checkpoint"] = Field(
+        default=100.0, description="what multiplies cosines in evaluation: released code 100; or the checkpoint's own"
+    )
+    rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
+    conventions: list[str] = Field(
+        default=[CONVENTION],
+        min_length=1,
+        description="readings of FPR95, `clipn` first; the others are rows of metrics.csv",
+    )
+    resamples: int = Field(default=1000, ge=0, description="of the images, for the intervals; 0: no intervals")
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
+    threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
+    workers: int = Field(
+        default=4, ge=0, description="processes that decode images for online crops, per training process"
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_pools(cls, names: list[str]) -> list[str]:
+        try:
+            pools = {pool_name(name): pool_hash(name) for name in names}
+        except ClipnError as error:
+            raise ValueError(str(error).removeprefix("prompts: ")) from error
+        if len(pools) < len(names):
+            raise ValueError("two pools have the same name; name each once")
+        return names
+
+    @field_validator("baselines")
+    @classmethod
+    def _plain_methods(cls, names: list[str]) -> list[str]:
+        return _all_known(names, [name for name, score in SCORES.items() if not score.needs_no], "baseline")
+
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, names: list[str]) -> list[str]:
+        return _all_known(names, RULES, "rule")
+
+    @field_validator("conventions")
+    @classmethod
+    def _known_conventions(cls, names: list[str]) -> list[str]:
+        if names[0] != CONVENTION:
+            raise ValueError(f"the first must be `{CONVENTION}`, which tables and intervals show; name others after it")
+        return _all_known(names, CONVENTIONS, "convention")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Study":
+        if (self.registry is None) == (self.demo is None):
+            raise ValueError("give either `registry` or `demo`")
+        return self
+
+    @field_validator("variants")
+    @classmethod
+    def _none_is_taken(cls, variants: dict[str, Variant | Published]) -> dict[str, Variant | Published]:
+        if PLAIN in variants:
+            raise ValueError(f"{PLAIN!r} names the methods on plain CLIP; call the variant otherwise")
+        return variants
+
+    @field_validator("pairs")
+    @classmethod
+    def _known_against_others(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
+        for known, unknown in pairs.items():
+            if not unknown or known in unknown or len(set(unknown)) < len(unknown):
+                raise ValueError(f"{known}: name one or more other datasets, each once")
+        return pairs
+
+    @model_validator(mode="after")
+    def _runs_name_what_exists(self) -> "Study":
+        for run in self.runs:
+            if run.backbone not in self.backbones:
+                raise ValueError(f"runs: no backbone {run.backbone!r}; it must be one of {', '.join(self.backbones)}")
+            if run.variant not in self.variants:
+                raise ValueError(f"runs: no variant {run.variant!r}; it must be one of {', '.join(self.variants)}")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_are_distinct(self) -> "Study":
+        every = [(run.backbone, run.variant, seed) for run in self.runs for seed in run.seeds]
+        for backbone, variant, seed in every:
+            if every.count((backbone, variant, seed)) > 1:
+                raise ValueError(f"runs: {backbone}/{variant} with seed {seed} is named twice; name it once")
+        return self
+
+    @model_validator(mode="after")
+    def _published_runs_have_checkpoints(self) -> "Study":
+        for run in self.runs:
+            variant = self.variants[run.variant]
+            known = variant.checkpoints if isinstance(variant, Published) else run.seeds
+            for seed in run.seeds:
+                if seed not in known:
+                    numbers = ", ".join(map(str, known))
+                    raise ValueError(f"runs: {run.variant} has no checkpoint {seed}; `seeds` must be among {numbers}")
+        return self
+
+    @model_validator(mode="after")
+    def _negating_prompts_for_handcrafted(self) -> "Study":
+        taught = [self.variants[run.variant] for run in self.runs]
+        handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
+        if handcrafted and not has_negations(self.prompts[0]):
+            pools = ", ".join(NO_POOLS)
+            raise ValueError(f"prompts: for hand-crafted runs name one of {pools} first, or a file with its `_no.txt`")
+        return self
+
+    @model_validator(mode="after")
+    def _words_for_neglabel(self) -> "Study":
+        if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
+            raise ValueError("negative_words: `neglabel` needs a word list; name a file, or `wordnet`")
+        return self
+
+    @model_validator(mode="after")
+    def _ablations_vary_one_setting(self) -> "Study":
+        for name in self.ablations:
+            if name not in {run.variant for run in self.runs}:
+                raise ValueError(f"ablations: {name!r} is not among the runs; add it there")
+            if len(self.varied(name)) != 1:
+                differs = ", ".join(self.varied(name)) or "nothing"
+                raise ValueError(f"ablations: {name} differs from {self.base} in {differs}; vary one setting")
+        return self
+
+    @model_validator(mode="after")
+    def _captions_for_training(self) -> "Study":
+        trains = self.trained_runs or any(backbone.training for backbone in self.backbones.values())
+        if trains and not self.captions.sources:
+            raise ValueError("captions: something is trained; name `sources`")
+        return self
+
+    @property
+    def base(self) -> str:
+        """The variant of the first run, that ablations are compared with."""
+        return self.runs[0].variant
+
+    @property
+    def shown(self) -> list[str]:
+        """Variants of the runs for figures and wide tables: no ablations, but for those of the way to say "no"."""
+        variants = dict.fromkeys(run.variant for run in self.runs)
+        return [name for name in variants if name not in self.ablations or self.varied(name) == ["no_texts"]]
+
+    def varied(self, name: str) -> list[str]:
+        """Settings in which a variant differs from the base, among those that count for both."""
+        own, base = (_in_effect(self.variants[variant]) for variant in (name, self.base))
+        return [key for key in base if key in own and own[key] != base[key]]
+
+    @property
+    def trained_runs(self) -> list[Run]:
+        """The runs that are trained here."""
+        return [run for run in self.runs if isinstance(self.variants[run.variant], Variant)]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Every dataset of the pairs, once, in order."""
+        return list(dict.fromkeys(name for known, unknown in self.pairs.items() for name in (known, *unknown)))

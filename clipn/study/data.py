@@ -1,0 +1,78 @@
+"""Which data a study uses, and where they come from."""
+
+from pathlib import Path
+
+from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, load_registry
+from clipn.demo.settings import ARCHIVES
+from clipn.study.config import Study
+
+
+class StudyData:
+    """The records behind a study's datasets and caption sources.
+
+    Attributes:
+        base: folder that addresses and folders of the records start from.
+
+    Raises:
+        ClipnError: the registry is missing or wrong.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._registry = load_registry(Path(study.registry)) if study.registry else Registry()
+        self.base = Path(study.registry or ".").parent
+
+    @property
+    def names(self) -> list[str]:
+        """All datasets and caption sources that the study may name."""
+        return list(self._registry.records) if self._study.registry else list(ARCHIVES)
+
+    def record(self, name: str) -> Dataset | CaptionSource | None:
+        """What the registry says; None where the registry is generated."""
+        return self._registry.record(name) if self._study.registry else None
+
+    def files(self, name: str, cleaning: bool = False) -> list[str]:
+        """File names of the archives to fetch; with `cleaning`, those of the switched-on lists, too."""
+        record = self.record(name)
+        if record is None:
+            return list(ARCHIVES[name])
+        packed = record.archives[1:] if self.unpacked(name) else record.archives
+        keys = self.cleaning(name) if cleaning else []
+        lists = [record.cleaning[key].archive for key in keys] if isinstance(record, Dataset) else []
+        return [archive.file for archive in (*packed, *lists)]
+
+    def archive(self, name: str, file: str) -> Archive:
+        """One archive of a record."""
+        return self._registry.archive(name, file)
+
+    def cleaning(self, name: str) -> list[str]:
+        """Cleaning lists of a dataset that the study switches on."""
+        record = self.record(name)
+        return [key for key in self._study.cleaning if isinstance(record, Dataset) and key in record.cleaning]
+
+    def expectation(self, name: str) -> list[str] | None:
+        """What is proven of a record, and its switched-on cleaning lists; None where the registry is generated."""
+        record = self.record(name)
+        if record is None:
+            return None
+        lists = record.cleaning if isinstance(record, Dataset) else {}
+        return [record.expectation, *(lists[key].model_dump_json() for key in self.cleaning(name))]
+
+    def unpacked(self, name: str) -> Path | None:
+        """Folder of the mirror that holds a dataset unpacked; None if it holds its archives, or nothing of it."""
+        record = self.record(name)
+        if self._study.mirror is None or not isinstance(record, Dataset) or not record.archives:
+            return None
+        mirror, folder = Path(self._study.mirror), Path(self._study.mirror) / name
+        files = {archive.file for archive in self._registry.archives(name, self.cleaning(name))}
+        packed = any((place / record.archives[0].file).exists() for place in (mirror, folder))
+        if packed or not folder.is_dir():
+            return None
+        return folder if any(path.name not in files for path in folder.glob("[!.]*")) else None
+
+    def in_place(self, name: str) -> list[Path]:
+        """Folders and file lists outside the study that are read where they are."""
+        record, unpacked = self.record(name), self.unpacked(name)
+        named = [record.folder, record.file_list if isinstance(record, Dataset) else None] if record else []
+        own = [self.base / path for path in named if path is not None]
+        return [*own, *([unpacked] if unpacked else [])]

@@ -1,0 +1,123 @@
+"""A study as its files describe it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from clipn.data.weights_registry import Weights, load_weights
+from clipn.errors import ClipnError
+from clipn.files import WEIGHT_SUFFIXES
+from clipn.study.config import Published, Study
+from clipn.study.data import StudyData
+from clipn.text.wordlists import WORDNET
+from clipn.yaml_models import first_complaint
+
+STUDIES = Path("config/studies")
+WEIGHTS = Path("config/weights.yaml")
+
+
+def study_file(name: str) -> str:
+    """Path of a study's configuration.
+
+    Raises:
+        ClipnError: there is no such study; the message lists those there are.
+    """
+    path = STUDIES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
+        raise ClipnError(f"{path}: no such study; set `study` in config/config.yaml to one of {known}")
+    return str(path)
+
+
+def parse_study(config: Mapping[str, Any]) -> Study:
+    """Check a study's configuration and that the registries know what it names.
+
+    Raises:
+        ClipnError: the message names the file, the key and the reason.
+    """
+    path = STUDIES / f"{config.get('study')}.yaml"
+    try:
+        study = Study.model_validate(dict(config))
+    except ValidationError as error:
+        raise ClipnError(f"{path}: {first_complaint(error)}") from error
+    for name, backbone in study.backbones.items():
+        if backbone.architecture.endswith(".json") and not Path(backbone.architecture).is_file():
+            raise ClipnError(f"{path}: backbones.{name}.architecture: no file {backbone.architecture}; correct it")
+    _check_data(study, path)
+    for where, source, kind in weight_sources(study):
+        _require_weights(source, kind, f"{path}: {where}")
+    return study
+
+
+def _check_data(study: Study, path: Path) -> None:
+    data = StudyData(study)
+    for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
+        for name in names:
+            if name not in data.names:
+                raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(data.names)}")
+    for name in study.cleaning:
+        if not any(name in data.cleaning(dataset) for dataset in study.datasets):
+            raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")
+    if study.mirror is not None and not Path(study.mirror).is_dir():
+        raise ClipnError(f"{path}: mirror: no folder {study.mirror}; correct it or leave it out")
+    if study.negative_words not in (None, WORDNET) and not Path(str(study.negative_words)).is_file():
+        raise ClipnError(f"{path}: negative_words: no file {study.negative_words}; correct it, or write {WORDNET}")
+
+
+class WeightSource(NamedTuple):
+    """Weights that a study names: where it does, the weight file or the key of a record, and the kind of record."""
+
+    where: str
+    source: str
+    kind: Literal["backbones", "checkpoints"]
+
+
+def weight_sources(study: Study) -> Iterator[WeightSource]:
+    """All weights that a study names."""
+    for name in study.backbones:
+        if source := backbone_source(study, name):
+            yield WeightSource(f"backbones.{name}.pretrained", source, "backbones")
+    for name, variant in study.variants.items():
+        if isinstance(variant, Published):
+            for number, source in variant.checkpoints.items():
+                yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
+
+
+def backbone_source(study: Study, name: str) -> str | None:
+    """Weight file, or key of the record in `WEIGHTS`, of a backbone; None when it is trained here."""
+    backbone = study.backbones[name]
+    if backbone.pretrained is None or is_weight_file(backbone.pretrained):
+        return backbone.pretrained
+    return f"{backbone.architecture}/{backbone.pretrained}"
+
+
+def is_weight_file(source: str) -> bool:
+    """Whether it is a local file, by its name; else it is the key of a record."""
+    return source.endswith(WEIGHT_SUFFIXES)
+
+
+def _require_weights(source: str, kind: str, where: str) -> None:
+    if is_weight_file(source):
+        if not Path(source).is_file():
+            raise ClipnError(f"{where}: no file {source}; correct the path or put the file there")
+        return
+    known: dict[str, Weights] = getattr(load_weights(WEIGHTS), kind)
+    if source not in known:
+        remedy = f"name one of {', '.join(known)}, or a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
+        raise ClipnError(f"{where}: {source!r} is not among the {kind} of {WEIGHTS}; {remedy}")
+
+
+def ablations(study: Study) -> list[tuple[str, str, str]]:
+    """Setting, value and variant of every ablation, in the order of the study, the base first in each setting."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for name in study.ablations:
+        (setting,) = study.varied(name)
+        for variant in (study.base, name):
+            value = getattr(study.variants[variant], setting)
+            row = (setting, "all" if value is None else str(value), variant)
+            rows = found.setdefault(setting, [])
+            if row not in rows:
+                rows.append(row)
+    return [row for rows in found.values() for row in rows]

@@ -1,0 +1,55 @@
+"""Lists of words that might name what is in no known class: a user's file, or WordNet's nouns and adjectives."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from clipn.errors import ClipnError
+from clipn.files import read_lines
+from clipn.text.prompts import lines_sha256
+
+WORDNET = "wordnet"
+"""What to give in place of a file."""
+FOLDER = Path("/usr/share/wordnet")
+"""Where the system's package puts WordNet."""
+LICENCE = "  "
+"""How the lines of WordNet's licence begin, which precede its words."""
+
+Words = Mapping[str, Sequence[str]]
+"""Sorted words by part of speech: `noun` and `adj`."""
+
+
+def read_words(source: str, folder: Path = FOLDER) -> Words:
+    """Words or phrases, each once.
+
+    Args:
+        source: text file with one a line, all taken for nouns; or `wordnet`.
+        folder: of WordNet's files `index.noun` and `index.adj`.
+
+    Raises:
+        ClipnError: the file or WordNet is missing, holds no word, or is not UTF-8 text.
+    """
+    if source == WORDNET:
+        return _read_wordnet(folder)
+    words = sorted(set(read_lines(Path(source))))
+    if not words:
+        raise ClipnError(f"{source}: holds no word; write one word or phrase per line")
+    return {"noun": words, "adj": []}
+
+
+def words_hash(words: Words) -> str:
+    """sha256 of words and their parts of speech."""
+    return lines_sha256(f"{part} {word}" for part in sorted(words) for word in words[part])
+
+
+def _read_wordnet(folder: Path) -> Words:
+    """What is both a noun and an adjective is taken for a noun."""
+    nouns, adjectives = (_read_index(folder / f"index.{part}") for part in ("noun", "adj"))
+    return {"noun": sorted(nouns), "adj": sorted(adjectives - nouns)}
+
+
+def _read_index(path: Path) -> set[str]:
+    """The first word of every line is a lemma, with underscores for spaces (WordNet's manual, wndb)."""
+    if not path.is_file():
+        raise ClipnError(f"{path}: no such file; install WordNet (`apt-get install wordnet-base`) or name a word list")
+    with path.open(encoding="utf-8") as lines:
+        return {line.split(" ", 1)[0].replace("_", " ") for line in lines if not line.startswith(LICENCE)}

@@ -1,0 +1,1 @@
+"""Training of CLIPN and of small backbones."""

@@ -1,0 +1,96 @@
+"""Train a small CLIP from scratch on the study's shards, so that a study needs no download of weights."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample, normalize
+
+from clipn.data.shards import Sample
+from clipn.model.backbone import architecture, build, preprocess, save_backbone
+from clipn.model.clipn import encode_text, require_clip_text_tower
+from clipn.progress import progress, tracked
+from clipn.training.history import StepLog
+from clipn.training.optimizer import LARGEST_LOGIT_SCALE, adamw, learning_rate, set_learning_rate
+from clipn.training.sampler import Order
+from clipn.training.settings import BackboneTraining
+
+
+def train_backbone(
+    name: str, samples: Iterable[Sample], total: int, settings: BackboneTraining, output: Path, log: Path,
+    architecture_name: str, device: str = "cpu",
+) -> None:  # fmt: skip
+    """Train with the symmetric contrastive loss of CLIP; all images are held in memory.
+
+    Args:
+        name: of the backbone, for messages and metadata.
+        samples: the shards' samples.
+        total: how many they are.
+        settings: optimisation.
+        output: backbone file to write.
+        log: CSV to write: step, epoch, loss, learning rate.
+        architecture_name: open_clip name or JSON file.
+        device: `cpu` or `cuda`.
+    """
+    torch.manual_seed(settings.seed)
+    config = architecture(architecture_name)
+    model = build(config)
+    require_clip_text_tower(model)
+    model.logit_scale.data.fill_(math.log(settings.logit_scale))
+    images, tokens = _in_memory(samples, total, model, config)
+    model = model.to(device).train()
+    optimiser = adamw(model.named_parameters(), settings)
+    contrastive = open_clip.ClipLoss()
+    order, rows = Order(len(images), settings.batch_size, settings.epochs, settings.seed), StepLog(["loss"])
+    generator = torch.Generator().manual_seed(settings.seed)
+    for step in _counted(order, name):
+        indices = order.rows(step)
+        rate = learning_rate(settings, step, order.steps)
+        set_learning_rate(optimiser, rate)
+        image = normalize(model.encode_image(_augment(images[indices], settings, generator).to(device)), dim=-1)
+        text = encode_text(model, tokens[indices].to(device))
+        loss = contrastive(image, text, model.logit_scale.exp())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, LARGEST_LOGIT_SCALE)
+        rows.add(step, order.epoch(step), [loss.item()], rate)
+    rows.write(log)
+    save_backbone(output, model.cpu(), config, name)
+
+
+def _counted(order: Order, name: str) -> Iterator[int]:
+    """Steps of the training, showing progress in samples."""
+    with progress(order.samples * order.epochs, f"train {name}", "samples") as meter:
+        for step in range(order.steps):
+            yield step
+            meter.update(len(order.rows(step)))
+
+
+def _in_memory(
+    samples: Iterable[Sample], total: int, model: open_clip.CLIP, config: dict[str, object]
+) -> tuple[Tensor, Tensor]:
+    """Preprocessed images (n, 3, size, size) in float16 and tokens (n, context)."""
+    transform = preprocess(config)
+    images, captions = [], []
+    for sample in tracked(samples, total, "decode images", "images"):
+        images.append(transform(sample.image.open()).half())
+        captions.append(sample.caption)
+    return torch.stack(images), open_clip.SimpleTokenizer(context_length=model.context_length)(captions)
+
+
+def _augment(images: Tensor, settings: BackboneTraining, generator: torch.Generator) -> Tensor:
+    """Random crops, resized back, and mirroring; (n, 3, size, size) in, the same out in float32."""
+    n = len(images)
+    draw = torch.rand(4, n, generator=generator)
+    scale = settings.crop + (1 - settings.crop) * draw[0]
+    mirror = torch.where(draw[3] < 0.5, -1.0, 1.0) if settings.flip else torch.ones(n)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
+    theta[:, :, 2] = ((2 * draw[1:3] - 1) * (1 - scale)).T
+    grid = affine_grid(theta, list(images.shape), align_corners=False)
+    return grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)

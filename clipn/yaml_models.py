@@ -1,0 +1,68 @@
+"""Typed records in YAML files, and one-line messages about what is wrong with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
+
+from clipn.errors import ClipnError
+from clipn.files import require
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Record(BaseModel):
+    """Base of all records: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def load_records(path: Path, model: type[M]) -> M:
+    """Read a YAML file as a registry of `model`; raises as `load_registry`."""
+    require(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return model.model_validate(_without_empty(content))
+    except UnicodeDecodeError as error:
+        raise ClipnError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise ClipnError(f"{path}: {first_complaint(error)}") from error
+
+
+def _without_empty(content: Any) -> Any:
+    """A mapping without the keys that have no value yet."""
+    return {key: value for key, value in content.items() if value is not None} if isinstance(content, dict) else content
+
+
+def named(records: Mapping[str, T], name: str, what: str) -> T:
+    """The record of that name; raises ClipnError when there is none."""
+    if name not in records:
+        raise ClipnError(f"registry: no {what} {name!r}; it has {', '.join(records) or 'none'}")
+    return records[name]
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first complaint of a validation error as `key: reason`."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; remove it or correct its spelling"
+    if first["type"] == "missing":
+        return f"{key}: is missing; add it"
+    reason = first["msg"].removeprefix("Value error, ")
+    is_plain = isinstance(first["input"], (str, int, float))
+    return f"{key}: {reason} (got {first['input']!r:.80})" if is_plain else f"{key}: {reason}"

@@ -1,0 +1,165 @@
+"""The command line as a person meets it: a mistake is one line and status 1, and nothing is half-written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clipn.cli import main as cli
+from clipn.files import write_json
+
+
+@pytest.fixture
+def clipn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command; returns its status and its lines on standard error."""
+
+    def run(*arguments: object) -> tuple[object, list[str]]:
+        monkeypatch.setattr("sys.argv", ["clipn", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, capsys.readouterr().err.splitlines()
+
+    return run
+
+
+def registry(folder: Path, **archive: object) -> Path:
+    image = {"file": "i.tar.gz", "addresses": ["source.tar.gz"], **archive}
+    captions = {"title": "C", "reader": "cc3m", "captions": {"file": "c.tsv"}, "images": [image]}
+    records = {
+        "datasets": {"sun": {"title": "SUN", "reader": "flat", "archives": [image]}},
+        "captions": {"cc3m": captions},
+    }
+    path = folder / "registry.yaml"
+    path.write_text(yaml.safe_dump(records))
+    return path
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()} - {"registry.yaml", "source.tar.gz", "job.log"}
+
+
+def test_a_missing_archive(clipn: Any, tmp_path: Path) -> None:
+    path = registry(tmp_path)
+    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--archives", tmp_path)
+    assert status == 1
+    assert lines == [
+        "error: i.tar.gz: source.tar.gz: no such file; put it at downloads/i.tar.gz or correct the registry"
+    ]
+    assert left(tmp_path) == set()
+
+
+def test_a_wrong_checksum(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "source.tar.gz").write_bytes(b"abc")
+    path = registry(tmp_path, sha256="0" * 64)
+    status, lines = clipn("data", "fetch", "sun", "--file", "i.tar.gz", "--registry", path, "--archives", tmp_path)
+    assert status == 1
+    assert len(lines) == 1
+    assert "wrong checksum: sha256 is ba7816bf" in lines[0]
+    assert left(tmp_path) == set()
+
+
+def test_an_empty_caption_file(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "archives" / "cc3m").mkdir(parents=True)
+    (tmp_path / "archives" / "cc3m" / "c.tsv").touch()
+    files = ("--output", tmp_path / "c.parquet", "--statistics", tmp_path / "s.json")
+    status, lines = clipn(
+        "captions", "cc3m", "--registry", registry(tmp_path), "--archives", tmp_path / "archives", *files
+    )
+    assert status == 1
+    assert lines == [f"error: {tmp_path}/archives/cc3m/c.tsv: holds no caption; fetch it again"]
+    assert left(tmp_path) == {"c.tsv"}
+
+
+def test_an_unknown_dataset_and_an_unknown_backbone(clipn: Any, tmp_path: Path) -> None:
+    path = registry(tmp_path)
+    assert clipn("data", "fetch", "moon", "--registry", path, "--archives", tmp_path) == (
+        1,
+        ["error: registry: no dataset or caption source 'moon'; it has sun, cc3m"],
+    )
+    status, lines = clipn(
+        "backbone", "import", "w.pt", "--name", "b", "--architecture", "ViT-B-99", "--output", tmp_path / "b"
+    )
+    assert status == 1
+    assert lines == [
+        "error: architecture: open_clip has no 'ViT-B-99'; name one of open_clip.list_models() or a .json file"
+    ]
+    assert left(tmp_path) == set()
+
+
+def weights(folder: Path, **archive: object) -> Path:
+    record = {"title": "W", "architecture": "ViT-B-16", "archive": {"file": "w.pt", **archive}}
+    path = folder / "registry.yaml"
+    path.write_text(yaml.safe_dump({"checkpoints": {"run1": record}}))
+    return path
+
+
+def test_weights_are_fetched_and_proven(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "source.tar.gz").write_bytes(b"abc")
+    path = weights(tmp_path, addresses=["source.tar.gz"], bytes=3)
+    fetch = ("weights", "fetch", "run1", "--registry", path, "--output", tmp_path / "w.pt")
+    assert clipn(*fetch) == (0, [])
+    assert (tmp_path / "w.pt").read_bytes() == b"abc"
+    weights(tmp_path, addresses=["source.tar.gz"], bytes=4)
+    status, lines = clipn(*fetch)
+    assert status == 1
+    assert lines == [
+        "error: w.pt: source.tar.gz: has 3 bytes, expected 4; put it at downloads/w.pt or correct the registry"
+    ]
+
+
+def test_weights_that_come_by_hand_and_unknown_ones(clipn: Any, tmp_path: Path) -> None:
+    path = weights(tmp_path, manual="open the folder")
+    assert clipn("weights", "fetch", "run1", "--registry", path, "--output", tmp_path / "w.pt") == (
+        1,
+        ["error: w.pt: may not be fetched by a program; put it at downloads/w.pt: open the folder"],
+    )
+    assert clipn("weights", "fetch", "run9", "--registry", path, "--output", tmp_path / "w.pt") == (
+        1,
+        ["error: registry: no weights 'run9'; it has run1"],
+    )
+    assert left(tmp_path) == set()
+
+
+def test_imports_of_files_that_are_not_what_they_should_be(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(b"rubbish")
+    rest = ("--output", tmp_path / "o.safetensors")
+    complaint = f"error: {tmp_path}/w.pt: not a whole weight file (IndexError); get it again"
+    assert clipn("checkpoint", "import", tmp_path / "w.pt", "--backbone", "ViT-B-16", *rest) == (1, [complaint])
+    status, lines = clipn("checkpoint", "import", tmp_path / "absent.pt", "--backbone", "ViT-B-16", *rest)
+    assert status == 1
+    assert lines[0].startswith(f"error: {tmp_path}/absent.pt: no such file; ")
+    assert left(tmp_path) == {"w.pt"}
+
+
+def test_a_bad_value_names_its_option(clipn: Any, tmp_path: Path) -> None:
+    status, lines = clipn("demo", tmp_path, "--captions", "0")
+    assert status == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("error: --captions: ")
+
+
+def summary(folder: Path) -> tuple[object, ...]:
+    return ("report", "summary", folder / "m.json", "--prompts", "single", "--output", folder / "o.json")
+
+
+def test_a_log_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
+    status, _ = clipn("--log", tmp_path / "job.log", *summary(tmp_path))
+    text = (tmp_path / "job.log").read_text()
+    assert status == 1
+    assert text.startswith("clipn --log ")
+    assert text.splitlines()[-1].startswith(f"error: {tmp_path}/m.json: no such file; ")
+
+
+def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: Path) -> None:
+    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    assert clipn(*summary(tmp_path)) == (0, [])
+    assert (tmp_path / "o.json").read_text() == "{}\n"
+
+
+def test_a_folder_in_place_of_a_file_is_no_traceback(clipn: Any, tmp_path: Path) -> None:
+    (tmp_path / "o.json").mkdir()
+    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    status, lines = clipn(*summary(tmp_path))
+    assert status == 1
+    assert len(lines) == 1

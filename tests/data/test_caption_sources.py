@@ -1,0 +1,262 @@
+"""Captions of each kind of source: nothing lost, nothing invented, every fault named by file and line."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clipn.data.archives import write_archive
+from clipn.data.captions import sources as caption_sources
+from clipn.data.captions.sources import CC3M_IMAGE, read_captions
+from clipn.data.registry import Archive, CaptionSource, Selection
+from clipn.errors import ClipnError
+from clipn.text.prompts import prompt_pool
+
+QUOTED = ['"no end', "plain", '"whole"', 'mid" quote', "'single", '""', 'a "b', '" ', "x", '"y', "z"]
+CC3M = CaptionSource(title="CC3M", reader="cc3m", captions=Archive(file="c.tsv"))
+
+
+def in_archives(reader: str, *files: str, **fields: object) -> CaptionSource:
+    record = {"title": "T", "reader": reader, "images": [Archive(file=file) for file in files or ("i.tar",)]}
+    return CaptionSource.model_validate(record | fields)
+
+
+def tsv(*rows: str) -> bytes:
+    return "".join(f"{row}\n" for row in rows).encode()
+
+
+def rows(source: CaptionSource, folder: Path) -> list[tuple[str, str]]:
+    """(image, caption) of all batches."""
+    table = pa.Table.from_batches(read_captions(source, folder), caption_sources.SCHEMA)
+    return list(zip(table["image"].to_pylist(), table["caption"].to_pylist(), strict=True))
+
+
+def captions(source: CaptionSource, folder: Path) -> list[str]:
+    return [caption for _, caption in rows(source, folder)]
+
+
+def refusal(source: CaptionSource, folder: Path) -> str:
+    with pytest.raises(ClipnError) as caught:
+        rows(source, folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# cc3m
+
+
+@pytest.mark.parametrize("block", [1, 7, 50, 1 << 20])
+def test_a_caption_may_start_with_a_quotation_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """The 11 rows that other readers make 9 of, however many bytes are read at once."""
+    monkeypatch.setattr(caption_sources, "BLOCK", block)
+    addresses = [f"http://h/{number}.jpg" for number in range(len(QUOTED))]
+    (tmp_path / "c.tsv").write_bytes(tsv(*map("\t".join, zip(QUOTED, addresses, strict=True))))
+    table = pa.Table.from_batches(read_captions(CC3M, tmp_path))
+    assert table["caption"].to_pylist() == QUOTED
+    assert table["url"].to_pylist() == addresses
+    assert table["image"].to_pylist() == [CC3M_IMAGE.format(row) for row in range(len(QUOTED))]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_lines_end_at_line_feeds_only(tmp_path: Path, end: str) -> None:
+    expected = ["one\u2028line", "form\x0cfeed", "next\x85line", "carriage\rreturn", "NA", "nul\0", "\r", ""]
+    text = "".join(f"{caption}\th://h/{number}{end}" for number, caption in enumerate(expected))
+    (tmp_path / "c.tsv").write_bytes(text.encode())
+    (batch,) = read_captions(CC3M, tmp_path)
+    assert batch["caption"].to_pylist() == expected
+    assert batch["url"].to_pylist() == [f"h://h/{number}" for number in range(len(expected))]
+
+
+def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
+    (tmp_path / "c.tsv").write_bytes(tsv("a\thttp://h/1", "b\thttp://h/2")[:-1])
+    assert captions(CC3M, tmp_path) == ["a", "b"]
+
+
+def test_compressed_captions(tmp_path: Path) -> None:
+    content = tsv(*(f"caption {row}\thttp://h/{row}" for row in range(1000)))
+    source = CC3M.model_copy(update={"captions": Archive(file="c.tsv.gz")})
+    packed = gzip.compress(content)
+    (tmp_path / "c.tsv").write_bytes(content)
+    (tmp_path / "c.tsv.gz").write_bytes(packed)
+    assert rows(source, tmp_path) == rows(CC3M, tmp_path)
+    for damaged in (packed[:-9], packed[:-5] + bytes([packed[-5] ^ 1]) + packed[-4:], packed[:900] + packed, content):
+        (tmp_path / "c.tsv.gz").write_bytes(damaged)
+        assert refusal(source, tmp_path).startswith(f"{tmp_path}/c.tsv.gz: damaged (")
+
+
+@pytest.mark.parametrize("block", [1, 16, 1 << 20])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (tsv("a\thttp://h/1", "b http://h/2"), "line 2: expected two fields and one tab, got 1 fields; fetch it again"),
+        (tsv("a\tb\thttp://h/1"), "line 1: expected two fields and one tab, got 3 fields; fetch it again"),
+        (tsv("a\thttp://h/1", "", "b\thttp://h/2"), "line 2: expected two fields and one tab, got 1 fields; fetch it"),
+        (tsv("a\thttp://h/1") + b"caf\xe9\thttp://h/2\nb\n", "line 2: not UTF-8; fetch it again"),
+        (tsv("a\thttp://h/1") + b"\xed\xa0\x80\thttp://h/2\n", "line 2: not UTF-8; fetch it again"),
+        (b"<!doctype html>\n<p>quota\n", "line 1: expected two fields"),
+    ],
+    ids=["no tab", "two tabs", "blank line", "latin-1", "surrogate", "web page"],
+)
+def test_bad_caption_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, complaint: str, block: int
+) -> None:
+    monkeypatch.setattr(caption_sources, "BLOCK", block)
+    (tmp_path / "c.tsv").write_bytes(content)
+    assert refusal(CC3M, tmp_path).startswith(f"{tmp_path}/c.tsv, {complaint}")
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert refusal(CC3M, tmp_path).startswith(f"{tmp_path}/c.tsv: no such file")
+
+
+# Archives that hold images and captions
+
+
+PHOTOGRAPHS = [f"{number}.jpg" for number in range(10)]
+
+
+def flickr(folder: Path, *lines: str) -> None:
+    images = [(f"f/images/{name}", b"") for name in reversed(PHOTOGRAPHS)]
+    write_archive(folder / "i.tar", [*images, ("f/captions.tsv", tsv(*lines))])
+
+
+def test_photographs_are_split_not_captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caption_sources, "ROWS", 7)
+    flickr(tmp_path, *(f"{name}\tcaption {number} of {name}" for name in PHOTOGRAPHS for number in range(5)))
+    halves = [
+        rows(in_archives("flickr8k", select=selection), tmp_path)
+        for selection in (Selection(stop=8), Selection(start=8, stop=10))
+    ]
+    photographs = [{image for image, _ in half} for half in halves]
+    assert [len(half) for half in halves] == [40, 10]
+    assert photographs[0].isdisjoint(photographs[1])
+    assert photographs[0] | photographs[1] == {f"f/images/{name}" for name in PHOTOGRAPHS}
+    assert all(caption.endswith(Path(image).name) for half in halves for image, caption in half)
+
+
+def test_captions_of_photographs_that_are_not_there(tmp_path: Path) -> None:
+    flickr(tmp_path, "0.jpg\tone", "1.jpg\t", "absent.jpg\tthree")
+    assert rows(in_archives("flickr8k"), tmp_path) == [("f/images/0.jpg", "one"), ("f/images/1.jpg", "")]
+    flickr(tmp_path, "0.jpg\tone", "1.jpg two")
+    assert refusal(in_archives("flickr8k"), tmp_path).startswith(f"{tmp_path}/i.tar/f/captions.tsv, line 2: expected")
+
+
+@pytest.mark.parametrize("reader", ["flickr8k", "class_folders"])
+def test_archives_without_their_table(tmp_path: Path, reader: str) -> None:
+    write_archive(tmp_path / "i.tar", [("f/images/0.jpg", b"")])
+    with pytest.raises(ClipnError, match=r"i\.tar: holds no /\w+\.tsv; fetch it again"):
+        rows(in_archives(reader), tmp_path)
+
+
+def folders(folder: Path, *classes: str) -> CaptionSource:
+    images = [(f"t/train/n{row % 2}/{row}.JPEG", b"") for row in range(4)]
+    write_archive(folder / "i.tar", [*images, ("t/classes.tsv", tsv(*classes))])
+    return in_archives("class_folders")
+
+
+def test_names_and_templates_of_classes_take_turns(tmp_path: Path) -> None:
+    source = folders(tmp_path, "n0\ttench, Tinca tinca", "n1\tgoldfish\r")
+    templates = prompt_pool("openai80")
+    assert rows(source, tmp_path) == [
+        ("t/train/n0/0.JPEG", templates[0].format("tench")),
+        ("t/train/n0/2.JPEG", templates[1].format("Tinca tinca")),
+        ("t/train/n1/1.JPEG", templates[2].format("goldfish")),
+        ("t/train/n1/3.JPEG", templates[3].format("goldfish")),
+    ]
+
+
+def test_a_folder_without_names(tmp_path: Path) -> None:
+    source = folders(tmp_path, "n0\ttench")
+    with pytest.raises(ClipnError, match=r"i\.tar: .*classes\.tsv has no names for n1"):
+        rows(source, tmp_path)
+
+
+# WebDataset shards
+
+
+def shard(path: Path, *samples: tuple[str, bytes]) -> None:
+    """Members in the order of img2dataset, and a sample without an image."""
+    parts = (((f"{key}.jpg", b""), (f"{key}.json", b"{}"), (f"{key}.txt", text)) for key, text in samples)
+    write_archive(path, [*(member for sample in parts for member in sample), ("alone.txt", b"no image")])
+
+
+def test_samples_of_shards_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caption_sources, "ROWS", 2)
+    shard(tmp_path / "0.tar", ("00", b"a dog\n"), ("01", "ein B\u00e4r".encode()))
+    shard(tmp_path / "1.tar", ("00", b"two\nlines"), ("02", b""))
+    expected = [("0.tar/00.jpg", "a dog\n"), ("0.tar/01.jpg", "ein B\u00e4r"), ("1.tar/00.jpg", "two\nlines")]
+    expected.append(("1.tar/02.jpg", ""))
+    files = ("0.tar", "1.tar")
+    assert rows(in_archives("webdataset", *files), tmp_path) == expected
+    assert rows(in_archives("webdataset", *reversed(files)), tmp_path) == expected[2:] + expected[:2]
+    part = in_archives("webdataset", *files, select=Selection(exclude=["01*"], start=1, stop=2))
+    assert rows(part, tmp_path) == [expected[2]]
+
+
+def test_a_caption_in_a_shard_that_is_not_utf_8(tmp_path: Path) -> None:
+    shard(tmp_path / "i.tar", ("00", b"caf\xe9"))
+    assert refusal(in_archives("webdataset"), tmp_path) == f"{tmp_path}/i.tar: 00.txt is not UTF-8; fetch it again"
+
+
+# A folder of images with a table
+
+TABLE = CaptionSource(title="T", reader="table", folder="mine")
+HELD = [("a/0.jpg", 'a "big" dog, NA'), ("b/1.png", "NA"), ("2.jpg", "")]
+
+
+def write_table(folder: Path, ending: str) -> None:
+    path = folder / f"captions.{ending}"
+    if ending == "parquet":
+        images, texts = zip(*HELD, strict=True)
+        pq.write_table(pa.table({"caption": [*texts[:2], None], "more": [1, 2, 3], "image": images}), path)
+    elif ending == "csv":
+        quoted = ((image, text.replace('"', '""')) for image, text in HELD)
+        lines = (f'"{text}",5,{image}' for image, text in quoted)
+        path.write_bytes(tsv("caption,more,image", *lines))
+    else:
+        path.write_bytes(tsv("image\tmore\tcaption", *(f"{image}\t5\t{text}" for image, text in HELD)))
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv", "parquet"])
+def test_a_table_beside_images(tmp_path: Path, ending: str) -> None:
+    write_table(tmp_path, ending)
+    assert rows(TABLE, tmp_path) == HELD
+
+
+def test_a_caption_in_a_tsv_may_start_with_a_quotation_mark(tmp_path: Path) -> None:
+    (tmp_path / "captions.tsv").write_bytes(tsv("image\tcaption", *(f"i.jpg\t{caption}" for caption in QUOTED)))
+    assert captions(TABLE, tmp_path) == QUOTED
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({}, ": needs one captions.tsv, captions.csv or captions.parquet, has none"),
+        ({"tsv": b"", "csv": b""}, ": needs one captions.tsv, captions.csv or captions.parquet, has captions.tsv, cap"),
+        ({"csv": b"image,text\na,b\n"}, "/captions.csv: .*caption.*; it needs the columns image and caption, in UTF-8"),
+        ({"csv": b"image,caption\na,b,c\n"}, "/captions.csv: .*Expected 2 columns, got 3.*; it needs the columns"),
+        ({"tsv": b"image\tcaption\na\tcaf\xe9\n"}, "/captions.tsv: .*UTF8.*; it needs the columns .*, in UTF-8"),
+        ({"csv": b""}, "/captions.csv: .*; it needs the columns"),
+        ({"parquet": b"no table"}, "/captions.parquet: .*; it needs the columns"),
+    ],
+    ids=["none", "two", "column", "fields", "latin-1", "empty", "not Parquet"],
+)
+def test_folders_without_a_proper_table(tmp_path: Path, files: dict[str, bytes], complaint: str) -> None:
+    for ending, content in files.items():
+        (tmp_path / f"captions.{ending}").write_bytes(content)
+    with pytest.raises(ClipnError, match=f"{tmp_path}{complaint}") as caught:
+        rows(TABLE, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+# Real data beside the checkout
+
+
+def test_real_flickr8k(real: Path) -> None:
+    select = Selection(include=["*/images/*"], stop=800)
+    found = rows(in_archives("flickr8k", "flickr8k-1000.tar", select=select), real)
+    assert len(found) == 4000
+    assert len({image for image, _ in found}) == 800
+    assert all(caption.strip() for _, caption in found)

@@ -1,0 +1,44 @@
+"""Records of the file that a server gives, and what a fetch may come to."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from clipn.data.download import fetch_archive
+from clipn.data.registry import Archive
+from clipn.errors import ClipnError
+from tests.helpers.server import BODY
+
+OUTPUT = Path("out/a.tar.gz")
+"""In a test's own folder."""
+
+
+def proofs(body: bytes) -> dict[str, dict[str, str | int]]:
+    """Fields of a record that say something of `body`."""
+    return {
+        "sha256": {"sha256": hashlib.sha256(body).hexdigest()},
+        "md5": {"md5": hashlib.md5(body).hexdigest()},
+        "bytes": {"bytes": len(body)},
+        "nothing": {},
+    }
+
+
+def archive(*addresses: str, proof: str = "sha256", body: bytes = BODY, **fields: object) -> Archive:
+    """The record of a file at `addresses`."""
+    return Archive.model_validate({"file": "a.tar.gz", "addresses": list(addresses), **proofs(body)[proof], **fields})
+
+
+def refusal(record: Archive, output: Path, **places: Path) -> str:
+    """The one line of a fetch that fails and leaves nothing that could be taken for the file."""
+    with pytest.raises(ClipnError) as caught:
+        fetch_archive(record, Path(), output, **places)
+    assert all(path.name.startswith(".") for path in output.parent.iterdir())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def assert_fetched(output: Path, body: bytes = BODY) -> None:
+    """The file is there, whole, and nothing besides."""
+    assert output.read_bytes() == body
+    assert [path.name for path in output.parent.iterdir()] == [output.name]

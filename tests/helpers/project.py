@@ -1,0 +1,100 @@
+"""A fresh copy of the project in which the workflow can be run."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import yaml
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[2]
+REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command said and how it ended."""
+
+    status: int
+    text: str
+
+    @property
+    def planned(self) -> Counter[str]:
+        """Jobs per rule in Snakemake's statistics; empty when there is nothing to do."""
+        if "Nothing to be done" in self.text:
+            return Counter()
+        table = self.text.split("Job stats:")[1].split("\ntotal ")[0]
+        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)})
+
+    @property
+    def errors(self) -> list[str]:
+        """Lines that the command line of this project reports mistakes with."""
+        return [line for line in self.text.splitlines() if line.startswith("error: ")]
+
+
+FOLDERS = ("workflow", "config", "clipn")
+FILES = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "requirements.lock")
+
+
+class Project:
+    """A folder with a copy of the project, and the results of its runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> Self:
+        """A fresh copy of the project."""
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in FILES:
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        return cls(folder)
+
+    @classmethod
+    def create_reduced(cls, folder: Path) -> Self:
+        """A fresh copy of the project whose demo is the reduced one, without an overlay."""
+        project = cls.create(folder)
+        demo = folder / "config/studies/demo.yaml"
+        study = yaml.safe_load(demo.read_text())
+        update_config(study, yaml.safe_load(REDUCED.read_text()))
+        demo.write_text(yaml.safe_dump(study, sort_keys=False))
+        return project
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For commands that run the code of this copy."""
+        return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
+
+    def run(self, *command: str) -> Outcome:
+        """Run a command in the project."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    def snakemake(self, *arguments: str, **changes: object) -> Outcome:
+        """Run Snakemake on the reduced demo, some keys of the study changed."""
+        overlay = self.folder / "overlay.yaml"
+        overlay.write_text(yaml.safe_dump(changes))
+        return self.run("snakemake", *arguments, "--configfile", str(REDUCED), str(overlay))
+
+    def hashes(self, pattern: str) -> dict[str, str]:
+        """sha256 of the files that match a pattern, by path in the project."""
+        files = sorted(path for path in self.folder.glob(pattern) if path.is_file())
+        return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def succeeded(outcome: Outcome) -> Outcome:
+    """An outcome, whose command must not have failed."""
+    assert outcome.status == 0, outcome.text[-3000:]
+    return outcome

@@ -1,0 +1,209 @@
+"""Weight files of others: what fits is taken over exactly, everything else is one line, and nothing in it is run."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.model.backbone import architecture, build, import_backbone, preprocess, pretrained_architecture
+from clipn.model.weights import read_weights
+from tests.helpers.tiny_model import ARCHITECTURE, TEXT, tiny_clip
+
+RESNET = {"embed_dim": 32, "text_cfg": TEXT, "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}}
+WIDER = {**ARCHITECTURE, "vision_cfg": {**ARCHITECTURE["vision_cfg"], "width": 48}}
+
+
+class Malicious:
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.witness),)
+
+
+def write_architecture(folder: Path, config: dict[str, Any] = ARCHITECTURE) -> str:
+    path = folder / "architecture.json"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def state(seed: int = 5) -> dict[str, Tensor]:
+    return tiny_clip(seed).state_dict()
+
+
+def complaint_of(path: Path, config: dict[str, Any] = ARCHITECTURE) -> str:
+    """The one line that importing a bad file gives."""
+    with pytest.raises(ClipnError) as caught:
+        import_backbone(path, write_architecture(path.parent, config))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def same(model: open_clip.CLIP, tensors: dict[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
+
+
+# What is taken over
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".safetensors"])
+def test_state_dicts_of_every_kind_of_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(state(), path)
+    model, config = import_backbone(path, write_architecture(tmp_path))
+    assert config == ARCHITECTURE
+    assert not model.training
+    assert same(model, state())
+
+
+def test_a_checkpoint_of_distributed_half_precision_training(tmp_path: Path) -> None:
+    half = {f"module.{name}": tensor.half() for name, tensor in state().items()}
+    torch.save({"epoch": 3, "name": "run", "state_dict": half, "optimizer": {"lr": 0.1}}, tmp_path / "epoch_3.pt")
+    model, _ = import_backbone(tmp_path / "epoch_3.pt", write_architecture(tmp_path))
+    assert same(model, {name: tensor.half().float() for name, tensor in state().items()})
+    assert read_weights(tmp_path / "epoch_3.pt").notes == {"epoch": 3, "name": "run"}
+
+
+def test_the_form_of_openais_files(tmp_path: Path) -> None:
+    numbers = {"input_resolution": torch.tensor(32), "context_length": torch.tensor(77), "vocab_size": 49408}
+    torch.save({**state(), **numbers, "logit_scale": state()["logit_scale"][None]}, tmp_path / "old.pt")
+    assert same(import_backbone(tmp_path / "old.pt", write_architecture(tmp_path))[0], state())
+
+
+def test_a_residual_network_with_quick_gelu(tmp_path: Path) -> None:
+    config = {**RESNET, "quick_gelu": True}
+    original = build(config)
+    torch.save(original.state_dict(), tmp_path / "rn.pt")
+    model, stored = import_backbone(tmp_path / "rn.pt", write_architecture(tmp_path, config))
+    images, tokens = torch.randn(2, 3, 32, 32), open_clip.SimpleTokenizer()(["a dog"])
+    assert stored["quick_gelu"]
+    assert torch.equal(model.encode_image(images), original.encode_image(images))
+    assert torch.equal(model.encode_text(tokens), original.encode_text(tokens))
+    plain = build(RESNET)
+    plain.load_state_dict(original.state_dict())
+    assert not torch.equal(plain.encode_text(tokens), original.encode_text(tokens))
+
+
+# Tags and preprocessing
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "quick_gelu", "mean"),
+    [
+        ("ViT-B-16", "laion2b_s34b_b88k", None, 0.48145466),
+        ("ViT-L-14", "laion2b_s32b_b82k", None, 0.5),
+        ("RN50", "openai", True, 0.48145466),
+    ],
+)
+def test_a_tag_brings_activation_and_preprocessing(name: str, tag: str, quick_gelu: bool | None, mean: float) -> None:
+    config = pretrained_architecture(name, tag)
+    assert config.get("quick_gelu") is quick_gelu
+    assert config["preprocess_cfg"]["mean"][0] == mean
+    assert config["preprocess_cfg"]["interpolation"] == "bicubic"
+    assert json.loads(json.dumps(config)) == config
+    assert pretrained_architecture(name, None) == architecture(name)
+
+
+def test_preprocessing_is_what_the_architecture_says() -> None:
+    white = Image.new("RGB", (40, 60), "white")
+    usual = preprocess(ARCHITECTURE)(white)
+    halves = preprocess({**ARCHITECTURE, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}})(white)
+    assert usual[:, 0, 0].tolist() == pytest.approx([1.9303, 2.0749, 2.1459], abs=1e-4)
+    assert torch.equal(halves, torch.ones(3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "complaint"),
+    [
+        ("ViT-B-17", "openai", "architecture: open_clip has no 'ViT-B-17'"),
+        (
+            "ViT-B-16",
+            "laion3b",
+            "tag: open_clip has no 'laion3b' of ViT-B-16; choose one of openai, .*laion2b_s34b_b88k",
+        ),
+        ("absent.json", "openai", r"absent\.json: no such file"),
+        ("roberta-ViT-B-32", None, "architecture: open_clip cannot build it"),
+    ],
+)
+def test_unknown_and_unfit_architectures(tmp_path: Path, name: str, tag: str | None, complaint: str) -> None:
+    with pytest.raises(ClipnError, match=complaint):
+        import_backbone(tmp_path / "absent.pt", name, tag)
+
+
+def test_another_kind_of_text_tower(tmp_path: Path) -> None:
+    name = write_architecture(tmp_path, {**ARCHITECTURE, "text_cfg": {**TEXT, "no_causal_mask": True}})
+    with pytest.raises(ClipnError, match="architecture: needs CLIP's causal text transformer"):
+        import_backbone(tmp_path / "w.pt", name)
+
+
+# Refusals
+
+
+def test_other_shapes_name_the_first_tensor_and_both_shapes(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt", WIDER).startswith(
+        "visual.class_embedding has shape (32,), expected (48,); it is not of architecture "
+    )
+
+
+def test_missing_and_unknown_tensors(tmp_path: Path) -> None:
+    tensors = state()
+    del tensors["ln_final.weight"], tensors["text_projection"]
+    torch.save(tensors, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt").startswith("lacks ln_final.weight and 1 more; ")
+    torch.save({**state(), "logit_bias": torch.zeros(1)}, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt").startswith("has unknown logit_bias; ")
+
+
+def test_a_clipn_checkpoint_is_no_backbone(tmp_path: Path) -> None:
+    torch.save({**state(), "ln_final_no.weight": torch.ones(32)}, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt").endswith("so it is a CLIPN checkpoint; use `clipn checkpoint import`")
+
+
+@pytest.mark.parametrize("how", ["torch", "torch old", "pickle"])
+def test_code_in_a_file_is_not_run(tmp_path: Path, how: str) -> None:
+    path, malicious = tmp_path / "w.pt", Malicious(tmp_path / "ran")
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(malicious, protocol=2))
+    else:
+        content = {"epoch": 1, "state_dict": {**state(), "x": malicious}}
+        torch.save(content, path, _use_new_zipfile_serialization=how == "torch")
+    assert "holds more than tensors (posix.mkdir), which may be a program, so none of it was run" in complaint_of(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.3, 0.9, 0.9999])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_truncated_files(tmp_path: Path, share: float, suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(state(), path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert complaint_of(path).startswith("not a whole ")
+
+
+@pytest.mark.parametrize("content", [b"rubbish", b"<html>Virus scan warning</html>", b"a text\n" * 9, b"\x80\x02."])
+def test_files_that_are_something_else(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    assert complaint_of(tmp_path / "w.pt").startswith("not a whole weight file (")
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3}, [torch.zeros(1)], {"state_dict": {"x": 1}}, {0: torch.zeros(1)}])
+def test_files_without_weights(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt").startswith("holds no weights by name; ")
+
+
+def test_missing_and_oddly_named_files(tmp_path: Path) -> None:
+    assert complaint_of(tmp_path / "absent.pt").startswith("no such file; ")
+    (tmp_path / "w.tar").touch()
+    assert complaint_of(tmp_path / "w.tar").startswith("is no weight file by its name; it must end in .safetensors, ")

@@ -1,0 +1,271 @@
+"""What a study computes and stores, against figures worked out by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import yaml
+
+from clipn.files import write_json
+from clipn.model.backbone import build
+from clipn.model.clipn import CLIPN
+from clipn.planning.disk import Space, space
+from clipn.planning.flops import Towers, measure
+from clipn.planning.sizes import Amounts
+from clipn.planning.work import Work, training_operations, work
+from clipn.study.config import Study
+from clipn.text.prompts import prompt_pool
+from clipn.training.settings import Variant
+from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
+
+GIGA = 1e9
+TOWERS = Towers(image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30)
+
+
+def block(positions: int, width: int) -> int:
+    """Multiply-adds of a transformer block: four projections, attention twice, and a fourfold hidden layer."""
+    return positions * width**2 * (4 + 8) + 2 * positions**2 * width
+
+
+def vit(size: int, patch: int, width: int, layers: int, dimension: int) -> int:
+    """Multiply-adds of a vision transformer for one image."""
+    patches = (size // patch) ** 2
+    return patches * 3 * patch**2 * width + layers * block(patches + 1, width) + width * dimension
+
+
+class TestTowers:
+    @pytest.mark.parametrize(
+        ("name", "image", "published", "text"),
+        [
+            ("ViT-B-32", vit(224, 32, 768, 12, 512), 4.4, 12 * block(77, 512) + 512 * 512),
+            ("ViT-B-16", vit(224, 16, 768, 12, 512), 17.6, 12 * block(77, 512) + 512 * 512),
+            ("ViT-L-14", vit(224, 14, 1024, 24, 768), 81.1, 12 * block(77, 768) + 768 * 768),
+        ],
+    )
+    def test_operations_are_twice_the_multiply_adds(self, name: str, image: int, published: float, text: int) -> None:
+        towers = measure(name, tokens=77)
+        assert towers.image == 2 * image
+        assert towers.text == 2 * text
+        assert towers.image / GIGA == pytest.approx(2 * published, rel=0.01)
+
+    def test_a_short_text_costs_its_own_length(self) -> None:
+        assert measure("ViT-B-32", tokens=20).text == 2 * (12 * block(20, 512) + 512 * 512)
+
+    def test_a_text_is_cut_to_what_the_architecture_reads(self) -> None:
+        name = "config/architectures/tiny.json"
+        assert measure(name, tokens=77).text == measure(name, tokens=32).text
+
+    def test_sizes_are_those_of_the_models(self, tmp_path: Path) -> None:
+        write_json(tmp_path / "tiny.json", ARCHITECTURE)
+        towers = measure(str(tmp_path / "tiny.json"), tokens=20)
+        assert (towers.dimension, towers.context, towers.width) == (32, 77, 32)
+        assert towers.backbone_bytes == stored(build(ARCHITECTURE))
+        assert towers.checkpoint_bytes(prompts=3) == stored(tiny_model(prompts=3))
+        assert towers.checkpoint_bytes(prompts=3, tokens=5) == stored(tiny_model(prompts=3, tokens=5))
+        assert towers.checkpoint_bytes(prompts=0) == stored(tiny_model(prompts=0))
+
+
+def stored(model: open_clip.CLIP | CLIPN) -> int:
+    """Bytes of all tensors of a model."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "per_sample"),
+    [
+        ({}, 3 * 10 + 1000),
+        ({"augmentation": "stored"}, 3 * 10),
+        ({"augmentation": "none", "no_texts": "handcrafted"}, 3 * 10 + 10),
+        ({"augmentation": "none", "batch_size": 64, "micro_batch": 32}, 4 * 10),
+        ({"augmentation": "none", "batch_size": 64, "micro_batch": 64}, 3 * 10),
+        ({"augmentation": "none", "batch_size": 64, "micro_batch": 32, "processes": 2}, 3 * 10),
+    ],
+)
+def test_operations_of_a_training(settings: dict[str, Any], per_sample: int) -> None:
+    assert training_operations(Variant(**settings), samples=7, towers=TOWERS) == 7 * per_sample
+
+
+@pytest.mark.parametrize(("precision", "operations"), [("fp16", 124.8e12), ("bf16", 124.8e12), ("fp32", 7.8e12)])
+def test_an_hour_is_forty_percent_of_the_peak_for_an_hour(precision: str, operations: float) -> None:
+    assert Work("training", "x", operations * 3600, precision=precision).gpu_hours == pytest.approx(1)
+
+
+def archive(file: str, **more: object) -> dict[str, object]:
+    return {"file": file, "addresses": [f"https://example.org/{file}"], **more}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    names = [f"class {number}" for number in range(5)]
+    datasets: dict[str, dict[str, object]] = {
+        "imagenet": {"images": 100, "classes": names},
+        "cifar10": {"images": 50},
+        "sun": {"images": 20},
+        "isun": {},
+    }
+    common = {"reader": "flat"}
+    records = {
+        name: {"title": name, "archives": [archive(f"{name}.tar", bytes=1000)], **common, **more}
+        for name, more in datasets.items()
+    }
+    tsv = archive("cc.tsv")
+    captions = {
+        "cc": {"title": "CC", "reader": "cc3m", "captions": tsv, "rows": 500, "trained_on": 400},
+        "wds": {"title": "W", "reader": "webdataset", "rows": 600, "images": [archive("w.tar", bytes=7_000)]},
+        "new": {"title": "N", "reader": "webdataset", "images": [archive("n.tar")]},
+    }
+    path = tmp_path / "registry.yaml"
+    path.write_text(yaml.safe_dump({"datasets": records, "captions": captions}))
+    return path
+
+
+def study(registry: Path | None, **more: Any) -> Study:
+    config: dict[str, Any] = {
+        "study": "s",
+        "captions": {"sources": ["cc", "wds"]},
+        "backbones": {"b": {"architecture": "B", "pretrained": "t"}},
+        "variants": {"learnable": {"epochs": 2}},
+        "runs": [{"backbone": "b", "variant": "learnable", "seeds": [1, 2]}],
+        "pairs": {"imagenet": ["sun"]},
+        "prompts": ["single"],
+        **({"registry": str(registry)} if registry else {}),
+    }
+    return Study.model_validate(config | more)
+
+
+def operations(study: Study) -> dict[str, float]:
+    """Operations by kind and what they are for."""
+    return {f"{part.kind} {part.of}": part.operations for part in work(study, Amounts(study), {"b": TOWERS})}
+
+
+def sizes(study: Study) -> dict[str, int]:
+    return {part.what: part.bytes for part in space(study, Amounts(study), {"b": TOWERS}, downloads=11)}
+
+
+class TestWork:
+    """One image costs 1,000 operations, one text 10; there are 1,000 samples and 120 images."""
+
+    def test_online_crops(self, registry: Path) -> None:
+        made = study(registry)
+        assert operations(made) == {
+            "caption features b": 1000 * 10,
+            "training b/learnable, 2 seeds": 2 * 2 * 1000 * (30 + 1000),
+            "image features b": 120 * 1000,
+            "class texts b": 5 * 10 + 2 * 2 * 5 * 10,
+        }
+        images = {part.kind: part.images for part in work(made, Amounts(made), {"b": TOWERS})}
+        assert images == {"caption features": 0, "training": 4000, "image features": 120, "class texts": 0}
+
+    def test_a_share_of_the_samples(self, registry: Path) -> None:
+        variants = {"learnable": {"epochs": 2, "share": 0.1, "augmentation": "none", "precision": "bf16"}}
+        parts = work(made := study(registry, variants=variants), Amounts(made), {"b": TOWERS})
+        assert Work("training", "b/learnable, 2 seeds", 2 * 2 * 100 * 30, 0, "bf16") in parts
+
+    def test_stored_images_are_encoded_once_for_all_that_share_them(self, registry: Path) -> None:
+        stored = {"epochs": 1, "augmentation": "stored", "views": 3}
+        variants = {"a": stored, "c": stored | {"prompts": 4}, "d": {"epochs": 1, "augmentation": "none"}}
+        runs = [{"backbone": "b", "variant": name, "seeds": [1]} for name in variants]
+        found = operations(study(registry, variants=variants, runs=runs))
+        assert found["caption images b, 3 random views"] == 3 * 1000 * 1000
+        assert found["caption images b, no random views"] == 1000 * 1000
+        assert found["training b/a, 1 seed"] == 1000 * 30
+        assert len(found) == 8
+
+    def test_handcrafted_texts_are_scored_where_there_are_negations(self, registry: Path) -> None:
+        handcrafted = {"epochs": 1, "augmentation": "none", "no_texts": "handcrafted"}
+        pools = {"variants": {"learnable": handcrafted}, "prompts": ["clipn128", "openai80"], "baselines": []}
+        found = operations(study(registry, **pools))
+        assert found["training b/learnable, 2 seeds"] == 2 * 1000 * 40
+        assert found["class texts b"] == 2 * 2 * 5 * len(prompt_pool("clipn128")) * 10
+        assert "caption features b" not in found
+
+    def test_untrained_and_published_runs_are_scored_only(self, registry: Path) -> None:
+        variants = {"untrained": {"epochs": 0}, "released": {"checkpoints": {1: "x.pt"}}}
+        runs = [{"backbone": "b", "variant": name, "seeds": [1]} for name in variants]
+        assert set(operations(study(registry, variants=variants, runs=runs))) == {"image features b", "class texts b"}
+
+    def test_a_backbone_of_its_own(self, registry: Path) -> None:
+        backbones = {"b": {"architecture": "B", "training": {"epochs": 3}}}
+        assert operations(study(registry, backbones=backbones))["backbone training b"] == 3 * 3 * 1000 * (1000 + 10)
+
+    def test_methods_with_features_of_their_own(self, registry: Path, tmp_path: Path) -> None:
+        words = tmp_path / "words.txt"
+        words.write_text("hill\nlake\nhill\n")
+        methods = {"baselines": ["msp", "odin_perturbed", "neglabel"], "negative_words": str(words)}
+        pairs = {"imagenet": ["sun"], "cifar10": ["sun"]}
+        found = operations(study(registry, pairs=pairs, **methods))
+        assert found["perturbed image features b"] == 3 * (100 + 20 + 50 + 20) * 1000 + (5 + 10) * 10
+        assert found["negative labels b"] == 2 * 2 * 10
+
+    def test_wordnet_is_not_needed_to_count_its_words(self, registry: Path) -> None:
+        methods = {"baselines": ["neglabel"], "negative_words": "wordnet"}
+        assert operations(study(registry, **methods))["negative labels b"] == 139_000 * 10
+
+
+class TestAmounts:
+    def test_the_number_that_the_paper_trained_on_comes_before_the_rows(self, registry: Path) -> None:
+        assert Amounts(study(registry)).samples == {"cc": 400, "wds": 600}
+
+    def test_classes_are_those_of_the_registry_or_as_many_as_the_dataset_is_known_for(self, registry: Path) -> None:
+        amounts = Amounts(study(registry, pairs={"imagenet": ["sun"], "cifar10": ["sun"]}))
+        assert amounts.class_texts("single") == 5 + 10
+
+    def test_what_is_unknown_counts_for_nothing_and_is_named(self, registry: Path) -> None:
+        amounts = Amounts(study(registry, captions={"sources": ["new"]}, pairs={"imagenet": ["isun"]}))
+        assert (amounts.total, amounts.images) == (0, {"imagenet": 100, "isun": 0})
+        assert amounts.unknown == ["new", "isun"]
+
+    def test_a_generated_world(self) -> None:
+        world = {"demo": {"captions": 30, "images": 7}, "captions": {"sources": ["cc3m"]}}
+        amounts = Amounts(study(None, **world))
+        assert (amounts.samples, amounts.images) == ({"cc3m": 30}, {"imagenet": 7, "sun": 7})
+        assert amounts.class_texts("single") == 1000
+
+
+class TestSpace:
+    def test_of_a_study_that_crawls(self, registry: Path) -> None:
+        assert sizes(study(registry)) == {
+            "archives and weights": 11,
+            "crawled images": 400 * 24_000,
+            "shards": 400 * 24_000 + 7_000,
+            "image features": 120 * 8 * 4,
+            "caption features and tokens": 1000 * (8 + 20) * 4,
+            "backbones": 100 * 4,
+            "checkpoints": 2 * (100 + 30 + 16 * 20 * 4) * 4,
+        }
+
+    def test_archives_of_unknown_size_are_estimated_by_their_images(self, registry: Path) -> None:
+        text = registry.read_text().replace("bytes: 7000", "md5: null")
+        registry.write_text(text)
+        found = sizes(study(registry, captions={"sources": ["wds"]}))
+        assert found["caption images in archives of unknown size"] == found["shards"] == 600 * 24_000
+
+    def test_crawled_images_grow_with_their_area(self, registry: Path) -> None:
+        captions = {"sources": ["cc"], "crawl": {"image_size": 128}}
+        assert sizes(study(registry, captions=captions))["crawled images"] == 400 * 6_000
+
+    def test_stored_views(self, registry: Path) -> None:
+        variants = {"learnable": {"epochs": 1, "augmentation": "stored", "views": 3}}
+        assert sizes(study(registry, variants=variants))["features of the captions' images"] == 1000 * 3 * 8 * 4
+
+    def test_perturbed_images_have_features_for_every_pair(self, registry: Path) -> None:
+        assert sizes(study(registry, baselines=["odin_perturbed"]))["image features"] == 2 * 120 * 8 * 4
+
+    @pytest.mark.parametrize(
+        ("variant", "bank"),
+        [
+            ({"epochs": 1, "prompts": 2, "tokens": 5}, 2 * 5 * 4),
+            ({"epochs": 1, "no_texts": "handcrafted"}, 0),
+            ({"checkpoints": {1: "x.pt", 2: "y.pt"}}, 16 * 20 * 4),
+        ],
+    )
+    def test_checkpoints_hold_their_bank_of_prompts(self, registry: Path, variant: dict[str, Any], bank: int) -> None:
+        made = study(registry, variants={"learnable": variant}, prompts=["clipn128"])
+        assert sizes(made)["checkpoints"] == 2 * (100 + 30 + bank) * 4
+
+    def test_only_published_sizes_are_no_estimates(self, registry: Path) -> None:
+        made = study(registry)
+        first, *others = space(made, Amounts(made), {"b": TOWERS}, downloads=11)
+        assert first == Space("archives and weights", 11, is_estimate=False)
+        assert all(part.is_estimate for part in others)

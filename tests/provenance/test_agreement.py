@@ -1,0 +1,313 @@
+"""Snakemake and DVC agree: a clone that pulls has nothing to do, and after a change both say what is to be done."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clipn.provenance.records import read_records, unfinished
+from tests.helpers.checkout import DEMO, Checkout
+from tests.helpers.project import Project, succeeded
+from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
+
+JOBS = 116
+"""Of the reduced demo, without the rule that only names them."""
+TABLE = "results/tables/imagenet_ood.csv"
+STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "report"]
+NOTHING = "Data and pipelines are up to date."
+CHAIN_OF_A_TABLE = Counter(
+    {
+        "generate_demo": 1,
+        "fetch_archive": 12,
+        "verify_dataset": 9,
+        "prepare_captions": 1,
+        "build_shards": 1,
+        "train_backbone": 1,
+        "cache_caption_features": 1,
+        "cache_caption_images": 1,
+        "cache_image_features": 9,
+        "negative_labels": 3,
+        "perturbed_features": 3,
+        "train_clipn": 4,
+        "score_run": 5,
+        "evaluate_run": 5,
+        "ood_table": 1,
+        "publish": 1,
+    }
+)
+RUNS = ["none/single/seed0", "learnable/single/seed1", "learnable/single/seed2"]
+RUNS += ["untrained/single/seed1", "handcrafted/single/seed1"]
+
+
+@pytest.fixture(scope="module")
+def recorded(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished run that was recorded and pushed."""
+    folder = tmp_path_factory.mktemp("agreement")
+    return Checkout.record(finished, folder / "origin", folder / "remote")
+
+
+@pytest.fixture
+def clone(recorded: Checkout, tmp_path: Path) -> Checkout:
+    """Another checkout of it, with all results, in which nothing has run yet."""
+    return recorded.clone(tmp_path / "clone")
+
+
+def agree_on_nothing_to_do(checkout: Checkout) -> None:
+    assert checkout.plan().planned == Counter()
+    assert NOTHING in checkout.status()
+
+
+def test_recording_a_finished_run_runs_nothing(finished: Project, recorded: Checkout) -> None:
+    assert recorded.hashes("results/**/*") == finished.hashes("results/**/*")
+    again = recorded.dvc("repro").text
+    assert [stage for stage in STAGES if f"Stage '{stage}' didn't change, skipping" in again] == STAGES
+    agree_on_nothing_to_do(recorded)
+
+
+def test_a_clone_that_pulled_has_nothing_to_do(clone: Checkout) -> None:
+    assert NOTHING in clone.status()
+    agree_on_nothing_to_do(clone)
+    assert clone.why("all") == "all: up to date\n"
+
+
+def test_the_order_of_dates_says_nothing(clone: Checkout) -> None:
+    draw = random.Random(5)
+    for path in clone.folder.glob("results/**/*"):
+        date = draw.randrange(1_600_000_000, 1_800_000_000)
+        os.utime(path, (date, date))
+    agree_on_nothing_to_do(clone)
+
+
+def test_touched_files_remake_nothing(clone: Checkout) -> None:
+    assert not clone.plan().planned
+    for path in (f"{STUDY}/shards/00000.tar", f"{STUDY}/runs/tiny/learnable/seed1.safetensors", TABLE, DEMO):
+        (clone.folder / path).touch()
+    for path in ("config/published.yaml", "clipn/losses.py", "workflow/rules/models.smk"):
+        (clone.folder / path).touch()
+    agree_on_nothing_to_do(clone)
+
+
+def test_a_setting_remakes_exactly_what_depends_on_it(clone: Checkout) -> None:
+    clone.set(resamples=60)
+    assert clone.plan().planned == Counter({"evaluate_run": 5}) + FROM_METRICS
+    jobs = json.loads(succeeded(clone.run("clipn", "why", "all", "--json")).text)["jobs"]
+    changed = {job["outputs"][0]: job["causes"] for job in jobs if job["causes"]}
+    metrics = [f"{STUDY}/metrics/tiny/{run}.json" for run in RUNS]
+    assert changed == {path: ["setting resamples: 50 -> 60"] for path in [*metrics, f"{STUDY}/report.html"]}
+    assert "resamples" in clone.status()
+
+
+@pytest.mark.parametrize(
+    ("module", "dependents"),
+    [
+        ("clipn/report/figures/gallery.py", PAGE + Counter({"mistakes_figure": 3, "publish_figures": 1})),
+        ("clipn/text/wordlists.py", SCORED + Counter({"negative_labels": 3})),
+    ],
+)  # fmt: skip
+def test_a_module_remakes_exactly_what_uses_it(recorded: Checkout, module: str, dependents: Counter[str]) -> None:
+    with recorded.edited(module, "\nUNUSED = 1\n"):
+        assert recorded.plan().planned == dependents
+        assert f"module {module}" in recorded.why("all")
+    with recorded.edited(module, "\n# a comment\n"):
+        assert not recorded.plan().planned
+
+
+def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> None:
+    (clone.folder / TABLE).write_text("prettier,figures\n")
+    remedy = f"dvc checkout --force {TABLE}"
+    for command in (["snakemake", "all"], ["snakemake", "-n", "results/metrics.json"], ["clipn", "why", "all"]):
+        outcome = clone.run(*command)
+        assert outcome.status == 1
+        (error,) = outcome.errors
+        assert error.startswith(f"error: {TABLE}: not as made; `{remedy}` gets back what was made")
+    assert f"modified:           {TABLE}" in clone.status()
+    clone.dvc(*remedy.split()[1:])
+    agree_on_nothing_to_do(clone)
+
+
+def test_results_without_records_are_not_trusted(clone: Checkout) -> None:
+    for file in clone.folder.glob(f"{STUDY}/provenance/*"):
+        file.unlink()
+    for command in (["snakemake", "-n", "all"], ["snakemake", TABLE], ["dvc", "repro"]):
+        outcome = clone.run(*command)
+        assert outcome.status != 0
+        (error,) = outcome.errors
+        assert "no record says how this was made" in error
+        assert all(remedy in error for remedy in ("`dvc pull`", "what is removed is made anew", "`clipn accept all`"))
+    clone.dvc("pull")
+    agree_on_nothing_to_do(clone)
+
+
+def test_a_person_vouches_for_results_without_records(clone: Checkout) -> None:
+    for file in clone.folder.glob(f"{STUDY}/provenance/*"):
+        file.unlink()
+    assert "no record" in succeeded(clone.run("clipn", "accept", "all")).text
+    assert not clone.plan().planned
+    assert "accepted: no record" in succeeded(clone.run("clipn", "trace", TABLE)).text
+
+
+def test_a_change_that_a_person_declares_harmless_travels(clone: Checkout, tmp_path: Path) -> None:
+    losses = clone.folder / "clipn/losses.py"
+    losses.write_text(f"{losses.read_text()}\nHARMLESS = True\n")
+    before = clone.hashes("results/tables/*")
+    accepted = succeeded(clone.run("clipn", "accept", "all")).text
+    assert "module clipn/losses.py" in accepted
+    assert not clone.plan().planned
+    clone.dvc("repro")
+    clone.share("harmless")
+    other = clone.clone(tmp_path / "other", "imagenet_ood")
+    assert not other.plan(TABLE).planned
+    assert "accepted: module clipn/losses.py" in succeeded(other.run("clipn", "trace", TABLE, "--all")).text
+    assert clone.hashes("results/tables/*") == before
+
+
+@pytest.fixture
+def table_alone(recorded: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout with the files of one table and nothing else."""
+    clone = recorded.clone(tmp_path / "clone", "imagenet_ood")
+    assert {path for path in clone.hashes("results/**/*") if "imagenet_ood" not in path} == set()
+    return clone
+
+
+def test_one_table_alone_has_nothing_to_do(table_alone: Checkout) -> None:
+    assert not table_alone.plan(TABLE).planned
+    assert NOTHING in table_alone.dvc("repro", "--dry", "--allow-missing", "imagenet_ood").text
+
+
+def test_one_table_alone_knows_its_whole_past(table_alone: Checkout) -> None:
+    trace = succeeded(table_alone.run("clipn", "trace", TABLE)).text
+    assert f"{STUDY}/archives/mirror/datasets.yaml" in trace
+    assert re.search(r"^82 files, 80 of them not here; .* no faults$", trace, re.MULTILINE)
+
+
+def test_one_table_alone_notices_a_setting_of_the_training(table_alone: Checkout) -> None:
+    variants = yaml.safe_load((table_alone.folder / DEMO).read_text())["variants"]
+    for name in ("learnable", "handcrafted"):
+        variants[name]["learning_rate"] = 0.002
+    table_alone.set(variants=variants)
+    assert table_alone.plan(TABLE).planned == CHAIN_OF_A_TABLE
+    assert "setting variants.learnable.learning_rate: 0.001 -> 0.002" in table_alone.why(TABLE)
+
+
+def test_a_person_vouches_for_one_table_without_records(table_alone: Checkout) -> None:
+    (table_alone.folder / f"{STUDY}/provenance/imagenet_ood.jsonl").unlink()
+    (error,) = table_alone.run("snakemake", "-n", TABLE).errors
+    remedy = "clipn accept imagenet_ood"
+    assert f"`{remedy}` vouches for what is here" in error
+    succeeded(table_alone.run(*remedy.split()))
+    assert not table_alone.plan(TABLE).planned
+
+
+def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkout, tmp_path: Path) -> None:
+    clone = recorded.clone(tmp_path / "clone", TABLE)
+    outcome = clone.run("snakemake", "-n", TABLE)
+    assert "`dvc pull imagenet_ood` gets the records" in outcome.errors[0]
+    assert "`clipn accept imagenet_ood` vouches for what is here" in outcome.errors[0]
+    clone.dvc("pull", "imagenet_ood")
+    assert not clone.plan(TABLE).planned
+
+
+def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+    """One checkout tries a value aside; another runs with it and shares what came out."""
+    before = clone.hashes(TABLE)
+    clone.dvc("exp", "run", "--temp", "--name", "softer", "-S", f"{DEMO}:+logit_scale=20", "imagenet_ood")
+    assert clone.hashes(TABLE) == before
+    agree_on_nothing_to_do(clone)
+    clone.dvc("exp", "apply", "softer")
+    found = clone.hashes(TABLE)
+    assert not clone.plan(TABLE).planned
+
+    other = recorded.clone(tmp_path / "other")
+    other.set(logit_scale=20)
+    succeeded(other.run("snakemake", "--cores", "8", "results/metrics.json", TABLE))
+    assert other.hashes(TABLE) == found != before
+    summary = json.loads((other.folder / "results/metrics.json").read_text())
+    change = json.loads(other.dvc("metrics", "diff", "--json").text)["results/metrics.json"]
+    auroc = change["imagenet.tiny.learnable.atd.auroc"]
+    assert auroc["new"] == summary["imagenet"]["tiny"]["learnable"]["atd"]["auroc"] != auroc["old"]
+    plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, ImageNet-1K as ID"]
+    assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
+
+
+def test_newer_results_are_pulled_over_older_ones(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+    assert not clone.plan().planned
+    other = recorded.clone(tmp_path / "other")
+    other.set(resamples=60)
+    other.dvc("repro", "imagenet_ood")
+    other.share("more resamples")
+    clone.git("pull", "--quiet", str(other.folder), "main")
+    clone.dvc("pull", "features", "imagenet_ood")
+    assert not clone.plan(TABLE).planned
+    assert clone.hashes(f"{STUDY}/metrics/**/*") == other.hashes(f"{STUDY}/metrics/**/*")
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: Project, tmp_path: Path) -> None:
+    """In another folder, and on one core."""
+    project = Project.create_reduced(tmp_path / "killed")
+    done = run_and_kill(project, after=80)
+    assert "--unlock" in project.run("snakemake", "all").text
+    succeeded(project.run("snakemake", "--unlock"))
+    made = read_records(project.folder).keys() - unfinished(project.folder)
+    planned = json.loads(succeeded(project.run("clipn", "why", "all", "--json")).text)["jobs"]
+    assert len(planned) <= JOBS - done
+    assert made.isdisjoint(path for job in planned for path in job["outputs"])
+    succeeded(project.run("snakemake", "--cores", "1", "all"))
+    assert project.hashes("results/**/*") == finished.hashes("results/**/*")
+
+
+def run_and_kill(project: Project, after: int) -> int:
+    """Start to make everything, kill all processes when some jobs are done; returns how many were."""
+    command = ["snakemake", "--cores", "8", "all"]
+    with subprocess.Popen(
+        command, cwd=project.folder, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        finished = (line for line in process.stdout if line.startswith("Finished jobid"))
+        for _ in range(after):
+            assert next(finished, None), "the run ended too early"
+        os.killpg(process.pid, signal.SIGKILL)
+        return after + sum(1 for _ in finished)
+
+
+SECOND = {
+    "demo": {"captions": 40, "images": 40},
+    "captions": {"sources": ["cc3m"], "shards": 1},
+    "backbones": {
+        "tiny": {
+            "architecture": "config/architectures/tiny.json",
+            "pretrained": f"{STUDY}/backbones/tiny.safetensors",
+        }
+    },
+    "variants": {"untrained": {"epochs": 0}},
+    "runs": [{"backbone": "tiny", "variant": "untrained", "seeds": [1]}],
+    "pairs": {"cifar10": ["sun"]},
+    "baselines": ["mcm"],
+    "prompts": ["single"],
+}
+
+
+def test_another_study_loses_and_remakes_nothing(clone: Checkout) -> None:
+    config, table = clone.folder / "config/config.yaml", "results/tables/cifar10_ood.csv"
+    demo = config.read_text()
+    second = demo.replace("study: demo", "study: second")
+    (clone.folder / "config/studies/second.yaml").write_text(yaml.safe_dump(SECOND))
+    before = clone.hashes("results/**/*")
+    config.write_text(second)
+    succeeded(clone.run("snakemake", "--cores", "8", table))
+    assert clone.hashes(table) != {table: before[table]}
+    config.write_text(demo)
+    outcome = succeeded(clone.run("snakemake", "all"))
+    assert outcome.planned == Counter({"publish": 1, "all": 1})
+    now = clone.hashes("results/**/*")
+    assert {path: now[path] for path in before} == before
+    agree_on_nothing_to_do(clone)
+    config.write_text(second)
+    assert clone.plan(table).planned == Counter({"publish": 1})

@@ -1,0 +1,251 @@
+"""The look at all results: it notes how they were made, and stops at what nothing vouches for."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from clipn.provenance import check as guard
+from clipn.provenance.check import settings_key
+from tests.helpers.records import (
+    ARCHIVE,
+    IMAGES,
+    NAMES,
+    OWN_TABLE,
+    REPORT,
+    TABLE,
+    UNUSED,
+    WORDS,
+    Made,
+    complaint,
+    files_of,
+    home,
+    not_as_made,
+    outputs,
+    record_file,
+    sha256,
+)
+
+
+def not_as_left(paths: str) -> str:
+    """The message of a look that finds results edited that nobody has looked at before."""
+    remedy = "what is removed is made anew, and `clipn accept all` vouches for what is here"
+    return f"{paths}: not as its job left it, and a kill left no hash of that; {remedy}"
+
+
+# The first look at a file
+
+
+def test_the_hash_of_every_file_is_noted(made: Made) -> None:
+    made.look()
+    noted = {path: record.sha256 for path, record in made.records().items()}
+    assert noted == {path: sha256(path) for path in files_of("demo")} | {TABLE: sha256(OWN_TABLE)}
+
+
+def test_the_settings_are_those_of_the_run_that_made_the_file(made: Made) -> None:
+    made.look(seed=1)
+    made.make(UNUSED, "count_words", ARCHIVE)
+    made.look(seed=2)
+    made.publish()
+    made.look(seed=3)
+    records = made.records()
+    assert records[UNUSED].settings == settings_key({"seed": 1})
+    assert records[TABLE].settings == settings_key({"seed": 2})
+    assert records[OWN_TABLE].settings is None
+
+
+def test_the_run_that_begins_is_remembered_with_its_settings(made: Made) -> None:
+    ledger = made.look(seed=2)
+    assert ledger.running == settings_key({"seed": 2})
+    assert ledger.settings == {settings_key({"seed": 2}): {"seed": 2}}
+
+
+@pytest.mark.parametrize(("later", "known"), [(-1, True), (0, True), (1, False)])
+def test_inputs_that_were_too_large_for_snakemake_are_hashed_if_older_than_the_job(
+    made: Made, later: int, known: bool
+) -> None:
+    made.source("large.bin", "much")
+    made.make(UNUSED, "count_words", "large.bin", input_checksums={})
+    made.date("large.bin", made.clock - 5 + later)
+    made.look()
+    assert made.records()[UNUSED].hashes == ({"large.bin": sha256("much")} if known else {})
+
+
+def test_a_large_input_that_changes_later_keeps_the_hash_of_what_was_read(made: Made) -> None:
+    made.source("large.bin", "much")
+    made.make(UNUSED, "count_words", "large.bin", input_checksums={})
+    made.look()
+    made.write("large.bin", "more")
+    made.look()
+    assert made.records()[UNUSED].hashes == {"large.bin": sha256("much")}
+
+
+def test_what_snakemake_hashed_stays(made: Made) -> None:
+    made.write(WORDS, "edited")
+    made.date(WORDS, 1)
+    made.look()
+    assert made.records()[ARCHIVE].hashes == {WORDS: sha256("yes no")}
+
+
+def test_a_file_that_changed_after_its_job_had_ended_and_before_the_look_stops_it(made: Made) -> None:
+    made.write(OWN_TABLE, "edited")
+    assert complaint(made) == not_as_left(OWN_TABLE)
+
+
+def test_of_changed_files_those_that_nobody_looked_at_are_named_first(made: Made) -> None:
+    made.look()
+    for path in (UNUSED, OWN_TABLE):
+        made.make(path, "made_anew", ARCHIVE)
+    for path in (ARCHIVE, UNUSED, OWN_TABLE):
+        made.write(path, "edited")
+    assert complaint(made) == not_as_left(f"{UNUSED}, {OWN_TABLE}")
+
+
+def test_what_was_removed_as_the_message_says_is_made_anew(made: Made) -> None:
+    made.write(OWN_TABLE, "edited")
+    complaint(made)
+    (made.root / OWN_TABLE).unlink()
+    made.look(expected=files_of("demo"))
+    assert made.records()[OWN_TABLE].sha256 is None
+
+
+def test_nothing_is_noted_of_a_file_that_stopped_the_look(made: Made) -> None:
+    made.write(OWN_TABLE, "edited")
+    complaint(made)
+    assert made.records()[OWN_TABLE].sha256 is None
+
+
+# Results that are not as they were made
+
+
+@pytest.mark.parametrize("path", [OWN_TABLE, TABLE, NAMES])
+def test_an_edited_result_stops_the_look(made: Made, path: str) -> None:
+    made.look()
+    made.write(path, "edited")
+    assert complaint(made) == not_as_made(path)
+
+
+def test_a_date_from_before_does_not_hide_an_edit(made: Made) -> None:
+    made.look()
+    date = (made.root / OWN_TABLE).stat().st_mtime
+    made.write(OWN_TABLE, "edited")
+    made.date(OWN_TABLE, date)
+    assert complaint(made) == not_as_made(OWN_TABLE)
+
+
+def test_no_more_than_three_results_are_named(made: Made) -> None:
+    made.look()
+    for path in (ARCHIVE, NAMES, IMAGES, UNUSED):
+        made.write(path, "edited")
+    assert complaint(made).startswith(
+        f"{ARCHIVE}, {IMAGES}, {NAMES} and 1 more: not as made; `dvc checkout --force` gets"
+    )
+
+
+def test_a_result_of_another_study_does_not_stop_the_look(made: Made) -> None:
+    made.study("other")
+    made.look("other")
+    made.write(OWN_TABLE, "edited")
+    made.look("other")
+    assert complaint(made, "demo") == not_as_left(OWN_TABLE)
+
+
+def test_a_touched_result_does_not_stop_the_look(made: Made) -> None:
+    made.look()
+    before = made.records()
+    made.date(OWN_TABLE, made.clock + 100)
+    made.look()
+    assert made.records() == before
+
+
+def test_an_edited_result_that_was_removed_does_not_stop_the_look(made: Made) -> None:
+    made.look()
+    made.write(OWN_TABLE, "edited")
+    complaint(made)
+    (made.root / OWN_TABLE).unlink()
+    made.look()
+    assert made.records()[OWN_TABLE].sha256 == sha256(OWN_TABLE)
+
+
+def test_an_edited_result_that_was_put_back_does_not_stop_the_look(made: Made) -> None:
+    made.look()
+    made.write(OWN_TABLE, "edited")
+    complaint(made)
+    made.write(OWN_TABLE, OWN_TABLE)
+    made.look()
+
+
+def test_a_result_that_was_made_anew_does_not_stop_the_look(made: Made) -> None:
+    made.look()
+    made.make(OWN_TABLE, "ood_table", IMAGES, NAMES, content="other figures")
+    made.look()
+    assert made.records()[OWN_TABLE].sha256 == sha256("other figures")
+
+
+def test_a_file_whose_job_has_not_ended_is_let_be(made: Made) -> None:
+    made.look()
+    before = made.records()
+    made.begin(OWN_TABLE)
+    made.write(OWN_TABLE, "half")
+    made.look()
+    assert made.records() == before
+    assert outputs(made.root / REPORT)[-1] == [TABLE]
+    assert sha256("half") not in (made.root / REPORT).read_text()
+
+
+def test_a_file_whose_first_job_has_not_ended_needs_no_record(made: Made) -> None:
+    new = f"{home('demo')}/tables/new.csv"
+    made.write(new, "half")
+    made.begin(new)
+    made.look(expected=[new])
+
+
+# Results without a record
+
+
+def test_an_expected_file_without_a_record_stops_the_look_and_the_stage_is_named(made: Made) -> None:
+    record_file(made.root / ".snakemake/metadata", OWN_TABLE).unlink()
+    assert complaint(made, expected=files_of("demo")) == (
+        f"{OWN_TABLE}: no record says how this was made; `dvc pull report` gets the records, what is removed is made "
+        "anew, and `clipn accept all` vouches for what is here"
+    )
+
+
+def test_where_all_stages_lack_records_everything_is_to_be_pulled(made: Made) -> None:
+    shutil.rmtree(made.root / ".snakemake")
+    found = complaint(made, expected=files_of("demo"))
+    assert found.startswith(f"{ARCHIVE}, {IMAGES}, {NAMES} and 3 more: no record says how this was made")
+    assert "; `dvc pull` gets the records" in found
+
+
+def test_an_expected_file_that_is_not_here_needs_no_record(made: Made) -> None:
+    made.look(expected=[f"{home('demo')}/tables/new.csv"])
+
+
+def test_a_file_that_nobody_expects_needs_no_record(made: Made) -> None:
+    made.write(f"{home('demo')}/tables/notes.csv", "mine")
+    made.look(expected=files_of("demo"))
+
+
+class TestTrusting:
+    @pytest.fixture(autouse=True)
+    def trusting(self) -> Iterator[None]:
+        with guard.trusting():
+            yield
+
+    def test_a_file_without_a_record_is_let_be(self, made: Made) -> None:
+        record_file(made.root / ".snakemake/metadata", OWN_TABLE).unlink()
+        made.look(expected=files_of("demo"))
+        assert OWN_TABLE not in made.records()
+
+    def test_a_file_that_was_never_looked_at_is_taken_as_it_is(self, made: Made) -> None:
+        made.write(OWN_TABLE, "edited")
+        made.look()
+        assert made.records()[OWN_TABLE].sha256 == sha256("edited")
+
+    def test_an_edited_result_stops_the_look(self, made: Made) -> None:
+        guard._trusting = False
+        made.look()
+        guard._trusting = True
+        made.write(OWN_TABLE, "edited")
+        assert complaint(made) == not_as_made(OWN_TABLE)

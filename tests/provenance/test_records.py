@@ -1,0 +1,181 @@
+"""What Snakemake wrote down is read as it meant it, and what is written is what it reads."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipn.provenance import records as provenance
+from clipn.provenance.records import JobRecord, locked, read_records, unfinished
+from tests.helpers.project import ENVIRONMENT
+from tests.helpers.records import record_file, write_record
+
+ADDED: dict[str, Any] = {"sha256": "11", "settings": "22", "accepted": ("module clipn/training/clipn.py",)}
+LONG = f"{'deep/' * 20}{'long' * 30}.txt"
+SNAKEFILE = f"""
+rule count:
+    input: "words.txt", "more.txt"
+    output: "{LONG}"
+    log: "logs/count.log"
+    params: code="0123456789abcdef", options="--all"
+    shell: "wc {{input}} > {{output}}"
+
+rule copy:
+    input: rules.count.output
+    output: "copy.txt"
+    shell: "cp {{input}} {{output}}"
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the installed Snakemake has made two files, one with a name too long for one record."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "Snakefile").write_text(SNAKEFILE)
+    (root / "words.txt").write_text("one two\n")
+    (root / "more.txt").write_text("three\n")
+    snakemake(root, "copy.txt")
+    return root
+
+
+def snakemake(root: Path, *arguments: str) -> str:
+    """What Snakemake says."""
+    command = ["snakemake", "--cores", "1", *arguments]
+    done = subprocess.run(command, cwd=root, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_the_records_of_the_installed_snakemake(finished: Path) -> None:
+    records = read_records(finished)
+    assert set(records) == {LONG, "copy.txt"}
+    count = records[LONG]
+    assert (count.rule, count.inputs) == ("count", ["words.txt", "more.txt"])
+    assert count.shell == f"wc words.txt more.txt > {LONG}"
+    assert count.hashes["words.txt"] == hashlib.sha256(b"one two\n").hexdigest()
+    assert count.code == "0123456789abcdef"
+    assert count.ended == os.lstat(finished / LONG).st_mtime
+    assert count.started <= count.ended <= records["copy.txt"].started
+    assert (count.sha256, count.settings, count.accepted) == (None, None, ())
+    assert count.benchmarks == ["logs/count.tsv"]
+    assert unfinished(finished) == set()
+    assert not locked(finished)
+
+
+@pytest.fixture
+def noted(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that project with what this one adds to the records."""
+    root = tmp_path / "copy"
+    shutil.copytree(finished, root)
+    for path, record in read_records(root).items():
+        provenance.write_record(root, path, replace(record, **ADDED))
+    return root
+
+
+def test_snakemake_reads_what_is_written(noted: Path) -> None:
+    assert "Nothing to be done" in snakemake(noted, "--dry-run", "copy.txt")
+
+
+def test_snakemake_drops_what_was_added_when_it_makes_a_file_anew(finished: Path, noted: Path) -> None:
+    snakemake(noted, "--forcerun", "copy", "--", "copy.txt")
+    before, after = read_records(finished), read_records(noted)
+    assert after[LONG] == replace(before[LONG], **ADDED)
+    assert replace(after["copy.txt"], started=0, ended=0) == replace(before["copy.txt"], started=0, ended=0)
+
+
+@pytest.mark.parametrize("path", ["out", LONG, "x" * 190, "x" * 191, "x" * 600])
+def test_what_is_written_is_read(tmp_path: Path, path: str) -> None:
+    record = JobRecord({"rule": "count", "input": ["a"]}, 1.5, 2.5, "11", "22", ("setting seed: 1 -> 2",))
+    provenance.write_record(tmp_path, path, record)
+    assert read_records(tmp_path) == {path: record}
+    assert record_file(tmp_path / ".snakemake/metadata", path).is_file()
+
+
+def test_a_record_replaces_the_one_before_it_and_leaves_nothing_else(tmp_path: Path) -> None:
+    for rule in ("old", "new"):
+        provenance.write_record(tmp_path, "out", JobRecord({"rule": rule}))
+    assert read_records(tmp_path) == {"out": JobRecord({"rule": "new"})}
+    assert sorted(path.name for path in (tmp_path / ".snakemake").iterdir()) == ["incomplete", "metadata"]
+
+
+def test_what_differs_between_two_runs_of_a_job_is_not_content(tmp_path: Path) -> None:
+    write_record(tmp_path, "one", starttime=1.0, endtime=2.0, job_hash=1, external_jobid="a")
+    write_record(tmp_path, "two", starttime=3.0, endtime=4.0, job_hash=2, external_jobid="b")
+    records = read_records(tmp_path)
+    assert records["one"].content == records["two"].content
+    assert [(record.started, record.ended) for record in records.values()] == [(1.0, 2.0), (3.0, 4.0)]
+
+
+def test_fields_that_nobody_knows_stay(tmp_path: Path) -> None:
+    write_record(tmp_path, "out", new_field=["x"])
+    provenance.write_record(tmp_path, "out", read_records(tmp_path)["out"])
+    assert read_records(tmp_path)["out"].content["new_field"] == ["x"]
+
+
+def test_a_project_in_which_snakemake_runs_is_locked(tmp_path: Path) -> None:
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    assert not locked(tmp_path)
+    (tmp_path / ".snakemake/locks/0.output.lock").touch()
+    assert locked(tmp_path)
+
+
+def test_names_are_those_that_these_tests_write(finished: Path) -> None:
+    assert record_file(finished / ".snakemake/metadata", LONG).is_file()
+
+
+def test_a_job_that_was_killed_has_not_ended(tmp_path: Path) -> None:
+    marker = record_file(tmp_path / ".snakemake/incomplete", LONG)
+    marker.parent.mkdir(parents=True)
+    marker.write_text("{}")
+    (tmp_path / ".snakemake/incomplete/migration_underway").touch()
+    assert unfinished(tmp_path) == {LONG}
+
+
+def test_inputs_that_were_too_large_to_hash_come_last(tmp_path: Path) -> None:
+    write_record(tmp_path, "out", input=["a", "big", "c"], input_checksums={"c": "sha256:33", "a": "sha256:11"})
+    record = read_records(tmp_path)["out"]
+    assert record.inputs == ["c", "a", "big"]
+    assert record.hashes == {"c": "33", "a": "11"}
+
+
+def test_hashes_of_more_inputs(tmp_path: Path) -> None:
+    write_record(tmp_path, "out", input=["a", "big", "c"], input_checksums={"c": "sha256:33", "a": "sha256:11"})
+    record = read_records(tmp_path)["out"].with_hashes({"big": "22", "a": "44"})
+    assert record.hashes == {"c": "33", "a": "44", "big": "22"}
+    assert record.inputs == ["c", "a", "big"]
+
+
+def test_an_old_record_without_hashes(tmp_path: Path) -> None:
+    write_record(tmp_path, "out", rule="old", input=None, params=None, log=None, input_checksums=None, starttime=None)
+    record = read_records(tmp_path)["out"]
+    assert (record.rule, record.shell, record.started, record.ended) == ("old", None, 0.0, 2.0)
+    assert (record.inputs, record.hashes, record.parameters, record.benchmarks) == ([], {}, [], [])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"rule": null}'])
+def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    write_record(tmp_path, "out")
+    record_file(tmp_path / ".snakemake/metadata", "out").write_text(text)
+    assert read_records(tmp_path) == {}
+
+
+def test_a_folder_without_records(tmp_path: Path) -> None:
+    assert read_records(tmp_path) == {}
+    assert unfinished(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        (["'--epochs 3'", "'0123456789abcdef'"], "0123456789abcdef"),
+        (["0123456789abcdef"], None),
+        (["'0123456789abcdef0'"], None),
+        ([], None),
+    ],
+)
+def test_the_code_is_the_parameter_that_looks_like_a_fingerprint(parameters: list[str], code: str | None) -> None:
+    assert JobRecord({"rule": "r", "params": parameters}).code == code

@@ -1,0 +1,271 @@
+"""From files to tables and back: nothing is lost on the way through CSV and JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.text import Text
+
+from clipn.errors import ClipnError
+from clipn.report import figures, reading
+from clipn.report.tables import build
+from clipn.report.tables.ablations import Ablation
+from clipn.report.tables.intervals import mean_replicates, metrics_table
+from clipn.report.tables.ood import decisions_table, ood_table, to_csv
+from clipn.report.tables.published import published_grids
+from tests.helpers.report_runs import (
+    BASELINE,
+    PUBLISHED,
+    SEEDS,
+    Record,
+    replicates,
+    run,
+    taught,
+    write_runs,
+    write_study,
+)
+
+ASKED = build.Comparison(["none", "base", "four"], "base", "clipn128", [Ablation("tokens", "4", "four")])
+RUNS = [BASELINE, taught("base", 1, 0.8), taught("base", 2, 0.84), taught("four", 1, 0.7)]
+
+
+def written(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """A table through CSV and back."""
+    (folder / "table.csv").write_text(to_csv(table))
+    return reading.read_table(folder / "table.csv")
+
+
+def test_tables_come_back_from_csv(tmp_path: Path) -> None:
+    table = written(tmp_path, metrics_table([BASELINE, *SEEDS], {}))
+    assert list(table["variant"].unique()) == ["none", "learnable"]
+    assert list(table["convention"].unique()) == ["", "clipn", "mcm"]
+    assert table["mean"].iloc[0] == 70
+    assert table.loc[table["variant"] == "none", "sd"].isna().all()
+    assert table["low"].isna().all()
+    assert table["runs"].tolist() == [1] * 15 + [3] * 15
+
+
+def test_text_that_looks_like_numbers_stays_text(tmp_path: Path) -> None:
+    names = {"study": "2024", "id": "cifar10", "backbone": "007", "variant": "1e3", "prompts": "4"}
+    rows = [{**names, "setting": "tokens", "value": value, "auroc": 80.0} for value in ("16", "0.1", "nan")]
+    table = written(tmp_path, pd.DataFrame(rows))
+    assert {key: table[key].iloc[0] for key in names} == names
+    assert list(table["value"]) == ["16", "0.1", "nan"]
+    assert table["auroc"].tolist() == [80.0] * 3
+
+
+def test_numbers_of_runs_stay_whole(tmp_path: Path) -> None:
+    table = pd.DataFrame({"run": pd.array([None, 2], "Int64"), "runs": [3, 1], "published": [1.5, None]})
+    back = written(tmp_path, table)
+    assert back["run"].tolist() == [pd.NA, 2]
+    assert str(back["run"].iloc[1]) == "2"
+    assert [str(runs) for runs in back["runs"]] == ["3", "1"]
+    assert back["published"].isna().tolist() == [False, True]
+
+
+def test_a_table_without_rows_comes_back(tmp_path: Path) -> None:
+    table = written(tmp_path, decisions_table([BASELINE]))
+    assert table.empty
+    assert build.shown(table, ["none"], "clipn128").empty
+
+
+def test_a_missing_table(tmp_path: Path) -> None:
+    with pytest.raises(ClipnError, match=r"metrics\.csv: no such file"):
+        reading.read_table(tmp_path / "metrics.csv")
+
+
+def test_records_are_json_without_nan() -> None:
+    rows = build.records(ood_table([BASELINE, *SEEDS], "cifar10"))
+    text = json.dumps(rows, allow_nan=False)
+    assert json.loads(text) == rows
+    assert (rows[0]["variant"], rows[0]["auroc"], rows[0]["auroc_sd"], rows[0]["runs"]) == ("none", 70.0, None, 1)
+    assert (rows[-1]["ood"], rows[-1]["auroc"], rows[-1]["auroc_sd"], rows[-1]["runs"]) == ("average", 86.0, 1.0, 3)
+    table = pd.DataFrame({"auroc": [0.125, -0.001], "runs": [1, 2]})
+    assert build.records(table) == [{"auroc": 0.13, "runs": 1}, {"auroc": 0.0, "runs": 2}]
+
+
+def test_shown_are_some_variants_under_one_pool_and_methods_with_a_pool_of_their_own() -> None:
+    rows = [
+        ("none", "clipn128", "msp"),
+        ("none", "nice", "neglabel"),
+        ("none", "nice", "msp"),
+        ("none", "single", "msp"),
+        ("base", "clipn128", "atd"),
+        ("base", "nice", "atd"),
+        ("four", "clipn128", "atd"),
+    ]
+    table = pd.DataFrame(rows, columns=["variant", "prompts", "method"])
+    shown = build.shown(table, ["none", "base"], "clipn128")
+    assert list(shown.itertuples(index=False, name=None)) == [rows[0], rows[1], rows[4]]
+    decisions = table.drop(columns="method")
+    assert build.shown(decisions, ["base"], "clipn128").index.tolist() == [4]
+
+
+def test_a_wide_table_without_rows_is_a_sentence() -> None:
+    assert build.ood_grid(ood_table([], "imagenet"), "imagenet", {"imagenet": "ImageNet-1K"}).title == (
+        "This study has no ID dataset ImageNet-1K."
+    )
+
+
+def test_other_tables() -> None:
+    found = mean_replicates(RUNS, map(replicates, RUNS))
+    made = {name: (table, grid) for name, table, grid in build.other_tables(RUNS, found, "demo", ASKED, {})}
+    assert list(made) == ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
+    assert made["metrics"][1] is None
+    assert all(grid.title.endswith("study: demo") for _, grid in made.values() if grid)
+    differences = made["differences"][0]
+    assert set(zip(differences["method"], differences["variant"], strict=True)) == {
+        ("msp", "none"),
+        ("ctw", "base"),
+        ("atd", "four"),
+        ("ctw", "four"),
+    }
+    ctw = differences[(differences["variant"] == "base") & (differences["measure"] == "auroc")]
+    assert ctw["difference"].tolist() == pytest.approx([-1] * 3)
+    assert made["ablations"][0]["value"].tolist() == ["4", "4"]
+    accuracy, grid = made["id_accuracy"]
+    assert len(accuracy) == len(grid.lines if grid else []) == 1
+
+
+def test_other_tables_of_a_study_without_a_no_tower() -> None:
+    asked = build.Comparison(["none"], "base", "clipn128")
+    made = {name: table for name, table, _ in build.other_tables([BASELINE], {}, "demo", asked, {})}
+    assert [len(made[name]) for name in ("decisions", "differences", "ablations")] == [0, 0, 0]
+    assert len(made["metrics"]) == 3 * 5
+
+
+def test_written_tables_have_all_their_forms(tmp_path: Path) -> None:
+    write_study(tmp_path, RUNS, ASKED)
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
+        [
+            f"{name}.{end}"
+            for name in ("id_accuracy", "decisions", "differences", "ablations")
+            for end in ("csv", "md", "tex")
+        ]
+        + ["metrics.csv", "published.csv"]
+    )
+    assert (tmp_path / "tables/differences.md").read_text().startswith("**Paired differences, study: demo**\n")
+    assert r"\toprule" in (tmp_path / "tables/decisions.tex").read_text()
+
+
+def compared(folder: Path, runs: Sequence[Record], study: str, sources: Sequence[str]) -> pd.DataFrame:
+    runs = [run | {"study": study} for run in runs]
+    metrics = write_runs(folder, runs)
+    found = mean_replicates(runs, reading.read_replicates_of(metrics))
+    (folder / "metrics.csv").write_text(to_csv(metrics_table(runs, found)))
+    (folder / "published.yaml").write_text(yaml.safe_dump(PUBLISHED))
+    return build.compared(metrics, folder / "metrics.csv", folder / "published.yaml", study, sources)
+
+
+def published(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    rows = table[table["published"].notna()]
+    return [
+        tuple(
+            None if pd.isna(row[key]) else row[key]
+            for key in ("method", "measure", "run", "measured", "difference", "verdict")
+        )
+        for row in rows.to_dict("records")
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_measured_numbers_meet_published_ones_by_the_weights_of_their_backbone(tmp_path: Path) -> None:
+    table = compared(tmp_path, [BASELINE, *SEEDS], "paper", ["tiny:ViT-B-32/openai"])
+    assert published(table) == [
+        ("msp", "auroc", None, 70.0, -0.5, "agrees"),
+        ("msp", "fpr95", None, 60.0, -20.0, "differs"),
+        ("ctw", "auroc", 2, 92.0, 0.0, "agrees"),
+        ("ctw", "fpr95", 2, 30.0, 0.0, "agrees"),
+    ]
+    assert set(table.loc[table["verdict"] == "not published", "backbone"]) == {"ViT-B-32/openai"}
+    low = table.loc[table["method"].eq("msp") & table["measure"].eq("auroc"), "low"]
+    assert low.iloc[0] == pytest.approx(68.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_backbones_trained_here_meet_nothing(tmp_path: Path) -> None:
+    table = compared(tmp_path, [BASELINE, *SEEDS], "paper", [])
+    assert {verdict for *_, verdict in published(table)} == {"not comparable: other study"}
+
+
+def test_a_study_that_nobody_published(tmp_path: Path) -> None:
+    table = compared(tmp_path, [BASELINE], "demo", ["tiny:ViT-B-32/openai"])
+    assert set(table["verdict"]) == {"not comparable: study demo"}
+
+
+def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path: Path) -> None:
+    table = compared(tmp_path, [BASELINE, *SEEDS], "paper", ["tiny:ViT-B-32/openai"])
+    back = written(tmp_path, table)
+    assert published_grids(back, {}) == published_grids(table, {})
+    assert [grid.header[:4] for grid in published_grids(back, {})] == [
+        ("Method", "Backbone", "Variant", "Prompts"),
+        ("Method", "Backbone", "Variant", "Prompts"),
+    ]
+    for form in (table, back):
+        shifted = form.assign(verdict=form["verdict"].replace("agrees", "differs"))
+        words = [text.get_text() for text in figures.published(shifted, "paper").findobj(Text)]
+        assert any("AUROC of run 2: 92.00 published, 92.00 measured" in text for text in words)
+        assert any("FPR95: 80.00 published, 60.00 measured" in text for text in words)
+
+
+def test_ablations_of_the_command_line() -> None:
+    assert build.parse_ablations(["tokens:16:base", "losses:itbo:itbo_only"]) == [
+        Ablation("tokens", "16", "base"),
+        Ablation("losses", "itbo", "itbo_only"),
+    ]
+    for text in ("tokens:16", "tokens:16:base:more"):
+        with pytest.raises(
+            ClipnError, match=f"--ablation '{text}': write it as SETTING:VALUE:VARIANT, e.g. losses:itbo"
+        ):
+            build.parse_ablations([text])
+
+
+def test_the_summary_shows_one_pool_and_methods_with_their_own() -> None:
+    neglabel = [row | {"method": "neglabel", "prompts": "nice"} for row in BASELINE["ood"]]
+    single = run("none", 0, {("msp", "svhn"): (0.1, 0.1), ("msp", "dtd"): (0.1, 0.1)}, prompts="single")
+    metrics = [BASELINE | {"ood": BASELINE["ood"] + neglabel}, single, *SEEDS]
+    shown = {"auroc": 80.0, "fpr95": 50.0}
+    assert build.summary(metrics, "clipn128") == {
+        "cifar10": {
+            "tiny": {
+                "none": {"msp": shown, "neglabel": shown},
+                "learnable": {"ctw": {"auroc": 86.0, "fpr95": 35.0}},
+            }
+        }
+    }
+    assert build.summary(metrics, "single") == {"cifar10": {"tiny": {"none": {"msp": {"auroc": 10.0, "fpr95": 10.0}}}}}
+
+
+def test_the_summary_is_of_official_images() -> None:
+    clean = [row | {"ood_version": "ninco_clean", "auroc": 1.0} for row in BASELINE["ood"]]
+    summary = build.summary([BASELINE | {"ood": [*BASELINE["ood"], *clean]}], "clipn128")
+    assert summary["cifar10"]["tiny"]["none"]["msp"]["auroc"] == 80
+
+
+def test_histories_are_named_by_their_paths(tmp_path: Path) -> None:
+    folder = tmp_path / "runs/tiny/learnable"
+    folder.mkdir(parents=True)
+    (folder / "seed1.csv").write_text("step,loss\n1,2.5\n")
+    (folder / "seed2.csv").write_text("step,loss\n")
+    (folder / "other.csv").write_text("step,loss\n")
+    (log,) = reading.read_histories([folder / "seed1.csv", folder / "seed2.csv"])
+    assert (log.backbone, log.variant, log.seed, log.log["loss"].tolist()) == ("tiny", "learnable", 1, [2.5])
+    with pytest.raises(ClipnError, match=r"other\.csv: expected \.\.\./<backbone>/<variant>/seed<k>\.csv"):
+        reading.read_histories([folder / "other.csv"])
+
+
+def test_scores_and_replicates_lie_where_the_runs_say(tmp_path: Path) -> None:
+    (metrics,) = write_runs(tmp_path, [SEEDS[0]])
+    (table,) = reading.read_replicates_of([metrics])
+    assert table["method"].tolist() == ["ctw"] * 8
+    assert np.mean(table["values"][0]) == pytest.approx(0.9)
+    path = tmp_path / "scores/tiny/none/single/seed0.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"id": ["a"], "dataset": ["a"], "msp": [1.0]}).to_parquet(path)
+    (scored,) = reading.read_scores([path])
+    assert (scored.backbone, scored.variant, scored.prompts, scored.seed) == ("tiny", "none", "single", 0)

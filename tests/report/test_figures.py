@@ -1,0 +1,224 @@
+"""Figures: what they show, and that they give the same bytes twice."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+
+from clipn.errors import ClipnError
+from clipn.report.figures import roc_curves, save, score_histograms, training_curves
+from clipn.report.figures.series import select
+from clipn.report.figures.style import look
+from clipn.report.reading import RunLog, ScoredRun, read_scores
+from clipn.scores import SCORES
+
+IMAGES = 60
+
+
+def scored(variant: str, seed: int, methods: tuple[str, ...], prompts: str = "single") -> ScoredRun:
+    """ID scores lie above those of `svhn` altogether and are those of `dtd` exactly."""
+    steps = np.linspace(0, 1, IMAGES) + seed
+    offsets = {"cifar10": 0.0, "svhn": -5.0, "dtd": 0.0}
+    frames = [
+        pd.DataFrame({"id": "cifar10", "dataset": name, "row": range(IMAGES)} | dict.fromkeys(methods, steps + offset))
+        for name, offset in offsets.items()
+    ]
+    return ScoredRun("tiny", variant, prompts, seed, pd.concat(frames, ignore_index=True).assign(accepts_ctw=True))
+
+
+RUNS = [
+    scored("learnable", 2, ("ctw", "atd")),
+    scored("learnable", 1, ("ctw", "atd")),
+    scored("untrained", 1, ("ctw", "atd")),
+    scored("none", 0, ("msp", "gen")),
+    scored("learnable", 0, ("ctw", "atd"), prompts="clipn128"),
+]
+
+
+def log(seed: int) -> RunLog:
+    columns = ("epoch", "matched", "unmatched", "tso", "total", "learning_rate")
+    return RunLog("tiny", "learnable", seed, pd.DataFrame({"step": [0, 1, 2]} | dict.fromkeys(columns, float(seed))))
+
+
+BACKBONE_LOG = pd.DataFrame({"step": [0, 1, 2], "epoch": 0, "loss": [3.0, 2.0, 1.0], "learning_rate": 0.1})
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+
+
+def stairs(axes: Axes) -> list[StepPatch]:
+    return [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+
+
+def test_select_takes_the_first_seed_in_the_order_of_methods() -> None:
+    series = select(RUNS, "tiny", "cifar10")
+    assert [item.label for item in series] == [
+        "MSP",
+        "GEN",
+        "CLIPN-CTW (learnable)",
+        "CLIPN-CTW (untrained)",
+        "CLIPN-ATD (learnable)",
+        "CLIPN-ATD (untrained)",
+    ]
+    assert series[2].known.min() == 1
+    assert {name: len(scores) for name, scores in series[2].unknown.items()} == {
+        "svhn": IMAGES,
+        "dtd": IMAGES,
+    }
+
+
+def test_select_takes_the_variants_asked_for_in_their_order_beside_the_baselines() -> None:
+    series = select(RUNS, "tiny", "cifar10", variants=["untrained", "not scored", "learnable"])
+    assert [item.variant for item in series] == ["none", "none", "untrained", "learnable", "untrained", "learnable"]
+    assert [item.label for item in select(RUNS, "tiny", "cifar10", ["learnable"])][2:] == ["CLIPN-CTW", "CLIPN-ATD"]
+
+
+def test_select_takes_one_prompt_pool() -> None:
+    assert {item.known.min() for item in select(RUNS, "tiny", "cifar10", ["learnable"])[2:]} == {1}
+    (ctw, atd) = select(RUNS, "tiny", "cifar10", prompts="clipn128")
+    assert (ctw.method, atd.method, ctw.known.min()) == ("ctw", "atd", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"id_dataset": "imagenet"}, "none for ID dataset 'imagenet'"),
+        ({"prompts": "nice"}, "none for ID dataset 'cifar10'"),
+        ({"backbone": "huge"}, "scores of huge"),
+    ],
+)
+def test_select_refuses_what_was_not_scored(asked: dict[str, str], message: str) -> None:
+    with pytest.raises(ClipnError, match=message):
+        select(RUNS, **({"backbone": "tiny", "id_dataset": "cifar10"} | asked))
+
+
+@pytest.mark.parametrize("draw", [score_histograms, roc_curves])
+def test_figures_of_scores_need_an_ood_set(draw: Callable[..., Figure]) -> None:
+    scores = RUNS[0].scores
+    alone = replace(RUNS[0], scores=scores[scores["dataset"] == "cifar10"])
+    with pytest.raises(ClipnError, match="no OOD set for 'cifar10'"):
+        draw([alone], "cifar10", "tiny", "demo")
+
+
+def test_no_two_methods_look_alike_even_without_colour() -> None:
+    looks = [look(method) for method in SCORES]
+    assert len({(item.marker, item.width) for item in looks}) == len({(item.colour, item.dash) for item in looks}) == 11
+    assert [method for method in SCORES if look(method).filled] == ["ctw", "atd"]
+    assert look("unknown").colour not in {item.colour for item in looks}
+
+
+def test_scores_are_read_with_the_run_from_their_path(tmp_path: Path) -> None:
+    path = tmp_path / "scores" / "tiny" / "learnable" / "nice" / "seed3.parquet"
+    path.parent.mkdir(parents=True)
+    RUNS[0].scores.to_parquet(path)
+    (run,) = read_scores([path])
+    assert (run.backbone, run.variant, run.prompts, run.seed) == ("tiny", "learnable", "nice", 3)
+    assert run.scores.equals(RUNS[0].scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("seed1.parquet", b"no", "not a Parquet file"),
+        ("first.parquet", b"", "rename"),
+        ("seed2.parquet", None, "no such"),
+    ],
+)
+def test_bad_score_files(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ClipnError, match=message):
+        read_scores([path])
+
+
+def test_histograms_share_bins_along_a_row_and_are_densities() -> None:
+    figure = score_histograms(RUNS, "cifar10", "tiny", "demo", {"dtd": "Textures"})
+    assert len(figure.axes) == 6 * 2
+    (values, edges, _), (_, others, _) = (stairs(axes)[0].get_data() for axes in figure.axes[:2])
+    assert np.array_equal(edges, others)
+    assert np.sum(values * np.diff(edges)) == pytest.approx(1)
+    assert "study: demo" in texts(figure)
+    assert "first seed" in texts(figure)
+    assert "Textures" in texts(figure)
+
+
+def test_eleven_methods_and_two_variants_fit_a_page() -> None:
+    runs = [scored("none", 0, tuple(name for name in SCORES if not SCORES[name].needs_no)), *RUNS[1:3]]
+    figure = score_histograms(runs, "cifar10", "tiny", "demo")
+    assert len(figure.axes) == 13 * 2
+    assert figure.get_size_inches()[1] < 9.5
+    labels = [axes.get_ylabel() for axes in figure.axes[::2]]
+    assert labels[6] == "ODIN, perturbed\nlog-odds"
+    assert labels[-1] == "CLIPN-ATD\n(untrained)\nlog-odds"
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-16])
+def test_histograms_of_scores_that_do_not_differ(noise: float) -> None:
+    run = scored("untrained", 1, ("ctw",))
+    flat = replace(run, scores=run.scores.assign(ctw=0.5 + noise * run.scores["row"]))
+    figure = score_histograms([flat], "cifar10", "tiny", "demo")
+    assert figure.axes[0].get_xlim()[0] < 0.5 < figure.axes[0].get_xlim()[1]
+
+
+def test_roc_legend_shows_auroc() -> None:
+    figure = roc_curves(RUNS, "cifar10", "tiny", "demo")
+    assert [axes.get_legend_handles_labels()[1][0] for axes in figure.axes] == ["100.0  MSP", "50.0  MSP"]
+    assert "50.0  CLIPN-ATD (untrained)" in texts(figure)
+    assert "learnable" not in texts(roc_curves(RUNS, "cifar10", "tiny", "demo", variants=["untrained"]))
+    assert "study: demo" in texts(figure)
+
+
+def test_training_curves_show_the_mean_over_seeds() -> None:
+    figure = training_curves([log(1), log(2)], {"tiny": BACKBONE_LOG}, "demo")
+    assert len(figure.axes) == 5
+    thin_1, thin_2, mean = figure.axes[0].lines
+    assert np.array_equal(mean.get_ydata(), [1.5, 1.5, 1.5])
+    assert thin_1.get_linewidth() == thin_2.get_linewidth() < mean.get_linewidth()
+    assert "study: demo" in texts(figure)
+
+
+def test_training_curves_of_a_study_without_own_backbone_or_without_runs() -> None:
+    assert len(training_curves([log(1)], {}, "demo").axes) == 4
+    assert len(training_curves([], {"tiny": BACKBONE_LOG}, "demo").axes) == 1
+    with pytest.raises(ClipnError, match="no training log"):
+        training_curves([], {}, "demo")
+
+
+def test_files_are_the_same_in_every_process_and_tell_no_date_or_version(tmp_path: Path) -> None:
+    figure = roc_curves(RUNS, "cifar10", "tiny", "demo")
+    script = "import sys, pathlib, tests.report.test_figures as t; t.roc_files(pathlib.Path(sys.argv[1]))"
+    environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "other")], check=True, cwd=root, env=environment)
+    for name in ("first", "second"):
+        save(figure, tmp_path / name / "roc.png", tmp_path / name / "roc.pdf")
+    for suffix in ("png", "pdf"):
+        versions = {(tmp_path / name / f"roc.{suffix}").read_bytes() for name in ("first", "second", "other")}
+        (content,) = versions
+        assert not any(word in content for word in (b"Date", b"atplotlib", b"Software", b"Producer"))
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == ["roc.pdf", "roc.png"]
+
+
+def roc_files(folder: Path) -> None:
+    """Draw and save in another process."""
+    save(roc_curves(RUNS, "cifar10", "tiny", "demo"), folder / "roc.png", folder / "roc.pdf")
+
+
+def test_the_users_own_settings_change_nothing(tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9}):
+        roc_files(tmp_path / "loud")
+        assert matplotlib.rcParams["font.size"] == 30
+    roc_files(tmp_path / "quiet")
+    assert (tmp_path / "loud" / "roc.png").read_bytes() == (tmp_path / "quiet" / "roc.png").read_bytes()

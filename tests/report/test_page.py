@@ -1,0 +1,232 @@
+"""The page of a study's files: all of it is there, it stands on its own, and it fits small and large screens."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipn.files import write_json
+from clipn.report.page.build import CAPTIONS, PageFiles, commit, page
+from clipn.report.tables import build
+from clipn.report.tables.ablations import Ablation
+from tests.helpers.outline import Outline
+from tests.helpers.report_runs import BASELINE, Record, decided, run, taught, write_study
+from tests.helpers.tiny_dataset import encoded
+
+CHROMIUM = shutil.which("chromium")
+GIT = ("git", "-c", "user.name=n", "-c", "user.email=e@example.org")
+FIGURES = [
+    "published",
+    *(f"cifar10_{kind}_tiny" for kind in ("scores", "roc", "intervals", "reliability", "similarity", "mistakes")),
+    "cifar10_ablations",
+    "training",
+]
+ASKED = build.Comparison(["none", "base"], "base", "clipn128", [Ablation("tokens", "4", "four")])
+RUNS = [BASELINE, taught("base", 1, 0.8), taught("base", 2, 0.84), taught("four", 1, 0.7)]
+SETTINGS = "study: demo\nseeds: [1, 2]\n"
+
+
+@pytest.fixture(autouse=True)
+def outside_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+
+def rendered(
+    folder: Path,
+    runs: Sequence[Record] = RUNS,
+    asked: build.Comparison = ASKED,
+    study: str = "demo",
+    figures: Sequence[str] = FIGURES,
+    resamples: int = 41,
+) -> str:
+    """The page of a study with one backbone, one checkpoint, and pictures that are their names."""
+    metrics = write_study(folder, [run | {"study": study} for run in runs], asked, study, resamples)
+    pictures = [folder / "figures" / f"{name}.png" for name in figures]
+    weights = [folder / "backbones/tiny.safetensors", folder / "runs/tiny/base/seed1.safetensors"]
+    for path in (*pictures, *weights):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(path.stem.encode())
+    archives = {f"{number}.tar": "cd" * 32 for number in range(9)}
+    proof = dict.fromkeys(archives, "unverified") | {"0.tar": "by names"}
+    found = {"title": "CC3M", "classes": [], "archives": archives, "proof": proof, "names": "unverified"}
+    write_json(folder / "datasets/cc3m/dataset.json", found | {"images": 3_318_333})
+    counts = {"captions": 3_318_333, "with_image": 2_891_445, "trained_on": 2_891_445}
+    write_json(folder / "shards/statistics.json", {"sources": {"cc3m": counts}})
+    files = PageFiles(metrics, pictures, weights, folder, folder / "shards/statistics.json")
+    return page(files, study, SETTINGS, ["cifar10", "imagenet"], asked.variants, asked.prompts)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_page_stands_on_its_own_and_leads_to_its_sections(tmp_path: Path) -> None:
+    text = rendered(tmp_path)
+    outline = Outline(text)
+    assert outline.is_self_contained
+    assert not re.search(r"https?:|url\(|@import", text)
+    anchors = [attributes["id"] for attributes in outline.all("section")]
+    assert anchors == [
+        *("run", "ood", "published", "differences", "decisions", "accuracy", "ablations"),
+        *("figures", "sources", "again"),
+    ]
+    assert [attributes["href"] for attributes in outline.all("a")] == [f"#{anchor}" for anchor in anchors]
+    assert str(tmp_path) not in text
+
+
+def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
+    text = Outline(rendered(tmp_path)).text
+    for words in (
+        "The demo study runs on a small generated world",
+        "study: demo seeds: [1, 2]",
+        "ID: imagenet No results for this ID dataset in this study.",
+        "MSP tiny none 1 70.00 60.00 90.00 40.00 80.00 50.00",
+        "CLIPN-CTW tiny base 2 82.00 ± 2.83 18.00 ± 2.83",
+        "Study demo is not comparable with the published numbers",
+        "CIFAR-10 Average MSP tiny none CLIPN-ATD, base -3.00 [-3.00, -3.00] +0.00 [+0.00, +0.00]",
+        "Threshold-free decisions, ID: CIFAR-10, study: demo",
+        "CIFAR-10 SVHN CLIPN-ATD tiny base 90.00 ± 0.00 80.00 ± 0.00 85.00 ± 0.00",
+        "CIFAR-10 tiny clipn128 90.00",
+        "CIFAR-10 Positions of a prompt 4 tiny CLIPN-CTW 1 70.00",
+        f"backbones/tiny.safetensors {sha256('tiny')}",
+        f"runs/tiny/base/seed1.safetensors {sha256('seed1')}",
+        f"Commit not under version control Study settings, sha256 {sha256(SETTINGS)}",
+        "SVHN 10,000 svhn.tar verified " + "ab" * 32,
+        "CC3M 3,318,333 9 archives, see datasets/cc3m/dataset.json by names, unverified",
+        "CC3M 3,318,333 2,891,445 2,891,445 100.0%",
+        f"numpy {version('numpy')}",
+        "snakemake --cores 8 all --config study=demo",
+    ):
+        assert words in text
+
+
+def test_ablations_are_left_out_of_the_wide_table(tmp_path: Path) -> None:
+    text = Outline(rendered(tmp_path)).text
+    assert "CLIPN-CTW tiny four" not in text
+
+
+def test_figures_come_by_id_dataset_with_captions_that_tell_backbones_apart(tmp_path: Path) -> None:
+    text = rendered(tmp_path, figures=[*FIGURES, "cifar10_scores_ViT-B-16_x"])
+    headings = re.findall(r"<h3>([^<]*)</h3>\n<figure>", text)
+    assert headings == ["The study", "ID: CIFAR-10"]
+    captions = [attributes["alt"] for attributes in Outline(text).all("img")]
+    assert captions[:3] == [
+        CAPTIONS["published"],
+        CAPTIONS["training"],
+        "Scores of CIFAR-10 images against each OOD set; further right is more in-distribution. Backbone: tiny.",
+    ]
+    assert str(captions[-1]).endswith("more in-distribution. Backbone: ViT-B-16_x.")
+    assert CAPTIONS["ablations"].format(known="CIFAR-10") in captions
+    assert len(captions) == len(set(captions)) == len(FIGURES) + 1
+
+
+def test_a_study_that_can_be_compared(tmp_path: Path) -> None:
+    text = Outline(rendered(tmp_path, study="paper")).text
+    assert "The demo study" not in text
+    assert "1 cell agrees, 3 differ, 28 are not published" in text
+    assert "ID: CIFAR-10; restated: a note" in text
+    assert "70.00 [68.10, 71.90] 70.50 -0.50 (± 1.00)" in text
+
+
+def test_a_study_without_a_no_tower_resamples_and_ablations(tmp_path: Path) -> None:
+    asked = build.Comparison(["none"], "base", "clipn128")
+    outline = Outline(rendered(tmp_path, [BASELINE], asked, figures=FIGURES[1:3], resamples=0))
+    assert "No run of this study has a “no” tower and a rule." in outline.text
+    assert "Nothing to compare: this study has no resamples" in outline.text
+    assert "not comparable with the published numbers" in outline.text
+    assert "ablations" not in [attributes["id"] for attributes in outline.all("section")]
+    assert len(outline.all("img")) == 2
+
+
+def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:
+    assert rendered(tmp_path) == rendered(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_that_is_checked_out(tmp_path: Path) -> None:
+    assert commit() == "not under version control"
+    for command in (["init"], ["commit", "--allow-empty", "-m", "m"], ["tag", "-a", "v1", "-m", "m"]):
+        subprocess.run([*GIT, *command], check=True, capture_output=True)
+    head = subprocess.run([*GIT, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert commit() == head
+    assert re.fullmatch("[0-9a-f]{40}", head)
+    (tmp_path / "file").write_text("new")
+    subprocess.run([*GIT, "add", "file"], check=True)
+    assert commit() == f"{head}-dirty"
+
+
+def test_the_commit_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "not under version control"
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Callable[[str, int, int], dict[str, int]]:
+    """What Chromium sees of a page in a window of some size; narrow windows are frames, as Chromium has no narrower."""
+    probe = (
+        "<script>addEventListener('error', event => document.title += event.message);"
+        "addEventListener('load', () => parent.postMessage({wide: document.documentElement.scrollWidth,"
+        " inner: innerWidth, tables: document.querySelectorAll('table').length}, '*'))</script>"
+    )
+    frame = (
+        "<meta charset=utf-8><body><script>addEventListener('message',"
+        " event => document.body.dataset.seen = JSON.stringify(event.data))</script>"
+        '<iframe src="page.html" style="width: {width}px; height: {height}px; border: 0"></iframe>'
+    )
+
+    def look(text: str, width: int, height: int) -> dict[str, int]:
+        (tmp_path / "page.html").write_text(
+            text.replace("<details", "<details open").replace("<head>", f"<head>{probe}")
+        )
+        (tmp_path / "frame.html").write_text(frame.format(width=width, height=height))
+        switches = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=2000",
+        ]
+        command = [CHROMIUM or "", *switches, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+        address = (tmp_path / "frame.html").as_uri()
+        done = subprocess.run([*command, address], capture_output=True, text=True, check=True, timeout=60)
+        assert "CONSOLE" not in done.stderr
+        found = re.search(r'data-seen="([^"]*)"', done.stdout)
+        assert found, done.stdout
+        seen: dict[str, int] = json.loads(found[1].replace("&quot;", '"'))
+        return seen
+
+    return look
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
+def test_a_browser_need_not_scroll_sideways(
+    tmp_path: Path, look: Callable[[str, int, int], dict[str, int]], width: int, height: int
+) -> None:
+    """With every fold open, eight OOD sets, long names, and figures of their real size."""
+    sets = [f"a_long_name_of_an_ood_set_{number}" for number in range(8)]
+    figures = {("msp", ood): (0.7, 0.6) for ood in (*sets, "svhn")}
+    runs = [run("none", 0, figures), run("base", 1, {("atd", ood): (0.7, 0.6) for ood in (*sets, "svhn")})]
+    runs[1] |= {"decisions": decided({"atd": (0.5, 0.5)})}
+    for name in sets:
+        found = {"title": name, "classes": [], "archives": {}, "proof": {}, "names": "unverified", "images": 1}
+        write_json(tmp_path / "study/datasets" / name / "dataset.json", found)
+    text = rendered(tmp_path / "study", runs, study="paper")
+    picture = f"data:image/png;base64,{encoded_figure()}"
+    seen = look(re.sub(r"data:image/png;base64,[^\"]*", picture, text), width, height)
+    assert seen["inner"] == width
+    assert seen["wide"] <= seen["inner"]
+    assert seen["tables"] >= 8
+
+
+def encoded_figure() -> str:
+    return b64encode(encoded(Image.new("RGB", (1080, 600)), "PNG")).decode()

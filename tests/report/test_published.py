@@ -1,0 +1,346 @@
+"""Published numbers: what the file holds, what it must not hold, and how measured numbers compare with it."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from clipn.data.registry import load_registry
+from clipn.errors import ClipnError
+from clipn.report.formatting import AVERAGE
+from clipn.report.published_numbers import MEASURES, Entry, Measure, PublishedNumbers, load_published
+from clipn.report.tables.published import counts, published_markdown, published_table
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = load_published(ROOT / "config/published.yaml")
+MEASURED = "study,id,ood,ood_version,backbone,source,variant,prompts,method,measure,convention,mean,sd,low,high,runs"
+COLUMNS = (
+    "study,id,ood,backbone,variant,prompts,method,measure,run,measured,published,difference,sd,low,high,runs,tolerance,"
+    "kind,source,verdict"
+)
+BASELINE = {
+    "id": "cifar100",
+    "backbone": "ViT-B-32/openai",
+    "method": "max_logit",
+    "kind": "restated",
+    "source": "a note",
+    "compare": {"paper": "close"},
+    "cells": {"cifar10": [74.8]},
+}
+CLOSE = {"close": {"auroc": 1, "fpr95": 2, "reason": "stated"}}
+SPREAD = {"spread": {"deviations": 2, "reason": "runs"}}
+
+
+def means(method: str) -> Entry:
+    """The README's means of a method."""
+    return next(entry for entry in PUBLISHED.entries if entry.runs and entry.method == method)
+
+
+def single_runs(method: str) -> list[Entry]:
+    """The README's runs of a method."""
+    return [entry for entry in PUBLISHED.entries if entry.run is not None and entry.method == method]
+
+
+def measurements(entry: Entry, study: str, shift: float = 0, **other: object) -> list[dict[str, Any]]:
+    """Rows that hold the numbers of an entry, `shift` points higher."""
+    names = {"study": study, "id": entry.id, "ood_version": "official", "backbone": "mine", "source": entry.backbone}
+    names |= {"variant": entry.variants[-1] if entry.variants else "none", "prompts": entry.prompts or "single"}
+    figures = {"method": entry.method, "sd": 0.5, "low": 0.0, "high": 100.0, "runs": 3}
+    return [
+        names | figures | {"ood": ood, "measure": measure, "mean": value + shift}
+        | {"convention": "clipn" if measure == "fpr95" else ""} | other
+        for ood, measure, value in entry.values()
+    ]  # fmt: skip
+
+
+def compare(
+    measured: list[dict[str, Any]], runs: list[dict[str, Any]], study: str, published: PublishedNumbers = PUBLISHED
+) -> pd.DataFrame:
+    means = pd.DataFrame(measured, columns=MEASURED.split(","))
+    singles = pd.DataFrame(runs, columns=[*means.columns, "seed"]).drop(columns=["sd", "low", "high", "runs"])
+    return published_table(means, singles, published, study)
+
+
+def readme(study: str, shift: float = 0) -> pd.DataFrame:
+    """The comparison of a study that measured just what the README prints, `shift` points higher."""
+    measured = [row for method in ("ctw", "atd") for row in measurements(means(method), study, shift)]
+    runs = [
+        row
+        for method in ("ctw", "atd")
+        for entry in single_runs(method)
+        for row in measurements(entry, study, shift, seed=entry.run)
+    ]
+    return compare(measured, runs, study)
+
+
+def one_entry(**changes: object) -> PublishedNumbers:
+    return PublishedNumbers.model_validate({"tolerances": CLOSE, "entries": [BASELINE | changes]})
+
+
+def off_by(entry: Entry, measure: Measure) -> float:
+    """Printed average less the mean of the cells."""
+    printed = entry.value(AVERAGE, measure)
+    assert printed is not None
+    return printed - statistics.fmean(
+        value for ood, kind, value in entry.values() if kind == measure and ood != AVERAGE
+    )
+
+
+def test_every_dataset_is_registered_and_every_study_exists() -> None:
+    datasets = load_registry(ROOT / "config/datasets.yaml").datasets
+    for entry in PUBLISHED.entries:
+        assert {entry.id, *entry.cells} <= {*datasets, AVERAGE}
+    assert {f"{study}.yaml" for study in PUBLISHED.studies} <= {path.name for path in ROOT.glob("config/studies/*")}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_printed_averages_are_the_means_of_their_cells(measure: Measure) -> None:
+    """CoVer's FPR95 is the one misprint known."""
+    printed = [entry for entry in PUBLISHED.entries if AVERAGE in entry.cells]
+    misprinted = [entry.source for entry in printed if abs(off_by(entry, measure)) > 0.01]
+    assert misprinted == (["CoVer (NeurIPS 2024), Table 3"] if measure == "fpr95" else [])
+    assert len(printed) == 7
+
+
+@pytest.mark.parametrize("method", ["ctw", "atd"])
+def test_the_readmes_means_are_those_of_its_runs(method: str) -> None:
+    runs = single_runs(method)
+    assert [entry.run for entry in runs] == [1, 2, 3]
+    for ood, measure, printed in means(method).values():
+        assert statistics.fmean([entry.value(ood, measure) or 0 for entry in runs]) == pytest.approx(printed, abs=0.01)
+
+
+def test_the_abstracts_margins_lie_between_the_restated_averages() -> None:
+    clipn, mcm = (
+        next(entry for entry in PUBLISHED.entries if entry.method == method and entry.source.startswith("NegLabel"))
+        for method in ("atd", "mcm")
+    )
+    margins = [clipn.cells[AVERAGE][place] - mcm.cells[AVERAGE][place] for place in (0, 1)]
+    assert margins == pytest.approx([2.34, -11.64])
+
+
+@pytest.mark.parametrize(
+    ("method", "ood", "deviations"),
+    [("atd", AVERAGE, (0.85, 3.38)), ("ctw", AVERAGE, (1.21, 4.16)), ("ctw", "textures", (3.31, 6.87))],
+)
+def test_trained_again_means_two_deviations_of_the_published_runs(
+    method: str, ood: str, deviations: tuple[float, float]
+) -> None:
+    allowed = [PUBLISHED.tolerance(means(method), "paper", ood, measure) for measure in MEASURES]
+    assert allowed == pytest.approx([2 * deviation for deviation in deviations], abs=0.01)
+
+
+def test_an_unprinted_average_needs_every_cell() -> None:
+    entry = Entry.model_validate(BASELINE | {"cells": {"cifar10": [70, 40], "lsun": [80]}})
+    assert (entry.value(AVERAGE, "auroc"), entry.value(AVERAGE, "fpr95")) == (75, None)
+    assert (entry.value("lsun", "fpr95"), entry.value("svhn", "auroc")) == (None, None)
+
+
+def test_the_readmes_numbers_agree_with_themselves() -> None:
+    table = readme("released")
+    assert ",".join(table.columns) == COLUMNS
+    found = table[table["kind"] == "readme"]
+    assert list(found["verdict"].unique()) == ["agrees"]
+    assert len(found) == 2 * (5 + 3 * 4) * 2
+    assert found["difference"].abs().max() == 0
+    assert not (table["verdict"] == "not published").any()
+    assert dict(found.groupby("run", dropna=True).size()) == {1: 16, 2: 16, 3: 16}
+
+
+def test_the_same_checkpoints_may_differ_by_little() -> None:
+    table = readme("released", shift=0.3)
+    found = table[table["kind"] == "readme"]
+    assert set(found.loc[found["measure"] == "auroc", "verdict"]) == {"differs"}
+    assert set(found.loc[found["measure"] == "fpr95", "verdict"]) == {"agrees"}
+    assert found["difference"].to_numpy() == pytest.approx(0.3)
+
+
+def test_another_training_may_differ_by_more_and_meets_no_single_run() -> None:
+    table = readme("paper", shift=0.3)
+    found = table[table["kind"] == "readme"]
+    assert set(found.loc[found["run"].isna(), "verdict"]) == {"agrees"}
+    single = found[found["run"].notna()]
+    assert set(single["verdict"]) == {"not comparable: other study"}
+    assert single[["measured", "difference", "tolerance"]].isna().all(axis=None)
+    assert single["published"].notna().all()
+
+
+def test_a_study_that_no_entry_names_is_never_compared() -> None:
+    table = readme("demo")
+    assert set(table["verdict"]) == {"not comparable: study demo"}
+    assert table[["difference", "tolerance"]].isna().all(axis=None)
+    assert (table["measured"].isna() != table["published"].isna()).all()
+    assert table["measured"].notna().sum() == 20
+
+
+def test_a_mean_over_fewer_runs_is_not_compared_but_its_runs_are() -> None:
+    published = PublishedNumbers(tolerances=PUBLISHED.tolerances, entries=[means("atd"), *single_runs("atd")])
+    single = measurements(single_runs("atd")[1], "released", seed=2)
+    table = compare(measurements(means("atd"), "released", runs=2), single, "released", published)
+    verdicts = table.groupby("verdict")["run"].apply(lambda runs: sorted(set(runs.dropna())))
+    assert dict(verdicts) == {"agrees": [2], "not comparable: other study": [1, 3], "not published": []}
+    assert len(table[table["verdict"] == "not published"]) == 10
+
+
+def test_each_pool_has_a_row_unless_the_entry_states_one() -> None:
+    anywhere, single = one_entry(), one_entry(prompts="single")
+    measured = [
+        row for pool in ("clipn128", "single") for row in measurements(anywhere.entries[0], "paper", prompts=pool)
+    ]
+    table = compare(measured, [], "paper", anywhere)
+    assert list(zip(table["prompts"], table["verdict"], strict=True)) == [("clipn128", "agrees"), ("single", "agrees")]
+    table = compare(measured, [], "paper", single)
+    assert list(zip(table["prompts"], table["verdict"], strict=True)) == [
+        ("single", "agrees"),
+        ("clipn128", "not published"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "other", [{"source": "ViT-B-32/laion2b"}, {"variant": "learned"}, {"method": "msp"}, {"id": "cifar10"}]
+)
+def test_only_what_an_entry_stands_for_is_compared(other: dict[str, Any]) -> None:
+    published = one_entry(variants=["none"])
+    table = compare(measurements(published.entries[0], "paper", **other), [], "paper", published)
+    assert list(table["verdict"]) == ["not comparable: other study", "not published"]
+
+
+@pytest.mark.parametrize("other", [{"ood_version": "ninco_clean"}, {"convention": "openood"}, {"measure": "aupr_id"}])
+def test_other_lists_conventions_and_measures_are_left_out(other: dict[str, Any]) -> None:
+    published = one_entry()
+    table = compare(measurements(published.entries[0], "paper", **other), [], "paper", published)
+    assert list(table["verdict"]) == ["not comparable: other study"]
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(1, "agrees"), (-1, "agrees"), (1.01, "differs"), (-1.01, "differs")])
+def test_the_tolerance_itself_still_agrees(shift: float, verdict: str) -> None:
+    published = one_entry()
+    row = compare(measurements(published.entries[0], "paper", shift), [], "paper", published).iloc[0]
+    assert row["difference"] == pytest.approx(shift)
+    assert (row["verdict"], row["tolerance"], row["runs"], row["backbone"]) == (verdict, 1, 3, "ViT-B-32/openai")
+    assert (row["sd"], row["low"], row["high"]) == (0.5, 0, 100)
+
+
+def test_order_is_that_of_the_file_then_of_the_measurements() -> None:
+    measured = [row for method in ("msp", "mcm") for row in measurements(means("atd"), "released", method=method)]
+    table = compare(measured, [], "released")
+    shuffled = compare(measured[10:] + measured[:10], [], "released")
+    expected = [
+        (entry.source, entry.run, ood, measure) for entry in PUBLISHED.entries for ood, measure, _ in entry.values()
+    ]
+    for each in (table, shuffled):
+        known = each[each["published"].notna()]
+        runs = [None if run is pd.NA else run for run in known["run"]]
+        assert list(zip(known["source"], runs, known["ood"], known["measure"], strict=True)) == expected
+    assert list(table["method"][-20:].unique()) == ["msp", "mcm"]
+    assert list(shuffled["method"][-20:].unique()) == ["mcm", "msp"]
+
+
+def test_nothing_measured_still_shows_what_is_published() -> None:
+    table = compare([], [], "paper")
+    assert set(table["verdict"]) == {"not comparable: other study"}
+    assert len(table) == sum(len(list(entry.values())) for entry in PUBLISHED.entries)
+
+
+def test_rows_of_another_study_are_refused() -> None:
+    with pytest.raises(ClipnError, match="rows of study 'demo'; compare those of 'paper' alone"):
+        compare(measurements(means("atd"), "demo"), [], "paper")
+
+
+def test_the_sentence_counts_cells() -> None:
+    published = one_entry(cells={"cifar10": [74.8, 60], "lsun_resize": [80]})
+    entry = published.entries[0]
+    measured = [*measurements(entry, "paper", 1.5)[:2], *measurements(entry, "paper", method="msp")]
+    assert counts(compare(measured, [], "paper", published)) == (
+        "1 cell agrees, 1 differs, 3 are not published, 1 published has no counterpart in this study."
+    )
+    assert counts(readme("released")).startswith("88 cells agree, 0 differ, 0 are not published, ")
+    assert counts(readme("demo")) == (
+        "Study demo is not comparable with the published numbers: none of them stands for its data and backbones."
+    )
+
+
+def test_text_shows_both_measures_side_by_side() -> None:
+    published = one_entry(cells={"cifar10": [74.8, 60]})
+    row = measurements(published.entries[0], "paper", 1.5)
+    text = published_markdown(compare(row, [], "paper", published), {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10"})
+    assert "**ID: CIFAR-100; restated: a note**" in text
+    assert (
+        "| MaxLogit | ViT-B-32/openai | none | single | CIFAR-10 | 76.30 ± 0.50 [0.00, 100.00] | 74.80 "
+        "| +1.50 (± 1.00) | 61.50 ± 0.50 [0.00, 100.00] | 60.00 | +1.50 (± 2.00) | **differs** / agrees |"
+    ) in text
+    assert "1 cell agrees, 1 differs" in text
+
+
+def test_text_of_a_single_run_and_of_a_missing_fpr95() -> None:
+    text = published_markdown(readme("released"), {})
+    assert (
+        "| CLIPN-CTW | ViT-B-16/laion2b_s34b_b88k | released | clipn128 | 2 | places | 88.21 | 88.21 "
+        "| +0.00 (± 0.10) | 33.85 | 33.85 | +0.00 (± 0.50) | agrees |"
+    ) in text
+    assert "| MaxLogit | ViT-B-32/openai | cifar10 | 74.80 | not comparable: other study |" in text
+
+
+def test_text_of_a_study_that_is_not_comparable_says_so_once() -> None:
+    text = published_markdown(readme("demo"), {})
+    assert text.count("not comparable") == 1
+    assert "| CLIPN-ATD | ViT-B-16/laion2b_s34b_b88k | clipn128 | Average | 93.45 | 29.46 |" in text
+    assert "Verdict" not in text
+
+
+def written(path: Path, **changes: object) -> Path:
+    path.write_text(yaml.safe_dump({"tolerances": CLOSE, "entries": [BASELINE | changes]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"method": "clipn"}, r"entries.0.method: no such method; choose among msp, .*\(got 'clipn'\)"),
+        ({"kind": "guessed"}, r"entries.0.kind: Input should be 'paper', 'readme' or 'restated' \(got 'guessed'\)"),
+        ({"source": " "}, r"entries.0.source: .*\(got ' '\)"),
+        ({"prompts": "clipn182"}, r"entries.0.prompts: .*clipn182"),
+        ({"backbone": "ViT-B-32"}, r"entries.0.backbone: .*\(got 'ViT-B-32'\)"),
+        ({"cells": {"sun": [90, 100.1]}}, "entries.0.cells.sun.1: a percentage lies between 0 and 100; correct it"),
+        ({"cells": {"sun": [-1]}}, "entries.0.cells.sun.0: a percentage lies between"),
+        ({"cells": {"sun": [float("nan")]}}, "entries.0.cells.sun.0: a percentage lies between"),
+        ({"cells": {"sun": [90, 30, 1]}}, "entries.0.cells.sun: .*at most 2 items"),
+        ({"cells": {}}, "entries.0.cells: .*at least 1 item"),
+        ({"compare": {"paper": "wide"}}, "entries: 0.compare.paper: no tolerance 'wide'; `tolerances` has close"),
+        ({"remark": "good"}, "entries.0.remark: unknown key; remove it"),
+    ],
+)
+def test_mistakes_in_an_entry_are_refused(changes: dict[str, object], complaint: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "numbers.yaml", **changes)
+    with pytest.raises(ClipnError, match=rf"numbers\.yaml: {complaint}"):
+        load_published(path)
+
+
+@pytest.mark.parametrize(
+    "tolerance", [{}, {"auroc": 1}, {"auroc": 1, "fpr95": 2, "deviations": 2}, {"fpr95": 1, "deviations": 2}]
+)
+def test_a_tolerance_is_stated_or_computed(tolerance: dict[str, float], tmp_path: Path) -> None:
+    path = tmp_path / "numbers.yaml"
+    path.write_text(yaml.safe_dump({"tolerances": {"close": tolerance | {"reason": "so"}}}))
+    with pytest.raises(ClipnError, match=r"tolerances\.close: give either `auroc` and `fpr95`, or `deviations`"):
+        load_published(path)
+
+
+def test_an_entry_is_refused_twice(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.yaml"
+    path.write_text(yaml.safe_dump({"tolerances": CLOSE, "entries": [BASELINE, BASELINE | {"cells": {"sun": [1]}}]}))
+    with pytest.raises(ClipnError, match=r"entries: 1 repeats 0 \(max_logit, a note\); merge them or remove one"):
+        load_published(path)
+
+
+@pytest.mark.parametrize("runs", [[], [1]])
+def test_deviations_need_published_runs(runs: list[int], tmp_path: Path) -> None:
+    singles = [BASELINE | {"run": run, "compare": {}} for run in runs]
+    path = tmp_path / "numbers.yaml"
+    entries = [BASELINE | {"compare": {"paper": "spread"}}, *singles]
+    path.write_text(yaml.safe_dump({"tolerances": SPREAD, "entries": entries}))
+    with pytest.raises(ClipnError, match="tolerance 'spread' needs two entries with `run` that have auroc of cifar10"):
+        load_published(path)

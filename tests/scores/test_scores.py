@@ -1,0 +1,288 @@
+"""Scores and decisions against plain loops, in both kinds of array, alone and from shared evidence; every refusal."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+
+from clipn.errors import ClipnError
+from clipn.scores import RULES, SCORES, Evidence, accepts
+from tests.helpers.plain_scores import PLAIN, PLAIN_RULES, plain_log_odds, plain_scores, plain_sides
+from tests.helpers.scored_logits import Array, Batch, batch, batches, few, images_of
+
+NEEDS = {
+    "msp": set(),
+    "max_logit": set(),
+    "energy": set(),
+    "mcm": set(),
+    "ctw": {"no"},
+    "atd": {"no"},
+    "react": {"clipped"},
+    "odin": set(),
+    "odin_perturbed": {"perturbed"},
+    "gen": set(),
+    "neglabel": {"labels", "negatives"},
+}
+METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
+PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel"]
+
+ordinary = batches(12)
+
+
+def test_registry() -> None:
+    assert {name: score.needs for name, score in SCORES.items()} == NEEDS
+    assert [name for name, score in SCORES.items() if score.needs_no] == ["ctw", "atd"]
+    assert [name for name, score in SCORES.items() if score.log_odds] == PROBABILITIES
+    assert {name: score.prompts for name, score in SCORES.items() if score.prompts} == {"neglabel": "nice"}
+    assert list(RULES) == ["ctw", "atd", "atd_original"]
+    for registry in (SCORES, RULES):
+        assert all(entry.name == name for name, entry in registry.items())
+        assert len({entry.label for entry in registry.values()}) == len(registry)
+
+
+def test_every_method_and_rule_has_a_plain_twin() -> None:
+    assert (list(PLAIN), list(PLAIN_RULES)) == (list(SCORES), list(RULES))
+
+
+def test_every_method_has_a_row_in_the_documentation() -> None:
+    table = METHODS.read_text(encoding="utf-8").split("\n\n")[2]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(SCORES)
+
+
+@few
+@given(logits=ordinary)
+@pytest.mark.parametrize("method", SCORES)
+def test_scores_are_the_formulas(method: str, logits: Batch) -> None:
+    expected = plain_scores(method, images_of(logits))
+    np.testing.assert_allclose(SCORES[method](**logits), expected, rtol=1e-11, atol=1e-13)
+
+
+@few
+@given(logits=batches(12, classes=(2, 5)))
+@pytest.mark.parametrize("method", PROBABILITIES)
+def test_probabilities_are_ranked_by_their_log_odds(method: str, logits: Batch) -> None:
+    expected = plain_log_odds(method, images_of(logits))
+    np.testing.assert_allclose(SCORES[method].ranking(**logits), expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", [name for name in SCORES if name not in PROBABILITIES])
+def test_other_scores_are_their_own_ranking(method: str) -> None:
+    np.testing.assert_array_equal(SCORES[method].ranking(**batch()), SCORES[method](**batch()))
+
+
+@few
+@given(logits=ordinary)
+@pytest.mark.parametrize("rule", RULES)
+def test_decisions_are_the_formulas(rule: str, logits: Batch) -> None:
+    sides = plain_sides(rule, images_of(logits))
+    assume(all(abs(known - unknown) > 1e-9 for known, unknown in sides))
+    expected = [known >= unknown for known, unknown in sides]
+    assert accepts(rule, logits["yes_logits"], logits["no_logits"]).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "accepted"),
+    [(2, {"ctw": True, "atd": False, "atd_original": True}), (3, {"ctw": True, "atd": False, "atd_original": False})],
+)
+def test_rules_differ_where_the_mass_is_spread(classes: int, accepted: dict[str, bool]) -> None:
+    """Equal classes, p_no 0.4: the winner says yes, but 0.4 unknown exceeds 0.6 / classes, and 1 / 3."""
+    yes = np.zeros((1, classes))
+    no = np.full((1, classes), math.log(0.4 / 0.6))
+    assert {rule: accepts(rule, yes, no).item() for rule in RULES} == accepted
+
+
+@few
+@given(logits=ordinary)
+def test_what_atd_accepts_the_other_reading_accepts_too(logits: Batch) -> None:
+    both = logits["yes_logits"], logits["no_logits"]
+    assert (accepts("atd", *both) <= accepts("atd_original", *both)).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_draw_is_accepted(rule: str) -> None:
+    assert accepts(rule, np.ones((1, 1)), np.ones((1, 1))).tolist() == [True]
+
+
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_mcm_divides_by_the_scale(scale: float) -> None:
+    cosines = np.array([[0.3, 0.1], [0.2, 0.25]])
+    expected = 1 / (1 + np.exp([-0.2, -0.05]))
+    np.testing.assert_allclose(SCORES["mcm"](scale * cosines, logit_scale=scale), expected)
+
+
+def test_odin_divides_by_a_thousand_at_any_scale() -> None:
+    logits = np.array([[300.0, 100.0]])
+    expected = [1 / (1 + math.exp(-0.2))]
+    np.testing.assert_allclose(SCORES["odin"](logits, logit_scale=7), expected)
+    np.testing.assert_allclose(SCORES["odin_perturbed"](np.zeros((1, 2)), perturbed=logits), expected)
+
+
+def test_react_reads_nothing_but_the_clipped_logits() -> None:
+    logits = np.array([[math.log(2), math.log(3)]])
+    np.testing.assert_allclose(SCORES["react"](np.zeros((1, 2)), clipped=logits), [math.log(5)])
+
+
+@pytest.mark.parametrize("classes", [99, 100, 101, 300])
+def test_gen_counts_the_hundred_most_probable_classes(classes: int) -> None:
+    """Ten classes share the mass all but alone; of equal classes it does not matter which are dropped."""
+    logits = np.zeros((1, classes))
+    logits[:, :10] = 5
+    total = 10 * math.exp(5) + classes - 10
+    often, rarely = math.exp(5) / total, 1 / total
+    expected = -10 * (often * (1 - often)) ** 0.1 - min(classes - 10, 90) * (rarely * (1 - rarely)) ** 0.1
+    np.testing.assert_allclose(SCORES["gen"](logits), [expected], rtol=1e-12)
+
+
+def test_gen_of_many_classes() -> None:
+    logits = batch(classes=250)
+    np.testing.assert_allclose(SCORES["gen"](**logits), plain_scores("gen", images_of(logits)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("negatives", [1, 99, 100, 101, 199, 200, 250])
+def test_neglabel_forms_a_hundred_groups_and_drops_what_is_left_over(negatives: int) -> None:
+    logits = batch(images=3, negatives=negatives)
+    expected = plain_scores("neglabel", images_of(logits))
+    np.testing.assert_allclose(SCORES["neglabel"](**logits), expected, rtol=1e-12)
+
+
+def test_neglabel_groups_are_consecutive() -> None:
+    """200 labels, 100 pairs; one pair weighs 3 + 1 beside the known label's 1, all others nothing."""
+    negatives = np.full((1, 200), -1000.0)
+    negatives[:, 4:6] = np.log([3, 1])
+    known = np.zeros((1, 1))
+    np.testing.assert_allclose(SCORES["neglabel"](known, labels=known, negatives=negatives), [(99 + 1 / 5) / 100])
+
+
+@pytest.mark.parametrize("method", SCORES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numpy_in_numpy_out(method: str, dtype: type) -> None:
+    logits = {name: matrix.astype(dtype) for name, matrix in batch().items()}
+    for scores in (SCORES[method](**logits), SCORES[method].ranking(**logits)):
+        assert isinstance(scores, np.ndarray)
+        assert (scores.dtype, scores.shape) == (np.float64, (6,))
+
+
+@pytest.mark.parametrize("method", SCORES)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_torch_in_torch_out(method: str, dtype: torch.dtype) -> None:
+    logits = {name: torch.from_numpy(matrix).to(dtype).requires_grad_() for name, matrix in batch().items()}
+    twins = {name: matrix.detach().double().numpy() for name, matrix in logits.items()}
+    for function in (SCORES[method], SCORES[method].ranking):
+        scores = function(**logits)
+        assert isinstance(scores, torch.Tensor)
+        assert scores.dtype == torch.float64
+        np.testing.assert_array_equal(scores.numpy(), function(**twins))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_decisions_are_bool_of_the_same_kind(rule: str) -> None:
+    yes, no = batch(50)["yes_logits"], batch(50)["no_logits"]
+    accepted = accepts(rule, yes, no)
+    assert accepted.dtype == np.bool_
+    of_torch = accepts(rule, torch.from_numpy(yes), torch.from_numpy(no))
+    assert of_torch.dtype == torch.bool
+    assert of_torch.tolist() == accepted.tolist()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_shared_evidence_says_the_same_in_any_order(order: int) -> None:
+    logits = batch(20, 150, 130)
+    kept = {name: matrix.copy() for name, matrix in logits.items()}
+    evidence = Evidence(**logits)
+    for name in list(SCORES)[::order]:
+        np.testing.assert_array_equal(SCORES[name].of(evidence), SCORES[name].ranking(**kept), err_msg=name)
+    for name in list(RULES)[::order]:
+        expected = accepts(name, kept["yes_logits"], kept["no_logits"])
+        np.testing.assert_array_equal(RULES[name].of(evidence), expected, err_msg=name)
+    for name, matrix in logits.items():
+        np.testing.assert_array_equal(matrix, kept[name], err_msg=name)
+
+
+@pytest.mark.parametrize("method", SCORES)
+def test_order_of_the_classes_does_not_matter(method: str) -> None:
+    logits = batch(20, 150)
+    order = np.random.default_rng(1).permutation(150)
+    mixed = {name: matrix if name == "negatives" else matrix[:, order] for name, matrix in logits.items()}
+    np.testing.assert_allclose(SCORES[method].ranking(**mixed), SCORES[method].ranking(**logits), rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", SCORES)
+def test_no_images_have_no_scores(method: str) -> None:
+    assert SCORES[method](**batch(images=0)).shape == (0,)
+
+
+MISSING = [
+    ("ctw", "the logits of a `no` text tower (`no_logits`)"),
+    ("atd", "the logits of a `no` text tower (`no_logits`)"),
+    ("react", "the logits of clipped image features (`clipped`)"),
+    ("odin_perturbed", "the logits of perturbed images (`perturbed`)"),
+    (
+        "neglabel",
+        "the logits of the known labels under its own prompt (`labels`) and the logits of negative labels "
+        "(`negatives`)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "words"), MISSING)
+def test_what_a_method_needs(method: str, words: str) -> None:
+    yes = np.zeros((2, 3))
+    for function in (SCORES[method], SCORES[method].ranking, lambda yes: SCORES[method].of(Evidence(yes))):
+        with pytest.raises(ClipnError) as refused:
+            function(yes)
+        assert str(refused.value) == f"method {method}: needs {words}"
+
+
+@pytest.mark.parametrize("method", SCORES)
+def test_what_a_method_does_not_need_may_be_missing(method: str) -> None:
+    logits = batch()
+    needed = {name: logits["no_logits" if name == "no" else name] for name in NEEDS[method]}
+    alone = Evidence(logits["yes_logits"], needed.pop("no", None), **needed)
+    np.testing.assert_array_equal(SCORES[method].of(alone), SCORES[method].of(Evidence(**logits)))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_need_a_no_tower(rule: str) -> None:
+    with pytest.raises(ClipnError, match=rf"^rule {rule}: needs the logits of a `no` text tower \(`no_logits`\)$"):
+        accepts(rule, np.zeros((2, 3)), None)
+
+
+FLAT, WIDE, ZEROS = np.zeros(3), np.zeros((2, 4)), np.zeros((2, 3))
+BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
+    ({"yes_logits": FLAT}, r"yes_logits: expected \(n, classes\), got shape \(3,\)"),
+    ({"yes_logits": np.zeros((2, 0))}, r"yes_logits: expected \(n, classes\), got shape \(2, 0\)"),
+    ({"no_logits": np.zeros((2, 1))}, r"no_logits: shape \(2, 1\) is not that of yes_logits, \(2, 3\)"),
+    ({"no_logits": np.zeros((1, 3))}, r"no_logits: shape \(1, 3\) is not that of yes_logits, \(2, 3\)"),
+    ({"clipped": WIDE}, r"clipped: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"perturbed": WIDE}, r"perturbed: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"labels": WIDE}, r"labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"negatives": np.zeros((3, 4))}, r"negatives: got 3 images, but yes_logits are of 2"),
+    ({"negatives": np.zeros((2, 0))}, r"negatives: expected \(n, classes\), got shape \(2, 0\)"),
+    ({"yes_logits": np.full((2, 3), np.nan)}, "yes_logits: holds NaN or infinity; check the features"),
+    ({"no_logits": np.full((2, 3), -np.inf)}, "no_logits: holds NaN or infinity"),
+    ({"negatives": np.full((2, 4), np.inf)}, "negatives: holds NaN or infinity"),
+]
+
+
+@pytest.mark.parametrize(("logits", "complaint"), BAD_LOGITS)
+def test_bad_logits_are_refused(logits: dict[str, Array], complaint: str) -> None:
+    given_logits: dict[str, Any] = {"yes_logits": ZEROS} | logits
+    for function in (*SCORES.values(), *(score.ranking for score in SCORES.values()), Evidence):
+        with pytest.raises(ClipnError, match=f"^{complaint}"):
+            function(**given_logits)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_bad_logits_are_refused_by_rules(rule: str) -> None:
+    with pytest.raises(ClipnError, match=r"^no_logits: shape"):
+        accepts(rule, ZEROS, WIDE)
+
+
+def test_unknown_rule() -> None:
+    with pytest.raises(ClipnError, match=r"rule 'msp': choose one of ctw, atd, atd_original$"):
+        accepts("msp", ZEROS, ZEROS)

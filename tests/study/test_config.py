@@ -1,0 +1,322 @@
+"""Studies, registries and their schemas."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import open_clip
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from clipn.cli.schema import FOLDER, SCHEMAS, schema
+from clipn.data.archives import read_members
+from clipn.data.captions.sources import read_captions
+from clipn.data.location import locate
+from clipn.data.readers import Image, read_images
+from clipn.data.registry import load_registry
+from clipn.data.weights_registry import load_weights
+from clipn.demo.settings import ARCHIVES
+from clipn.errors import ClipnError
+from clipn.study.config import Study
+from clipn.study.loading import ablations, backbone_source, parse_study, weight_sources
+from clipn.training.settings import Variant
+from clipn.yaml_models import first_complaint
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_those_of_the_typed_settings(name: str) -> None:
+    """If this fails: `make schema`."""
+    assert json.loads((ROOT / FOLDER / f"{name}.schema.json").read_text()) == schema(name)
+
+
+def study_with(name: str, **changes: object) -> dict[str, object]:
+    return {"study": name, **yaml.safe_load((ROOT / "config" / "studies" / f"{name}.yaml").read_text()), **changes}
+
+
+def with_variant(variant: dict[str, object], **changes: object) -> dict[str, object]:
+    """Changes that leave one variant and two runs of it."""
+    runs = [{"backbone": "tiny", "variant": "only", "seeds": [1, 2]}]
+    return {"variants": {"only": variant}, "runs": runs, "ablations": [], **changes}
+
+
+def with_ablation(**settings: object) -> dict[str, object]:
+    """Changes that leave two variants, of which `other` is an ablation of `learnable`."""
+    runs = [{"backbone": "tiny", "variant": variant, "seeds": [1]} for variant in ("learnable", "other")]
+    return {"variants": {"learnable": {}, "other": settings}, "runs": runs, "ablations": ["other"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"registry": "config/datasets.yaml"}, "either `registry` or `demo`"),
+        ({"runs": [{"backbone": "huge", "variant": "learnable", "seeds": [1]}]}, "no backbone 'huge'"),
+        ({"runs": [{"backbone": "tiny", "variant": "learned", "seeds": [1]}]}, "no variant 'learned'"),
+        ({"backbones": {"tiny": {"architecture": "ViT-B-32"}}}, "either `pretrained` or `training`"),
+        ({"baselines": ["ctw"]}, "no baseline 'ctw'"),
+        ({"prompts": ["single", "clipn"]}, "no pool 'clipn'; choose one of clipn128, .* or a .txt file"),
+        ({"prompts": ["absent/mine.txt"]}, "absent/mine.txt: no such file"),
+        ({"prompts": ["single", "single"]}, "two pools have the same name; name each once"),
+        ({"prompts": []}, "should have at least 1 item"),
+        ({"rules": ["mcm"]}, "no rule 'mcm'"),
+        ({"logit_scale": "learned"}, "checkpoint"),
+        ({"rules": ["ctw", "mcm"]}, "no rule 'mcm'; choose among ctw, atd, atd_original"),
+        ({"conventions": ["clipn", "sklearn"]}, "no convention 'sklearn'; choose among clipn, "),
+        ({"conventions": []}, "should have at least 1 item"),
+        ({"resamples": -1}, "greater than or equal to 0"),
+        ({"perturbation": 0}, "greater than 0"),
+        (
+            with_variant({"no_texts": "handcrafted", "templates": "openai80"}),
+            "no such pool of pairs; choose one of clipn128, ",
+        ),
+        (
+            with_variant({"no_texts": "handcrafted"}, prompts=["openai80", "single"]),
+            "prompts: for hand-crafted runs name one of clipn128, .* first, or a file",
+        ),
+        ({"ablations": ["share_1"]}, "ablations: 'share_1' is not among the runs; add it there"),
+        (with_ablation(), "ablations: other differs from learnable in nothing; vary one setting"),
+        (with_ablation(epochs=3, losses="tso"), "other differs from learnable in epochs, losses; vary one setting"),
+        ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 1]}]}, "a seed occurs twice"),
+        ({"runs": [{"backbone": "tiny", "variant": "learnable", "seeds": [-1]}]}, "greater than or equal to 0"),
+        ({"variants": {"none": {}}}, "call the variant otherwise"),
+        ({"pairs": {"cifar10": ["cifar10"]}}, "name one or more other datasets"),
+        ({"threads": 0}, "greater than or equal to 1"),
+        ({"captions": {}}, "captions: something is trained; name `sources`"),
+        (with_variant({"checkpoints": {}}), "should have at least 1 item"),
+        (with_variant({"checkpoints": {1: "a"}, "epochs": 3}), "only.epochs\n"),
+        (
+            with_variant({"checkpoints": {1: "a", 3: "b"}}),
+            "runs: only has no checkpoint 2; `seeds` must be among 1, 3",
+        ),
+    ],
+)
+def test_contradictions_in_a_study_are_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Study.model_validate(study_with("demo", **changes))
+
+
+def test_neglabel_needs_words_where_none_are_generated() -> None:
+    study = study_with("released", baselines=["neglabel"])
+    with pytest.raises(
+        ValidationError, match="negative_words: `neglabel` needs a word list; name a file, or `wordnet`"
+    ):
+        Study.model_validate(study)
+    assert Study.model_validate({**study, "negative_words": "wordnet"}).negative_words == "wordnet"
+    assert Study.model_validate(study_with("demo", baselines=["neglabel"])).negative_words is None
+
+
+def test_a_file_of_templates_is_a_pool_called_like_it(tmp_path: Path) -> None:
+    pool, same = tmp_path / "mine.txt", tmp_path / "single.txt"
+    for path in (pool, same):
+        path.write_text("my {}.\n")
+    assert Study.model_validate(study_with("demo", prompts=["single", str(pool)])).prompts[1] == str(pool)
+    with pytest.raises(ValidationError, match="single is the name of a built-in pool; rename the file"):
+        Study.model_validate(study_with("demo", prompts=[str(same)]))
+    handcrafted = with_variant({"no_texts": "handcrafted"}, prompts=[str(pool)])
+    with pytest.raises(ValidationError, match=r"or a file with its `_no\.txt`"):
+        Study.model_validate(study_with("demo", **handcrafted))
+    (tmp_path / "mine_no.txt").write_text("not my {}.\n")
+    assert Study.model_validate(study_with("demo", **handcrafted)).base == "only"
+    (tmp_path / "mine_no.txt").write_text("not my {}.\nno {}.\n")
+    with pytest.raises(ValidationError, match=r"2 against 1 lines of .*; write a negation for every template"):
+        Study.model_validate(study_with("demo", **handcrafted))
+
+
+def test_ablations_vary_what_counts_for_both() -> None:
+    """A hand-crafted variant has no learned prompts, so that their number does not set it apart."""
+    study = Study.model_validate(study_with("demo", **with_ablation(no_texts="handcrafted", tokens=3, prompts=4)))
+    assert study.base == "learnable"
+    assert study.varied("other") == ["no_texts"]
+    assert study.shown == ["learnable", "other"]
+    study = Study.model_validate(study_with("demo", **with_ablation(tokens=3)))
+    assert study.shown == ["learnable"]
+    assert ablations(study) == [("tokens", "all", "learnable"), ("tokens", "3", "other")]
+
+
+def test_the_papers_ablations_by_setting() -> None:
+    paper = Study.model_validate(study_with("paper"))
+    values: dict[str, list[str]] = {}
+    for setting, value, _ in ablations(paper):
+        values.setdefault(setting, []).append(value)
+    assert values == {
+        "no_texts": ["learnable", "handcrafted"],
+        "losses": ["both", "itbo", "tso"],
+        "prompts": ["16", "1", "4", "64"],
+        "tokens": ["all", "1", "4", "16"],
+        "share": ["1.0", "0.01", "0.1", "0.5"],
+    }
+    assert paper.shown == ["learnable", "handcrafted", "untrained"]
+
+
+def test_the_papers_defaults_are_those_of_the_released_code() -> None:
+    paper = Study.model_validate(study_with("paper"))
+    learnable = paper.variants["learnable"]
+    assert (learnable.epochs, learnable.batch_size, learnable.learning_rate) == (10, 2048, 3e-4)
+    assert (learnable.weight_decay, learnable.warmup_steps, learnable.prompts) == (0.2, 0, 16)
+    assert (learnable.loss_weight, learnable.tso_epsilon) == (0.5, 1e-4)
+    assert (paper.logit_scale, paper.prompts[0], paper.conventions[0]) == (100.0, "clipn128", "clipn")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"losses": "matched"}, "losses: Input should be 'both', 'itbo' or 'tso'"),
+        ({"tokens": 0}, "tokens: Input should be greater than or equal to 1"),
+        ({"share": 0}, "share: Input should be greater than 0"),
+        ({"share": 1.01}, "share: Input should be less than or equal to 1"),
+    ],
+)
+def test_settings_of_the_ablations_have_bounds(settings: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Variant.model_validate(settings)
+    assert first_complaint(caught.value).startswith(complaint)
+
+
+def test_the_ablations_are_off_by_default() -> None:
+    settings = Variant()
+    assert (settings.losses, settings.tokens, settings.share) == ("both", None, 1.0)
+
+
+# Weights
+
+
+@pytest.fixture
+def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.usefixtures("in_project")
+def test_a_study_of_published_checkpoints_trains_nothing() -> None:
+    study = parse_study(study_with("released"))
+    assert study.trained_runs == []
+    assert study.captions.sources == []
+    assert [source for _, source, _ in weight_sources(study)] == [
+        "ViT-B-16/laion2b_s34b_b88k",
+        "clipn_vit_b_16_run1",
+        "clipn_vit_b_16_run2",
+        "clipn_vit_b_16_run3",
+    ]
+
+
+@pytest.mark.usefixtures("in_project")
+def test_weights_may_be_local_files(tmp_path: Path) -> None:
+    for name in ("clip.bin", "clipn.pt"):
+        (tmp_path / name).touch()
+    backbone = {"architecture": "ViT-B-16", "pretrained": str(tmp_path / "clip.bin")}
+    checkpoints = {number: str(tmp_path / "clipn.pt") for number in (1, 2, 3)}
+    study = parse_study(
+        study_with("released", backbones={"ViT-B-16": backbone}, variants={"released": {"checkpoints": checkpoints}})
+    )
+    assert backbone_source(study, "ViT-B-16") == str(tmp_path / "clip.bin")
+
+
+@pytest.mark.usefixtures("in_project")
+def test_a_word_list_that_is_missing_is_noticed_before_anything_runs(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    with pytest.raises(ClipnError, match=f"^config/studies/released.yaml: negative_words: no file {words}; correct it"):
+        parse_study(study_with("released", negative_words=str(words)))
+    words.write_text("stone\n")
+    assert parse_study(study_with("released", negative_words=str(words))).negative_words == str(words)
+
+
+def with_backbone(**settings: str) -> dict[str, object]:
+    return {"backbones": {"ViT-B-16": {"architecture": "ViT-B-16", **settings}}}
+
+
+def with_checkpoint(source: str) -> dict[str, object]:
+    return {"variants": {"released": {"checkpoints": dict.fromkeys((1, 2, 3), source)}}}
+
+
+@pytest.mark.usefixtures("in_project")
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            with_backbone(pretrained="laion3b"),
+            "backbones.ViT-B-16.pretrained: 'ViT-B-16/laion3b' is not among the backbones of config/weights.yaml; "
+            "name one of ViT-B-16/laion2b_s34b_b88k, .* or a file that ends in .safetensors, ",
+        ),
+        (
+            with_backbone(architecture="ViT-H-14", pretrained="openai"),
+            "backbones.ViT-B-16.pretrained: 'ViT-H-14/openai' is not among the backbones",
+        ),
+        (with_backbone(pretrained="absent.pt"), "backbones.ViT-B-16.pretrained: no file absent.pt; correct the path"),
+        (
+            with_checkpoint("ViT-B-16/openai"),
+            "variants.released.checkpoints.1: 'ViT-B-16/openai' is not among the checkpoints of .* clipn_vit_b_16_run1",
+        ),
+        (with_checkpoint("runs/epoch_10.pt"), "variants.released.checkpoints.1: no file runs/epoch_10.pt; "),
+    ],
+)
+def test_unknown_weights_are_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ClipnError, match=f"^config/studies/released.yaml: {complaint}") as caught:
+        parse_study(study_with("released", **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_backbones_come_from_the_repositories_of_open_clip() -> None:
+    for name, weights in load_weights(ROOT / "config" / "weights.yaml").backbones.items():
+        known = open_clip.get_pretrained_cfg(weights.architecture, weights.tag)
+        start = f"https://huggingface.co/{known['hf_hub']}resolve/{weights.revision}/open_clip_"
+        assert [address.startswith(start) for address in weights.archive.addresses] == [True], name
+        assert weights.archive.file == f"{name.replace('/', '_')}.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"revision": "abc"}, "an address lacks the revision"),
+        ({"tag": "openai"}, "V/t: must be called ARCHITECTURE/TAG, V/openai"),
+        ({"sha256": "x"}, r"backbones\.V/t\.sha256: unknown key"),
+        ({"archive": {"file": "run.pt"}}, "two records store a file 'run.pt'"),
+    ],
+)
+def test_contradictions_in_a_registry_of_weights(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
+    archive = {"file": "w.safetensors", "addresses": ["https://host/resolve/main/w"]}
+    backbone = {"title": "V", "architecture": "V", "tag": "t", "archive": archive, **change}
+    checkpoint = {"title": "C", "architecture": "V", "archive": {"file": "run.pt"}}
+    path = tmp_path / "weights.yaml"
+    path.write_text(yaml.safe_dump({"backbones": {"V/t": backbone}, "checkpoints": {"c": checkpoint}}))
+    with pytest.raises(ClipnError, match=f"^{path}: .*{complaint}"):
+        load_weights(path)
+
+
+# Registries of data
+
+
+@pytest.mark.parametrize("name", ["datasets", "real"])
+def test_registries_are_valid(name: str) -> None:
+    registry = load_registry(ROOT / "config" / f"{name}.yaml")
+    assert registry.datasets
+    assert registry.captions
+
+
+def test_the_demo_uses_the_official_file_names() -> None:
+    official = load_registry(ROOT / "config" / "datasets.yaml")
+    for name, files in ARCHIVES.items():
+        known = [archive.file for archive in official.archives(name)]
+        assert list(files)[: len(known)] == known
+        assert len(files) == len(known) or name == "cc3m", "only the images of CC3M are crawled"
+
+
+def test_real_images_for_testing_were_never_trained_on(real: Path) -> None:
+    """By sha256 of the decoded pixels: OOD sets, ID set and training images share nothing."""
+    registry = load_registry(ROOT / "config" / "real.yaml")
+    pixels = {name: hashes(read_images(locate(record, real, real))) for name, record in registry.datasets.items()}
+    for name, source in registry.captions.items():
+        wanted = {path for batch in read_captions(source, real) for path in batch["image"].to_pylist()}
+        files = read_members(real / source.images[0].file, wanted.__contains__)
+        pixels[name] = hashes(Image(member, -1, content) for member, content in files)
+    sizes = {name: len(images) for name, images in pixels.items()}
+    assert min(sizes["cifar10"], sizes["tiny_imagenet_train"]) > 9900
+    assert sizes["flickr8k"] == 200
+    assert sizes["flickr8k_train"] == 800
+    assert len(set().union(*pixels.values())) == sum(sizes.values())
+
+
+def hashes(images: Iterable[Image]) -> set[bytes]:
+    return {hashlib.sha256(image.open().tobytes()).digest() for image in images}

@@ -1,0 +1,245 @@
+"""The whole workflow, on a reduced demo in fresh folders."""
+
+import json
+import re
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from tests.helpers.project import Project, succeeded
+
+STUDY = "results/studies/demo"
+COLUMNS = [
+    "study",
+    "id",
+    "ood",
+    "ood_version",
+    "backbone",
+    "variant",
+    "prompts",
+    "method",
+    "auroc",
+    "auroc_sd",
+    "fpr95",
+    "fpr95_sd",
+    "runs",
+    "convention",
+]
+PLAIN_METHODS = {"msp", "max_logit", "energy", "mcm", "react", "odin", "odin_perturbed", "gen", "neglabel"}
+CONVENTIONS = ["clipn", "mcm", "first", "openood", "dice"]
+FROM_SCORES = Counter({"score_figure": 9, "mistakes_figure": 3})
+FROM_METRICS = Counter(
+    {
+        "ood_table": 3,
+        "tables": 1,
+        "published_table": 1,
+        "metrics_summary": 1,
+        "intervals_figure": 3,
+        "ablations_figure": 3,
+        "publish": 27,
+        "publish_figures": 1,
+        "publish_page": 2,
+        "report_page": 1,
+        "all": 1,
+    }
+)
+SCORED = Counter({"score_run": 5, "evaluate_run": 5}) + FROM_SCORES + FROM_METRICS
+PAGE = Counter({"report_page": 1, "publish_page": 1, "all": 1})
+
+
+def table(project: Project, name: str) -> pd.DataFrame:
+    return pd.read_csv(project.folder / "results" / "tables" / name, keep_default_na=False)
+
+
+def test_tables_have_the_promised_form(finished: Project) -> None:
+    for known, sets in {"imagenet": 4, "cifar10": 3, "cifar100": 3}.items():
+        rows = table(finished, f"{known}_ood.csv")
+        assert list(rows.columns) == COLUMNS
+        plain = rows["variant"] == "none"
+        assert set(rows.loc[plain, "method"]) == PLAIN_METHODS
+        assert set(rows.loc[~plain, "method"]) == {"ctw", "atd"}
+        assert Counter(rows["variant"]) == {
+            "none": 9 * (sets + 1),
+            "learnable": 2 * (sets + 1),
+            "untrained": 2 * (sets + 1),
+            "handcrafted": 2 * (sets + 1),
+        }
+        assert set(rows.loc[rows["variant"] == "learnable", "runs"]) == {2}
+        assert set(rows.loc[rows["method"] == "neglabel", "prompts"]) == {"nice"}
+        assert set(rows.loc[rows["method"] != "neglabel", "prompts"]) == {"single"}
+        assert rows["auroc"].astype(str).str.fullmatch(r"\d{1,3}\.\d{2}|\d{1,3}\.\d").all()
+
+
+def test_every_table_has_its_twins(finished: Project) -> None:
+    endings = {f"{known}_ood": {"csv", "md", "tex", "json"} for known in ("imagenet", "cifar10", "cifar100")}
+    endings |= {name: {"csv", "md", "tex"} for name in ("id_accuracy", "decisions", "differences", "ablations")}
+    endings |= {"metrics": {"csv"}, "published": {"csv", "md"}}
+    expected = {f"{name}.{ending}" for name, forms in endings.items() for ending in forms}
+    assert {path.name for path in (finished.folder / "results/tables").iterdir()} == expected
+
+
+def test_all_measures_have_intervals_in_the_convention_of_the_authors(finished: Project) -> None:
+    rows = table(finished, "metrics.csv")
+    figures = {known: len(table(finished, f"{known}_ood.csv")) for known in ("imagenet", "cifar10", "cifar100")}
+    kinds = [("auroc", ""), ("aupr_id", ""), ("aupr_ood", ""), *(("fpr95", name) for name in CONVENTIONS)]
+    for (measure, convention), part in rows.groupby(["measure", "convention"]):
+        kinds.remove((measure, convention))
+        assert Counter(part["id"]) == figures
+        if convention in ("", "clipn"):
+            assert (part["low"].astype(float) <= part["high"].astype(float)).all()
+        else:
+            assert set(part["low"]) == set(part["high"]) == {""}
+    assert kinds == []
+
+
+def test_the_demo_is_not_compared_with_published_numbers(finished: Project) -> None:
+    rows = table(finished, "published.csv")
+    assert set(rows["study"]) == {"demo"}
+    assert set(rows["verdict"]) == {"not comparable: study demo"}
+    assert (rows["published"] != "").any()
+    assert not ((rows["published"] != "") & (rows["measured"] != "")).any()
+    assert not list((finished.folder / "results/figures").glob("published*"))
+
+
+def test_an_untrained_no_tower_is_blind(finished: Project) -> None:
+    for known in ("imagenet", "cifar10", "cifar100"):
+        rows = table(finished, f"{known}_ood.csv")
+        untrained = rows[rows["variant"] == "untrained"]
+        assert set(untrained["auroc"]) == {50.0}
+        assert set(untrained["fpr95"]) == {95.0}
+
+
+def test_short_paths_hold_copies_of_the_active_study(finished: Project) -> None:
+    for pattern in ("tables/*", "figures/*", "metrics.json", "report.html"):
+        copies = finished.hashes(f"results/{pattern}")
+        originals = finished.hashes(f"{STUDY}/{pattern}")
+        assert copies
+        assert list(copies.values()) == list(originals.values())
+
+
+def test_metrics_summary_agrees_with_the_table(finished: Project) -> None:
+    summary = json.loads((finished.folder / "results/metrics.json").read_text())
+    rows = table(finished, "cifar10_ood.csv").set_index(["variant", "method", "ood"])
+    for variant, method in (("learnable", "atd"), ("none", "neglabel")):
+        found = summary["cifar10"]["tiny"][variant][method]
+        assert found["auroc"] == rows.loc[(variant, method, "average"), "auroc"]
+
+
+def test_a_second_run_does_nothing(finished: Project) -> None:
+    assert not succeeded(finished.snakemake("--cores", "8", "all")).planned
+
+
+def test_a_single_table_needs_no_more_than_itself(finished: Project) -> None:
+    outcome = finished.snakemake("-n", "results/tables/imagenet_ood.csv")
+    assert not succeeded(outcome).planned
+
+
+def test_a_table_is_traced_to_its_archives(finished: Project) -> None:
+    outcome = succeeded(finished.run("clipn", "trace", "results/tables/imagenet_ood.csv", "--all"))
+    makers = {
+        "results/tables/imagenet_ood.csv": "publish",
+        f"{STUDY}/tables/imagenet_ood.csv": "ood_table",
+        f"{STUDY}/metrics/tiny/learnable/single/seed2.json": "evaluate_run",
+        f"{STUDY}/scores/tiny/learnable/single/seed2.parquet": "score_run",
+        f"{STUDY}/runs/tiny/learnable/seed2.safetensors": "train_clipn",
+        f"{STUDY}/caption_features/tiny/captions.safetensors": "cache_caption_features",
+        f"{STUDY}/shards/00001.tar": "build_shards",
+        f"{STUDY}/features/tiny/sun.safetensors": "cache_image_features",
+        f"{STUDY}/features/tiny/perturbed/imagenet.safetensors": "perturbed_features",
+        f"{STUDY}/features/tiny/negative_labels/imagenet.safetensors": "negative_labels",
+        f"{STUDY}/archives/sun/SUN.tar.gz": "fetch_archive",
+    }
+    for path, rule in makers.items():
+        assert re.search(rf" {re.escape(path)}  {rule}  [0-9a-f]{{12}}", f" {outcome.text}"), path
+    assert "no faults" in outcome.text
+
+
+DEPENDENTS = {
+    "archives/sun/SUN.tar.gz": SCORED
+    + Counter({"fetch_archive": 1, "verify_dataset": 1, "cache_image_features": 1, "perturbed_features": 1}),
+    "features/tiny/sun.safetensors": SCORED + Counter({"cache_image_features": 1}),
+    "features/tiny/perturbed/cifar10.safetensors": FROM_METRICS
+    + Counter({"perturbed_features": 1, "score_run": 1, "evaluate_run": 1, "score_figure": 9}),
+    "features/tiny/negative_labels/cifar10.safetensors": FROM_METRICS
+    + Counter({"negative_labels": 1, "score_run": 1, "evaluate_run": 1, "score_figure": 9}),
+    "runs/tiny/learnable/seed2.safetensors": FROM_METRICS
+    + Counter({"train_clipn": 1, "score_run": 1, "evaluate_run": 1, "training_figure": 1}),
+    "scores/tiny/none/single/seed0.parquet": FROM_METRICS
+    + Counter({"score_run": 1, "evaluate_run": 1, "score_figure": 9}),
+    "metrics/tiny/none/single/seed0.json": FROM_METRICS + Counter({"evaluate_run": 1}),
+    "metrics/tiny/none/single/seed0.parquet": FROM_METRICS + Counter({"evaluate_run": 1}),
+    "tables/cifar10_ood.csv": Counter({"ood_table": 1, "publish": 4, "all": 1}),
+    "tables/metrics.csv": PAGE
+    + Counter({"tables": 1, "published_table": 1, "intervals_figure": 3, "ablations_figure": 3})
+    + Counter({"publish": 15, "publish_figures": 1}),
+    "figures/training.pdf": PAGE + Counter({"training_figure": 1, "publish_figures": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", DEPENDENTS)
+def test_a_missing_file_is_remade_with_exactly_its_dependents(finished: Project, file: str) -> None:
+    path = finished.folder / STUDY / file
+    aside = path.with_name(f"{path.name}.aside")
+    path.rename(aside)
+    try:
+        assert succeeded(finished.snakemake("-n", "all")).planned == DEPENDENTS[file]
+    finally:
+        aside.rename(path)
+
+
+def test_other_resamples_are_evaluated_and_nothing_is_scored_anew(finished: Project) -> None:
+    planned = succeeded(finished.snakemake("-n", "all", resamples=60)).planned
+    assert planned == Counter({"evaluate_run": 5}) + FROM_METRICS
+
+
+def test_another_perturbation_counts_for_the_methods_on_plain_clip_alone(finished: Project) -> None:
+    planned = succeeded(finished.snakemake("-n", "all", perturbation=0.01)).planned
+    once = Counter({"perturbed_features": 3, "score_run": 1, "evaluate_run": 1, "score_figure": 9})
+    assert planned == once + FROM_METRICS
+
+
+def test_edited_published_figures_are_compared_anew_and_nothing_else(finished: Project) -> None:
+    path = finished.folder / "config/published.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("source: CoVer", "source: the paper CoVer"))
+    assert path.read_text() != text
+    try:
+        planned = succeeded(finished.snakemake("-n", "all")).planned
+        assert planned == PAGE + Counter({"published_table": 1, "publish": 2})
+    finally:
+        path.write_text(text)
+
+
+def test_a_prompt_pool_of_the_user(finished: Project) -> None:
+    """It is scored where it suits; an edited one remakes its own scorings alone."""
+    pool = finished.folder / "mine.txt"
+    pool.write_text("my {}.\n")
+    pools = ["single", str(pool)]
+    planned = succeeded(finished.snakemake("-n", "all", prompts=pools)).planned
+    assert planned == Counter({"score_run": 4, "evaluate_run": 4}) + FROM_METRICS
+    runs = ("none/{}/seed0", "learnable/{}/seed2")
+    targets = [f"{STUDY}/scores/tiny/{run.format(name)}.parquet" for run in runs for name in ("single", "mine")]
+    succeeded(finished.snakemake("--cores", "8", *targets, prompts=pools))
+    assert not succeeded(finished.snakemake("-n", *targets, prompts=pools)).planned
+    pool.write_text("a {}.\n")
+    assert succeeded(finished.snakemake("-n", *targets, prompts=pools)).planned == Counter({"score_run": 2})
+
+
+def test_remaking_an_intermediate_file_gives_the_same_bytes(finished: Project) -> None:
+    run = f"{STUDY}/runs/tiny/learnable/seed2.*"
+    before, tables = finished.hashes(run), finished.hashes("results/tables/*")
+    for path in before:
+        (finished.folder / path).unlink()
+    succeeded(finished.snakemake("--cores", "8", "all"))
+    assert finished.hashes(run) == before
+    assert finished.hashes("results/tables/*") == tables
+    assert not succeeded(finished.snakemake("-n", "all")).planned
+
+
+def test_snakemake_report_shows_tables_and_figures(finished: Project) -> None:
+    succeeded(finished.snakemake("--report", "results/snakemake-report.html"))
+    text = (finished.folder / "results/snakemake-report.html").read_text()
+    for words in ("imagenet_roc_tiny.png", "ROC curves with ID", "Scores of ID and OOD images", "imagenet_ood.csv"):
+        assert words in text
+    assert "published.csv" in text
