@@ -33,6 +33,9 @@ def period(x: Plane, length: float) -> Plane:
     return np.mod(x + length / 2, length) - length / 2
 
 
+# Objects
+
+
 def circle(x: Plane, y: Plane) -> Plane:
     return np.hypot(x, y) - 0.85
 
@@ -76,6 +79,9 @@ def arrow(x: Plane, y: Plane) -> Plane:
     return union(head, box(x + 0.4, y, 0.55, 0.2))
 
 
+# Plants
+
+
 def flower(x: Plane, y: Plane) -> Plane:
     above = y - 0.3
     radius = np.hypot(x, above)
@@ -93,6 +99,9 @@ def leaf(x: Plane, y: Plane) -> Plane:
 def mushroom(x: Plane, y: Plane) -> Plane:
     cap = intersection(np.hypot(x, 1.1 * y) - 0.9, -y)
     return union(cap, box(x, y + 0.42, 0.22, 0.45))
+
+
+# Scenes
 
 
 def lake(x: Plane, y: Plane) -> Plane:
@@ -143,6 +152,9 @@ def houses(x: Plane, y: Plane) -> Plane:
     return union(walls, roof)
 
 
+# Rooms
+
+
 def window(x: Plane, y: Plane) -> Plane:
     frame = np.abs(box(x, y, 0.62, 0.8)) - 0.09
     bars = union(np.abs(x), np.abs(y)) - 0.07
@@ -160,6 +172,9 @@ def stairs(x: Plane, y: Plane) -> Plane:
 def lamp(x: Plane, y: Plane) -> Plane:
     shade = intersection(0.9 * np.abs(x) + 0.4 * y - 0.65, np.abs(y - 0.5) - 0.4)
     return union(shade, box(x, y + 0.3, 0.07, 0.5), box(x, y + 0.85, 0.4, 0.09))
+
+
+# Textures
 
 
 def stripes(x: Plane, y: Plane) -> Plane:

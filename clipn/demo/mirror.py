@@ -114,6 +114,9 @@ def _described(path: Path) -> Archive:
     return Archive(file=path.name, addresses=[path.name], sha256=file_hash(path), bytes=path.stat().st_size)
 
 
+# ImageNet
+
+
 def _write_imagenet(folder: Path, rng: Generator, images: int) -> Dataset:
     labels = _labels("imagenet", rng, images)
     concepts = CONCEPTS["imagenet"]
@@ -164,6 +167,9 @@ def _synsets() -> bytes:
     return MAT_HEADER + stream.getvalue()[len(MAT_HEADER) :]
 
 
+# CIFAR
+
+
 def _write_cifar10(folder: Path, rng: Generator, images: int) -> Dataset:
     labels = _labels("cifar10", rng, images)
     batch = _batch("cifar10", rng, labels) | {b"batch_label": b"testing batch 1 of 1", b"labels": labels}
@@ -206,6 +212,9 @@ def _bytes(texts: Iterable[str]) -> list[bytes]:
 def _pickled(folder: str, contents: dict[str, dict[bytes, Any]]) -> Members:
     for name, content in contents.items():
         yield f"{folder}/{name}", pickle.dumps(content, protocol=2)
+
+
+# Sets without labels, and DTD
 
 
 def _write_mos(
@@ -272,6 +281,9 @@ def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: i
         reader="flat",
         images=images,
     )
+
+
+# Captions
 
 
 def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:

@@ -54,6 +54,9 @@ def caption_file(source: CaptionSource, folder: Path) -> Path:
     return folder / source.archives[0].file if source.archives else folder
 
 
+# Lines of two fields
+
+
 def _tab_separated(path: Path, stream: IO[bytes]) -> Iterator[tuple[pa.StringArray, pa.StringArray]]:
     """Both fields of each line, block by block; they may hold anything but tab and line feed, quotation marks too."""
     above = 0
@@ -105,6 +108,9 @@ def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
 
 
+# Archives that hold images and captions
+
+
 def _batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
     """(image, caption) rows, without addresses."""
     stream = iter(rows)
@@ -151,6 +157,9 @@ def _class_rows(source: CaptionSource, folder: Path) -> Iterator[Row]:
         yield member, templates[number % len(templates)].format(names[number % len(names)])
 
 
+# WebDataset shards
+
+
 def _webdataset(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
     """An image and a `.txt` of the same name for each sample; the image's path begins with its shard's name.
 
@@ -170,6 +179,9 @@ def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
             yield f"{shard.name}/{images[name]}", content.decode()
         except UnicodeDecodeError as error:
             raise ClipnError(f"{shard}: {name} is not UTF-8; fetch it again") from error
+
+
+# A folder of images with a table
 
 
 def _table(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:

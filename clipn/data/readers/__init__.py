@@ -48,7 +48,7 @@ def class_names(location: Location) -> list[str]:
 
 
 def _imagenet_names() -> list[str]:
-    from clipn.text.prompts import imagenet_classnames
+    from clipn.text.prompts import imagenet_classnames  # imports open_clip, which few datasets need
 
     return list(imagenet_classnames())
 
