@@ -40,7 +40,7 @@ def load_records(path: Path, model: type[M]) -> M:
     except yaml.YAMLError as error:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise ClipnError(f"{path}: {first_complaint(error)}") from error
+        raise ClipnError(f"{path}: {first_error(error)}") from error
 
 
 def _without_empty(content: Any) -> Any:
@@ -55,7 +55,7 @@ def named(records: Mapping[str, T], name: str, what: str) -> T:
     return records[name]
 
 
-def first_complaint(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
     """The first complaint of a validation error as `key: reason`."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "(top level)"

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from clipn.errors import ClipnError
-from clipn.yaml_models import first_complaint
+from clipn.yaml_models import first_error
 
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
@@ -59,7 +59,7 @@ def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
     try:
         return model(**values)
     except ValidationError as error:
-        name, reason = first_complaint(error).split(": ", 1)
+        name, reason = first_error(error).split(": ", 1)
         raise ClipnError(f"--{name.replace('_', '-')}: {reason}") from error
 
 

@@ -18,7 +18,7 @@ from clipn.data.readers.selection import is_image
 from clipn.data.registry import Dataset, Reader, Registry, load_registry
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
-from clipn.yaml_models import first_complaint
+from clipn.yaml_models import first_error
 
 FIRST_LINE = "# Registry of datasets. Schema: workflow/schemas/datasets.schema.json.\n"
 
@@ -94,7 +94,7 @@ def _counted(name: str, record: dict[str, Any], path: Path, registry: Path, know
         datasets = known.datasets | {name: record}
         dataset = Registry.model_validate({"datasets": datasets, "captions": known.captions}).datasets[name]
     except ValidationError as error:
-        raise ClipnError(f"{name}: {first_complaint(error)}") from error
+        raise ClipnError(f"{name}: {first_error(error)}") from error
     names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
     if not names:
         raise ClipnError(f"{path}: holds no image in the layout {dataset.reader!r}; name another --reader")

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from clipn.data.proof import State
+from clipn.data.verification import State
 from clipn.errors import ClipnError
 from clipn.files import read_json
-from clipn.yaml_models import Record, first_complaint
+from clipn.yaml_models import Record, first_error
 
 RESULTS = ("manifest.parquet", "dataset.json")
 """What verifying a dataset writes, the description last; of a caption source, only that."""
@@ -43,4 +43,4 @@ def read_description(path: Path) -> Description:
     try:
         return Description.model_validate(read_json(path))
     except ValidationError as error:
-        raise ClipnError(f"{path}: {first_complaint(error)}; delete it and run again") from error
+        raise ClipnError(f"{path}: {first_error(error)}; delete it and run again") from error

@@ -9,16 +9,16 @@ from clipn.errors import ClipnError
 
 @dataclass(frozen=True)
 class Location:
-    """A dataset and the places that hold it.
+    """A dataset and the files that hold it.
 
     Attributes:
         record: the dataset.
-        places: archives or folders, in the order of `record.archives`; or the one folder of the record.
+        paths: archives or folders, in the order of `record.archives`; or the one folder of the record.
         file_list: text file of paths, for reader `list`.
     """
 
     record: Dataset
-    places: list[Path]
+    paths: list[Path]
     file_list: Path | None = None
 
 
@@ -37,7 +37,7 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     if unpacked is not None and not record.archives:
         raise ClipnError(f"{record.title}: has no archive that {unpacked} could stand for; leave it out")
     packed = [archives / archive.file for archive in record.archives]
-    places = [base / record.folder] if record.folder is not None else packed
+    paths = [base / record.folder] if record.folder is not None else packed
     if unpacked is not None:
-        places[0] = unpacked
-    return Location(record, places, base / record.file_list if record.file_list is not None else None)
+        paths[0] = unpacked
+    return Location(record, paths, base / record.file_list if record.file_list is not None else None)

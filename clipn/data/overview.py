@@ -14,7 +14,7 @@ from rich.table import Table
 from clipn.data.description import Description, read_description
 from clipn.data.download.part import part_of
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
-from clipn.data.verification_cache import SEEN, recall
+from clipn.data.verification_cache import VERIFICATION_CACHE, recall
 
 WIDTH = 200
 """Columns where there is no terminal, so that a record is one line."""
@@ -42,7 +42,12 @@ def details(registry: Registry, names: Sequence[str]) -> str:
 
 
 def statuses(
-    registry: Registry, names: Sequence[str] | None, archives: Path, verified: Path, base: Path, seen: Path = SEEN
+    registry: Registry,
+    names: Sequence[str] | None,
+    archives: Path,
+    verified: Path,
+    base: Path,
+    seen: Path = VERIFICATION_CACHE,
 ) -> str:
     """What is here of every record, and what `clipn data verify` found; no archive is read.
 

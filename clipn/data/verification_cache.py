@@ -13,7 +13,7 @@ from clipn.errors import ClipnError
 from clipn.files import file_hash, read_json, write_json
 from clipn.yaml_models import Record
 
-SEEN = Path("work/verified")
+VERIFICATION_CACHE = Path("work/verified")
 """Where it is kept, relative to the working directory."""
 
 

@@ -14,10 +14,10 @@ from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import RESULTS, Description
 from clipn.data.location import locate
 from clipn.data.manifest import index_images, write_manifest
-from clipn.data.proof import Proof, prove, prove_copy
 from clipn.data.readers import class_names, read_images
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
-from clipn.data.verification_cache import SEEN, Sources, forget, remember
+from clipn.data.verification import Verification, verify_archive, verify_copy
+from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, forget, remember
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import tracked
@@ -25,7 +25,7 @@ from clipn.yaml_models import named
 
 T = TypeVar("T")
 R = TypeVar("R")
-Proofs = dict[str, Proof]
+Verifications = dict[str, Verification]
 """By file name of the archive."""
 
 
@@ -38,7 +38,7 @@ def verify_record(
     unpacked: Path | None = None,
     cleaning: Sequence[str] = (),
     downloads: Path = DOWNLOADS,
-    seen: Path = SEEN,
+    seen: Path = VERIFICATION_CACHE,
 ) -> Description:
     """Verify a dataset or caption source, and remember what was seen; see `verify_dataset` and `verify_captions`.
 
@@ -163,16 +163,16 @@ def _until(working: Future[T], items: Iterable[R]) -> Iterator[R]:
 
 def _proofs(
     record: Dataset, archives: Path, unpacked: Path | None, lists: Sequence[Archive], downloads: Path
-) -> Proofs:
+) -> Verifications:
     if unpacked is None:
         return _proven([*record.archives, *lists], archives, downloads)
     first, *others = record.archives
-    copied = prove_copy(first, unpacked, names=record.names_sha256 is not None)
+    copied = verify_copy(first, unpacked, names=record.names_sha256 is not None)
     return {first.file: copied} | _proven([*others, *lists], archives, downloads)
 
 
-def _proven(records: Iterable[Archive], archives: Path, downloads: Path) -> Proofs:
-    return {archive.file: prove(archive, archives / archive.file, downloads) for archive in records}
+def _proven(records: Iterable[Archive], archives: Path, downloads: Path) -> Verifications:
+    return {archive.file: verify_archive(archive, archives / archive.file, downloads) for archive in records}
 
 
 def _require_named(name: str, manifest: pa.Table, classes: list[str]) -> None:
@@ -183,7 +183,7 @@ def _require_named(name: str, manifest: pa.Table, classes: list[str]) -> None:
 
 
 def _described(
-    output: Path, record: Dataset | CaptionSource, classes: list[str], proofs: Proofs, images: int
+    output: Path, record: Dataset | CaptionSource, classes: list[str], proofs: Verifications, images: int
 ) -> Description:
     """Write the description, last of all."""
     description = Description(

@@ -15,7 +15,7 @@ from clipn.model.backbone import load_backbone
 from clipn.model.clipn import class_weights, encode_text
 from clipn.model.tensors import read_safetensors, write_safetensors
 from clipn.text.prompts import lines_sha256, prompt_pool
-from clipn.text.wordlists import Words, words_hash
+from clipn.text.wordlists import Wordlists, words_hash
 
 FORMAT = "clipn-negative-labels-1"
 TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
@@ -30,7 +30,7 @@ SIMILARITIES = 2**22
 
 
 def cache_negative_labels(
-    backbone: Path, classes: Sequence[str], words: Words, output: Path, number: int = NUMBER, device: str = "cpu"
+    backbone: Path, classes: Sequence[str], words: Wordlists, output: Path, number: int = NUMBER, device: str = "cpu"
 ) -> None:
     """Write the unit-norm features of the known classes, `labels` (classes, d), and of `negatives` (m, d).
 
@@ -94,13 +94,13 @@ def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
     return torch.cat(nearness).argsort(stable=True)[:number]
 
 
-def without(words: Words, names: Sequence[str]) -> Words:
+def without(words: Wordlists, names: Sequence[str]) -> Wordlists:
     """The words that are none of the names, whatever their case; CIFAR's names have underscores for spaces."""
     known = {name.replace("_", " ").casefold() for name in names}
     return {part: [word for word in candidates if word.casefold() not in known] for part, candidates in words.items()}
 
 
-def quotas(words: Words, number: int = NUMBER) -> dict[str, int]:
+def quotas(words: Wordlists, number: int = NUMBER) -> dict[str, int]:
     """How many words of every part of speech that has any become negative labels: of each the same share.
 
     Raises:

@@ -12,7 +12,7 @@ from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Published, Study
 from clipn.study.data import StudyData
 from clipn.text.wordlists import WORDNET
-from clipn.yaml_models import first_complaint
+from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
 WEIGHTS = Path("config/weights.yaml")
@@ -41,7 +41,7 @@ def parse_study(config: Mapping[str, Any]) -> Study:
     try:
         study = Study.model_validate(dict(config))
     except ValidationError as error:
-        raise ClipnError(f"{path}: {first_complaint(error)}") from error
+        raise ClipnError(f"{path}: {first_error(error)}") from error
     for name, backbone in study.backbones.items():
         if backbone.architecture.endswith(".json") and not Path(backbone.architecture).is_file():
             raise ClipnError(f"{path}: backbones.{name}.architecture: no file {backbone.architecture}; correct it")

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from clipn.errors import ClipnError
 
 WORD = r"(?:[!-%'-~]+&?|&)"
-PLAIN = rf"^(?:{WORD}(?: {WORD})*)?$"
+PLAIN_TEXT = rf"^(?:{WORD}(?: {WORD})*)?$"
 """Printable ASCII with single spaces between words, and no ampersand that could begin an entity."""
 IDS = pa.list_(pa.uint16())
 
 
 def is_plain(texts: pa.StringArray) -> pa.BooleanArray:
     """Whether repair of Unicode, of entities and of white space leaves a text as it is."""
-    return pc.match_substring_regex(texts, PLAIN)
+    return pc.match_substring_regex(texts, PLAIN_TEXT)
 
 
 def replaced(texts: pa.StringArray, where: pa.BooleanArray, change: Callable[[str], str]) -> pa.StringArray:
@@ -65,7 +65,7 @@ def padded(tokens: pa.ListArray, length: int) -> NDArray[np.int64]:
 def _cleaned(captions: pa.StringArray | Sequence[str]) -> pa.StringArray:
     if isinstance(captions, pa.StringArray):
         return pc.ascii_lower(replaced(captions, pc.invert(is_plain(captions)), _clean))
-    plain = re.compile(PLAIN)
+    plain = re.compile(PLAIN_TEXT)
     texts = (text.lower() if plain.fullmatch(text) else _clean(text) for text in captions)
     return pa.array(texts, pa.string())
 
@@ -98,11 +98,11 @@ PART = regex.compile(
     rf"{'|'.join(SPECIAL)}|'(?:s|t|re|ve|m|ll|d)|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}]+", regex.IGNORECASE
 )
 """What merges never cross; no part holds white space."""
-WORDS = 1 << 16
+CACHED_WORDS = 1 << 16
 """Words whose ids are remembered."""
 
 
-@lru_cache(WORDS)
+@lru_cache(CACHED_WORDS)
 def word_ids(word: str) -> tuple[int, ...]:
     """Token ids of a lower-case text that `PART` takes apart."""
     return tuple(number for part in PART.findall(word) for number in _part_ids(part))

@@ -14,11 +14,11 @@ FOLDER = Path("/usr/share/wordnet")
 LICENCE = "  "
 """How the lines of WordNet's licence begin, which precede its words."""
 
-Words = Mapping[str, Sequence[str]]
+Wordlists = Mapping[str, Sequence[str]]
 """Sorted words by part of speech: `noun` and `adj`."""
 
 
-def read_words(source: str, folder: Path = FOLDER) -> Words:
+def read_words(source: str, folder: Path = FOLDER) -> Wordlists:
     """Words or phrases, each once.
 
     Args:
@@ -36,12 +36,12 @@ def read_words(source: str, folder: Path = FOLDER) -> Words:
     return {"noun": words, "adj": []}
 
 
-def words_hash(words: Words) -> str:
+def words_hash(words: Wordlists) -> str:
     """sha256 of words and their parts of speech."""
     return lines_sha256(f"{part} {word}" for part in sorted(words) for word in words[part])
 
 
-def _read_wordnet(folder: Path) -> Words:
+def _read_wordnet(folder: Path) -> Wordlists:
     """What is both a noun and an adjective is taken for a noun."""
     nouns, adjectives = (_read_index(folder / f"index.{part}") for part in ("noun", "adj"))
     return {"noun": sorted(nouns), "adj": sorted(adjectives - nouns)}

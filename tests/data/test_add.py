@@ -7,7 +7,7 @@ from clipn.data.add import add_dataset
 from clipn.data.archives import write_archive
 from clipn.data.registry import Reader, load_registry
 from clipn.errors import ClipnError
-from tests.helpers.sealing import picture
+from tests.helpers.shard_building import picture
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clipn.data.archives import member_names, member_places, members, read_members, write_archive
+from clipn.data.archives import member_names, member_offsets, members, read_members, write_archive
 from clipn.errors import ClipnError
 from tests.helpers.tiny_dataset import zipped
 
@@ -47,7 +47,7 @@ def test_a_round_trip_keeps_order_and_bytes(tmp_path: Path, name: str) -> None:
 def test_places_are_where_the_bytes_lie(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.tar", [("1.bin", b"one"), (".2.bin", b"hidden"), ("3.bin", b"three")])
     content = (tmp_path / "a.tar").read_bytes()
-    places = list(member_places(tmp_path / "a.tar"))
+    places = list(member_offsets(tmp_path / "a.tar"))
     assert [(name, content[offset : offset + size]) for name, offset, size in places] == [
         ("1.bin", b"one"),
         ("3.bin", b"three"),
@@ -57,7 +57,7 @@ def test_places_are_where_the_bytes_lie(tmp_path: Path) -> None:
 def test_compressed_archives_have_no_places(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.tar.gz", [("1.bin", b"one")])
     with pytest.raises(ClipnError, match=r"a\.tar\.gz: is compressed, .*; unpack it to \.tar"):
-        list(member_places(tmp_path / "a.tar.gz"))
+        list(member_offsets(tmp_path / "a.tar.gz"))
 
 
 def test_written_members_carry_no_owner_or_time(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_written_members_carry_no_owner_or_time(tmp_path: Path) -> None:
 
 
 def test_missing_archives_are_refused(tmp_path: Path) -> None:
-    for read in (member_names, lambda path: list(member_places(path))):
+    for read in (member_names, lambda path: list(member_offsets(path))):
         with pytest.raises(ClipnError, match=r"a\.tar: no such file"):
             read(tmp_path / "a.tar")
 

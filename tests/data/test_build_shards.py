@@ -13,15 +13,15 @@ from clipn.data.archives import member_names, write_archive
 from clipn.data.registry import Archive, CaptionSource
 from clipn.data.shards import read_samples
 from clipn.errors import ClipnError
-from tests.helpers.sealing import (
+from tests.helpers.shard_building import (
     SAMPLES,
     SHARD_OF,
     SOURCE,
     build,
+    build_from,
     caption_rows,
     contents,
     picture,
-    seal,
     write_captions,
 )
 
@@ -88,7 +88,7 @@ def test_captions_without_image_are_counted_and_images_without_caption_left_out(
 def test_an_empty_image_is_none(tmp_path: Path) -> None:
     write_archive(tmp_path / "i.tar", [("0.jpg", b""), ("1.jpg", picture("1"))])
     captions = write_captions(tmp_path / "captions.parquet", caption_rows(2))
-    paths, _, statistics = seal(tmp_path, captions, {"cc3m": SOURCE}, shards=1)
+    paths, _, statistics = build_from(tmp_path, captions, {"cc3m": SOURCE}, shards=1)
     assert [sample.key for sample in read_samples(paths)] == ["000000001"]
     assert json.loads(statistics.read_text())["without_image"] == 1
 
@@ -96,7 +96,7 @@ def test_an_empty_image_is_none(tmp_path: Path) -> None:
 def test_the_share_of_what_the_paper_trained_on(tmp_path: Path) -> None:
     write_archive(tmp_path / "i.tar", [("0.jpg", picture("0")), ("1.jpg", picture("1"))])
     captions = write_captions(tmp_path / "captions.parquet", caption_rows(3))
-    _, _, statistics = seal(tmp_path, captions, {"cc3m": SOURCE.model_copy(update={"trained_on": 16})}, shards=1)
+    _, _, statistics = build_from(tmp_path, captions, {"cc3m": SOURCE.model_copy(update={"trained_on": 16})}, shards=1)
     assert json.loads(statistics.read_text())["sources"] == {
         "cc3m": {"captions": 3, "with_image": 2, "trained_on": 16, "share": 0.125}
     }
@@ -125,7 +125,7 @@ def test_several_archives_of_several_sources_in_turn(tmp_path: Path) -> None:
         "one": source("flickr8k", images=archives("a.tar", "b.tar")),
         "two": source("flickr8k", images=archives("c.tar")),
     }
-    paths, _, _ = seal(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
+    paths, _, _ = build_from(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
     assert contents(list(read_samples(paths))) == [
         ("000000000", picture("c"), "third"),
         ("000000001", picture("b"), "second"),
@@ -139,7 +139,7 @@ def test_images_of_webdataset_archives_are_told_apart_by_their_archive(tmp_path:
         write_archive(tmp_path / f"cc3m-train-{name}.tar", members)
     rows = [("wds", f"cc3m-train-{name}.tar/000.jpg", f"caption {name}") for name in ("1", "0")]
     sources = {"wds": source("webdataset", images=archives("cc3m-train-0.tar", "cc3m-train-1.tar"))}
-    paths, _, _ = seal(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
+    paths, _, _ = build_from(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
     assert [sample.image.content for sample in read_samples(paths)] == [picture("1"), picture("0")]
 
 
@@ -149,7 +149,7 @@ def test_images_of_a_folder_are_read_in_place(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(picture(name))
     rows = [("own", name, f"caption of {name}") for name in ("b.jpeg", "gone.jpg", "deep/a.PNG", "b.jpeg")]
     sources = {"own": source("table", folder="images")}
-    paths, _, statistics = seal(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
+    paths, _, statistics = build_from(tmp_path, write_captions(tmp_path / "captions.parquet", rows), sources, shards=1)
     assert [sample.image.content for sample in read_samples(paths)] == [
         picture("b.jpeg"),
         picture("deep/a.PNG"),
@@ -168,7 +168,7 @@ def test_a_table_names_nothing_but_images_of_its_folder(tmp_path: Path, name: st
     (folder / "link.jpg").symlink_to(tmp_path / "secret" / "own.jpg")
     captions = write_captions(folder / "captions.parquet", [("own", name, "caption")])
     with pytest.raises(ClipnError, match=f"{Path(name).name}'.* (do not use this archive|correct its table)"):
-        seal(folder, captions, {"own": source("table", folder="images")}, shards=1)
+        build_from(folder, captions, {"own": source("table", folder="images")}, shards=1)
     assert not list(folder.glob("*.tar"))
 
 
@@ -176,7 +176,7 @@ def test_damaged_images_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = caption_rows(4)
     contents_of = {"0.jpg": picture("0"), "1.jpg": picture("1")[:40], "2.jpg": b"<html>", "3.jpg": picture("3")}
     write_archive(tmp_path / "i.tar", contents_of.items())
-    paths, _, statistics = seal(
+    paths, _, statistics = build_from(
         tmp_path, write_captions(tmp_path / "captions.parquet", rows), {"cc3m": SOURCE}, shards=2
     )
     assert [sample.key for sample in read_samples(paths)] == ["000000000", "000000003"]
@@ -198,20 +198,20 @@ def test_a_name_in_two_archives(tmp_path: Path) -> None:
         write_archive(tmp_path / f"{name}.tar", [("0.jpg", name.encode())])
     captions = write_captions(tmp_path / "captions.parquet", caption_rows(1))
     with pytest.raises(ClipnError, match=r"0\.jpg: is in .* twice; leave one of the archives out"):
-        seal(tmp_path, captions, {"cc3m": source("flickr8k", images=archives("a.tar", "b.tar"))})
+        build_from(tmp_path, captions, {"cc3m": source("flickr8k", images=archives("a.tar", "b.tar"))})
 
 
 def test_a_compressed_archive(tmp_path: Path) -> None:
     write_archive(tmp_path / "i.tar.gz", [("0.jpg", picture("0"))])
     captions = write_captions(tmp_path / "captions.parquet", caption_rows(1))
     with pytest.raises(ClipnError, match=r"i\.tar\.gz: is compressed, so .*; unpack it to \.tar"):
-        seal(tmp_path, captions, {"cc3m": source("flickr8k", images=archives("i.tar.gz"))})
+        build_from(tmp_path, captions, {"cc3m": source("flickr8k", images=archives("i.tar.gz"))})
 
 
 def test_a_crawl_that_did_not_finish(tmp_path: Path) -> None:
     captions = write_captions(tmp_path / "captions.parquet", caption_rows(1))
     with pytest.raises(ClipnError, match=r"images\.parquet: no such file"):
-        seal(tmp_path, captions, {"cc3m": source("cc3m", captions=Archive(file="c.tsv"))})
+        build_from(tmp_path, captions, {"cc3m": source("cc3m", captions=Archive(file="c.tsv"))})
 
 
 # Interrupted
@@ -220,7 +220,7 @@ KILLED_AT_SAMPLE_30 = """
 import os, signal, sys
 from pathlib import Path
 from clipn.data.shards import build as seal
-from tests.helpers.sealing import build, caption_rows
+from tests.helpers.shard_building import build, caption_rows
 
 read = seal._image
 seal._image = lambda joined, row: os.kill(os.getpid(), signal.SIGKILL) if row == 30 else read(joined, row)

@@ -42,13 +42,13 @@ def cifar_archive(path: Path, batch: bytes, meta: bytes = pickle.dumps({b"label_
 
 def test_places_are_the_archives_in_order(tmp_path: Path) -> None:
     record = dataset("a.tar", "b.tar.gz")
-    assert locate(record, tmp_path, Path("base")).places == [tmp_path / "a.tar", tmp_path / "b.tar.gz"]
-    assert locate(record, tmp_path, Path("base"), Path("copy")).places == [Path("copy"), tmp_path / "b.tar.gz"]
+    assert locate(record, tmp_path, Path("base")).paths == [tmp_path / "a.tar", tmp_path / "b.tar.gz"]
+    assert locate(record, tmp_path, Path("base"), Path("copy")).paths == [Path("copy"), tmp_path / "b.tar.gz"]
 
 
 def test_folders_and_file_lists_start_from_the_base(tmp_path: Path) -> None:
     location = locate(dataset(folder="mine", reader="list", file_list="lists/mine.txt"), Path("archives"), tmp_path)
-    assert location.places == [tmp_path / "mine"]
+    assert location.paths == [tmp_path / "mine"]
     assert location.file_list == tmp_path / "lists" / "mine.txt"
 
 

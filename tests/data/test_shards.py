@@ -22,7 +22,7 @@ from clipn.data.shards import (
 )
 from clipn.errors import ClipnError
 from clipn.text.tokenizer import tokenize
-from tests.helpers.sealing import SAMPLES, SHARD_OF, build, caption_rows, contents, picture
+from tests.helpers.shard_building import SAMPLES, SHARD_OF, build, caption_rows, contents, picture
 
 
 def read_all(shards: Sequence[Path], index: Path) -> None:

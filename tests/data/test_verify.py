@@ -11,8 +11,8 @@ from clipn.data.archives import read_members, write_archive
 from clipn.data.description import Description, read_description
 from clipn.data.download.checks import write_receipt
 from clipn.data.manifest import names_hash, read_manifest
-from clipn.data.proof import Proof, State, prove, prove_copy
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
+from clipn.data.verification import State, Verification, verify_archive, verify_copy
 from clipn.data.verify import verify_captions, verify_dataset, verify_record
 from clipn.errors import ClipnError
 from tests.helpers.tiny_dataset import dataset, jpeg, write_files, zipped
@@ -85,23 +85,23 @@ def test_files_other_than_the_published_one_are_refused(
 ) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
     with pytest.raises(ClipnError, match=complaint):
-        prove(Archive.model_validate({"file": "a.bin"} | published), tmp_path / "a.bin")
+        verify_archive(Archive.model_validate({"file": "a.bin"} | published), tmp_path / "a.bin")
 
 
 def test_the_hash_of_a_large_file_is_of_all_its_blocks(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(range(250)) * 10_000)
     sha256 = digest(tmp_path / "a.bin")
-    assert prove(Archive(file="a.bin", sha256=sha256), tmp_path / "a.bin") == Proof("verified", sha256)
+    assert verify_archive(Archive(file="a.bin", sha256=sha256), tmp_path / "a.bin") == Verification("verified", sha256)
 
 
 def test_without_a_published_checksum_a_file_must_match_its_first_download(tmp_path: Path) -> None:
     archive, path = Archive(file="a.bin"), tmp_path / "a.bin"
     path.write_bytes(b"abc")
     write_receipt(archive, tmp_path / "downloads", 3, digest(path), "http://127.0.0.1/a.bin")
-    assert prove(archive, path) == Proof("unverified", digest(path))
+    assert verify_archive(archive, path) == Verification("unverified", digest(path))
     path.write_bytes(b"abd")
     with pytest.raises(ClipnError, match=r"differs from the first download .*; or delete it and fetch it again$"):
-        prove(archive, path)
+        verify_archive(archive, path)
 
 
 def test_a_failed_look_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
@@ -174,15 +174,15 @@ def test_a_zip_of_the_images_is_proven_by_names(tmp_path: Path) -> None:
 def test_a_copy_with_the_published_checksum_is_verified(tmp_path: Path) -> None:
     record = sun(tmp_path)
     shutil.move(tmp_path / "SUN.tar.gz", tmp_path / "elsewhere.tar.gz")
-    proof = prove_copy(record.archives[0], tmp_path / "elsewhere.tar.gz", names=False)
-    assert proof == Proof("verified", str(record.archives[0].sha256))
+    proof = verify_copy(record.archives[0], tmp_path / "elsewhere.tar.gz", names=False)
+    assert proof == Verification("verified", str(record.archives[0].sha256))
 
 
 @pytest.mark.parametrize(("names", "state"), [(True, "by names"), (False, "unverified")])
 def test_a_copy_with_another_checksum_is_known_by_its_names_at_most(tmp_path: Path, names: bool, state: State) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
     archive = Archive(file="a.bin", sha256="0" * 64)
-    assert prove_copy(archive, tmp_path / "a.bin", names=names) == Proof(state, digest(tmp_path / "a.bin"))
+    assert verify_copy(archive, tmp_path / "a.bin", names=names) == Verification(state, digest(tmp_path / "a.bin"))
 
 
 def test_a_folder_in_place_has_no_archive(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipn.data.archives import member_names, member_places, members, read_members
+from clipn.data.archives import member_names, member_offsets, members, read_members
 from clipn.errors import ClipnError
 from tests.helpers.tiny_dataset import write_files, zipped
 
@@ -69,7 +69,7 @@ def test_zips_of_another_compression_are_refused(tmp_path: Path) -> None:
 
 def test_zips_have_no_places(tmp_path: Path) -> None:
     with pytest.raises(ClipnError, match="is compressed"):
-        list(member_places(zipped(tmp_path / "a.zip", FILES)))
+        list(member_offsets(zipped(tmp_path / "a.zip", FILES)))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])

@@ -16,7 +16,7 @@ from clipn.features.negative_labels import cache_negative_labels, farthest, quot
 from clipn.files import file_hash
 from clipn.model.backbone import save_backbone
 from clipn.model.tensors import read_safetensors
-from clipn.text.wordlists import Words, read_words, words_hash
+from clipn.text.wordlists import Wordlists, read_words, words_hash
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip, tiny_model, unit
 
 CLASSES = ["dog", "Cat", "old boat"]
@@ -67,7 +67,7 @@ def test_wordnet(wordnet: Path) -> None:
 
 
 def test_a_hash_tells_words_and_parts_of_speech() -> None:
-    words: list[Words] = [
+    words: list[Wordlists] = [
         {"noun": ["a"], "adj": ["b"]},
         {"noun": ["a", "b"], "adj": []},
         {"noun": ["a"], "adj": ["c"]},

@@ -22,7 +22,7 @@ from clipn.errors import ClipnError
 from clipn.study.config import Study
 from clipn.study.loading import ablations, backbone_source, parse_study, weight_sources
 from clipn.training.settings import Variant
-from clipn.yaml_models import first_complaint
+from clipn.yaml_models import first_error
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "config" / "studies").glob("*.yaml"))
@@ -173,7 +173,7 @@ def test_the_papers_defaults_are_those_of_the_released_code() -> None:
 def test_settings_of_the_ablations_have_bounds(settings: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Variant.model_validate(settings)
-    assert first_complaint(caught.value).startswith(complaint)
+    assert first_error(caught.value).startswith(complaint)
 
 
 def test_the_ablations_are_off_by_default() -> None:

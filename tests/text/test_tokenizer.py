@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import fuzzed, is_unicode
-from clipn.text.tokenizer import END, START, WORDS, is_plain, padded, tokenize, word_ids
+from clipn.text.tokenizer import CACHED_WORDS, END, START, is_plain, padded, tokenize, word_ids
 
 ORACLE = open_clip.SimpleTokenizer()
 ODDITIES = [
@@ -107,10 +107,10 @@ def test_the_vocabulary_is_that_of_open_clip() -> None:
     assert [word_ids(letter) for letter in letters] == [(ORACLE.encoder[f"{letter}</w>"],) for letter in letters]
 
 
-def test_remembered_words_are_bounded() -> None:
-    assert word_ids.cache_info().maxsize == WORDS
+def test_cached_words_are_bounded() -> None:
+    assert word_ids.cache_info().maxsize == CACHED_WORDS
 
 
 def test_torch_is_not_imported() -> None:
-    code = "import sys, clipn.tokens as t; t.tokenize(['a caf\u00e9']); sys.exit('torch' in sys.modules)"
+    code = "import sys, clipn.text.tokenizer as t; t.tokenize(['a caf\u00e9']); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

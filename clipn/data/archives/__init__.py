@@ -42,7 +42,7 @@ def member_names(archive: Path) -> list[str]:
         return [name for name, _ in members]
 
 
-def member_places(archive: Path) -> Iterator[tuple[str, int, int]]:
+def member_offsets(archive: Path) -> Iterator[tuple[str, int, int]]:
     """Yield (name, offset, size) of what `read_members` would yield, for a tar that is not compressed.
 
     Raises:

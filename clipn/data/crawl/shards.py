@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clipn.data.archives import member_places
+from clipn.data.archives import member_offsets
 from clipn.errors import ClipnError
 from clipn.files import read_json, require
 from clipn.progress import tracked
@@ -116,7 +116,7 @@ def read_shard(folder: Path, number: int, rows: pa.ChunkedArray) -> Shard:
     if not pc.all(pc.is_in(outcomes["row"], value_set=rows)).as_py():
         raise ClipnError(f"{table}: holds rows of another list")
     successes = outcomes.filter(pc.field("status") == "success")
-    places = {PurePosixPath(name).stem: place for name, *place in member_places(archive) if name.endswith(".jpg")}
+    places = {PurePosixPath(name).stem: place for name, *place in member_offsets(archive) if name.endswith(".jpg")}
     if len(places) != counts["successes"] or places.keys() != set(successes["key"].to_pylist()):
         raise ClipnError(f"{archive}: holds {len(places)} images, of {counts['successes']}")
     return Shard(_images(archive, successes, places), _failures(outcomes.filter(pc.field("status") != "success")))

@@ -21,7 +21,7 @@ CIFAR_METAS = ("batches.meta", "meta")
 
 def cifar_images(location: Location) -> Iterator[Image]:
     """Test images by five-digit row."""
-    archive = location.places[0]
+    archive = location.paths[0]
     batch = _read_cifar(archive, CIFAR_BATCHES)
     pixels, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * CIFAR_SIDE**2,):
@@ -35,7 +35,7 @@ def cifar_images(location: Location) -> Iterator[Image]:
 
 def cifar_classes(location: Location) -> list[str]:
     """Class names of the `meta` file."""
-    archive = location.places[0]
+    archive = location.paths[0]
     meta = _read_cifar(archive, CIFAR_METAS)
     names = meta.get("label_names", meta.get("fine_label_names"))
     if not isinstance(names, list):

@@ -25,10 +25,10 @@ def listed_images(location: Location) -> Iterator[Image]:
     """
     assert location.file_list is not None
     labels = read_file_list(location.file_list)
-    held = [_held(place, labels) for place in location.places]
+    held = [_held(place, labels) for place in location.paths]
     _require_all(location, labels.keys() - set().union(*(names.values() for names in held)))
     chosen = frozenset(selected(labels, location.record.select))
-    for place, listed in zip(location.places, held, strict=True):
+    for place, listed in zip(location.paths, held, strict=True):
         wanted = {name for name, path in listed.items() if path in chosen}
         for name, content in read_members(place, wanted.__contains__):
             yield Image(listed[name], labels[listed[name]], content)
@@ -66,6 +66,6 @@ def _require_all(location: Location, missing: set[str]) -> None:
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ClipnError(
-            f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.places))}; "
+            f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
             "complete the images, or correct the list"
         )

@@ -40,9 +40,9 @@ def imagenet_classes(location: Location) -> list[str]:
 
 
 def _places(location: Location) -> tuple[Path, Path]:
-    if len(location.places) != 2:
+    if len(location.paths) != 2:
         raise ClipnError(f"{location.record.title}: `archives` must list the validation tar, then the devkit")
-    archive, devkit = location.places
+    archive, devkit = location.paths
     return archive, devkit
 
 

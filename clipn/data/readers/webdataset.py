@@ -32,16 +32,16 @@ def shard_images(location: Location) -> Iterator[Image]:
 
 def shard_classes(location: Location) -> list[str] | None:
     """Lines of `classnames.txt` in the folder of the shards; None without such a file."""
-    found = [place / CLASS_NAMES for place in location.places if (place / CLASS_NAMES).is_file()]
+    found = [path / CLASS_NAMES for path in location.paths if (path / CLASS_NAMES).is_file()]
     return read_lines(found[0]) if found else None
 
 
 def _shards(location: Location) -> list[Path]:
     shards = [
-        shard for place in location.places for shard in (sorted(place.glob("[!.]*.tar")) if place.is_dir() else [place])
+        shard for path in location.paths for shard in (sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path])
     ]
     if not shards:
-        raise ClipnError(f"{location.places[0]}: holds no *.tar; give the folder of the shards")
+        raise ClipnError(f"{location.paths[0]}: holds no *.tar; give the folder of the shards")
     return shards
 
 

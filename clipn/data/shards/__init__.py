@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clipn.data.archives import member_places, read_members
+from clipn.data.archives import member_offsets, read_members
 from clipn.data.readers import IMAGE_SUFFIXES, Image
 from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
@@ -120,7 +120,7 @@ class ShardImages:
 
 def _indexed(shard: Path) -> pa.Table:
     """Rows of the index for one shard, captions read where they lie."""
-    places = [(name, (offset, size)) for name, offset, size in member_places(shard) if _is_part(name)]
+    places = [(name, (offset, size)) for name, offset, size in member_offsets(shard) if _is_part(name)]
     content = OpenFiles([shard])
     rows = [
         (key, _decoded(content.read(0, *parts["caption"]), shard, key), *parts["image"])

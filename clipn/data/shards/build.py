@@ -16,7 +16,7 @@ from clipn.data.archives import write_archive
 from clipn.data.readers import Image
 from clipn.data.registry import CaptionSource
 from clipn.data.shards import index_shards
-from clipn.data.shards.locate import Places, find_places
+from clipn.data.shards.locate import ImageIndex, locate_images
 from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
@@ -72,7 +72,7 @@ def build_shards(
 
 @dataclass(frozen=True)
 class _Joined:
-    """Every caption's source, by number, and the place of its image; arrays (n,) as in `Places`."""
+    """Every caption's source, by number, and the place of its image; arrays (n,) as in `ImageIndex`."""
 
     files: list[OpenFiles]
     source: NDArray[np.int32]
@@ -91,12 +91,12 @@ def _joined(captions: Path, sources: Mapping[str, CaptionSource], folders: Mappi
     joined = _Joined([], numbers.to_numpy(), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64))
     for number, (name, source) in enumerate(sources.items()):
         of_source = joined.source == number
-        places = find_places(source, folders[name], table.filter(pa.array(of_source)))
+        places = locate_images(source, folders[name], table.filter(pa.array(of_source)))
         _enter(joined, of_source, places)
     return joined
 
 
-def _enter(joined: _Joined, of_source: NDArray[np.bool_], places: Places) -> None:
+def _enter(joined: _Joined, of_source: NDArray[np.bool_], places: ImageIndex) -> None:
     joined.files.append(OpenFiles(places.files))
     joined.file[of_source] = places.file
     joined.offset[of_source] = places.offset

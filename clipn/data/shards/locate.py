@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from clipn.data.archives import member_places
+from clipn.data.archives import member_offsets
 from clipn.data.archives.members import safe_name
 from clipn.data.crawl.shards import IMAGES
 from clipn.data.readers.selection import is_image
@@ -25,7 +25,7 @@ MEMBERS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
-class Places:
+class ImageIndex:
     """The image of every caption of a source.
 
     Attributes:
@@ -41,8 +41,8 @@ class Places:
     size: NDArray[np.int64]
 
 
-def find_places(source: CaptionSource, folder: Path, captions: pa.Table) -> Places:
-    """Places of the images of a source's captions.
+def locate_images(source: CaptionSource, folder: Path, captions: pa.Table) -> ImageIndex:
+    """ImageIndex of the images of a source's captions.
 
     Args:
         source: the record.
@@ -88,14 +88,14 @@ def _size_inside(root: Path, name: str) -> int:
     return path.stat().st_size
 
 
-def _crawled(folder: Path, rows: pa.ChunkedArray) -> Places:
+def _crawled(folder: Path, rows: pa.ChunkedArray) -> ImageIndex:
     held = pq.read_table(require(folder / IMAGES), columns=["row", "file", "offset", "size"])
     names = pc.unique(held["file"])
     numbered = held.set_column(1, "file", pc.index_in(held["file"], value_set=names))
     return _taken([folder / name for name in names.to_pylist()], numbered, pc.index_in(rows, value_set=held["row"]))
 
 
-def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -> Places:
+def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -> ImageIndex:
     files = [folder / archive.file for archive in source.images]
     within = [f"{file.name}/" if source.reader == "webdataset" else "" for file in files]
     parts = [
@@ -114,7 +114,7 @@ _HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64()
 
 def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
     """Images of an archive as batches of `_HELD`."""
-    images = (place for place in member_places(archive) if is_image(place[0]))
+    images = (place for place in member_offsets(archive) if is_image(place[0]))
     while part := list(islice(images, MEMBERS_AT_ONCE)):
         names, offsets, sizes = zip(*part, strict=True)
         columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
@@ -128,7 +128,7 @@ def _repeated(names: pa.ChunkedArray) -> str:
     return str(counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"])
 
 
-def _in_folder(folder: Path, images: pa.Array) -> Places:
+def _in_folder(folder: Path, images: pa.Array) -> ImageIndex:
     names = pc.unique(images)
     files = _FolderFiles(folder, names)
     root = folder.resolve()
@@ -138,10 +138,10 @@ def _in_folder(folder: Path, images: pa.Array) -> Places:
     return _taken(files, held, pc.index_in(images, value_set=names))
 
 
-def _taken(files: Sequence[Path], held: pa.Table, found: pa.ChunkedArray | pa.Array) -> Places:
-    """Places (n,) out of those `held`, by their `found` row, which is null where there is no image."""
+def _taken(files: Sequence[Path], held: pa.Table, found: pa.ChunkedArray | pa.Array) -> ImageIndex:
+    """ImageIndex (n,) out of those `held`, by their `found` row, which is null where there is no image."""
     file, offset, size = (
         pc.fill_null(held[name].take(found), 0).to_numpy().astype(kind, copy=False)
         for name, kind in (("file", np.int32), ("offset", np.int64), ("size", np.int64))
     )
-    return Places(files, file, offset, size)
+    return ImageIndex(files, file, offset, size)

@@ -14,14 +14,14 @@ State = Literal["verified", "by names", "unverified"]
 
 
 @dataclass(frozen=True)
-class Proof:
+class Verification:
     """What is known of the file of an archive; `sha256` is empty for a folder."""
 
     state: State
     sha256: str
 
 
-def prove(archive: Archive, path: Path, downloads: Path = DOWNLOADS) -> Proof:
+def verify_archive(archive: Archive, path: Path, downloads: Path = DOWNLOADS) -> Verification:
     """Compare a file with its record; without a published checksum, with the receipt of its first download.
 
     Args:
@@ -37,10 +37,10 @@ def prove(archive: Archive, path: Path, downloads: Path = DOWNLOADS) -> Proof:
     if complaint:
         choice = "or " if inspection.first else ""
         raise ClipnError(f"{path}: {complaint}; {choice}delete it and fetch it again")
-    return Proof("verified" if archive.has_checksum else "unverified", inspection.sha256)
+    return Verification("verified" if archive.has_checksum else "unverified", inspection.sha256)
 
 
-def prove_copy(archive: Archive, path: Path, *, names: bool) -> Proof:
+def verify_copy(archive: Archive, path: Path, *, names: bool) -> Verification:
     """What is known of a copy that came by another road, a folder or a file that was packed again.
 
     Args:
@@ -50,10 +50,10 @@ def prove_copy(archive: Archive, path: Path, *, names: bool) -> Proof:
     """
     state: State = "by names" if names else "unverified"
     if not path.is_file():
-        return Proof(state, "")
+        return Verification(state, "")
     inspection = Inspection(archive)
     is_other = _complaint(path, inspection) is not None
-    return Proof("verified" if archive.has_checksum and not is_other else state, inspection.sha256)
+    return Verification("verified" if archive.has_checksum and not is_other else state, inspection.sha256)
 
 
 def _complaint(path: Path, inspection: Inspection) -> str | None:

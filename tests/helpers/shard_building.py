@@ -45,7 +45,7 @@ def write_captions(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def seal(folder: Path, captions: Path, sources: dict[str, CaptionSource], shards: int = 3) -> Built:
+def build_from(folder: Path, captions: Path, sources: dict[str, CaptionSource], shards: int = 3) -> Built:
     """Shards in `folder` of sources that all lie in it."""
     built = Built(
         [folder / f"{number}.tar" for number in range(shards)], folder / "index.parquet", folder / "shards.json"
@@ -64,7 +64,7 @@ def build(
     """Shards of `rows`, of which those in `images` (default: all) have an image."""
     held = sorted({image for _, image, _ in rows} if images is None else images, reverse=True)
     write_archive(folder / "i.tar", [(name, picture(name)) for name in held])
-    return seal(folder, write_captions(folder / "captions.parquet", rows), dict.fromkeys(sources, SOURCE), shards)
+    return build_from(folder, write_captions(folder / "captions.parquet", rows), dict.fromkeys(sources, SOURCE), shards)
 
 
 def contents(samples: Sequence[Sample]) -> list[tuple[str, bytes, str]]:
