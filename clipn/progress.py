@@ -53,7 +53,7 @@ def tracked(items: Iterable[T], total: int | None, what: str, unit: str) -> Iter
             meter.update()
 
 
-def say(line: str) -> None:
+def warn(line: str) -> None:
     """Write a line to standard error, above the bars of a terminal; nothing where progress is hidden."""
     if not hidden:
         tqdm.write(line, file=sys.stderr)

@@ -70,7 +70,7 @@ def fetch(
     from clipn.data.download import FetchJob, fetch_archives
     from clipn.data.overview import statuses
     from clipn.data.registry import load_registry
-    from clipn.progress import say
+    from clipn.progress import warn
     from clipn.yaml_models import named
 
     if file is not None and len(names) > 1:
@@ -87,7 +87,7 @@ def fetch(
     try:
         fetch_archives(jobs, parallel, mirror=mirror)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on where it was")
+        warn("interrupted; the same command goes on where it was")
         raise
     if file is None:
         typer.echo(statuses(known, names, archives, VERIFIED, registry.parent))

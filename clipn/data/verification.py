@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipn.data.download.checks import Inspection, prove_file, receipt
+from clipn.data.download.checks import Inspection, verify_file, receipt
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 from clipn.files import require
@@ -33,7 +33,7 @@ def verify_archive(archive: Archive, path: Path, downloads: Path = DOWNLOADS) ->
         ClipnError: the file is missing, is not the published one, or differs from the first download.
     """
     inspection = Inspection(archive, receipt(archive, downloads))
-    complaint = inspection.size_complaint(require(path).stat().st_size) or _complaint(path, inspection)
+    complaint = inspection.size_error(require(path).stat().st_size) or _complaint(path, inspection)
     if complaint:
         choice = "or " if inspection.first else ""
         raise ClipnError(f"{path}: {complaint}; {choice}delete it and fetch it again")
@@ -57,5 +57,5 @@ def verify_copy(archive: Archive, path: Path, *, names: bool) -> Verification:
 
 
 def _complaint(path: Path, inspection: Inspection) -> str | None:
-    prove_file(path, inspection)
-    return inspection.complaint()
+    verify_file(path, inspection)
+    return inspection.error()

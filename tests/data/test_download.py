@@ -126,10 +126,10 @@ def test_a_page_is_known_by_its_first_bytes_however_they_come() -> None:
     inspection = Inspection(archive())
     for byte in PAGE[:-1]:
         inspection.update(bytes([byte]))
-    assert inspection.objection() == WEB_PAGE
+    assert inspection.early_error() == WEB_PAGE
     inspection.restart()
     inspection.update(BODY + PAGE)
-    assert inspection.objection() is None
+    assert inspection.early_error() is None
 
 
 def test_the_name_may_say_that_a_file_is_a_page(server: Server, tmp_path: Path) -> None:

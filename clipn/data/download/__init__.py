@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from clipn.data.download.checks import Inspection, RefusedError, prove_file, receipt, write_receipt
+from clipn.data.download.checks import Inspection, RefusedError, verify_file, receipt, write_receipt
 from clipn.data.download.http import SilentHosts, receive
 from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror, local_file, path_of
 from clipn.data.download.part import Part, room_for
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
-from clipn.progress import say
+from clipn.progress import warn
 
 NAMED_FAILURES = 3
 """Of several fetches that fail, how many are named."""
@@ -77,7 +77,7 @@ def _alone(output: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        say(f"{output}: wait for another process that fetches it")
+        warn(f"{output}: wait for another process that fetches it")
         lock.acquire()
     try:
         yield
@@ -89,8 +89,8 @@ def _alone(output: Path) -> Iterator[None]:
 def _is_proven(output: Path, inspection: Inspection) -> bool:
     if not (inspection.has_checksum and output.is_file()):
         return False
-    prove_file(output, inspection)
-    return inspection.complaint() is None
+    verify_file(output, inspection)
+    return inspection.error() is None
 
 
 def _obtain(part: Part, base: Path, by_hand: Path, in_mirror: Path | None, silent: SilentHosts) -> str | None:
@@ -134,11 +134,11 @@ def _from_address(address: str, part: Part, base: Path, silent: SilentHosts) -> 
 def _from_web(address: str, part: Part, silent: SilentHosts) -> None:
     """A wrong file that was put together from several answers is fetched once more from byte 0."""
     receive(address, part, silent)
-    complaint = part.inspection.complaint()
+    complaint = part.inspection.error()
     if complaint and part.is_pieced:
         part.discard()
         receive(address, part, silent)
-        complaint = part.inspection.complaint()
+        complaint = part.inspection.error()
     if complaint:
         part.discard()
         raise RefusedError(complaint)

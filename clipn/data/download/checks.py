@@ -111,7 +111,7 @@ class Inspection:
         """Of the bytes so far."""
         return self.hashes["sha256"].hexdigest()
 
-    def objection(self) -> str | None:
+    def early_error(self) -> str | None:
         """What is wrong already, whatever bytes may follow."""
         if self.is_page(self.head):
             return WEB_PAGE
@@ -119,9 +119,9 @@ class Inspection:
         too_many = expected is not None and self.size > expected
         return f"has more than the expected {expected:,} bytes" if too_many else None
 
-    def complaint(self) -> str | None:
+    def error(self) -> str | None:
         """What is wrong with the bytes if they are the whole file."""
-        if known := self.objection() or self.size_complaint(self.size):
+        if known := self.early_error() or self.size_error(self.size):
             return known
         for name, expected in self.published.items():
             if (found := self.hashes[name].hexdigest()) != expected:
@@ -131,7 +131,7 @@ class Inspection:
             return f"{what}; if the new one is right, delete {self.first.path}"
         return None
 
-    def size_complaint(self, size: int) -> str | None:
+    def size_error(self, size: int) -> str | None:
         """What is wrong with a file of `size` bytes."""
         expected = self.archive.bytes
         return None if expected in (None, size) else f"has {size:,} bytes, expected {expected:,}"
@@ -155,7 +155,7 @@ def read_blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def prove_file(path: Path, inspection: Inspection) -> None:
+def verify_file(path: Path, inspection: Inspection) -> None:
     """Let `inspection` see the bytes of a file, showing progress; raises RefusedError when there is none."""
     size = path.stat().st_size if path.is_file() else None
     with progress(size, f"check {inspection.archive.file}", "B") as meter:

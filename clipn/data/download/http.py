@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from clipn.data.download.checks import RefusedError
 from clipn.data.download.part import Part
 from clipn.data.download.response import TroubleError, place, require_success
-from clipn.progress import say
+from clipn.progress import warn
 
 BLOCK = 1 << 20
 TIMEOUT = (10, 60)
@@ -108,7 +108,7 @@ def receive(address: str, part: Part, silent: SilentHosts) -> None:
 def _wait(address: str, troubles: Sequence[TroubleError]) -> None:
     """Pause after the last of `troubles`, and say so."""
     pause = min(max(troubles[-1].pause, FIRST_PAUSE * 2 ** (len(troubles) - 1)), LONGEST_PAUSE)
-    say(f"{address}: {troubles[-1]}; again in {pause:.0f} s")
+    warn(f"{address}: {troubles[-1]}; again in {pause:.0f} s")
     time.sleep(pause)
 
 
@@ -122,7 +122,7 @@ def _attempt(session: requests.Session, address: str, part: Part) -> None:
             part.extend(_blocks(response))
         except urllib3.exceptions.HTTPError as error:
             raise _broken_off(part, _causes(error)[-1]) from error
-    if part.missing and part.inspection.objection() is None:
+    if part.missing and part.inspection.early_error() is None:
         raise _broken_off(part)
 
 

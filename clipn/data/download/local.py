@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clipn.data.download.checks import Inspection, RefusedError, prove_file, read_blocks
+from clipn.data.download.checks import Inspection, RefusedError, verify_file, read_blocks
 from clipn.data.download.part import Origin, Part, require_room
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
@@ -66,7 +66,7 @@ def copy(path: Path, part: Part) -> None:
     part.begin(Origin(address=str(path), total=size))
     require_room(part.path, size)
     part.extend(read_blocks(path))
-    if complaint := part.inspection.complaint():
+    if complaint := part.inspection.error():
         part.discard()
         raise RefusedError(complaint)
     part.keep()
@@ -74,8 +74,8 @@ def copy(path: Path, part: Part) -> None:
 
 def _require_right(path: Path, inspection: Inspection, remedy: str) -> None:
     try:
-        prove_file(path, inspection)
+        verify_file(path, inspection)
     except RefusedError as reason:
         raise ClipnError(f"{inspection.archive.file}: {path}: {reason}; {remedy}") from reason
-    if complaint := inspection.complaint():
+    if complaint := inspection.error():
         raise ClipnError(f"{inspection.archive.file}: {path}: {complaint}; {remedy}")

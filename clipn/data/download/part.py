@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipn.data.download.checks import Inspection, prove_file
+from clipn.data.download.checks import Inspection, verify_file
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.progress import progress
@@ -86,7 +86,7 @@ class Part:
         if self.origin is None or not self.path.is_file():
             self.discard()
         else:
-            prove_file(self.path, self.inspection)
+            verify_file(self.path, self.inspection)
             self.is_pieced = self.size > 0
 
     def _written_origin(self) -> Origin | None:
@@ -124,7 +124,7 @@ class Part:
                 _write(stream, block)
                 self.inspection.update(block)
                 meter.update(len(block))
-                if self.inspection.objection():
+                if self.inspection.early_error():
                     return
 
     def discard(self) -> None:

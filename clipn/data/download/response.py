@@ -101,7 +101,7 @@ def _refuse_length(response: requests.Response, total: int | None, inspection: I
     if total is None:
         if not (_is_chunked(response) or inspection.has_checksum or inspection.archive.bytes is not None):
             raise RefusedError("neither the server nor the record says how long it is; enter `bytes` or a checksum")
-    elif complaint := inspection.size_complaint(total):
+    elif complaint := inspection.size_error(total):
         head = response.raw.read1(HEAD, decode_content=False)
         raise RefusedError(WEB_PAGE if inspection.is_page(head) else complaint)
 
@@ -119,7 +119,7 @@ def _require_continuation(response: requests.Response, origin: Origin, part: Par
     """Check that the answer to a request for the rest of a part is that rest, of the same version of the file."""
     if part.size == 0:
         raise RefusedError(f"HTTP {response.status_code} without a request for a range")
-    if origin.total is not None and (complaint := part.inspection.size_complaint(origin.total)):
+    if origin.total is not None and (complaint := part.inspection.size_error(origin.total)):
         raise RefusedError(complaint)
     found = _range(response)
     ends = origin.total is not None or part.inspection.has_checksum or part.inspection.archive.bytes is not None
