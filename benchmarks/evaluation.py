@@ -61,14 +61,14 @@ SLIM = [Job(f"plain run {run} without baselines", run, TAUGHT, tuple(RULES)) for
 
 def score(folder: Path, job: Job, threads: int) -> float:
     """Seconds of the pipeline's scoring."""
-    from benchmarks.planted import detector, places
+    from benchmarks.planted import detector, scoring_inputs
     from clipn.compute import prepare_torch
-    from clipn.evaluation.scoring import Wanted, score_pairs
+    from clipn.evaluation.scoring import Methods, score_pairs
 
     prepare_torch("cpu", threads)
-    planted, wanted = detector(folder, job.run), Wanted(job.methods, job.rules)
+    planted, methods = detector(folder, job.run), Methods(job.methods, job.rules)
     start = time.perf_counter()
-    score_pairs(lambda _: planted, wanted, SIZE.pairs, places(folder), job.file(folder, ".parquet"), threads)
+    score_pairs(lambda _: planted, methods, SIZE.pairs, scoring_inputs(folder), job.file(folder, ".parquet"), threads)
     return time.perf_counter() - start
 
 
@@ -78,7 +78,9 @@ def evaluate(folder: Path, job: Job, resamples: int) -> float:
 
     files = [job.file(folder, ending) for ending in (".parquet", ".json", " replicates.parquet")]
     start = time.perf_counter()
-    evaluate.evaluate(files[0], SIZE.pairs, {"prompts": "planted"}, evaluate.Reading(resamples=resamples), *files[1:])
+    evaluate.evaluate(
+        files[0], SIZE.pairs, {"prompts": "planted"}, evaluate.MetricOptions(resamples=resamples), *files[1:]
+    )
     return time.perf_counter() - start
 
 

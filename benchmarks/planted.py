@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from clipn.evaluation.detector import Detector
-    from clipn.evaluation.scoring import Places
+    from clipn.evaluation.scoring import ScoringInputs
 
 SCALE = 100.0
 """What multiplies cosines."""
@@ -67,11 +67,11 @@ ID_LOOK = Look((0.08, 0.20), (0.0, 0.10))
 OOD_LOOK = Look((0.05, 0.14), (0.05, 0.15))
 
 
-def places(folder: Path) -> "Places":
-    """Where scoring finds what `plant` wrote."""
-    from clipn.evaluation.scoring import Places
+def scoring_inputs(folder: Path) -> "ScoringInputs":
+    """The folders that `plant` wrote, as scoring takes them."""
+    from clipn.evaluation.scoring import ScoringInputs
 
-    return Places(folder / "datasets", folder / "features")
+    return ScoringInputs(folder / "datasets", folder / "features")
 
 
 def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
@@ -89,7 +89,7 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     no = {f"no{run}": _near(draw, 0.3 * yes + 0.8 * unknown) for run in range(runs)}
     _write(folder / "texts.safetensors", TEXTS, {"yes": yes, **no})
     negatives = _near(draw, np.broadcast_to(0.3 * unknown, (size.negatives, size.width)))
-    cached = places(folder).features
+    cached = scoring_inputs(folder).features
     labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
     _write(cached / "negative_labels" / f"{ID}.safetensors", negative_labels.FORMAT, labels)
     perturbed = {}
@@ -99,7 +99,7 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
         images = _near(draw, known * yes[classes] + unknowable * unknown)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
         _write(cached / f"{name}.safetensors", features.IMAGE_FORMAT, {"image": images})
-        _describe(places(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
+        _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
     _write(cached / "perturbed" / f"{ID}.safetensors", perturbation.FORMAT, perturbed)
 
 

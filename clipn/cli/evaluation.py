@@ -23,14 +23,21 @@ def score(
     threads: Threads = 1,
 ) -> None:
     """Score all ID and OOD images of a run from cached features."""
-    from clipn.compute import prepare_torch
-    from clipn.evaluation.scoring import Places, Wanted, load_model, score_run
+    from clipn.evaluation.scoring import ScoringInputs, score_run
 
-    prepare_torch(device, threads)
-    wanted = Wanted(method, rule or [])
-    model = load_model(checkpoint, backbone, wanted, device)
-    places, scale = Places(datasets, features), parse_logit_scale(logit_scale)
-    score_run(model, wanted, parse_pairs(pair), places, prompts, scale, output, threads)
+    score_run(
+        ScoringInputs(datasets, features),
+        parse_pairs(pair),
+        method,
+        rule or [],
+        output,
+        checkpoint=checkpoint,
+        backbone=backbone,
+        prompts=prompts,
+        logit_scale=parse_logit_scale(logit_scale),
+        device=device,
+        threads=threads,
+    )
 
 
 def evaluate(
@@ -49,9 +56,8 @@ def evaluate(
     resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
 ) -> None:
     """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of a run."""
-    from clipn.evaluation.evaluate import Reading
+    from clipn.evaluation.evaluate import MetricOptions
     from clipn.evaluation.evaluate import evaluate as evaluate_run
-    from clipn.metrics import CONVENTION
 
     run: dict[str, str | int] = {
         "study": study,
@@ -60,5 +66,5 @@ def evaluate(
         "seed": seed,
         "prompts": prompts,
     }
-    reading = Reading(convention or [CONVENTION], resamples)
-    evaluate_run(scores, parse_pairs(pair), run, reading, output, replicates)
+    options = MetricOptions(convention or MetricOptions.conventions, resamples)
+    evaluate_run(scores, parse_pairs(pair), run, options, output, replicates)

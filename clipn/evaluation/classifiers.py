@@ -1,4 +1,4 @@
-"""The classes of an ID dataset as weights: what turns image features into the evidence that methods read."""
+"""The weights of an ID dataset's classes: they turn image features into the logits that methods read."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ REACT_PERCENTILE = 0.9
 
 
 @dataclass(frozen=True)
-class KnownClasses:
+class IDClassifier:
     """Weights by which features (n, d) become logits; all float64, on the CPU, multiplied by the logit scale.
 
     Attributes:
@@ -36,12 +36,13 @@ class KnownClasses:
     negatives: Tensor | None = None
 
     def evidence(self, features: Tensor, perturbed: Tensor | None = None) -> Evidence:
-        """What is known of images.
+        """All logits of some images.
 
         Args:
             features: unit-norm (n, d).
             perturbed: the same of the images as ODIN moved them.
         """
+        # In float32 the products would round away the last digits that tell nearly equal images apart.
         features = features.double()
         return Evidence(
             (features @ self.yes.T).numpy(),
@@ -54,32 +55,32 @@ class KnownClasses:
         )
 
 
-def known_classes(
+def id_classifier(
     detector: Detector, needs: Collection[str], id_features: Tensor, negative_labels: Path
-) -> KnownClasses:
-    """Weights for methods that need `needs`, keys of `clipn.scores.evidence.NEEDS`.
+) -> IDClassifier:
+    """The weights that methods with `needs`, keys of `clipn.scores.evidence.NEEDS`, take.
 
     Args:
-        detector: model and classes.
+        detector: model and ID classes.
         needs: what the methods need beside "yes" logits.
-        id_features: (n, d) of the ID dataset, whose activations set ReAct's limit: without training images they are
-            all that is known of ID. No label enters.
-        negative_labels: file of `clipn.features.negative_labels`, read if it is needed.
+        id_features: (n, d) of the ID dataset. Their activations set ReAct's limit, since there are no training images
+            at hand; labels are not used.
+        negative_labels: file of `clipn.features.negative_labels`, read only if a method needs it.
     """
     scale = detector.logit_scale
+    clip_at = None
+    if "clipped" in needs:
+        # torch.quantile would interpolate between two entries, and refuses the 26 million of ImageNet's features.
+        activations = id_features.numpy().ravel()
+        last_kept = max(1, round(REACT_PERCENTILE * len(activations))) - 1
+        clip_at = float(np.partition(activations, last_kept)[last_kept])
     labels, negatives = read_negative_labels(negative_labels) if "negatives" in needs else (None, None)
-    return KnownClasses(
+    return IDClassifier(
         scale,
         scale * detector.yes_weights.cpu(),
+        # Reading `no_weights` encodes all class texts a second time, so it is read only where a method needs it.
         scale * detector.no_weights.cpu() if "no" in needs else None,
-        _quantile(id_features, REACT_PERCENTILE) if "clipped" in needs else None,
+        clip_at,
         None if labels is None else scale * labels.double(),
         None if negatives is None else scale * negatives.double(),
     )
-
-
-def _quantile(features: Tensor, share: float) -> float:
-    """The value that a share of all entries does not exceed."""
-    values = features.numpy().ravel()
-    last = max(1, round(share * len(values))) - 1
-    return float(np.partition(values, last)[last])

@@ -14,13 +14,13 @@ from clipn.text.prompts import no_prompt_pool, prompt_pool
 
 
 class Detector:
-    """A model with the classes that it shall know; built from their names alone.
+    """A model with its ID classes, built from the names of the classes alone.
 
     Every method takes preprocessed images (n, 3, h, w) or unit-norm image features (n, d).
 
     Args:
         model: as by `clipn.load`.
-        classes: names of the known classes, e.g. `["golden retriever", "tabby cat"]`.
+        classes: names of the ID classes, e.g. `["golden retriever", "tabby cat"]`.
         prompts: prompt pool, see `clipn.text.prompts.prompt_pool`.
         logit_scale: what multiplies cosines; None: the model's own. The released code has 100.
 
@@ -36,8 +36,10 @@ class Detector:
         self.model = model
         self.classes = list(classes)
         self._yes_templates = prompt_pool(prompts)
+        # Learned prompts say "no" by themselves, so both towers read the same texts; else the texts must negate.
         self._no_templates = self._yes_templates if model.learns_prompts else no_prompt_pool(prompts)
         self.logit_scale = model.logit_scale if logit_scale is None else logit_scale
+        # A module of torch does not say where it is; this parameter is one that every CLIP has.
         self._device = str(model.clip.positional_embedding.device)
 
     @cached_property
@@ -47,7 +49,7 @@ class Detector:
 
     @cached_property
     def no_weights(self) -> Tensor:
-        """Unit-norm classifier (classes, d) of the "no" tower, float64; of negated templates if taught by them."""
+        """Unit-norm classifier (classes, d) of the "no" tower, float64; of negated templates if trained on them."""
         return self._weights(self.model.encode_no_text, self._no_templates)
 
     def yes_logits(self, images: Tensor) -> Tensor:
@@ -59,7 +61,7 @@ class Detector:
         return self.logit_scale * (self._features(images) @ self.no_weights.T)
 
     def classify(self, images: Tensor) -> Tensor:
-        """Best class of each image, (n,) index into `classes`, known or not."""
+        """Best class of each image, (n,) index into `classes`, whether the image is ID or OOD."""
         return self.yes_logits(images).argmax(dim=1)
 
     def score(self, images: Tensor, method: str = "atd") -> Any:

@@ -26,7 +26,7 @@ MEASURES = Replicates._fields
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricOptions:
     """How scores become metrics.
 
     Attributes:
@@ -39,7 +39,7 @@ class Reading:
 
 
 def evaluate(
-    scores: Path, pairs: Pairs, run: Mapping[str, str | int], reading: Reading, output: Path, replicates: Path
+    scores: Path, pairs: Pairs, run: Mapping[str, str | int], options: MetricOptions, output: Path, replicates: Path
 ) -> None:
     """Write the metrics of one run as JSON, and those of the resamples as Parquet; all of them fractions.
 
@@ -47,20 +47,24 @@ def evaluate(
         scores: Parquet of `score_run`.
         pairs: OOD datasets of every ID dataset.
         run: what names the run: study, backbone, variant, seed, prompts.
-        reading: conventions and resamples.
+        options: conventions and resamples.
         output: JSON: the names, and lists `ood`, `id_accuracy` and `decisions` of records.
         replicates: Parquet: a row per record of `ood` and per measure, with the list of its values in the resamples.
     """
     table = read_scores(scores)
-    cells = [cell for known in pairs for cell in _cells(table, known, pairs[known], str(run["prompts"]))]
+    cells = [cell for pair in pairs.items() for cell in _cells(table, *pair, str(run["prompts"]))]
+    id_parts = {id_dataset: part(table, id_dataset, id_dataset) for id_dataset in pairs}
     record = {
         **run,
-        "convention": reading.conventions[0],
-        "ood": [_measured(cell, reading.conventions) for cell in cells],
-        "id_accuracy": [_id_accuracy(table, known) for known in pairs],
-        "decisions": [row for known in pairs for row in _decisions(table, known, pairs[known])],
+        "convention": options.conventions[0],
+        "ood": [_measured(cell, options.conventions) for cell in cells],
+        "id_accuracy": [
+            {"id": name, "images": len(images), "top1": float((images["prediction"] == images["label"]).mean())}
+            for name, images in id_parts.items()
+        ],
+        "decisions": [row for pair in pairs.items() for row in _decisions(table, *pair)],
     }
-    write_replicates(replicates, _replicated(cells, reading.resamples))
+    write_replicates(replicates, _replicated(cells, options.resamples))
     write_json(output, record)
 
 
@@ -79,9 +83,9 @@ def read_scores(path: Path) -> pd.DataFrame:
     return scores
 
 
-def part(scores: pd.DataFrame, known: str, dataset: str) -> pd.DataFrame:
-    """Rows of one dataset's images under the classes of the ID dataset `known`."""
-    return scores[(scores["id"] == known) & (scores["dataset"] == dataset)]
+def part(scores: pd.DataFrame, id_dataset: str, dataset: str) -> pd.DataFrame:
+    """Rows of one dataset's images, scored under the classes of an ID dataset."""
+    return scores[(scores["id"] == id_dataset) & (scores["dataset"] == dataset)]
 
 
 @dataclass(frozen=True)
@@ -89,33 +93,34 @@ class _Cell:
     """The scores behind one record: of ID images, and of one image list of an OOD dataset."""
 
     names: dict[str, str]
-    known: NDArray[np.float64]
-    unknown: NDArray[np.float64]
+    id_scores: NDArray[np.float64]
+    ood_scores: NDArray[np.float64]
 
 
-def _cells(scores: pd.DataFrame, known: str, unknown: Sequence[str], prompts: str) -> Iterator[_Cell]:
-    for name in (known, *unknown):
-        if part(scores, known, name).empty:
-            raise ClipnError(f"scores: no images of {name} under the classes of {known}; score that pair first")
-    id_part = part(scores, known, known)
-    versions = [(name, *version) for name in unknown for version in _versions(part(scores, known, name))]
+def _cells(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str], prompts: str) -> Iterator[_Cell]:
+    for name in (id_dataset, *ood_datasets):
+        if part(scores, id_dataset, name).empty:
+            raise ClipnError(f"scores: no images of {name} under the classes of {id_dataset}; score that pair first")
+    id_part = part(scores, id_dataset, id_dataset)
+    versions = [(name, *version) for name in ood_datasets for version in _versions(part(scores, id_dataset, name))]
+    # In the registry's order, whatever that of the columns, so that records of two runs can be laid side by side.
     for method in (name for name in SCORES if name in scores):
         pool = SCORES[method].prompts or prompts
         for name, ood_version, ood_part in versions:
-            names = {"id": known, "ood": name, "ood_version": ood_version, "prompts": pool, "method": method}
+            names = {"id": id_dataset, "ood": name, "ood_version": ood_version, "prompts": pool, "method": method}
             yield _Cell(names, id_part[method].to_numpy(), ood_part[method].to_numpy())
 
 
 def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
-    found = measures(cell.known, cell.unknown, conventions)
+    found = measures(cell.id_scores, cell.ood_scores, conventions)
     return cell.names | {
         "auroc": found.auroc,
         "aupr_id": found.aupr_id,
         "aupr_ood": found.aupr_ood,
         "fpr95": found.fpr95[conventions[0]],
         "fpr95_by_convention": found.fpr95,
-        "id_images": len(cell.known),
-        "ood_images": len(cell.unknown),
+        "id_images": len(cell.id_scores),
+        "ood_images": len(cell.ood_scores),
     }
 
 
@@ -123,29 +128,24 @@ def _replicated(cells: Sequence[_Cell], count: int) -> Iterator[dict[str, Any]]:
     """Names, measure and values of every cell in `count` resamples; an image set is resampled alike for all."""
     if count == 0:
         return
+    # All methods share the draws of an image set; without the cache each would draw them again.
     drawn = cache(partial(resamples, count=count))
     for cell in cells:
-        names = cell.names
-        known = drawn(len(cell.known), name=names["id"])
-        unknown = drawn(len(cell.unknown), name=f"{names['ood']} {names['ood_version']}")
-        for measure, values in replicate(cell.known, cell.unknown, known, unknown)._asdict().items():
-            yield {**names, "measure": measure, "values": values.astype(np.float32)}
+        id_counts = drawn(len(cell.id_scores), name=cell.names["id"])
+        ood_counts = drawn(len(cell.ood_scores), name=f"{cell.names['ood']} {cell.names['ood_version']}")
+        for measure, values in replicate(cell.id_scores, cell.ood_scores, id_counts, ood_counts)._asdict().items():
+            # Seven digits are more than resampling itself can tell.
+            yield {**cell.names, "measure": measure, "values": values.astype(np.float32)}
 
 
-def _id_accuracy(scores: pd.DataFrame, known: str) -> dict[str, Any]:
-    id_part = part(scores, known, known)
-    correct = id_part["prediction"] == id_part["label"]
-    return {"id": known, "images": len(id_part), "top1": float(correct.mean())}
-
-
-def _decisions(scores: pd.DataFrame, known: str, unknown: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _decisions(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str]) -> Iterator[dict[str, Any]]:
     for rule in (name for name in RULES if f"accepts_{name}" in scores):
-        id_accepted = float(part(scores, known, known)[f"accepts_{rule}"].mean())
-        for name in unknown:
-            for ood_version, ood_part in _versions(part(scores, known, name)):
+        id_accepted = float(part(scores, id_dataset, id_dataset)[f"accepts_{rule}"].mean())
+        for name in ood_datasets:
+            for ood_version, ood_part in _versions(part(scores, id_dataset, name)):
                 ood_rejected = 1 - float(ood_part[f"accepts_{rule}"].mean())
                 yield {
-                    "id": known,
+                    "id": id_dataset,
                     "ood": name,
                     "ood_version": ood_version,
                     "rule": rule,
@@ -159,5 +159,6 @@ def _versions(ood_part: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """All images of an OOD dataset, then those that each of its cleaning lists keeps."""
     yield OFFICIAL, ood_part
     for column in map(str, ood_part.filter(regex=f"^{CLEAN}")):
+        # A table of several datasets has the list's column for all of them, empty where it says nothing.
         if ood_part[column].any():
             yield f"{column.removeprefix(CLEAN)}_clean", ood_part[ood_part[column].fillna(False)]

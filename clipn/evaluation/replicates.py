@@ -15,13 +15,14 @@ VALUES = "values"
 
 def write_replicates(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows of names and `values`, (resamples,) float32 fractions, as Parquet."""
+    # Columns are named here, as without rows there is nothing to infer them from.
     table = pd.DataFrame(list(rows), columns=[*NAMES, VALUES])
     with atomic(path) as temporary:
         table.to_parquet(temporary, compression="zstd", index=False)
 
 
 def read_replicates(path: Path) -> pd.DataFrame:
-    """What `write_replicates` wrote.
+    """Read what `write_replicates` wrote.
 
     Raises:
         ClipnError: missing or damaged file.

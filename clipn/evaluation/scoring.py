@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipn.compute import one_thread
+from clipn.compute import one_thread, prepare_torch
 from clipn.data.cleaning import CLEAN
 from clipn.data.description import read_description
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import KnownClasses, known_classes
+from clipn.evaluation.classifiers import IDClassifier, id_classifier
 from clipn.evaluation.detector import Detector
 from clipn.features.images import read_image_features
 from clipn.features.perturbed import read_perturbed_features
@@ -34,8 +34,8 @@ ROWS = 128
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where scoring finds what it reads.
+class ScoringInputs:
+    """The folders that scoring reads.
 
     Attributes:
         datasets: one folder per dataset, with manifest and description.
@@ -48,18 +48,22 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is computed: names in `SCORES` and in `RULES`.
+class Methods:
+    """What is computed.
+
+    Attributes:
+        scores: names in `SCORES`.
+        rules: names in `RULES`.
 
     Raises:
         ClipnError: there is no such method or rule.
     """
 
-    methods: Sequence[str]
+    scores: Sequence[str]
     rules: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for what, names, registry in (("method", self.methods, SCORES), ("rule", self.rules, RULES)):
+        for what, names, registry in (("method", self.scores, SCORES), ("rule", self.rules, RULES)):
             for name in names:
                 if name not in registry:
                     raise ClipnError(f"{what} {name!r}: choose one of {', '.join(registry)}")
@@ -67,17 +71,59 @@ class Wanted:
     @property
     def needs(self) -> set[str]:
         """What it takes beside "yes" logits, keys of `clipn.scores.evidence.NEEDS`."""
-        chosen: list[Score | Rule] = [*(SCORES[name] for name in self.methods), *(RULES[name] for name in self.rules)]
+        chosen: list[Score | Rule] = [*(SCORES[name] for name in self.scores), *(RULES[name] for name in self.rules)]
         return {need for entry in chosen for need in entry.needs}
 
 
-def load_model(checkpoint: Path | None, backbone: Path | None, wanted: Wanted, device: str) -> CLIPN:
+def score_run(
+    inputs: ScoringInputs,
+    pairs: Mapping[str, Sequence[str]],
+    methods: Sequence[str],
+    rules: Sequence[str],
+    output: Path,
+    *,
+    checkpoint: Path | None = None,
+    backbone: Path | None = None,
+    prompts: str = "clipn128",
+    logit_scale: float | None = 100.0,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write the scores of all images under the classes of every ID dataset.
+
+    Args:
+        inputs: folders of datasets and features.
+        pairs: OOD datasets of every ID dataset.
+        methods: names in `SCORES`.
+        rules: names in `RULES`.
+        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
+            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
+        checkpoint: of the run.
+        backbone: instead of a checkpoint, for methods that need no trained "no" tower.
+        prompts: prompt pool.
+        logit_scale: what multiplies cosines; None: the model's own.
+        device: `cpu` or `cuda`, where texts are encoded.
+        threads: of torch while texts are encoded, on which their digits depend; then batches scored at a time, on
+            which none do.
+
+    Raises:
+        ClipnError: an unknown method or rule, not exactly one model, an ID dataset without class names, or features
+            that are missing.
+    """
+    prepare_torch(device, threads)
+    chosen = Methods(methods, rules)
+    model = load_model(checkpoint, backbone, chosen, device)
+    detector_of = partial(Detector, model, prompts=prompts, logit_scale=logit_scale)
+    score_pairs(detector_of, chosen, pairs, inputs, output, threads)
+
+
+def load_model(checkpoint: Path | None, backbone: Path | None, methods: Methods, device: str) -> CLIPN:
     """The model of a run, or a backbone alone for methods that need no trained "no" tower.
 
     Raises:
         ClipnError: neither or both are given, or a backbone for what needs a "no" tower.
     """
-    if checkpoint is None and "no" in wanted.needs:
+    if checkpoint is None and "no" in methods.needs:
         raise ClipnError("a method or rule needs a trained `no` tower; give --checkpoint")
     if checkpoint is not None and backbone is None:
         return load(checkpoint, device)
@@ -87,62 +133,38 @@ def load_model(checkpoint: Path | None, backbone: Path | None, wanted: Wanted, d
     raise ClipnError("give either --checkpoint or --backbone")
 
 
-def score_run(
-    model: CLIPN,
-    wanted: Wanted,
-    pairs: Mapping[str, Sequence[str]],
-    places: Places,
-    prompts: str,
-    logit_scale: float | None,
-    output: Path,
-    threads: int = 1,
-) -> None:
-    """Write the scores of all images under the classes of every ID dataset.
-
-    Args:
-        model: the towers.
-        wanted: methods and rules.
-        pairs: OOD datasets of every ID dataset.
-        places: of manifests, descriptions and features.
-        prompts: prompt pool.
-        logit_scale: what multiplies cosines; None: the model's own.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
-            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
-        threads: batches scored at a time; the digits do not depend on it.
-
-    Raises:
-        ClipnError: an ID dataset has no class names, or features are missing.
-    """
-    score_pairs(
-        partial(Detector, model, prompts=prompts, logit_scale=logit_scale), wanted, pairs, places, output, threads
-    )
-
-
 def score_pairs(
     detector_of: Callable[[list[str]], Detector],
-    wanted: Wanted,
+    methods: Methods,
     pairs: Mapping[str, Sequence[str]],
-    places: Places,
+    inputs: ScoringInputs,
     output: Path,
     threads: int = 1,
 ) -> None:
-    """As `score_run`, by detectors of the names of classes."""
+    """As `score_run`, with a detector made from the names of the ID classes."""
     tables = []
     with ThreadPoolExecutor(threads) as pool:
-        for known, unknown in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
-            detector = detector_of(_class_names(known, places))
-            negatives = places.features / "negative_labels" / f"{known}.safetensors"
-            classes = known_classes(detector, wanted.needs, _features(known, places), negatives)
-            perturbed = _perturbed(known, places) if "perturbed" in wanted.needs else {}
-            for name in (known, *unknown):
-                scores = score_features(classes, _features(name, places), perturbed.get(name), wanted, pool)
-                tables.append(_placed(scores, known, name, places))
+        for id_dataset, ood_datasets in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
+            names = read_description(inputs.datasets / id_dataset / "dataset.json").classes
+            if not names:
+                raise ClipnError(
+                    f"{id_dataset}: has no class names, so it cannot be in-distribution; name `classes` in the registry"
+                )
+            negatives = inputs.features / "negative_labels" / f"{id_dataset}.safetensors"
+            classifier = id_classifier(detector_of(names), methods.needs, _features(id_dataset, inputs), negatives)
+            perturbed: dict[str, Tensor] = {}
+            if "perturbed" in methods.needs:
+                # OOD images, too: they were moved towards this ID dataset's classes, so each has a file per ID dataset.
+                perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
+            for dataset in (id_dataset, *ood_datasets):
+                scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
+                tables.append(_labelled(scores, id_dataset, dataset, inputs))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
 
 
 def score_features(
-    classes: KnownClasses, features: Tensor, perturbed: Tensor | None, wanted: Wanted, pool: Executor
+    classifier: IDClassifier, features: Tensor, perturbed: Tensor | None, methods: Methods, pool: Executor
 ) -> pd.DataFrame:
     """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
@@ -150,11 +172,12 @@ def score_features(
     """
 
     def score(rows: slice) -> dict[str, NDArray[Any]]:
-        evidence = classes.evidence(features[rows], None if perturbed is None else perturbed[rows])
+        evidence = classifier.evidence(features[rows], None if perturbed is None else perturbed[rows])
         columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
-        columns |= {method: SCORES[method].of(evidence) for method in wanted.methods}
-        return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in wanted.rules}
+        columns |= {method: SCORES[method].of(evidence) for method in methods.scores}
+        return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
 
+    # A matrix product that splits itself over threads rounds by their number; the pool keeps them busy without that.
     with one_thread():
         parts = list(pool.map(score, _batches(len(features))))
     return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
@@ -164,27 +187,18 @@ def _batches(images: int) -> Iterator[slice]:
     return (slice(start, start + ROWS) for start in range(0, images, ROWS))
 
 
-def _class_names(name: str, places: Places) -> list[str]:
-    names = read_description(places.datasets / name / "dataset.json").classes
-    if not names:
-        raise ClipnError(f"{name}: has no class names, so it cannot be in-distribution; name `classes` in the registry")
-    return names
+def _features(dataset: str, inputs: ScoringInputs) -> Tensor:
+    return torch.from_numpy(read_image_features(inputs.features / f"{dataset}.safetensors"))
 
 
-def _features(name: str, places: Places) -> Tensor:
-    return torch.from_numpy(read_image_features(places.features / f"{name}.safetensors"))
-
-
-def _perturbed(known: str, places: Places) -> dict[str, Tensor]:
-    return read_perturbed_features(places.features / "perturbed" / f"{known}.safetensors")
-
-
-def _placed(scores: pd.DataFrame, known: str, name: str, places: Places) -> pd.DataFrame:
-    """Scores with what names each image, and the cleaning lists of its manifest."""
-    manifest = read_manifest(places.datasets / name / "manifest.parquet")
+def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: ScoringInputs) -> pd.DataFrame:
+    """Scores behind the columns that name each image, and before the cleaning lists of its manifest."""
+    manifest = read_manifest(inputs.datasets / dataset / "manifest.parquet")
     if len(manifest) != len(scores):
-        raise ClipnError(f"{name}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
-    labels = manifest["label"].to_numpy() if name == known else np.full(len(scores), -1)
-    place = pd.DataFrame({"id": known, "dataset": name, "row": np.arange(len(scores)), "label": labels})
+        raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
+    # An OOD image has none of these classes, and its own dataset's labels would look like some.
+    labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
+    names = pd.DataFrame({"id": id_dataset, "dataset": dataset, "row": np.arange(len(scores)), "label": labels})
+    # pandas' own bool has no third value for the images that nobody looked at.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
-    return pd.concat([place.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)
+    return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)

@@ -1,4 +1,4 @@
-"""What "no" learned: how images of one class meet the texts of another, with and without "no"."""
+"""What the "no" tower learned: cosines of images of one class with the "yes" and "no" texts of every class."""
 
 from collections.abc import Sequence
 
@@ -31,6 +31,7 @@ def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]
         ClipnError: no image has a label.
     """
     truth = torch.as_tensor(labels)
+    # -1 marks an image without a label.
     present = torch.unique(truth[truth >= 0])
     if not len(present):
         raise ClipnError("similarity: no image has a label; choose an ID dataset")
@@ -40,6 +41,7 @@ def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]
     for label in chosen.tolist():
         own = features[truth == label]
         yes, no = (logits(own).cpu()[:, chosen] for logits in (detector.yes_logits, detector.no_logits))
+        # p_no needs the logits at their scale; the cosines are told without it.
         cosines = [(logits / detector.logit_scale).mean(dim=0) for logits in (yes, no)]
         p_no = torch.sigmoid(no - yes).mean(dim=0)
         columns = dict(zip(("yes", "no", "p_no"), (*cosines, p_no), strict=True))

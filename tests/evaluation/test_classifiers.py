@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import KnownClasses, known_classes
+from clipn.evaluation.classifiers import IDClassifier, id_classifier
 from clipn.evaluation.detector import Detector
 from clipn.features.negative_labels import FORMAT
 from clipn.model.tensors import write_safetensors
@@ -37,7 +37,7 @@ def negative_labels(tmp_path: Path) -> Path:
 
 
 def limit(features: Tensor) -> float | None:
-    return known_classes(DETECTOR, {"clipped"}, features, Path("nowhere")).clip_at
+    return id_classifier(DETECTOR, {"clipped"}, features, Path("nowhere")).clip_at
 
 
 def cosines(features: Tensor, weights: Tensor) -> Any:
@@ -70,29 +70,29 @@ def test_reacts_limit_is_of_all_images_and_leaves_them_alone() -> None:
 
 
 def test_weights_are_scaled_in_float64(negative_labels: Path) -> None:
-    classes = known_classes(DETECTOR, set(NEEDS), FEATURES, negative_labels)
-    assert (classes.scale, classes.clip_at) == (SCALE, FEATURES.max().item())
+    classifier = id_classifier(DETECTOR, set(NEEDS), FEATURES, negative_labels)
+    assert (classifier.scale, classifier.clip_at) == (SCALE, FEATURES.max().item())
     for name, weights in zip(MATRICES, (YES, NO, LABELS, NEGATIVES), strict=True):
-        found = getattr(classes, name)
+        found = getattr(classifier, name)
         assert found.dtype == torch.float64
         np.testing.assert_array_equal(found, SCALE * weights.double(), err_msg=name)
 
 
 def test_what_is_not_needed_is_not_there() -> None:
-    classes = known_classes(DETECTOR, (), FEATURES, Path("nowhere"))
-    assert [classes.no, classes.clip_at, classes.labels, classes.negatives] == [None] * 4
-    assert classes.evidence(FEATURES).given == {}
+    classifier = id_classifier(DETECTOR, (), FEATURES, Path("nowhere"))
+    assert [classifier.no, classifier.clip_at, classifier.labels, classifier.negatives] == [None] * 4
+    assert classifier.evidence(FEATURES).given == {}
 
 
 def test_missing_negative_labels(tmp_path: Path) -> None:
     path = tmp_path / "none.safetensors"
     with pytest.raises(ClipnError, match=f"^{path}: no such file"):
-        known_classes(DETECTOR, {"labels", "negatives"}, FEATURES, path)
+        id_classifier(DETECTOR, {"labels", "negatives"}, FEATURES, path)
 
 
 def test_logits_of_images(negative_labels: Path) -> None:
-    classes = known_classes(DETECTOR, set(NEEDS), FEATURES, negative_labels)
-    evidence = classes.evidence(FEATURES, MOVED)
+    classifier = id_classifier(DETECTOR, set(NEEDS), FEATURES, negative_labels)
+    evidence = classifier.evidence(FEATURES, MOVED)
     expected = {"no": NO, "labels": LABELS, "negatives": NEGATIVES}
     assert evidence.scale == SCALE
     np.testing.assert_allclose(evidence.yes.values, SCALE * cosines(FEATURES, YES), rtol=1e-14)
@@ -106,13 +106,13 @@ def test_logits_of_images(negative_labels: Path) -> None:
 
 
 def test_clipped_logits_by_hand() -> None:
-    classes = KnownClasses(SCALE, SCALE * YES, clip_at=0.5)
-    clipped = classes.evidence(torch.tensor([[0.6, -0.8]])).clipped
+    classifier = IDClassifier(SCALE, SCALE * YES, clip_at=0.5)
+    clipped = classifier.evidence(torch.tensor([[0.6, -0.8]])).clipped
     np.testing.assert_allclose(clipped.values, [[5.0, -8.0, 10 * (0.6 * 0.5 - 0.8 * 0.8)]], rtol=1e-7)
 
 
 def test_features_are_multiplied_in_float64() -> None:
     """In float32 the small class would vanish beside the large one."""
     weights = torch.tensor([[1.0, 1e-9]], dtype=torch.float64)
-    logits = KnownClasses(1.0, weights).evidence(torch.ones(1, 2)).yes.values
+    logits = IDClassifier(1.0, weights).evidence(torch.ones(1, 2)).yes.values
     assert logits.item() == 1 + 1e-9

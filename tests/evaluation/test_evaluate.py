@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import MEASURES, Reading, evaluate
+from clipn.evaluation.evaluate import MEASURES, MetricOptions, evaluate
 from clipn.evaluation.replicates import read_replicates
 from clipn.metrics import measures
 from clipn.metrics.bootstrap import resamples
@@ -23,7 +23,7 @@ METHODS = {
 
 
 def scores(cleaned: bool, methods: Sequence[str] = ("msp",)) -> pd.DataFrame:
-    """Two ID images, and four of an OOD dataset, of which people looked at three and found two to be unknown."""
+    """Two ID images, and four of an OOD dataset, of which people looked at three and found two to be OOD."""
     table = pd.DataFrame(
         {
             "id": "cifar10",
@@ -40,12 +40,14 @@ def scores(cleaned: bool, methods: Sequence[str] = ("msp",)) -> pd.DataFrame:
 
 
 def evaluated(
-    folder: Path, table: pd.DataFrame, reading: Reading | None = None, unknown: Sequence[str] = ("sun",)
+    folder: Path, table: pd.DataFrame, options: MetricOptions | None = None, ood_datasets: Sequence[str] = ("sun",)
 ) -> dict[str, Any]:
     """Metrics; the replicates lie beside them."""
     table.to_parquet(folder / "scores.parquet")
     output, replicates = folder / "metrics.json", folder / "metrics.parquet"
-    evaluate(folder / "scores.parquet", {"cifar10": list(unknown)}, RUN, reading or Reading(), output, replicates)
+    evaluate(
+        folder / "scores.parquet", {"cifar10": list(ood_datasets)}, RUN, options or MetricOptions(), output, replicates
+    )
     record: dict[str, Any] = json.loads(output.read_text())
     return record
 
@@ -78,7 +80,7 @@ def test_average_precision_of_both_classes(tmp_path: Path) -> None:
 
 def test_fpr95_in_every_convention_asked_for(tmp_path: Path) -> None:
     """95 % of two ID images is nearly both; the second, fourth of all, lies above two OOD images and below two."""
-    record = evaluated(tmp_path, scores(cleaned=False), Reading(("openood", "clipn", "first")))
+    record = evaluated(tmp_path, scores(cleaned=False), MetricOptions(("openood", "clipn", "first")))
     (row,) = record["ood"]
     assert record["convention"] == "openood"
     assert list(row["fpr95_by_convention"]) == ["openood", "clipn", "first"]
@@ -88,7 +90,7 @@ def test_fpr95_in_every_convention_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_method_with_a_prompt_pool_of_its_own_says_so(tmp_path: Path) -> None:
-    record = evaluated(tmp_path, scores(cleaned=False, methods=["neglabel", "msp"]), Reading(resamples=2))
+    record = evaluated(tmp_path, scores(cleaned=False, methods=["neglabel", "msp"]), MetricOptions(resamples=2))
     assert record["prompts"] == "p"
     assert [(row["method"], row["prompts"]) for row in record["ood"]] == [("msp", "p"), ("neglabel", "nice")]
     table = read_replicates(tmp_path / "metrics.parquet")
@@ -96,15 +98,15 @@ def test_a_method_with_a_prompt_pool_of_its_own_says_so(tmp_path: Path) -> None:
 
 
 def test_replicates_are_metrics_of_repeated_scores(tmp_path: Path) -> None:
-    evaluated(tmp_path, scores(cleaned=False), Reading(resamples=30))
+    evaluated(tmp_path, scores(cleaned=False), MetricOptions(resamples=30))
     found = replicates(tmp_path)
     assert list(found) == [("sun", "official", "msp", measure) for measure in MEASURES]
-    known, unknown = np.split(METHODS["msp"], [2])
+    id_scores, ood_scores = np.split(METHODS["msp"], [2])
     draws = zip(resamples(2, 30, "cifar10"), resamples(4, 30, "sun official"), strict=True)
-    for place, (id_counts, ood_counts) in enumerate(draws):
-        plain = measures(np.repeat(known, id_counts), np.repeat(unknown, ood_counts))
+    for resample, (id_counts, ood_counts) in enumerate(draws):
+        plain = measures(np.repeat(id_scores, id_counts), np.repeat(ood_scores, ood_counts))
         expected = [plain.auroc, plain.fpr95["clipn"], plain.aupr_id, plain.aupr_ood]
-        got = [found["sun", "official", "msp", measure][place] for measure in MEASURES]
+        got = [found["sun", "official", "msp", measure][resample] for measure in MEASURES]
         assert got == pytest.approx(expected, abs=1e-6)
     assert len(set(found["sun", "official", "msp", "auroc"])) > 5
 
@@ -112,36 +114,36 @@ def test_replicates_are_metrics_of_repeated_scores(tmp_path: Path) -> None:
 def test_an_image_set_is_resampled_alike_for_all_methods_and_runs(tmp_path: Path) -> None:
     """A method that is another one upside down, and a second run that is the first one again."""
     table = scores(cleaned=False, methods=["msp"]).assign(energy=[-value for value in METHODS["msp"]])
-    evaluated(tmp_path, table, Reading(resamples=20))
+    evaluated(tmp_path, table, MetricOptions(resamples=20))
     first = replicates(tmp_path)
     np.testing.assert_allclose(
         first["sun", "official", "msp", "auroc"], 1 - first["sun", "official", "energy", "auroc"], atol=1e-6
     )
-    evaluated(tmp_path, table[["id", "dataset", "label", "prediction", "energy"]], Reading(resamples=20))
+    evaluated(tmp_path, table[["id", "dataset", "label", "prediction", "energy"]], MetricOptions(resamples=20))
     second = replicates(tmp_path)
     for measure in MEASURES:
-        place = ("sun", "official", "energy", measure)
-        assert second[place].tolist() == first[place].tolist()
+        key = ("sun", "official", "energy", measure)
+        assert second[key].tolist() == first[key].tolist()
 
 
 def test_image_sets_are_resampled_apart(tmp_path: Path) -> None:
     table = scores(cleaned=False)
     twin = table[table["dataset"] == "sun"].assign(dataset="places")
-    record = evaluated(tmp_path, pd.concat([table, twin]), Reading(resamples=20), ["sun", "places"])
+    record = evaluated(tmp_path, pd.concat([table, twin]), MetricOptions(resamples=20), ["sun", "places"])
     assert record["ood"][0]["auroc"] == record["ood"][1]["auroc"]
     found = replicates(tmp_path)
     assert found["sun", "official", "msp", "auroc"].tolist() != found["places", "official", "msp", "auroc"].tolist()
 
 
 def test_cleaned_lists_have_replicates_of_their_own(tmp_path: Path) -> None:
-    evaluated(tmp_path, scores(cleaned=True), Reading(resamples=10))
+    evaluated(tmp_path, scores(cleaned=True), MetricOptions(resamples=10))
     found = replicates(tmp_path)
-    assert [place[1] for place in found] == ["official"] * 4 + ["ninco_clean"] * 4
+    assert [image_list for _, image_list, _, _ in found] == ["official"] * 4 + ["ninco_clean"] * 4
     assert set(found["sun", "ninco_clean", "msp", "auroc"]) <= {0, 0.25, 0.5, 0.75, 1}
 
 
 def test_without_resamples_there_are_no_replicates(tmp_path: Path) -> None:
-    evaluated(tmp_path, scores(cleaned=False), Reading(resamples=0))
+    evaluated(tmp_path, scores(cleaned=False), MetricOptions(resamples=0))
     assert replicates(tmp_path) == {}
 
 
@@ -159,7 +161,7 @@ def test_a_cleaning_list_adds_a_row_and_changes_none(tmp_path: Path) -> None:
 def test_a_dataset_without_the_list_has_no_second_row(tmp_path: Path) -> None:
     table = scores(cleaned=True)
     other = table[table["dataset"] == "sun"].assign(dataset="places", clean_ninco=pd.NA)
-    record = evaluated(tmp_path, pd.concat([table, other]), unknown=["sun", "places"])
+    record = evaluated(tmp_path, pd.concat([table, other]), ood_datasets=["sun", "places"])
     versions = [(row["ood"], row["ood_version"]) for row in record["ood"]]
     assert versions == [("sun", "official"), ("sun", "ninco_clean"), ("places", "official")]
 
@@ -179,5 +181,5 @@ def test_damaged_scores(tmp_path: Path) -> None:
         evaluated(tmp_path, pd.DataFrame({"msp": [1.0]}))
     (tmp_path / "scores.parquet").write_text("no parquet")
     with pytest.raises(ClipnError, match=r"scores\.parquet: not a Parquet file; delete it"):
-        evaluate(tmp_path / "scores.parquet", {}, RUN, Reading(), tmp_path / "m.json", tmp_path / "m.parquet")
+        evaluate(tmp_path / "scores.parquet", {}, RUN, MetricOptions(), tmp_path / "m.json", tmp_path / "m.parquet")
     assert not (tmp_path / "m.json").exists()

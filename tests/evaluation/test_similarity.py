@@ -52,9 +52,9 @@ def test_classes_without_images_are_not_shown(detector: Detector) -> None:
     ],
 )
 def test_of_many_classes_twelve_spread_over_those_present(present: list[int], shown: list[int]) -> None:
-    detector = Detector(taught_model(), [f"thing {place}" for place in range(30)], "single")
+    detector = Detector(taught_model(), [f"thing {number}" for number in range(30)], "single")
     table = similarity_table(detector, unit(len(present)), list(present))
-    assert list(dict.fromkeys(table["image_class"])) == [f"thing {place}" for place in shown]
+    assert list(dict.fromkeys(table["image_class"])) == [f"thing {number}" for number in shown]
     assert len(table) == 12 * 12
 
 
