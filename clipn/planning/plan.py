@@ -18,7 +18,8 @@ from clipn.planning.sizes import Amounts
 from clipn.planning.work import TOKENS, Work, work
 from clipn.study.config import Study
 from clipn.study.data import StudyData
-from clipn.study.loading import WEIGHTS, is_weight_file, parse_study, study_file, weight_sources
+from clipn.study.loading import parse_study, study_file
+from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
 
 CONFIG = Path("config/config.yaml")
 

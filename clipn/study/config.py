@@ -37,8 +37,8 @@ class Backbone(Record):
         return self
 
 
-class Published(Record):
-    """Checkpoints that others trained."""
+class ReleasedVariant(Record):
+    """A variant whose checkpoints others trained and released."""
 
     checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
         min_length=1, description="number of a run -> name of a record in config/weights.yaml, or local weight file"
@@ -46,9 +46,9 @@ class Published(Record):
 
 
 def _of_its_kind(value: object) -> object:
-    """Check a variant against the one kind that it must be, so that a complaint speaks of that kind."""
-    published = isinstance(value, dict) and "checkpoints" in value
-    return (Published if published else Variant).model_validate(value)
+    """Check a variant against the one kind that it must be, so that an error speaks of that kind."""
+    released = isinstance(value, dict) and "checkpoints" in value
+    return (ReleasedVariant if released else Variant).model_validate(value)
 
 
 class Run(Record):
@@ -83,7 +83,7 @@ def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]
     return names
 
 
-def _in_effect(variant: Variant | Published) -> dict[str, Any]:
+def _in_effect(variant: Variant | ReleasedVariant) -> dict[str, Any]:
     """Settings of a variant that its way to say "no" makes use of."""
     settings = variant.model_dump()
     idle = ("templates",) if settings.get("no_texts") == "learnable" else ("prompts", "tokens")
@@ -106,7 +106,7 @@ class Study(Record):
     )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Annotated[Variant | Published, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
+    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
     ablations: list[Name] = Field(
         default=[],
@@ -181,7 +181,7 @@ class Study(Record):
 
     @field_validator("variants")
     @classmethod
-    def _none_is_taken(cls, variants: dict[str, Variant | Published]) -> dict[str, Variant | Published]:
+    def _none_is_taken(cls, variants: dict[str, Variant | ReleasedVariant]) -> dict[str, Variant | ReleasedVariant]:
         if PLAIN in variants:
             raise ValueError(f"{PLAIN!r} names the methods on plain CLIP; call the variant otherwise")
         return variants
@@ -215,7 +215,7 @@ class Study(Record):
     def _published_runs_have_checkpoints(self) -> "Study":
         for run in self.runs:
             variant = self.variants[run.variant]
-            known = variant.checkpoints if isinstance(variant, Published) else run.seeds
+            known = variant.checkpoints if isinstance(variant, ReleasedVariant) else run.seeds
             for seed in run.seeds:
                 if seed not in known:
                     numbers = ", ".join(map(str, known))

@@ -70,6 +70,12 @@ class StudyData:
             return None
         return folder if any(path.name not in files for path in folder.glob("[!.]*")) else None
 
+    @property
+    def crawled(self) -> list[str]:
+        """Caption sources whose images are fetched one by one from their addresses."""
+        records = {name: self.record(name) for name in self._study.captions.sources}
+        return [name for name, record in records.items() if isinstance(record, CaptionSource) and record.is_crawled]
+
     def in_place(self, name: str) -> list[Path]:
         """Folders and file lists outside the study that are read where they are."""
         record, unpacked = self.record(name), self.unpacked(name)

@@ -1,21 +1,21 @@
 """A study as its files describe it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
 from clipn.data.weights_registry import Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
-from clipn.study.config import Published, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
+from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
 from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
-WEIGHTS = Path("config/weights.yaml")
 
 
 def study_file(name: str) -> str:
@@ -64,38 +64,6 @@ def _check_data(study: Study, path: Path) -> None:
         raise ClipnError(f"{path}: mirror: no folder {study.mirror}; correct it or leave it out")
     if study.negative_words not in (None, WORDNET) and not Path(str(study.negative_words)).is_file():
         raise ClipnError(f"{path}: negative_words: no file {study.negative_words}; correct it, or write {WORDNET}")
-
-
-class WeightSource(NamedTuple):
-    """Weights that a study names: where it does, the weight file or the key of a record, and the kind of record."""
-
-    where: str
-    source: str
-    kind: Literal["backbones", "checkpoints"]
-
-
-def weight_sources(study: Study) -> Iterator[WeightSource]:
-    """All weights that a study names."""
-    for name in study.backbones:
-        if source := backbone_source(study, name):
-            yield WeightSource(f"backbones.{name}.pretrained", source, "backbones")
-    for name, variant in study.variants.items():
-        if isinstance(variant, Published):
-            for number, source in variant.checkpoints.items():
-                yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
-
-
-def backbone_source(study: Study, name: str) -> str | None:
-    """Weight file, or key of the record in `WEIGHTS`, of a backbone; None when it is trained here."""
-    backbone = study.backbones[name]
-    if backbone.pretrained is None or is_weight_file(backbone.pretrained):
-        return backbone.pretrained
-    return f"{backbone.architecture}/{backbone.pretrained}"
-
-
-def is_weight_file(source: str) -> bool:
-    """Whether it is a local file, by its name; else it is the key of a record."""
-    return source.endswith(WEIGHT_SUFFIXES)
 
 
 def _require_weights(source: str, kind: str, where: str) -> None:

@@ -20,7 +20,8 @@ from clipn.data.weights_registry import load_weights
 from clipn.demo.settings import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.study.config import Study
-from clipn.study.loading import ablations, backbone_source, parse_study, weight_sources
+from clipn.study.loading import ablations, parse_study
+from clipn.study.weights import backbone_source, weight_sources
 from clipn.training.settings import Variant
 from clipn.yaml_models import first_error
 

@@ -1,0 +1,54 @@
+"""Which figures a study has, and which of its runs they show."""
+
+from clipn.study.config import PLAIN, Study
+from clipn.study.names import Scoring
+from clipn.study.runs import trained_runs
+from clipn.study.scorings import main_pool
+
+PLAIN_KINDS = ["scores", "roc", "intervals"]
+"""Figures of every ID dataset and backbone."""
+
+
+def figure_names(study: Study, has_published: bool) -> list[str]:
+    """Names of all figures, in the order of the page.
+
+    Args:
+        study: the study.
+        has_published: whether there are published numbers to compare the study with.
+    """
+    names = ["published"] if has_published else []
+    for id_dataset in study.pairs:
+        for backbone in study.backbones:
+            names += [f"{id_dataset}_{kind}_{backbone}" for kind in _kinds(study, backbone)]
+    names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []
+    trains = any(backbone.training for backbone in study.backbones.values()) or any(trained_runs(study))
+    return names + ["training"] * trains
+
+
+def main_run(study: Study, backbone: str) -> Scoring:
+    """The first run on a backbone under the main prompt pool: the one that single-run figures show."""
+    run = next(run for run in study.runs if run.backbone == backbone)
+    return Scoring(backbone, run.variant, main_pool(study), run.seeds[0])
+
+
+def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
+    """What figures of scores show of a backbone: methods on plain CLIP, and the first seed of variants that are shown.
+
+    All of it under the main prompt pool.
+    """
+    pool, seeds = (
+        main_pool(study),
+        {run.variant: run.seeds[0] for run in reversed(study.runs) if run.backbone == backbone},
+    )
+    plain = [Scoring(backbone, PLAIN, pool, 0)] if study.baselines else []
+    return [*plain, *(Scoring(backbone, name, pool, seeds[name]) for name in study.shown if name in seeds)]
+
+
+def _kinds(study: Study, backbone: str) -> list[str]:
+    """Kinds of figures of every ID dataset on a backbone; some need a "no" tower or one of its rules."""
+    shown = any(run.backbone == backbone and run.variant in study.shown for run in study.runs)
+    kinds = PLAIN_KINDS if shown or study.baselines else []
+    if not shown:
+        return kinds
+    reliability = ["reliability"] if {"ctw", "atd"} & {*study.rules} else []
+    return [*kinds, "similarity", *reliability, *(["mistakes"] if "atd" in study.rules else [])]

@@ -1,0 +1,232 @@
+"""Where the files of a study lie, relative to the project; the one home of these paths.
+
+A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the pattern of all backbones.
+"""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from clipn.study.config import PLAIN, Study
+from clipn.study.data import StudyData
+from clipn.study.names import RunName, Scoring
+from clipn.study.runs import stored_views
+from clipn.study.scorings import OWN_FEATURES, methods, own_features
+from clipn.study.weights import is_weight_file, weight_record
+from clipn.text.wordlists import WORDNET
+from clipn.training.settings import Variant
+
+RESULTS = "results"
+PRINTED = ("csv", "md", "tex")
+"""Endings of a table that has printed forms."""
+OVERALL_TABLES = {
+    "id_accuracy": PRINTED,
+    "decisions": PRINTED,
+    "metrics": ("csv",),
+    "differences": PRINTED,
+    "ablations": PRINTED,
+}
+"""Tables over all ID datasets that are made from the metrics alone, with their endings."""
+
+
+def study_folder(study: str) -> str:
+    """Folder of a study's files."""
+    return f"{RESULTS}/studies/{study}"
+
+
+def study_of(path: str) -> tuple[str, str] | None:
+    """Name of the study whose folder a path lies in, and the path within it; None for a path elsewhere."""
+    parts = PurePath(path).parts
+    if parts[:2] != (RESULTS, "studies") or len(parts) < 4:
+        return None
+    return parts[2], "/".join(parts[3:])
+
+
+class StudyPaths:
+    """Paths of a study's files.
+
+    Attributes:
+        study: the study.
+        data: which data it uses.
+        folder: of all its files.
+        logs: folder of the logs of its jobs.
+        work: folder for the state of what was interrupted.
+    """
+
+    def __init__(self, study: Study, data: StudyData) -> None:
+        self.study = study
+        self.data = data
+        self.folder = study_folder(study.study)
+        self.logs = f"logs/{study.study}"
+        self.work = f"work/{study.study}"
+
+    # Data
+
+    @property
+    def mirror(self) -> str:
+        """Folder that the generated archives of the demo lie in."""
+        return f"{self.folder}/archives/mirror"
+
+    @property
+    def registry(self) -> str:
+        """Registry of datasets and caption sources."""
+        return self.study.registry or f"{self.mirror}/datasets.yaml"
+
+    @property
+    def words(self) -> list[str]:
+        """File of the words that NegLabel chooses from; none for the system's WordNet, or where none is needed."""
+        if self.study.demo and self.study.negative_words is None:
+            return [f"{self.mirror}/words.txt"]
+        return [self.study.negative_words] if self.study.negative_words not in (None, WORDNET) else []
+
+    def archive(self, name: str, file: str) -> str:
+        """One archive of a dataset or caption source."""
+        return f"{self.folder}/archives/{name}/{file}"
+
+    def archives(self, *names: str, cleaning: bool = False) -> list[str]:
+        """Archives of datasets or caption sources; with `cleaning`, their switched-on lists, too."""
+        return [self.archive(name, file) for name in names for file in self.data.files(name, cleaning)]
+
+    def manifest(self, dataset: str) -> str:
+        """Images of a dataset."""
+        return f"{self.folder}/datasets/{dataset}/manifest.parquet"
+
+    def description(self, name: str) -> str:
+        """What was found of a dataset or caption source."""
+        return f"{self.folder}/datasets/{name}/dataset.json"
+
+    @property
+    def captions(self) -> str:
+        """Prepared captions."""
+        return f"{self.folder}/captions/captions.parquet"
+
+    @property
+    def caption_statistics(self) -> str:
+        """What was repaired, counted and dropped among the captions."""
+        return f"{self.folder}/captions/statistics.json"
+
+    def crawl_report(self, source: str) -> str:
+        """Outcome of the crawl of a caption source."""
+        return f"{self.folder}/captions/crawl_{source}.json"
+
+    @property
+    def crawl_reports(self) -> list[str]:
+        """Outcomes of the crawls of all caption sources whose images are fetched one by one."""
+        return [self.crawl_report(name) for name in self.data.crawled]
+
+    @property
+    def shards(self) -> list[str]:
+        """Captioned images."""
+        return [f"{self.folder}/shards/{number:05d}.tar" for number in range(self.study.captions.shards)]
+
+    @property
+    def shard_index(self) -> str:
+        """Where every sample lies in the shards."""
+        return f"{self.folder}/shards/index.parquet"
+
+    @property
+    def shard_statistics(self) -> str:
+        """What went into the shards."""
+        return f"{self.folder}/shards/statistics.json"
+
+    # Models
+
+    def weights(self, source: str) -> str:
+        """A local weight file itself, or where that of a record is fetched to."""
+        return source if is_weight_file(source) else self.fetched_weights(weight_record(source).archive.file)
+
+    def fetched_weights(self, file: str) -> str:
+        """A fetched weight file."""
+        return f"{self.folder}/weights/{file}"
+
+    def backbone(self, name: str, ending: str = "safetensors") -> str:
+        """A backbone; its training history with the ending `csv`."""
+        return f"{self.folder}/backbones/{name}.{ending}"
+
+    def caption_features(self, backbone: str) -> str:
+        """What the frozen "yes" tower says of the captions."""
+        return f"{self.folder}/caption_features/{backbone}/captions.safetensors"
+
+    def caption_images(self, backbone: str, views: int | str) -> str:
+        """Features of the captions' images, of so many views."""
+        return f"{self.folder}/caption_features/{backbone}/views{views}.safetensors"
+
+    def run(self, run: RunName, ending: str = "safetensors") -> str:
+        """Checkpoint of a run; its training history with the ending `csv`."""
+        return f"{self.folder}/runs/{run}.{ending}"
+
+    def training_files(self, backbone: str, variant: str) -> dict[str, str | list[str]]:
+        """What a run is trained on; a run of no epochs needs the backbone and the number of captions only."""
+        settings = self.study.variants[variant]
+        assert isinstance(settings, Variant)
+        files: dict[str, str | list[str]] = {"backbone": self.backbone(backbone), "index": self.shard_index}
+        if settings.epochs == 0:
+            return files
+        if settings.no_texts == "learnable":
+            files["captions"] = self.caption_features(backbone)
+        views = stored_views(settings)
+        return files | ({"shards": self.shards} if views is None else {"images": self.caption_images(backbone, views)})
+
+    # Features, scores and metrics
+
+    def features(self, backbone: str, dataset: str) -> str:
+        """Image features of a dataset."""
+        return f"{self.folder}/features/{backbone}/{dataset}.safetensors"
+
+    def negative_labels(self, backbone: str, id_dataset: str) -> str:
+        """NegLabel's negative labels of an ID dataset, encoded."""
+        return f"{self.folder}/features/{backbone}/negative_labels/{id_dataset}.safetensors"
+
+    def perturbed_features(self, backbone: str, id_dataset: str) -> str:
+        """Features of perturbed images, of an ID dataset and its OOD datasets."""
+        return f"{self.folder}/features/{backbone}/perturbed/{id_dataset}.safetensors"
+
+    def own_features(self, backbone: str, needs: Iterable[str]) -> dict[str, list[str]]:
+        """Features of all ID datasets that single methods need, by what they need."""
+        path_of = {"negatives": self.negative_labels, "perturbed": self.perturbed_features}
+        return {
+            need: [path_of[need](backbone, id_dataset) for id_dataset in self.study.pairs]
+            for need in sorted(OWN_FEATURES & {*needs})
+        }
+
+    def scored_from(self, scoring: Scoring) -> dict[str, str | list[str]]:
+        """The model of a scoring, and the features that some of its methods have to themselves."""
+        if scoring.variant != PLAIN:
+            return {"checkpoint": self.run(RunName(scoring.backbone, scoring.variant, scoring.seed))}
+        needs = own_features(methods(self.study, scoring.variant, scoring.prompts))
+        return {"backbone": self.backbone(scoring.backbone), **self.own_features(scoring.backbone, needs)}
+
+    def scores(self, scoring: Scoring) -> str:
+        """Scores of all images."""
+        return f"{self.folder}/scores/{scoring}.parquet"
+
+    def metrics(self, scoring: Scoring) -> str:
+        """Metrics of all pairs."""
+        return f"{self.folder}/metrics/{scoring}.json"
+
+    def replicates(self, scoring: Scoring) -> str:
+        """Metrics of every resample."""
+        return f"{self.folder}/metrics/{scoring}.parquet"
+
+    # What people look at
+
+    def table(self, name: str, ending: str = "csv") -> str:
+        """A table."""
+        return f"{self.folder}/tables/{name}.{ending}"
+
+    def figure(self, name: str, ending: str = "png") -> str:
+        """A figure."""
+        return f"{self.folder}/figures/{name}.{ending}"
+
+    @property
+    def page(self) -> str:
+        """The HTML page."""
+        return f"{self.folder}/report.html"
+
+    @property
+    def summary(self) -> str:
+        """Averages for `dvc metrics`."""
+        return f"{self.folder}/metrics.json"
+
+    def published(self, path: str) -> str:
+        """Where people find a copy of a file of the active study."""
+        return path.replace(self.folder, RESULTS, 1)

@@ -1,0 +1,60 @@
+"""What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
+
+from clipn.scores import SCORES
+from clipn.study.config import PLAIN, Study
+from clipn.study.names import Scoring
+from clipn.text.prompts import has_negations, pool_name
+from clipn.training.settings import Variant
+
+OWN_FEATURES = {"negatives", "perturbed"}
+"""What some methods need beside the cached features of the datasets."""
+
+
+def prompt_pools(study: Study) -> dict[str, str]:
+    """Prompt pools of a study by their names, each as the study writes it."""
+    return {pool_name(pool): pool for pool in study.prompts}
+
+
+def main_pool(study: Study) -> str:
+    """Name of the prompt pool that figures and printed tables show."""
+    return pool_name(study.prompts[0])
+
+
+def scorings(study: Study) -> list[Scoring]:
+    """All scorings of a study: of every backbone for the methods on plain CLIP, then of the runs."""
+    pools = prompt_pools(study)
+    plain = [Scoring(name, PLAIN, pool, 0) for name in study.backbones for pool in pools if baselines(study, pool)]
+    taught = [
+        Scoring(run.backbone, run.variant, pool, seed)
+        for run in study.runs
+        for pool in pools
+        if can_score(study, run.variant, pool)
+        for seed in run.seeds
+    ]
+    return [*plain, *taught]
+
+
+def baselines(study: Study, pool: str) -> list[str]:
+    """Methods on plain CLIP under a prompt pool; those with features of their own come with the main pool only."""
+    is_main = pool == main_pool(study)
+    return [name for name in study.baselines if is_main or not OWN_FEATURES & set(SCORES[name].needs)]
+
+
+def can_score(study: Study, variant: str, pool: str) -> bool:
+    """Whether a variant can be scored under a prompt pool.
+
+    One that was taught by negated texts needs negated texts in evaluation, too.
+    """
+    settings = study.variants[variant]
+    handcrafted = isinstance(settings, Variant) and settings.no_texts == "handcrafted"
+    return not handcrafted or has_negations(prompt_pools(study)[pool])
+
+
+def methods(study: Study, variant: str, pool: str) -> list[str]:
+    """Methods of a scoring: those of a "no" tower, or those on plain CLIP."""
+    return baselines(study, pool) if variant == PLAIN else [name for name, score in SCORES.items() if score.needs_no]
+
+
+def own_features(names: list[str]) -> set[str]:
+    """Which of `OWN_FEATURES` some methods need."""
+    return OWN_FEATURES & {need for name in names for need in SCORES[name].needs}

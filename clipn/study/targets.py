@@ -1,0 +1,92 @@
+"""The files that a study consists of, by the stages of dvc.yaml."""
+
+from collections.abc import Sequence
+
+from clipn.study.config import ID_DATASETS
+from clipn.study.paths import OVERALL_TABLES, StudyPaths
+from clipn.study.runs import image_caches, run_names, text_caches
+from clipn.study.scorings import own_features, scorings
+
+OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
+
+
+def data_files(paths: StudyPaths) -> list[str]:
+    """Archives, datasets, captions and shards."""
+    study = paths.study
+    registry = [paths.registry] if study.demo else []
+    archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
+    datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
+    if not study.captions.sources:
+        return [*registry, *archives, *datasets]
+    captions = [paths.captions, paths.caption_statistics, *paths.crawl_reports]
+    shards = [paths.shard_index, paths.shard_statistics, *paths.shards]
+    return [*registry, *archives, *datasets, *captions, *shards, *map(paths.description, study.captions.sources)]
+
+
+def model_files(paths: StudyPaths) -> list[str]:
+    """Backbones, what they say of the captions, and the runs."""
+    study = paths.study
+    return [
+        *map(paths.backbone, study.backbones),
+        *backbone_histories(paths),
+        *map(paths.caption_features, text_caches(study)),
+        *(paths.caption_images(*cache) for cache in image_caches(study)),
+        *checkpoints(paths),
+        *run_histories(paths),
+    ]
+
+
+def checkpoints(paths: StudyPaths) -> list[str]:
+    """Checkpoints of all runs."""
+    return [paths.run(name) for name in run_names(paths.study.runs)]
+
+
+def run_histories(paths: StudyPaths) -> list[str]:
+    """Training histories of the runs that are trained here."""
+    return [paths.run(name, "csv") for name in run_names(paths.study.trained_runs)]
+
+
+def backbone_histories(paths: StudyPaths) -> list[str]:
+    """Training histories of the backbones that are trained here."""
+    return [paths.backbone(name, "csv") for name, backbone in paths.study.backbones.items() if backbone.training]
+
+
+def feature_files(paths: StudyPaths) -> list[str]:
+    """Image features, those that single methods have to themselves, scores, and metrics with their replicates."""
+    study, scored = paths.study, scorings(paths.study)
+    own = [paths.own_features(backbone, own_features(study.baselines)) for backbone in study.backbones]
+    return [
+        *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
+        *(path for files in own for several in files.values() for path in several),
+        *map(paths.scores, scored),
+        *map(paths.metrics, scored),
+        *map(paths.replicates, scored),
+    ]
+
+
+def ood_table_files(paths: StudyPaths, id_dataset: str) -> list[str]:
+    """An ID dataset's table and its copies; empty but for its header where the study lacks the dataset."""
+    return _with_copies(paths, [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS])
+
+
+def figure_files(paths: StudyPaths, names: Sequence[str]) -> list[str]:
+    """All figures, each as PNG and PDF."""
+    return [paths.figure(name, ending) for name in names for ending in ("png", "pdf")]
+
+
+def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
+    """All that a person looks at: tables, figures and page, with their copies at the short paths."""
+    tables = [paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings]
+    published = [paths.table("published", ending) for ending in ("csv", "md")]
+    others = [*tables, *published, paths.summary, paths.page, *figure_files(paths, figures)]
+    ood_tables = [path for id_dataset in ID_DATASETS for path in ood_table_files(paths, id_dataset)]
+    return [*ood_tables, *_with_copies(paths, others)]
+
+
+def all_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
+    """Every file of the study that a target may name."""
+    return [*data_files(paths), *model_files(paths), *feature_files(paths), *report_files(paths, figures)]
+
+
+def _with_copies(paths: StudyPaths, files: list[str]) -> list[str]:
+    return [path for file in files for path in (file, paths.published(file))]

@@ -1,0 +1,67 @@
+"""Where the weights of a study come from: records of `config/weights.yaml`, or local files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from clipn.data.weights_registry import Weights, load_weights
+from clipn.files import WEIGHT_SUFFIXES
+from clipn.study.config import ReleasedVariant, Study
+
+WEIGHTS = Path("config/weights.yaml")
+
+
+class WeightSource(NamedTuple):
+    """Weights that a study names.
+
+    Attributes:
+        where: key of the study that names them.
+        source: weight file, or key of a record.
+        kind: of the record.
+    """
+
+    where: str
+    source: str
+    kind: Literal["backbones", "checkpoints"]
+
+
+def weight_sources(study: Study) -> Iterator[WeightSource]:
+    """All weights that a study names."""
+    for name in study.backbones:
+        if source := backbone_source(study, name):
+            yield WeightSource(f"backbones.{name}.pretrained", source, "backbones")
+    for name, variant in study.variants.items():
+        if isinstance(variant, ReleasedVariant):
+            for number, source in variant.checkpoints.items():
+                yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
+
+
+def backbone_source(study: Study, name: str) -> str | None:
+    """Weight file, or key of the record in `WEIGHTS`, of a backbone; None when it is trained here."""
+    backbone = study.backbones[name]
+    if backbone.pretrained is None or is_weight_file(backbone.pretrained):
+        return backbone.pretrained
+    return f"{backbone.architecture}/{backbone.pretrained}"
+
+
+def released_source(study: Study, variant: str, number: int) -> str:
+    """Weight file, or key of the record in `WEIGHTS`, of a released checkpoint."""
+    released = study.variants[variant]
+    assert isinstance(released, ReleasedVariant)
+    return released.checkpoints[number]
+
+
+def is_weight_file(source: str) -> bool:
+    """Whether it is a local file, by its name; else it is the key of a record."""
+    return source.endswith(WEIGHT_SUFFIXES)
+
+
+def weight_record(source: str) -> Weights:
+    """The record in `WEIGHTS` of a source that is no local file."""
+    return load_weights(WEIGHTS).weights(source)
+
+
+def fetched_weights(study: Study) -> dict[str, str]:
+    """Files that are fetched, each with the key of its record."""
+    keys = [source for _, source, _ in weight_sources(study) if not is_weight_file(source)]
+    return {weight_record(key).archive.file: key for key in keys}
