@@ -73,6 +73,11 @@ def named(paths: Sequence[str], most: int) -> str:
     return f"{', '.join(paths[:most])}{f' and {more} more' if more > 0 else ''}"
 
 
+def human_bytes(size: int) -> str:
+    """A number of bytes in gigabytes or, below one, in megabytes, with two decimals."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"
+
+
 def read_lines(path: Path) -> list[str]:
     """Lines without surrounding white space; blank ones are left out.
 

@@ -1,22 +1,21 @@
-"""Subcommands that list, fetch, prove and add datasets."""
+"""Subcommands that list, fetch, verify and add datasets."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clipn.cli.options import options_from
+from clipn.cli.options import RegistryFile, options_from
 from clipn.data.registry import DOWNLOADS, Reader
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 
-data_app = typer.Typer(help="List, fetch, prove and add datasets and caption sources.", no_args_is_help=True)
+data_app = typer.Typer(help="List, fetch, verify and add datasets and caption sources.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="datasets and caption sources; all if none is named")]
 VerifiedNames = Annotated[
     list[str] | None, typer.Argument(help="datasets and caption sources; whatever is here if none is named")
 ]
-RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 Archives = Annotated[Path, typer.Option(help="folder of the archives")]
 Verified = Annotated[Path, typer.Option(help="folder with one folder per dataset for what was found")]
 Mirror = Annotated[Path | None, typer.Option(help="shared folder of archives, read only, used in place")]
@@ -31,12 +30,12 @@ def list_records(
     names: Annotated[list[str] | None, typer.Argument(help="show all that is known of these")] = None,
     registry: RegistryFile = REGISTRY,
 ) -> None:
-    """Datasets and caption sources: how many images, how they come, whether they can be proven, on what terms."""
+    """Datasets and caption sources: how many images, how they come, whether a checksum is published, on what terms."""
     from clipn.data.overview import details, listing
     from clipn.data.registry import load_registry
 
-    known = load_registry(registry)
-    typer.echo(details(known, names) if names else listing(known))
+    records = load_registry(registry)
+    typer.echo(details(records, names) if names else listing(records))
 
 
 @data_app.command()
@@ -46,7 +45,7 @@ def status(
     archives: Archives = DOWNLOADS,
     verified: Verified = VERIFIED,
 ) -> None:
-    """What is here, and how far it is proven."""
+    """What is here, and how far it is verified."""
     from clipn.data.overview import statuses
     from clipn.data.registry import load_registry
 
@@ -67,30 +66,14 @@ def fetch(
 
     What may not be fetched by a program is taken from downloads/, where a person puts it.
     """
-    from clipn.data.download import FetchJob, fetch_archives
+    from clipn.data.fetch import fetch_records
     from clipn.data.overview import statuses
     from clipn.data.registry import load_registry
-    from clipn.progress import warn
-    from clipn.yaml_models import named
 
-    if file is not None and len(names) > 1:
-        raise ClipnError(f"--file {file}: is of a single dataset; name one and not {', '.join(names)}")
-    known = load_registry(registry)
-    for key in cleaning or []:
-        named(dict.fromkeys(known.cleaning_names), key, "cleaning list")
-    chosen = {
-        archive.file: (name, archive)
-        for name in names
-        for archive in ([known.archive(name, file)] if file is not None else known.archives(name, cleaning or []))
-    }
-    jobs = [FetchJob(name, archive, registry.parent, archives / archive.file) for name, archive in chosen.values()]
-    try:
-        fetch_archives(jobs, parallel, mirror=mirror)
-    except KeyboardInterrupt:
-        warn("interrupted; the same command goes on where it was")
-        raise
+    records = load_registry(registry)
+    fetch_records(names, records, archives, registry.parent, file, cleaning or [], parallel, mirror)
     if file is None:
-        typer.echo(statuses(known, names, archives, VERIFIED, registry.parent))
+        typer.echo(statuses(records, names, archives, VERIFIED, registry.parent))
 
 
 @data_app.command()
@@ -102,27 +85,19 @@ def verify(
     unpacked: Unpacked = None,
     cleaning: Annotated[list[str] | None, typer.Option(help="cleaning list to mark images by; repeat")] = None,
 ) -> None:
-    """Prove archives by checksum or file list, decode every image, and write the manifests; then show the status.
+    """Verify archives by checksum or file list, decode every image, and write the manifests; then show the status.
 
     Without names: whatever is here.
     """
-    from clipn.data.overview import present, statuses
+    from clipn.data.overview import statuses
     from clipn.data.registry import load_registry
-    from clipn.data.verify import verify_record
+    from clipn.data.verify import verify_records
 
-    known = load_registry(registry)
-    if unpacked is not None and len(names or []) != 1:
-        raise ClipnError("--unpacked: is a copy of one dataset; name that one, and no other")
-    chosen = names or present(known, archives, registry.parent)
-    failures = []
-    for name in chosen:
-        try:
-            verify_record(name, known, archives, registry.parent, output / name, unpacked, cleaning or [])
-        except ClipnError as error:
-            failures.append(str(error))
-    typer.echo(statuses(known, chosen, archives, output, registry.parent))
-    if failures:
-        raise ClipnError("; ".join(failures))
+    records = load_registry(registry)
+    verified = verify_records(names, records, archives, registry.parent, output, unpacked, cleaning or [])
+    typer.echo(statuses(records, verified.names, archives, output, registry.parent))
+    if verified.errors:
+        raise ClipnError("; ".join(verified.errors))
 
 
 @data_app.command()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipn.data.registry import Dataset
+from clipn.data.registry import CaptionSource, Dataset
 from clipn.errors import ClipnError
 
 
@@ -41,3 +41,10 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     if unpacked is not None:
         paths[0] = unpacked
     return Location(record, paths, base / record.file_list if record.file_list is not None else None)
+
+
+def is_here(record: Dataset | CaptionSource, archives: Path, base: Path) -> bool:
+    """Whether all archives of a record, or its own folder, are here."""
+    if record.folder is not None:
+        return (base / record.folder).is_dir()
+    return all((archives / archive.file).exists() for archive in record.archives)

@@ -1,20 +1,21 @@
-"""Tables for people: what the registry holds, and what of it is here and proven."""
+"""Tables for people: what the registry holds, and what of it is here and verified."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import yaml
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.table import Table
 
-from clipn.data.description import Description, read_description
+from clipn.data.description import read_description
 from clipn.data.download.part import part_of
-from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
-from clipn.data.verification_cache import VERIFICATION_CACHE, recall
+from clipn.data.location import is_here
+from clipn.data.registry import CaptionSource, Dataset, Registry
+from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
+from clipn.files import human_bytes
 
 WIDTH = 200
 """Columns where there is no terminal, so that a record is one line."""
@@ -24,12 +25,12 @@ NOTHING = "-"
 
 
 def listing(registry: Registry) -> str:
-    """All records: title, images or captions, layout, how they come, whether they can be proven, terms."""
-    rows = (
-        (name, record.title, _number(_expected(record)), record.reader, _way(record), _provable(record), _terms(record))
+    """All records: title, images or captions, layout, how they come, whether a checksum is published, terms."""
+    rows = [
+        (name, record.title, _number(_expected(record)), record.reader, *_conditions(record))
         for name, record in registry.records.items()
-    )
-    return _table(("name", "title", "number", "reader", "comes by", "checksum", "terms"), rows)
+    ]
+    return _as_text(plain_table(("name", "title", "number", "reader", "comes by", "checksum", "terms"), rows))
 
 
 def details(registry: Registry, names: Sequence[str]) -> str:
@@ -38,7 +39,18 @@ def details(registry: Registry, names: Sequence[str]) -> str:
     Raises:
         ClipnError: there is no record of a name.
     """
-    return "\n\n".join(_written(name, registry.record(name)) for name in names)
+    texts = []
+    for name in names:
+        record = registry.record(name).model_dump(mode="json", exclude_defaults=True)
+        for key in ("archives", "images"):
+            value = record.get(key)
+            # `images` is a number in a dataset and a list of archives in a caption source.
+            if isinstance(value, list) and len(value) > SHOWN:
+                record[key] = [value[0], f"{len(value) - 2} more", value[-1]]
+        # Without a width, PyYAML folds long values, and a grep for their words misses them.
+        text: str = yaml.safe_dump({name: record}, sort_keys=False, allow_unicode=True, width=float("inf"))
+        texts.append(text.rstrip())
+    return "\n\n".join(texts)
 
 
 def statuses(
@@ -47,7 +59,7 @@ def statuses(
     archives: Path,
     verified: Path,
     base: Path,
-    seen: Path = VERIFICATION_CACHE,
+    cache: Path = VERIFICATION_CACHE,
 ) -> str:
     """What is here of every record, and what `clipn data verify` found; no archive is read.
 
@@ -57,134 +69,109 @@ def statuses(
         archives: folder of the archives.
         verified: folder with one folder per dataset, as `clipn data verify` writes it.
         base: folder that the records' own folders start from.
-        seen: folder of what the verifications saw.
+        cache: folder of the verification cache.
 
     Raises:
         ClipnError: there is no record of a name.
     """
     records = {name: registry.record(name) for name in names or registry.records}
-    rows = (
-        (
-            name,
-            _here(record, archives, base),
-            _size(record, archives),
-            *_found(record, archives, base, verified / name, seen),
-        )
-        for name, record in records.items()
-    )
-    return _table(("name", "archives", "size", "proof", "number", "file list"), rows)
+    rows = []
+    for name, record in records.items():
+        files = [archives / archive.file for archive in record.archives]
+        size = _size(sum(file.stat().st_size for file in files if file.is_file()))
+        found = _found(record, archives, base, verified / name, cache)
+        rows.append((name, _archives_here(record, archives, base), size, *found))
+    return _as_text(plain_table(("name", "archives", "size", "proof", "number", "file list"), rows))
 
 
-def present(registry: Registry, archives: Path, base: Path) -> list[str]:
-    """Names of the records of which all archives, or the folder, are here."""
-    return [name for name, record in registry.records.items() if _is_here(record, archives, base)]
+def plain_table(
+    columns: Iterable[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    right: Container[str] = (),
+    overflow: OverflowMethod = "ellipsis",
+) -> Table:
+    """A table with one line below its header and no other.
+
+    Args:
+        columns: their headers.
+        rows: a text per column.
+        title: printed above, at the left.
+        right: the columns that are set flush right, as numbers are.
+        overflow: what becomes of a text that does not fit the terminal.
+    """
+    table = Table(title=title, title_justify="left", box=SIMPLE, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow=overflow)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
-def _written(name: str, record: Dataset | CaptionSource) -> str:
-    """The record as YAML, every value in one line."""
-    known = record.model_dump(mode="json", exclude_defaults=True)
-    for key in known.keys() & {"archives", "images"}:
-        known[key] = _shortened(known[key])
-    text: str = yaml.safe_dump({name: known}, sort_keys=False, allow_unicode=True, width=float("inf"))
-    return text.rstrip()
-
-
-def _shortened(value: Any) -> Any:
-    if not isinstance(value, list) or len(value) <= SHOWN:
-        return value
-    return [value[0], f"{len(value) - 2} more", value[-1]]
-
-
-def _is_here(record: Dataset | CaptionSource, archives: Path, base: Path) -> bool:
+def _archives_here(record: Dataset | CaptionSource, archives: Path, base: Path) -> str:
+    """How many archives are here, and how far the first of the incomplete fetches has come."""
     if record.folder is not None:
-        return (base / record.folder).is_dir()
-    return all((archives / archive.file).exists() for archive in record.archives)
-
-
-def _here(record: Dataset | CaptionSource, archives: Path, base: Path) -> str:
-    if record.folder is not None:
-        return "in place" if _is_here(record, archives, base) else "folder is missing"
+        return "in place" if is_here(record, archives, base) else "folder is missing"
     here = sum((archives / archive.file).exists() for archive in record.archives)
-    begun = [text for archive in record.archives if (text := _begun(archive, archives))]
-    return ", ".join([f"{here} of {len(record.archives)}", *begun[:1]])
-
-
-def _begun(archive: Archive, archives: Path) -> str:
-    """How far a broken-off fetch has come."""
-    part = part_of(archives / archive.file)
-    if not part.is_file():
-        return ""
-    done = part.stat().st_size
-    return f"{100 * done // archive.bytes} % of one" if archive.bytes else f"{_bytes(done)} of one"
-
-
-def _size(record: Dataset | CaptionSource, archives: Path) -> str:
-    files = [archives / archive.file for archive in record.archives]
-    return _bytes(sum(file.stat().st_size for file in files if file.is_file()))
+    for archive in record.archives:
+        part = part_of(archives / archive.file)
+        if part.is_file():
+            done = part.stat().st_size
+            share = f"{100 * done // archive.bytes} %" if archive.bytes else _size(done)
+            return f"{here} of {len(record.archives)}, {share} of one"
+    return f"{here} of {len(record.archives)}"
 
 
 def _found(
-    record: Dataset | CaptionSource, archives: Path, base: Path, folder: Path, seen: Path
+    record: Dataset | CaptionSource, archives: Path, base: Path, folder: Path, cache: Path
 ) -> tuple[str, str, str]:
     """Proof, number and file list of what was verified; what to do first where nothing was."""
-    written, memory = folder / "dataset.json", recall(folder, seen)
-    if not written.is_file() or memory is None:
-        return _remedy(record, archives), NOTHING, NOTHING
-    if not memory.is_here(record, archives, base, folder):
+    written, cached = folder / "dataset.json", cached_verification(folder, cache)
+    if not written.is_file() or cached is None:
+        missing = [archive for archive in record.archives if not (archives / archive.file).exists()]
+        if not missing:
+            return "not verified yet", NOTHING, NOTHING
+        return "to be fetched" if missing[0].addresses else f"by hand: {missing[0].file}", NOTHING, NOTHING
+    if not cached.is_current(record, archives, base, folder):
         return "changed since it was verified", NOTHING, NOTHING
     description = read_description(written)
+    # The weakest state of any archive is all that can be said of the whole.
+    states = set(description.proof.values())
+    weakest = next((state for state in ("unverified", "by names", "verified") if state in states), "in place")
     number = f"{_number(description.images)} of {_number(_expected(record))}"
-    return _weakest(description), number, "verified" if description.names == "verified" else "none published"
-
-
-def _remedy(record: Dataset | CaptionSource, archives: Path) -> str:
-    missing = [archive for archive in record.archives if not (archives / archive.file).exists()]
-    if not missing:
-        return "not verified yet"
-    return "to be fetched" if missing[0].addresses else f"by hand: {missing[0].file}"
-
-
-def _weakest(description: Description) -> str:
-    """What can be said of all archives of a dataset."""
-    proofs = set(description.proof.values())
-    return next((proof for proof in ("unverified", "by names", "verified") if proof in proofs), "in place")
+    return weakest, number, "verified" if description.names == "verified" else "none published"
 
 
 def _expected(record: Dataset | CaptionSource) -> int | None:
     return record.images if isinstance(record, Dataset) else record.rows
 
 
-def _way(record: Dataset | CaptionSource) -> str:
+def _conditions(record: Dataset | CaptionSource) -> tuple[str, str, str]:
+    """How a record comes, whether a checksum is published for all of it, and on what terms."""
+    way = "fetch" if all(archive.addresses for archive in record.archives) else "by hand"
     if record.folder is not None:
-        return "in place"
-    way = "by hand" if not all(archive.addresses for archive in record.archives) else "fetch"
-    return f"{way}, crawl" if isinstance(record, CaptionSource) and record.is_crawled else way
-
-
-def _provable(record: Dataset | CaptionSource) -> str:
-    published = [archive.has_checksum for archive in record.archives]
-    return "published" if published and all(published) else "none"
-
-
-def _terms(record: Dataset | CaptionSource) -> str:
-    return "; ".join(filter(None, (record.licence, record.terms))) or NOTHING
+        way = "in place"
+    elif isinstance(record, CaptionSource) and record.is_crawled:
+        way += ", crawl"
+    # all() of no archives would call a folder published.
+    published = bool(record.archives) and all(archive.has_checksum for archive in record.archives)
+    terms = "; ".join(filter(None, (record.licence, record.terms))) or NOTHING
+    return way, "published" if published else "none", terms
 
 
 def _number(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
-def _bytes(size: int) -> str:
-    if not size:
-        return NOTHING
-    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"
+def _size(count: int) -> str:
+    return human_bytes(count) if count else NOTHING
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    table = Table(*columns, box=SIMPLE, show_edge=False, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
+def _as_text(table: Table) -> str:
     text = StringIO()
+    # Rich takes 80 columns where there is no terminal, which would break lines that a program reads.
     width = Console().width if sys.stdout.isatty() else WIDTH
     Console(file=text, width=width, color_system=None).print(table)
+    # Rich fills lines with spaces up to the width.
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipn.data.download.checks import Inspection, verify_file, receipt
+from clipn.data.download.checks import Inspection, receipt, verify_file
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 from clipn.files import require
 
 State = Literal["verified", "by names", "unverified"]
-"""Its checksum is a published one; it came by another road, but its images have the published names; neither."""
+"""Its checksum is a published one; only the names of its images are the published ones; neither."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,17 @@ def verify_archive(archive: Archive, path: Path, downloads: Path = DOWNLOADS) ->
         ClipnError: the file is missing, is not the published one, or differs from the first download.
     """
     inspection = Inspection(archive, receipt(archive, downloads))
-    complaint = inspection.size_error(require(path).stat().st_size) or _complaint(path, inspection)
-    if complaint:
+    # The size first: a file that was cut off is refused before gigabytes of it are hashed.
+    error = inspection.size_error(require(path).stat().st_size) or _error(path, inspection)
+    if error:
+        # With a receipt, the message has offered to delete that instead.
         choice = "or " if inspection.first else ""
-        raise ClipnError(f"{path}: {complaint}; {choice}delete it and fetch it again")
+        raise ClipnError(f"{path}: {error}; {choice}delete it and fetch it again")
     return Verification("verified" if archive.has_checksum else "unverified", inspection.sha256)
 
 
 def verify_copy(archive: Archive, path: Path, *, names: bool) -> Verification:
-    """What is known of a copy that came by another road, a folder or a file that was packed again.
+    """What is known of a copy from elsewhere, a folder or a file that was packed again.
 
     Args:
         archive: what it stands for.
@@ -52,10 +54,11 @@ def verify_copy(archive: Archive, path: Path, *, names: bool) -> Verification:
     if not path.is_file():
         return Verification(state, "")
     inspection = Inspection(archive)
-    is_other = _complaint(path, inspection) is not None
-    return Verification("verified" if archive.has_checksum and not is_other else state, inspection.sha256)
+    # Another checksum is no error here: whoever packs the same images again gets other bytes.
+    is_published = _error(path, inspection) is None and archive.has_checksum
+    return Verification("verified" if is_published else state, inspection.sha256)
 
 
-def _complaint(path: Path, inspection: Inspection) -> str | None:
+def _error(path: Path, inspection: Inspection) -> str | None:
     verify_file(path, inspection)
     return inspection.error()

@@ -1,4 +1,7 @@
-"""What a verification saw, kept apart from its results because it holds times and places of this machine."""
+"""What a verification read, so that a later look need not read it again.
+
+It is kept apart from the results, because it holds times and paths of this machine.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,13 +11,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clipn.data.description import RESULTS
-from clipn.data.registry import CaptionSource, CleaningList, Dataset
+from clipn.data.registry import CaptionSource, Dataset
 from clipn.errors import ClipnError
 from clipn.files import file_hash, read_json, write_json
 from clipn.yaml_models import Record
 
 VERIFICATION_CACHE = Path("work/verified")
-"""Where it is kept, relative to the working directory."""
+"""Its folder, relative to the working directory."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,25 @@ class Sources:
 
     def state(self) -> str:
         """Hash of the record, and of path, size, time and inode of every file; links are followed."""
-        states = [state for place in self._places() for state in _states(place.absolute())]
-        lists = [f"{known.reader} {known.images} {known.archive.identity}" for known in self._lists()]
-        lines = [self.record.expectation, *self.cleaning, *lists, *states]
+        record = self.record
+        known = record.cleaning if isinstance(record, Dataset) else {}
+        lists = [known[key] for key in self.cleaning if key in known]
+        packed = [self.archives / archive.file for archive in record.archives]
+        own = (record.folder, record.file_list if isinstance(record, Dataset) else None)
+        paths = [
+            *([self.unpacked, *packed[1:]] if self.unpacked else packed),
+            *(self.base / path for path in own if path is not None),
+            *(self.archives / entry.archive.file for entry in lists),
+        ]
+        states = [state for path in paths for state in _file_states(path.absolute())]
+        expected = [f"{entry.reader} {entry.images} {entry.archive.identity}" for entry in lists]
+        lines = [record.expectation, *self.cleaning, *expected, *states]
+        # File names that are no UTF-8 hold surrogates, which no strict encoding takes.
         return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
-    def _places(self) -> Iterator[Path]:
-        record = self.record
-        packed = [self.archives / archive.file for archive in record.archives]
-        yield from [self.unpacked, *packed[1:]] if self.unpacked else packed
-        named = (record.folder, record.file_list if isinstance(record, Dataset) else None)
-        yield from (self.base / path for path in named if path is not None)
-        yield from (self.archives / known.archive.file for known in self._lists())
 
-    def _lists(self) -> list[CleaningList]:
-        known = self.record.cleaning if isinstance(self.record, Dataset) else {}
-        return [known[key] for key in self.cleaning if key in known]
-
-
-class Seen(Record):
-    """What one verification saw.
+class CachedVerification(Record):
+    """What one verification read and wrote.
 
     Attributes:
         unpacked: the copy that stood for the first archive.
@@ -62,44 +64,47 @@ class Seen(Record):
     sources: str
     results: str
 
-    def is_here(self, record: Dataset | CaptionSource, archives: Path, base: Path, output: Path) -> bool:
-        """Whether sources and results are still what they were."""
+    def is_current(self, record: Dataset | CaptionSource, archives: Path, base: Path, output: Path) -> bool:
+        """Whether neither sources nor results changed since."""
         sources = Sources(record, archives, base, self.unpacked, self.cleaning)
         return self.results == _results(output) and self.sources == sources.state()
 
 
-def remember(sources: Sources, state: str, output: Path, seen: Path) -> None:
-    """Keep what was seen: `sources`, in that state before, and the results in `output`."""
+def save_verification(sources: Sources, state: str, output: Path, cache: Path) -> None:
+    """Store that `sources`, whose state was `state` before they were read, gave the results in `output`."""
+    # The next call may come from another working directory.
     unpacked = sources.unpacked and sources.unpacked.absolute()
-    found = Seen(unpacked=unpacked, cleaning=sources.cleaning, sources=state, results=_results(output))
-    write_json(_path(output, seen), found.model_dump(mode="json"))
+    entry = CachedVerification(unpacked=unpacked, cleaning=sources.cleaning, sources=state, results=_results(output))
+    write_json(_entry_path(output, cache), entry.model_dump(mode="json"))
 
 
-def recall(output: Path, seen: Path) -> Seen | None:
-    """What the verification into `output` saw; None if there is no trace of one."""
+def cached_verification(output: Path, cache: Path) -> CachedVerification | None:
+    """The entry of the verification into `output`; None where there is none or it cannot be read."""
     try:
-        return Seen.model_validate(read_json(_path(output, seen)))
+        return CachedVerification.model_validate(read_json(_entry_path(output, cache)))
     except (ClipnError, ValidationError):
+        # A damaged entry costs one more verification and is no mistake of the user's.
         return None
 
 
-def forget(output: Path, seen: Path) -> None:
-    """Make `recall` give None."""
-    _path(output, seen).unlink(missing_ok=True)
+def remove_verification(output: Path, cache: Path) -> None:
+    """Remove the entry of the verification into `output`, if there is one."""
+    _entry_path(output, cache).unlink(missing_ok=True)
 
 
-def _path(output: Path, seen: Path) -> Path:
-    return seen / f"{hashlib.sha256(bytes(output.resolve())).hexdigest()[:16]}.json"
+def _entry_path(output: Path, cache: Path) -> Path:
+    return cache / f"{hashlib.sha256(bytes(output.resolve())).hexdigest()[:16]}.json"
 
 
 def _results(output: Path) -> str:
     return " ".join(file_hash(output / name) for name in RESULTS if (output / name).is_file())
 
 
-def _states(place: Path) -> Iterator[str]:
-    """Of a file, or of every file of a folder; as in reading, what starts with a dot is left out."""
-    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-        hidden = any(part.startswith(".") for part in file.relative_to(place).parts)
+def _file_states(path: Path) -> Iterator[str]:
+    """Of a file, or of every file of a folder; readers leave out what starts with a dot, and so does this."""
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
         if not hidden and file.is_file():
             status = file.stat()
+            # The inode tells a file from another one of the same size and time that was renamed over it.
             yield f"{file} {status.st_size} {status.st_mtime_ns} {status.st_ino}"

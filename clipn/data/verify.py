@@ -1,23 +1,21 @@
-"""Prove what is here of a dataset or caption source, and write down what was found."""
+"""Verify what is here of a dataset or caption source, and write down what was found."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
-
-import pyarrow as pa
+from typing import NamedTuple, TypeVar
 
 from clipn.data.captions.sources import read_captions
 from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import RESULTS, Description
-from clipn.data.location import locate
+from clipn.data.location import is_here, locate
 from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import class_names, read_images
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
 from clipn.data.verification import Verification, verify_archive, verify_copy
-from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, forget, remember
+from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, remove_verification, save_verification
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import tracked
@@ -29,6 +27,48 @@ Verifications = dict[str, Verification]
 """By file name of the archive."""
 
 
+class VerifiedRecords(NamedTuple):
+    """Names of the records that were to be verified, and the errors of those that could not be."""
+
+    names: list[str]
+    errors: list[str]
+
+
+def verify_records(
+    names: Sequence[str] | None,
+    registry: Registry,
+    archives: Path,
+    base: Path,
+    output: Path,
+    unpacked: Path | None = None,
+    cleaning: Sequence[str] = (),
+) -> VerifiedRecords:
+    """Verify several records; one that fails keeps none of the others from being verified.
+
+    Args:
+        names: of the records; none: all whose archives or folder are here.
+        registry: the records.
+        archives: folder of all archives.
+        base: folder that the records' own folders and file lists start from.
+        output: folder of one folder per record.
+        unpacked: somebody's copy of the first archive of the one record that is named.
+        cleaning: lists whose columns the manifests get.
+
+    Raises:
+        ClipnError: `unpacked` is given for other than one record.
+    """
+    if unpacked is not None and len(names or []) != 1:
+        raise ClipnError("--unpacked: is a copy of one dataset; name that one, and no other")
+    chosen = list(names or (name for name, record in registry.records.items() if is_here(record, archives, base)))
+    errors = []
+    for name in chosen:
+        try:
+            verify_record(name, registry, archives, base, output / name, unpacked, cleaning)
+        except ClipnError as error:
+            errors.append(str(error))
+    return VerifiedRecords(chosen, errors)
+
+
 def verify_record(
     name: str,
     registry: Registry,
@@ -38,9 +78,9 @@ def verify_record(
     unpacked: Path | None = None,
     cleaning: Sequence[str] = (),
     downloads: Path = DOWNLOADS,
-    seen: Path = VERIFICATION_CACHE,
+    cache: Path = VERIFICATION_CACHE,
 ) -> Description:
-    """Verify a dataset or caption source, and remember what was seen; see `verify_dataset` and `verify_captions`.
+    """Verify a dataset or caption source by `verify_dataset` or `verify_captions`, and enter it in the cache.
 
     Of the cleaning lists, a dataset takes those that its record has.
 
@@ -54,13 +94,14 @@ def verify_record(
         raise ClipnError(f"{name}: captions are not read from an unpacked copy ({unpacked}); leave it out")
     own = [key for key in cleaning if isinstance(record, Dataset) and key in record.cleaning]
     sources = Sources(record, archives, base, unpacked, own)
+    # Taken before anything is read: a file that changes meanwhile then differs from what the cache says of it.
     before = sources.state()
-    forget(output, seen)
+    remove_verification(output, cache)
     if isinstance(record, Dataset):
         description = verify_dataset(name, record, archives, base, output, unpacked, own, downloads)
     else:
         description = verify_captions(name, record, archives, base, output, downloads)
-    remember(sources, before, output, seen)
+    save_verification(sources, before, output, cache)
     return description
 
 
@@ -74,7 +115,7 @@ def verify_dataset(
     cleaning: Sequence[str] = (),
     downloads: Path = DOWNLOADS,
 ) -> Description:
-    """Prove archives, decode every image, and write `manifest.parquet` and `dataset.json`; what was there goes first.
+    """Verify archives, decode every image, and write `manifest.parquet` and `dataset.json`; old ones are removed first.
 
     Args:
         name: of the dataset, for messages.
@@ -97,23 +138,24 @@ def verify_dataset(
     for key, known in lists.items():
         _require_fetched(f"{name} --cleaning {key}", [known.archive], archives)
     looked_at = {key: read_cleaning(known, archives / known.archive.file) for key, known in lists.items()}
-    with _alongside(
-        partial(_proofs, record, archives, unpacked, [known.archive for known in lists.values()], downloads)
-    ) as proving:
-        images = tracked(_until(proving, read_images(location)), record.images, f"verify {name}", "images")
+    others = [known.archive for known in lists.values()]
+    with _alongside(partial(_verified, record, archives, downloads, unpacked, others)) as verifying:
+        images = tracked(_until(verifying, read_images(location)), record.images, f"verify {name}", "images")
         manifest = index_images(name, record, images)
         classes = class_names(location)
-        _require_named(name, manifest, classes)
+        largest = max(manifest["label"].to_pylist())
+        if classes and largest >= len(classes):
+            raise ClipnError(f"{name}: label {largest} has no name among {len(classes)} classes; correct `classes`")
     for key, clean in looked_at.items():
         manifest = mark(manifest, key, clean)
     write_manifest(manifest, output / "manifest.parquet")
-    return _described(output, record, classes, proving.result(), len(manifest))
+    return _write_description(output, record, classes, verifying.result(), len(manifest))
 
 
 def verify_captions(
     name: str, record: CaptionSource, archives: Path, base: Path, output: Path, downloads: Path = DOWNLOADS
 ) -> Description:
-    """Prove the archives of a caption source, count its captions, and write `dataset.json`; what was there goes first.
+    """Verify the archives of a caption source, count its captions, and write `dataset.json`; an old one goes first.
 
     Raises:
         ClipnError: an archive is missing or is not the published one, or there are not as many captions as the record
@@ -122,16 +164,16 @@ def verify_captions(
     _clear(output)
     _require_fetched(name, record.archives, archives)
     folder = base / record.folder if record.folder is not None else archives
-    with _alongside(partial(_proven, record.archives, archives, downloads)) as proving:
-        batches = _until(proving, read_captions(record, folder))
+    with _alongside(partial(_verified, record, archives, downloads)) as verifying:
+        batches = _until(verifying, read_captions(record, folder))
         rows = sum(map(len, tracked(batches, None, f"verify {name}", "blocks")))
     if record.rows is not None and rows != record.rows:
         raise ClipnError(f"{name}: holds {rows:,} captions, expected {record.rows:,}; fetch it again")
-    return _described(output, record, [], proving.result(), rows)
+    return _write_description(output, record, [], verifying.result(), rows)
 
 
 def _clear(output: Path) -> None:
-    """Leave no result of an earlier look, in case this one fails."""
+    """Remove the results of an earlier verification, in case this one fails."""
     for name in RESULTS:
         (output / name).unlink(missing_ok=True)
 
@@ -150,6 +192,7 @@ def _alongside(work: Callable[[], T]) -> Iterator[Future[T]]:
         try:
             yield working
         finally:
+            # A damaged archive fails in the reader, too; that its checksum is wrong says more.
             working.result()
 
 
@@ -161,37 +204,38 @@ def _until(working: Future[T], items: Iterable[R]) -> Iterator[R]:
         yield item
 
 
-def _proofs(
-    record: Dataset, archives: Path, unpacked: Path | None, lists: Sequence[Archive], downloads: Path
+def _verified(
+    record: Dataset | CaptionSource,
+    archives: Path,
+    downloads: Path,
+    unpacked: Path | None = None,
+    others: Sequence[Archive] = (),
 ) -> Verifications:
-    if unpacked is None:
-        return _proven([*record.archives, *lists], archives, downloads)
-    first, *others = record.archives
-    copied = verify_copy(first, unpacked, names=record.names_sha256 is not None)
-    return {first.file: copied} | _proven([*others, *lists], archives, downloads)
+    """Verify the archives of a record, or its unpacked copy, and `others`."""
+    packed, found = list(record.archives), {}
+    if unpacked is not None:
+        first = packed.pop(0)
+        found[first.file] = verify_copy(first, unpacked, names=_has_names(record))
+    for archive in (*packed, *others):
+        found[archive.file] = verify_archive(archive, archives / archive.file, downloads)
+    return found
 
 
-def _proven(records: Iterable[Archive], archives: Path, downloads: Path) -> Verifications:
-    return {archive.file: verify_archive(archive, archives / archive.file, downloads) for archive in records}
+def _has_names(record: Dataset | CaptionSource) -> bool:
+    """Whether the names of its images are published."""
+    return isinstance(record, Dataset) and record.names_sha256 is not None
 
 
-def _require_named(name: str, manifest: pa.Table, classes: list[str]) -> None:
-    """Refuse labels beyond the class names, where there are any."""
-    largest = max(manifest["label"].to_pylist())
-    if classes and largest >= len(classes):
-        raise ClipnError(f"{name}: label {largest} has no name among {len(classes)} classes; correct `classes`")
-
-
-def _described(
-    output: Path, record: Dataset | CaptionSource, classes: list[str], proofs: Verifications, images: int
+def _write_description(
+    output: Path, record: Dataset | CaptionSource, classes: list[str], found: Verifications, images: int
 ) -> Description:
-    """Write the description, last of all."""
+    # Written last of all: where there is a description, everything else is there, too.
     description = Description(
         title=record.title,
         classes=classes,
-        archives={file: proof.sha256 for file, proof in proofs.items()},
-        proof={file: proof.state for file, proof in proofs.items()},
-        names="verified" if isinstance(record, Dataset) and record.names_sha256 is not None else "unverified",
+        archives={file: archive.sha256 for file, archive in found.items()},
+        proof={file: archive.state for file, archive in found.items()},
+        names="verified" if _has_names(record) else "unverified",
         images=images,
     )
     write_json(output / "dataset.json", description.model_dump())

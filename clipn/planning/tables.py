@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from clipn.data.overview import plain_table
+from clipn.files import human_bytes
 from clipn.planning.plan import Download, Plan
 from clipn.planning.work import GPU, PEAK, SUSTAINED, TOKENS, Work
 
@@ -67,7 +68,7 @@ def _downloads(plan: Plan) -> Table:
 def _size(files: Sequence[Download]) -> str:
     known = sum(file.bytes or 0 for file in files)
     unknown = sum(file.bytes is None for file in files)
-    return " + ".join([*([_bytes(known)] if known else []), *([f"{unknown} unknown"] if unknown else [])])
+    return " + ".join([*([human_bytes(known)] if known else []), *([f"{unknown} unknown"] if unknown else [])])
 
 
 def _hints(files: Sequence[Download]) -> str:
@@ -81,9 +82,11 @@ def _hints(files: Sequence[Download]) -> str:
 
 
 def _space(plan: Plan) -> Table:
-    rows = [(part.what, _bytes(part.bytes), "estimate" if part.is_estimate else "published") for part in plan.space]
+    rows = [
+        (part.what, human_bytes(part.bytes), "estimate" if part.is_estimate else "published") for part in plan.space
+    ]
     total = sum(part.bytes for part in plan.space)
-    return _table("disk", ("kind", "size", "source"), rows, ("in all", _bytes(total), "estimate"))
+    return _table("disk", ("kind", "size", "source"), rows, ("in all", human_bytes(total), "estimate"))
 
 
 def _work(plan: Plan) -> Table:
@@ -124,16 +127,8 @@ def _tera(operations: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _bytes(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"
-
-
 def _table(title: str, columns: Iterable[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+    table = plain_table(columns, rows, title=title, right=NUMBERS, overflow="fold")
     if total:
         table.add_section()
         table.add_row(*total)

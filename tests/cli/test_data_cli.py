@@ -16,7 +16,7 @@ from clipn.data.manifest import names_hash, read_manifest
 
 @pytest.fixture
 def clipn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    """Run a command in an empty folder; returns its status, what it printed, and its last line of complaint."""
+    """Run a command in an empty folder; returns its status, what it printed, and its last line of error."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[object, str, str]:
@@ -55,10 +55,15 @@ def write_registry(**datasets: dict[str, object]) -> Path:
     return path
 
 
-def record(file: str, *, proven: bool = True, **fields: object) -> dict[str, object]:
+def record(file: str, *, has_checksum: bool = True, **fields: object) -> dict[str, object]:
     archive = {"file": file, "addresses": [f"../origin/{file}"]}
     digest = hashlib.sha256(Path("origin", file).read_bytes()).hexdigest()
-    return {"title": file, "reader": "flat", "archives": [archive | ({"sha256": digest} if proven else {})], **fields}
+    return {
+        "title": file,
+        "reader": "flat",
+        "archives": [archive | ({"sha256": digest} if has_checksum else {})],
+        **fields,
+    }
 
 
 @pytest.fixture
@@ -69,7 +74,7 @@ def sun_and_places(clipn: Any) -> Any:
     write_tar(Path("origin/Places.tar"), images("Places"))
     names = names_hash(["0.jpg", "1.jpg", "2.jpg"])
     write_registry(
-        sun=record("SUN.tar", images=3, names_sha256=names), places=record("Places.tar", proven=False, images=3)
+        sun=record("SUN.tar", images=3, names_sha256=names), places=record("Places.tar", has_checksum=False, images=3)
     )
     return clipn
 
@@ -100,10 +105,10 @@ def test_an_archive_without_a_published_checksum_must_stay_what_it_was(sun_and_p
     assert clipn(*fetch)[0] == 0
     Path("here/Places.tar").unlink()
     write_tar(Path("origin/Places.tar"), images("Places", count=4))
-    status, _, complaint = clipn(*fetch)
+    status, _, error = clipn(*fetch)
     assert status == 1
-    assert "differs from the first download" in complaint
-    assert "downloads/recorded/Places.tar.json" in complaint
+    assert "differs from the first download" in error
+    assert "downloads/recorded/Places.tar.json" in error
     assert not Path("here/Places.tar").exists()
 
 
@@ -126,7 +131,7 @@ def test_fetch_shows_what_was_asked_for_but_nothing_of_a_single_file(sun_and_pla
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "error"),
     [
         (
             ["sun", "places", "--file", "SUN.tar"],
@@ -136,8 +141,8 @@ def test_fetch_shows_what_was_asked_for_but_nothing_of_a_single_file(sun_and_pla
         (["sun", "--mirror", "nowhere"], "nowhere: no such folder; correct the mirror or leave it out"),
     ],
 )
-def test_what_cannot_be_fetched_as_asked(sun_and_places: Any, arguments: list[str], complaint: str) -> None:
-    assert sun_and_places("data", "fetch", *arguments) == (1, "", f"error: {complaint}")
+def test_what_cannot_be_fetched_as_asked(sun_and_places: Any, arguments: list[str], error: str) -> None:
+    assert sun_and_places("data", "fetch", *arguments) == (1, "", f"error: {error}")
     assert not Path("downloads").exists()
 
 
@@ -145,7 +150,7 @@ def test_an_interrupted_fetch_says_that_it_goes_on(sun_and_places: Any, monkeypa
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clipn.data.download.fetch_archives", interrupt)
+    monkeypatch.setattr("clipn.data.fetch.fetch_archives", interrupt)
     said = "interrupted; the same command goes on where it was"
     assert sun_and_places("data", "fetch", "sun") == (130, "", said)
 
@@ -156,22 +161,22 @@ def test_an_archive_that_changed_is_said_to_have(sun_and_places: Any) -> None:
     clipn("data", "verify", "sun")
     write_tar(Path("downloads/SUN.tar"), images("SUN", count=2))
     assert "changed since it was verified" in lines(clipn("data", "status", "sun")[1])["sun"]
-    status, _, complaint = clipn("data", "verify", "sun")
+    status, _, error = clipn("data", "verify", "sun")
     assert status == 1
-    assert complaint.startswith("error: downloads/SUN.tar: ")
+    assert error.startswith("error: downloads/SUN.tar: ")
 
 
 def test_one_bad_dataset_does_not_hide_the_others(sun_and_places: Any) -> None:
     clipn = sun_and_places
     clipn("data", "fetch", "sun", "places")
     Path("downloads/SUN.tar").write_bytes(b"no tar")
-    status, out, complaint = clipn("data", "verify")
+    status, out, error = clipn("data", "verify")
     assert status == 1
-    assert complaint.startswith("error: downloads/SUN.tar: ")
+    assert error.startswith("error: downloads/SUN.tar: ")
     assert "3 of 3" in lines(out)["places"]
 
 
-def test_list_says_how_data_come_and_whether_they_can_be_proven(sun_and_places: Any) -> None:
+def test_list_says_how_data_come_and_whether_a_checksum_is_published(sun_and_places: Any) -> None:
     clipn = sun_and_places
     path = write_registry(
         sun=record("SUN.tar", images=1234, terms="for research"),
@@ -186,9 +191,9 @@ def test_by_hand_is_told_which_file_to_put_where(clipn: Any) -> None:
     archive = {"file": "val.tar", "manual": "register at example.org"}
     write_registry(imagenet={"title": "I", "reader": "flat", "archives": [archive]})
     assert "by hand: val.tar" in clipn("data", "status")[1]
-    status, _, complaint = clipn("data", "fetch", "imagenet")
+    status, _, error = clipn("data", "fetch", "imagenet")
     assert status == 1
-    assert complaint == (
+    assert error == (
         "error: val.tar: may not be fetched by a program; put it at downloads/val.tar: register at example.org"
     )
     Path("downloads").mkdir(exist_ok=True)
@@ -207,7 +212,7 @@ def test_an_archive_of_a_mirror_is_used_where_it_is(sun_and_places: Any, place: 
     assert Path(archives, "SUN.tar").readlink() == Path(place).absolute()
 
 
-def test_an_unpacked_copy_is_proven_by_its_names(sun_and_places: Any) -> None:
+def test_an_unpacked_copy_is_verified_by_its_names(sun_and_places: Any) -> None:
     clipn = sun_and_places
     with tarfile.open("origin/SUN.tar") as tar:
         tar.extractall("copy", filter="data")
@@ -215,9 +220,9 @@ def test_an_unpacked_copy_is_proven_by_its_names(sun_and_places: Any) -> None:
     assert status == 0
     assert "by names 3 of 3 verified" in lines(out)["sun"]
     Path("copy/SUN/images/1.jpg").rename("copy/SUN/images/7.jpg")
-    status, _, complaint = clipn("data", "verify", "sun", "--unpacked", "copy/SUN")
+    status, _, error = clipn("data", "verify", "sun", "--unpacked", "copy/SUN")
     assert status == 1
-    assert "names_sha256" in complaint
+    assert "names_sha256" in error
 
 
 # Adding one's own images
@@ -279,7 +284,7 @@ def test_adding_keeps_comments_and_other_records(clipn: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "error"),
     [
         (["mine", "nowhere"], "nowhere: no such file or folder; check the path"),
         (["other", "mine"], "r.yaml: has a record 'other' already; choose another name, or remove that record"),
@@ -287,7 +292,7 @@ def test_adding_keeps_comments_and_other_records(clipn: Any) -> None:
         (["mine", "empty"], "empty: holds no image in the layout 'flat'; name another --reader"),
     ],
 )
-def test_what_cannot_be_added(clipn: Any, arguments: list[str], complaint: str) -> None:
+def test_what_cannot_be_added(clipn: Any, arguments: list[str], error: str) -> None:
     for folder in ("mine", "empty"):
         Path(folder).mkdir()
     Path("mine/a.jpg").write_bytes(picture(1))
@@ -295,5 +300,5 @@ def test_what_cannot_be_added(clipn: Any, arguments: list[str], complaint: str) 
     Path("r.yaml").write_text(before)
     status, _, said = clipn("data", "add", *arguments, "--registry", "r.yaml")
     assert status == 1
-    assert complaint in said
+    assert error in said
     assert Path("r.yaml").read_text() == before

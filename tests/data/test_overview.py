@@ -119,17 +119,17 @@ def test_an_archive_elsewhere_is_not_the_verified_one(sun: Dataset) -> None:
 
 
 @pytest.mark.parametrize("lost", ["out/it/dataset.json", "work"])
-def test_without_results_or_memory_nothing_is_verified(sun: Dataset, lost: str) -> None:
+def test_without_results_or_cache_nothing_is_verified(sun: Dataset, lost: str) -> None:
     verify(sun)
     path = Path(lost)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert status(sun)[1] == "not verified yet"
 
 
-def test_a_damaged_memory_is_none(sun: Dataset) -> None:
+def test_a_damaged_cache_entry_counts_as_none(sun: Dataset) -> None:
     verify(sun)
-    (memory,) = Path("work/verified").iterdir()
-    memory.write_text('{"sources": 1}')
+    (entry,) = Path("work/verified").iterdir()
+    entry.write_text('{"sources": 1}')
     assert status(sun)[1] == "not verified yet"
 
 
@@ -172,7 +172,7 @@ def test_the_cleaning_lists_that_were_used_count(sun: Dataset) -> None:
     assert status(sun)[1] == CHANGED
 
 
-def test_an_unpacked_copy_is_remembered(sun: Dataset) -> None:
+def test_an_unpacked_copy_is_kept_in_the_cache(sun: Dataset) -> None:
     write_files(Path("copy"), IMAGES)
     Path("here/SUN.tar").unlink()
     verify(sun, Path("copy"))
@@ -214,7 +214,7 @@ def test_captions_that_changed_are_noticed() -> None:
     assert status(record)[1] == CHANGED
 
 
-def test_results_hold_nothing_of_what_was_seen(sun: Dataset) -> None:
+def test_results_hold_nothing_of_the_cache(sun: Dataset) -> None:
     verify(sun)
     assert sorted(path.name for path in Path("out/it").iterdir()) == ["dataset.json", "manifest.parquet"]
 

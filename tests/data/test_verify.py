@@ -1,4 +1,4 @@
-"""Proof of archives and copies, and what is written down of a dataset."""
+"""Verification of archives and copies, and what is written down of a dataset."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ def test_without_a_checksum_the_archive_is_unverified(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("published", "complaint"),
+    ("published", "error"),
     [
         (
             {"sha256": "0" * 64},
@@ -80,11 +80,9 @@ def test_without_a_checksum_the_archive_is_unverified(tmp_path: Path) -> None:
         ({"bytes": 4}, r"a\.bin: has 3 bytes, expected 4; delete it and fetch it again"),
     ],
 )
-def test_files_other_than_the_published_one_are_refused(
-    tmp_path: Path, published: dict[str, str], complaint: str
-) -> None:
+def test_files_other_than_the_published_one_are_refused(tmp_path: Path, published: dict[str, str], error: str) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
-    with pytest.raises(ClipnError, match=complaint):
+    with pytest.raises(ClipnError, match=error):
         verify_archive(Archive.model_validate({"file": "a.bin"} | published), tmp_path / "a.bin")
 
 
@@ -104,7 +102,7 @@ def test_without_a_published_checksum_a_file_must_match_its_first_download(tmp_p
         verify_archive(archive, path)
 
 
-def test_a_failed_look_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+def test_a_failed_verification_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
     record = sun(tmp_path)
     verified(tmp_path, record)
     (tmp_path / "SUN.tar.gz").write_bytes(b"no tar")
@@ -146,7 +144,9 @@ def test_descriptions_hold_no_place_of_this_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["copy", "copy/SUN", "copy/SUN/images"])
 @pytest.mark.parametrize(("names", "proof"), [(NAMES, "by names"), (None, "unverified")])
-def test_an_unpacked_copy_is_proven_by_names_alone(tmp_path: Path, folder: str, names: str | None, proof: str) -> None:
+def test_an_unpacked_copy_is_verified_by_names_alone(
+    tmp_path: Path, folder: str, names: str | None, proof: str
+) -> None:
     record = sun(tmp_path, names_sha256=names)
     packed = verified(tmp_path, record)
     rows = read_manifest(tmp_path / "out" / "manifest.parquet")
@@ -174,8 +174,8 @@ def test_a_zip_of_the_images_is_proven_by_names(tmp_path: Path) -> None:
 def test_a_copy_with_the_published_checksum_is_verified(tmp_path: Path) -> None:
     record = sun(tmp_path)
     shutil.move(tmp_path / "SUN.tar.gz", tmp_path / "elsewhere.tar.gz")
-    proof = verify_copy(record.archives[0], tmp_path / "elsewhere.tar.gz", names=False)
-    assert proof == Verification("verified", str(record.archives[0].sha256))
+    found = verify_copy(record.archives[0], tmp_path / "elsewhere.tar.gz", names=False)
+    assert found == Verification("verified", str(record.archives[0].sha256))
 
 
 @pytest.mark.parametrize(("names", "state"), [(True, "by names"), (False, "unverified")])
