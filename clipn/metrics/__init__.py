@@ -14,7 +14,7 @@ from clipn.metrics.conventions import convention_named
 from clipn.metrics.curve import curve
 
 RECALL = 0.95
-"""Recall at which the false positive rate is read unless another is asked for."""
+"""Default recall at which the false positive rate is read."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def measures(id_scores: ArrayLike, ood_scores: ArrayLike, conventions: Iterable[
         ClipnError: unknown convention, empty scores, NaN or infinity.
     """
     chosen = [convention_named(name) for name in conventions]
+    # One sort for all metrics: it takes most of their time.
     accepted = curve(id_scores, ood_scores)
     return Measures(
         auroc=float(accepted.area()),

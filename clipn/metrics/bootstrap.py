@@ -1,7 +1,7 @@
-"""Percentile bootstrap over images (Efron & Tibshirani 1993, ch. 13): how far a figure depends on the images drawn.
+"""Percentile bootstrap over images (Efron & Tibshirani 1993, ch. 13): how far a metric depends on the images drawn.
 
 Intervals cover the choice of test images, not that of training seeds. Resamples are drawn by the name of an image set,
-so that all methods, runs and variants meet the same ones and their differences are paired.
+so that all methods, runs and variants are measured on the same ones and their differences are paired.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS, RECALL
-from clipn.metrics.curve import Curve, Ranking, rank
+from clipn.metrics.curve import Curve, rank
 
 BLOCK = 2**16
 """Images worked on at once, times resamples: what a processor's cache holds."""
@@ -45,10 +45,11 @@ def resamples(images: int, count: int, name: str, seed: int = 0) -> NDArray[np.u
         (count, images) how often each image was drawn; rows sum to `images`. No image comes near 255 draws.
 
     Raises:
-        ClipnError: no images, or no resamples asked for.
+        ClipnError: no images, or no resamples.
     """
     if images < 1 or count < 1:
         raise ClipnError(f"bootstrap of {name}: {images} images and {count} resamples; both must be at least 1")
+    # Python's own hash of a text is another one in every process.
     draw = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest())])
     counts = np.empty((count, images), np.uint8)
     for row in counts:
@@ -71,18 +72,21 @@ def replicate(
         ClipnError: counts that do not fit the scores or each other; empty scores, NaN or infinity.
     """
     ranking = rank(id_scores, ood_scores)
-    known = int(ranking.is_id.sum())
-    unknown = len(ranking.order) - known
-    if (id_counts.shape, ood_counts.shape) != ((len(id_counts), known), (len(id_counts), unknown)):
+    id_images = int(ranking.is_id.sum())
+    ood_images = len(ranking.order) - id_images
+    if (id_counts.shape, ood_counts.shape) != ((len(id_counts), id_images), (len(id_counts), ood_images)):
         raise ClipnError(
-            f"bootstrap: counts of shapes {id_counts.shape} and {ood_counts.shape} do not fit {known} ID and "
-            f"{unknown} OOD scores; draw both with the same number of resamples"
+            f"bootstrap: counts of shapes {id_counts.shape} and {ood_counts.shape} do not fit {id_images} ID and "
+            f"{ood_images} OOD scores; draw both with the same number of resamples"
         )
+    read, blocks = CONVENTIONS[CONVENTION].read, []
+    # In blocks that stay in the processor's cache: counts of all resamples at once would take hundreds of megabytes.
     step = max(1, BLOCK // len(ranking.order))
-    blocks = [
-        _replicate(ranking, np.concatenate([id_counts[start : start + step], ood_counts[start : start + step]], axis=1))
-        for start in range(0, len(id_counts), step)
-    ]
+    for start in range(0, len(id_counts), step):
+        rows = slice(start, start + step)
+        curve = ranking.curve(np.concatenate([id_counts[rows], ood_counts[rows]], axis=1))
+        fpr95 = np.array([read(Curve(*row), RECALL) for row in zip(curve.true, curve.false, strict=True)])
+        blocks.append(np.stack([curve.area(), fpr95, curve.average_precision(), curve.reversed().average_precision()]))
     return Replicates(*np.concatenate(blocks, axis=1))
 
 
@@ -121,11 +125,3 @@ def difference(replicates: Values, others: Values, level: float = 0.95) -> tuple
             f"difference of replicates of shapes {np.shape(replicates)} and {np.shape(others)}: draw the same resamples"
         )
     return interval(replicates - others, level)
-
-
-def _replicate(ranking: Ranking, counts: NDArray[np.uint8]) -> Values:
-    """Metrics (4, resamples) of a block of counts (resamples, images), in the order of `Replicates`."""
-    curve = ranking.curve(counts)
-    read = CONVENTIONS[CONVENTION].read
-    fpr95 = np.array([read(Curve(*row), RECALL) for row in zip(curve.true, curve.false, strict=True)])
-    return np.stack([curve.area(), fpr95, curve.average_precision(), curve.reversed().average_precision()])

@@ -10,20 +10,24 @@ from clipn.metrics.curve import Curve
 
 
 def _clipn(curve: Curve, tpr: float) -> float:
+    # Of several points at the recall, np.interp takes the last: the largest share of OOD.
     return float(np.interp(tpr, curve.true / curve.true[-1], curve.false / curve.false[-1]))
 
 
 def _mcm(curve: Curve, tpr: float) -> float:
     all_true = int(np.searchsorted(curve.true, curve.true[-1]))
+    # From the lowest threshold upwards, as argmin takes the first of equally near ones; (0, 0) is no threshold.
     falling = slice(all_true, 0, -1)
     nearest = np.argmin(np.abs(curve.true[falling] / curve.true[-1] - tpr))
     return float(curve.false[falling][nearest] / curve.false[-1])
 
 
 def _first(curve: Curve, tpr: float) -> float:
-    corners = _corners(curve)
-    reached = np.argmax(corners.true / curve.true[-1] >= tpr)
-    return float(corners.false[reached] / curve.false[-1])
+    # scikit-learn's `roc_curve` drops the points between two equal steps, so the first of its points may lie later.
+    kept = np.ones(len(curve.true), np.bool_)
+    kept[2:-1] = (np.diff(curve.true[1:], 2) != 0) | (np.diff(curve.false[1:], 2) != 0)
+    reached = np.argmax(curve.true[kept] / curve.true[-1] >= tpr)
+    return float(curve.false[kept][reached] / curve.false[-1])
 
 
 def _openood(curve: Curve, tpr: float) -> float:
@@ -31,16 +35,11 @@ def _openood(curve: Curve, tpr: float) -> float:
 
 
 def _dice(curve: Curve, tpr: float) -> float:
+    # At recall 0, too, the threshold is a score: the highest.
     accepted = max(1, round(tpr * int(curve.true[-1])))
     at_threshold = np.searchsorted(curve.true, accepted)
+    # The point before the threshold's own leaves out the scores that equal it.
     return float(curve.false[at_threshold - 1] / curve.false[-1])
-
-
-def _corners(curve: Curve) -> Curve:
-    """The curve without the points that scikit-learn's `roc_curve` drops: those between two equal steps."""
-    kept = np.ones(len(curve.true), np.bool_)
-    kept[2:-1] = (np.diff(curve.true[1:], 2) != 0) | (np.diff(curve.false[1:], 2) != 0)
-    return Curve(curve.true[kept], curve.false[kept])
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Convention:
 
 
 CONVENTION = "clipn"
-"""The convention of every number that names no other."""
+"""The convention of a number that names none."""
 
 CONVENTIONS = {
     convention.name: convention

@@ -29,11 +29,13 @@ class Curve:
 
     def area(self) -> NDArray[np.float64]:
         """Area under the ROC curve, (...), ties counted one half; exact before the one division."""
+        # The float comes first: the product of two 32-bit counts would overflow.
         pairs = 2.0 * self.true[..., -1] * self.false[..., -1]
         return _dot(np.diff(self.false), self.true[..., 1:] + self.true[..., :-1]) / pairs
 
     def average_precision(self) -> NDArray[np.float64]:
         """Mean precision over the positives, (...), each at its own score; the steps of scikit-learn's definition."""
+        # A resample may accept nobody at its first points; these have no step, so that any divisor will do.
         accepted = np.maximum(self.true[..., 1:] + self.false[..., 1:], 1)
         return _dot(np.diff(self.true), self.true[..., 1:] / accepted) / self.true[..., -1]
 
@@ -44,8 +46,8 @@ class Ranking:
 
     Attributes:
         order: (images,) positions; ID images come before OOD images.
-        is_id: (images,) whether the image in this place of the order is an ID image.
-        ends: (points,) places at which a group of tied scores ends, from 0 to all images.
+        is_id: (images,) whether the image at this position of the order is an ID image.
+        ends: (points,) positions at which a group of tied scores ends, from 0 to all images.
     """
 
     order: NDArray[np.intp]
@@ -65,6 +67,7 @@ class Ranking:
     def _accepted(self, ordered: Counts) -> Counts:
         sums = np.zeros((*ordered.shape[:-1], len(self.order) + 1), np.int32)
         np.cumsum(ordered, axis=-1, out=sums[..., 1:])
+        # Without ties every point ends a group, and taking all of them would copy the largest array.
         return sums if len(self.ends) == sums.shape[-1] else sums[..., self.ends]
 
 
@@ -74,12 +77,13 @@ def rank(id_scores: ArrayLike, ood_scores: ArrayLike) -> Ranking:
     Raises:
         ClipnError: empty scores, more than one dimension, NaN or infinity.
     """
-    known, unknown = _checked(id_scores, "ID"), _checked(ood_scores, "OOD")
-    scores = np.concatenate([known, unknown])
+    checked_id, checked_ood = _checked(id_scores, "ID"), _checked(ood_scores, "OOD")
+    scores = np.concatenate([checked_id, checked_ood])
+    # The sort need not be stable: within a group of ties, which alone it would order otherwise, no point is read.
     order = np.argsort(scores)[::-1]
     falling = scores[order]
     ends = np.flatnonzero(np.concatenate([[True], falling[1:] != falling[:-1], [True]]))
-    return Ranking(order, order < len(known), ends)
+    return Ranking(order, order < len(checked_id), ends)
 
 
 def curve(id_scores: ArrayLike, ood_scores: ArrayLike) -> Curve:
@@ -93,6 +97,7 @@ def curve(id_scores: ArrayLike, ood_scores: ArrayLike) -> Curve:
 
 
 def _dot(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    # In float64, as products of 32-bit counts would overflow on a set as large as ImageNet's.
     return np.asarray(np.einsum("...p,...p->...", a, b, dtype=np.float64))
 
 

@@ -12,7 +12,10 @@ from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, o
 from clipn.scores.evidence import Evidence, Matrix
 from clipn.scores.score import Rule, Score, like
 
-__all__ = ["RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+__all__ = ["PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+
+PLAIN_CLIP = "none"
+"""Name of the variant under which studies keep the methods that need no "no" text encoder."""
 
 _NO = frozenset({"no"})
 
@@ -53,7 +56,7 @@ RULES: dict[str, Rule] = {
 def accepts(rule: str, yes_logits: Matrix, no_logits: Matrix) -> Any:
     """Threshold-free decision, (n,) bool, True = in-distribution.
 
-    `ctw` and `atd` are the paper's Eq. 7 and 9. Eq. 9 can be read in two ways: `atd` compares the unknown class
+    `ctw` and `atd` are the paper's Eq. 7 and 9. Eq. 9 can be read in two ways: `atd` compares the OOD class
     with the shrunk probabilities, `atd_original` with the original ones.
 
     Raises:

@@ -1,4 +1,4 @@
-"""All that is known of a batch of images, checked once and shared by the methods."""
+"""The logits of a batch of images, checked once and shared by all methods."""
 
 from functools import cached_property
 from typing import Any
@@ -16,14 +16,14 @@ NEEDS = {
     "no": "the logits of a `no` text tower (`no_logits`)",
     "clipped": "the logits of clipped image features (`clipped`)",
     "perturbed": "the logits of perturbed images (`perturbed`)",
-    "labels": "the logits of the known labels under its own prompt (`labels`)",
+    "labels": "the logits of the ID labels under its own prompt (`labels`)",
     "negatives": "the logits of negative labels (`negatives`)",
 }
 """What a method may need beside the logits of the "yes" tower."""
 
 
 class Evidence:
-    """Logits, scale x cosine, of n images; what is derived from them is computed when first asked for.
+    """Logits, scale x cosine, of n images; what is derived from them is computed on first use.
 
     Args:
         yes_logits: (n, classes) of the "yes" tower, or of plain CLIP.
@@ -31,7 +31,7 @@ class Evidence:
         logit_scale: what multiplied the cosines.
         clipped: (n, classes) of clipped image features, for ReAct.
         perturbed: (n, classes) of perturbed images, for ODIN.
-        labels: (n, classes) of the known labels under NegLabel's prompt.
+        labels: (n, classes) of the ID labels under NegLabel's prompt.
         negatives: (n, m) of negative labels under NegLabel's prompt.
 
     Raises:
@@ -53,13 +53,18 @@ class Evidence:
         alike = {"no_logits": no_logits, "clipped": clipped, "perturbed": perturbed, "labels": labels}
         self.scale = logit_scale
         self.yes = Logits(yes)
-        self.given = {
-            name.removesuffix("_logits"): _of_shape(_checked(matrix, name), name, yes.shape)
-            for name, matrix in alike.items()
-            if matrix is not None
-        }
+        self.given: dict[str, Array] = {}
+        for name, matrix in alike.items():
+            if matrix is not None:
+                array = _checked(matrix, name)
+                if array.shape != yes.shape:
+                    raise ClipnError(f"{name}: shape {array.shape} is not that of yes_logits, {yes.shape}")
+                self.given[name.removesuffix("_logits")] = array
         if negatives is not None:
-            self.given["negatives"] = _of_as_many(_checked(negatives, "negatives"), "negatives", len(yes))
+            # As many images, but a number of labels of their own.
+            array = self.given["negatives"] = _checked(negatives, "negatives")
+            if len(array) != len(yes):
+                raise ClipnError(f"negatives: got {len(array)} images, but yes_logits are of {len(yes)}")
 
     @property
     def no(self) -> Array:
@@ -68,7 +73,7 @@ class Evidence:
 
     @cached_property
     def open_set(self) -> OpenSet:
-        """ATD's distribution over the known classes and an unknown one."""
+        """ATD's distribution over the ID classes and an OOD class."""
         return open_set(self.yes, self.no)
 
     @cached_property
@@ -83,7 +88,7 @@ class Evidence:
 
     @cached_property
     def labels(self) -> Logits:
-        """Logits of the known labels under NegLabel's prompt."""
+        """Logits of the ID labels under NegLabel's prompt."""
         return Logits(self.given["labels"])
 
     @property
@@ -92,7 +97,7 @@ class Evidence:
         return self.given["negatives"]
 
     def require(self, needs: frozenset[str], what: str) -> None:
-        """See that everything is there.
+        """Check that everything that a method needs was given.
 
         Args:
             needs: keys of `NEEDS`.
@@ -107,21 +112,10 @@ class Evidence:
 
 
 def _checked(logits: Matrix, name: str) -> Array:
+    # A tensor is known by `detach`: importing torch to ask would cost steps without it seconds. NumPy has no bfloat16.
     array = np.asarray(logits.detach().cpu().double() if hasattr(logits, "detach") else logits, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ClipnError(f"{name}: expected (n, classes), got shape {array.shape}")
     if not np.isfinite(array).all():
         raise ClipnError(f"{name}: holds NaN or infinity; check the features they were made from")
-    return array
-
-
-def _of_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
-    if array.shape != shape:
-        raise ClipnError(f"{name}: shape {array.shape} is not that of yes_logits, {shape}")
-    return array
-
-
-def _of_as_many(array: Array, name: str, images: int) -> Array:
-    if len(array) != images:
-        raise ClipnError(f"{name}: got {len(array)} images, but yes_logits are of {images}")
     return array

@@ -19,6 +19,7 @@ def score(evidence: Evidence) -> Array:
     yes = evidence.yes
     dropped = max(yes.gaps.shape[1] - CLASSES, 0)
     gaps = np.partition(yes.gaps, dropped, axis=1)[:, dropped:]
+    # The winner's `others` may have underflowed to 0; `log_others` is exact there, and takes its place below.
     with np.errstate(divide="ignore"):
         against = np.log(yes.others[:, None] - np.expm1(gaps))
     against = np.where(gaps == 0, yes.log_others[:, None], against)

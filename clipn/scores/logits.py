@@ -1,4 +1,4 @@
-"""What methods share of one matrix of logits, computed once."""
+"""One matrix of logits with its maxima, gaps and sums of exponentials, each computed once for all methods."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -67,16 +67,18 @@ class Logits:
 
     def log_odds(self, temperature: float = 1.0) -> Array:
         """Log-odds (n,) of the winner's softmax probability; of a single class the largest finite number."""
-        log_others = self.log_others if temperature == 1 else self._log_others_at(temperature)
+        if temperature == 1:
+            log_others = self.log_others
+        else:
+            weights = self.gaps / temperature
+            log_others = self._log(self._without_winner(np.exp(weights, out=weights)), temperature)
+        # Metrics refuse infinity, which is what the log-odds of a single class are.
         return np.minimum(-log_others, np.finfo(np.float64).max)
-
-    def _log_others_at(self, temperature: float) -> Array:
-        weights = self.gaps / temperature
-        return self._log(self._without_winner(np.exp(weights, out=weights)), temperature)
 
     def _log(self, others: Array, temperature: float) -> Array:
         def exact(rows: NDArray[np.intp]) -> Array:
             gaps = self.gaps[rows] / temperature
+            # exp(-inf) is 0: the winner takes no part in the sum.
             gaps[np.arange(len(rows)), self.winner[rows]] = -np.inf
             return np.asarray(logsumexp(gaps, axis=1))
 
@@ -85,6 +87,7 @@ class Logits:
 
     def _without_winner(self, weights: Array) -> Array:
         """Sum (n,) of weights (n, classes) in which the winner's entry is 1."""
+        # The winner is left out of the sum, not taken off it: 1 would swallow the last digits of small others.
         weights[self._rows, self.winner] = 0
         others = weights.sum(axis=1)
         weights[self._rows, self.winner] = 1

@@ -1,4 +1,4 @@
-"""What a method and a threshold-free rule are."""
+"""The types of a method and of a threshold-free rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Rule:
-    """A threshold-free decision between known classes and everything else."""
+    """A threshold-free decision between ID and OOD."""
 
     name: str
     label: str
@@ -98,9 +98,10 @@ class Rule:
 
 
 def like(values: NDArray[Any], example: Matrix) -> Any:
-    """NumPy values as what `example` is, on its device."""
+    """NumPy values as an array or tensor like `example`, on its device."""
     if not hasattr(example, "detach"):
         return values
+    # Who has a tensor has imported torch already; steps without one shall not wait for it.
     import torch
 
     return torch.from_numpy(values).to(example.device)

@@ -34,12 +34,12 @@ def p_no(image: Image) -> list[Decimal]:
 
 
 def shrunk(image: Image) -> list[Decimal]:
-    """Probabilities of the known classes of ATD's (C + 1)-way distribution."""
-    return [p * (1 - p_unknown) for p, p_unknown in zip(softmax(image.yes_logits), p_no(image), strict=True)]
+    """Probabilities of the ID classes of ATD's (C + 1)-way distribution."""
+    return [p * (1 - q) for p, q in zip(softmax(image.yes_logits), p_no(image), strict=True)]
 
 
-def unknown(image: Image) -> Decimal:
-    """Probability of the unknown class in the same distribution."""
+def ood_class(image: Image) -> Decimal:
+    """Probability of the OOD class in the same distribution."""
     return Decimal(sum(p * q for p, q in zip(softmax(image.yes_logits), p_no(image), strict=True)))
 
 
@@ -78,10 +78,10 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
 
 PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {
     "ctw": lambda image: (ctw(image), 1 - ctw(image)),
-    "atd": lambda image: (max(shrunk(image)), unknown(image)),
-    "atd_original": lambda image: (max(softmax(image.yes_logits)), unknown(image)),
+    "atd": lambda image: (max(shrunk(image)), ood_class(image)),
+    "atd_original": lambda image: (max(softmax(image.yes_logits)), ood_class(image)),
 }
-"""What is compared: a known class, and the unknown one."""
+"""What is compared: an ID class, and the OOD class."""
 
 
 def plain_scores(method: str, images: Sequence[Image], digits: int = 60) -> list[float]:

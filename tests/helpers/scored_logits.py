@@ -25,8 +25,8 @@ def batches(limit: float, classes: tuple[int, int] = (1, 5)) -> st.SearchStrateg
     elements = st.floats(-limit, limit)
 
     def of_size(size: tuple[int, int, int]) -> st.SearchStrategy[Batch]:
-        images, known, negative = size
-        shapes = {name: (images, negative if name == "negatives" else known) for name in NAMES}
+        images, labels, negatives = size
+        shapes = {name: (images, negatives if name == "negatives" else labels) for name in NAMES}
         return st.fixed_dictionaries(
             {name: arrays(np.float64, shape, elements=elements) for name, shape in shapes.items()}
         )

@@ -18,17 +18,17 @@ few = settings(max_examples=100, derandomize=True, deadline=None)
 Counts = NDArray[np.uint8]
 
 
-def repeated(known: Any, unknown: Any, known_counts: Counts, unknown_counts: Counts) -> NDArray[np.float64]:
+def repeated(id_scores: Any, ood_scores: Any, id_counts: Counts, ood_counts: Counts) -> NDArray[np.float64]:
     rows = []
-    for id_row, ood_row in zip(known_counts, unknown_counts, strict=True):
-        plain = measures(np.repeat(known, id_row), np.repeat(unknown, ood_row))
+    for id_row, ood_row in zip(id_counts, ood_counts, strict=True):
+        plain = measures(np.repeat(id_scores, id_row), np.repeat(ood_scores, ood_row))
         rows.append([plain.auroc, plain.fpr95["clipn"], plain.aupr_id, plain.aupr_ood])
     return np.transpose(rows)
 
 
-def check(known: Any, unknown: Any, known_counts: Counts, unknown_counts: Counts) -> Replicates:
-    replicates = replicate(known, unknown, known_counts, unknown_counts)
-    expected = repeated(known, unknown, known_counts, unknown_counts)
+def check(id_scores: Any, ood_scores: Any, id_counts: Counts, ood_counts: Counts) -> Replicates:
+    replicates = replicate(id_scores, ood_scores, id_counts, ood_counts)
+    expected = repeated(id_scores, ood_scores, id_counts, ood_counts)
     np.testing.assert_allclose(np.stack(replicates), expected, rtol=0, atol=1e-12)
     return replicates
 
@@ -45,25 +45,25 @@ def weighted(draw: st.DrawFn) -> tuple[list[float], Counts]:
 @few
 @given(weighted(), weighted())
 def test_replicates_are_metrics_of_repeated_scores(
-    known: tuple[list[float], Counts], unknown: tuple[list[float], Counts]
+    id_scores: tuple[list[float], Counts], ood_scores: tuple[list[float], Counts]
 ) -> None:
-    check(known[0], unknown[0], known[1], unknown[1])
+    check(id_scores[0], ood_scores[0], id_scores[1], ood_scores[1])
 
 
 @pytest.mark.parametrize("decimals", [1, 15], ids=["tied", "untied"])
 def test_replicates_of_many_images(decimals: int) -> None:
     draw = np.random.default_rng(5)
-    known, unknown = draw.normal(1, 1, 700).round(decimals), draw.normal(0, 1, 300).round(decimals)
-    check(known, unknown, resamples(700, 8, "known"), resamples(300, 8, "unknown"))
+    id_scores, ood_scores = draw.normal(1, 1, 700).round(decimals), draw.normal(0, 1, 300).round(decimals)
+    check(id_scores, ood_scores, resamples(700, 8, "known"), resamples(300, 8, "unknown"))
 
 
 def test_replicates_are_scikit_learns_with_weights() -> None:
     draw = np.random.default_rng(6)
-    known, unknown = draw.normal(1, 1, 400), draw.normal(0, 1, 250)
+    id_scores, ood_scores = draw.normal(1, 1, 400), draw.normal(0, 1, 250)
     counts = resamples(400, 1, "known"), resamples(250, 1, "unknown")
-    labels, scores = np.repeat([1, 0], [400, 250]), np.concatenate([known, unknown])
+    labels, scores = np.repeat([1, 0], [400, 250]), np.concatenate([id_scores, ood_scores])
     weights = np.concatenate(counts, axis=1)[0]
-    ours = replicate(known, unknown, *counts)
+    ours = replicate(id_scores, ood_scores, *counts)
     assert ours.auroc[0] == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights), abs=1e-12)
     theirs = average_precision_score(labels, scores, sample_weight=weights)
     assert ours.aupr_id[0] == pytest.approx(theirs, abs=1e-12)
@@ -73,8 +73,8 @@ def test_replicates_are_scikit_learns_with_weights() -> None:
 
 def test_counts_that_meet_the_recall_exactly() -> None:
     """19 of 20 ID images at the top; the OOD image between them and the last one is accepted, as without counts."""
-    known_counts, unknown_counts = np.array([[19, 1, 0]], np.uint8), np.array([[5, 5]], np.uint8)
-    replicates = check([2.0, 0.0, 3.0], [1.0, -1.0], known_counts, unknown_counts)
+    id_counts, ood_counts = np.array([[19, 1, 0]], np.uint8), np.array([[5, 5]], np.uint8)
+    replicates = check([2.0, 0.0, 3.0], [1.0, -1.0], id_counts, ood_counts)
     assert replicates.fpr95.tolist() == [0.5]
     assert replicates.auroc.tolist() == [0.975]
 
@@ -82,9 +82,9 @@ def test_counts_that_meet_the_recall_exactly() -> None:
 @pytest.mark.parametrize("block", [1, 9, 40, 10**6])
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     draw = np.random.default_rng(7)
-    known, unknown = draw.integers(1, 9, 5), draw.integers(0, 8, 4)
+    id_scores, ood_scores = draw.integers(1, 9, 5), draw.integers(0, 8, 4)
     monkeypatch.setattr(bootstrap, "BLOCK", block)
-    check(known, unknown, resamples(5, 11, "known"), resamples(4, 11, "unknown"))
+    check(id_scores, ood_scores, resamples(5, 11, "known"), resamples(4, 11, "unknown"))
 
 
 def test_resamples_hold_as_many_images_as_the_set() -> None:
@@ -122,10 +122,10 @@ def test_interval_by_hand() -> None:
 def test_spread_of_auroc_is_delongs() -> None:
     """DeLong et al. (1988): the variance from the share of the other class that each image beats."""
     draw = np.random.default_rng(9)
-    known, unknown = draw.normal(1, 1, 400), draw.normal(0, 1, 300)
-    wins = known[:, None] > unknown
+    id_scores, ood_scores = draw.normal(1, 1, 400), draw.normal(0, 1, 300)
+    wins = id_scores[:, None] > ood_scores
     variance = wins.mean(axis=1).var(ddof=1) / 400 + wins.mean(axis=0).var(ddof=1) / 300
-    replicates = replicate(known, unknown, resamples(400, 2000, "known"), resamples(300, 2000, "unknown"))
+    replicates = replicate(id_scores, ood_scores, resamples(400, 2000, "known"), resamples(300, 2000, "unknown"))
     assert replicates.auroc.std(ddof=1) == pytest.approx(np.sqrt(variance), rel=0.05)
 
 
@@ -145,13 +145,13 @@ def test_coverage_of_gaussian_figures() -> None:
 
 def test_paired_difference_is_narrower_than_an_unpaired_one() -> None:
     draw = np.random.default_rng(11)
-    known, unknown = draw.normal(1, 1, 300), draw.normal(0, 1, 300)
-    better = known + 0.15
+    id_scores, ood_scores = draw.normal(1, 1, 300), draw.normal(0, 1, 300)
+    better = id_scores + 0.15
     counts = resamples(300, 500, "known"), resamples(300, 500, "unknown")
     others = resamples(300, 500, "known", seed=1), resamples(300, 500, "unknown", seed=1)
-    plain, shifted = replicate(known, unknown, *counts).auroc, replicate(better, unknown, *counts).auroc
+    plain, shifted = replicate(id_scores, ood_scores, *counts).auroc, replicate(better, ood_scores, *counts).auroc
     low, high = difference(shifted, plain)
-    unpaired = difference(replicate(better, unknown, *others).auroc, plain)
+    unpaired = difference(replicate(better, ood_scores, *others).auroc, plain)
     assert 0 < low < high < 0.1
     assert unpaired[0] < 0 < unpaired[1]
     assert difference(plain, plain) == (0, 0)
@@ -164,13 +164,13 @@ def test_nothing_to_draw(images: int, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known_counts", "unknown_counts"),
+    ("id_counts", "ood_counts"),
     [((4, 3), (4, 3)), ((4, 2), (4, 2)), ((4, 2), (5, 3)), ((2,), (2, 3))],
     ids=["too many ID images", "too few OOD images", "other numbers of resamples", "one row without its axis"],
 )
-def test_counts_that_do_not_fit(known_counts: tuple[int, ...], unknown_counts: tuple[int, ...]) -> None:
+def test_counts_that_do_not_fit(id_counts: tuple[int, ...], ood_counts: tuple[int, ...]) -> None:
     with pytest.raises(ClipnError, match="do not fit 2 ID and 3 OOD scores; draw both with the same number"):
-        replicate([1.0, 2.0], [0.0, 1.0, 2.0], np.ones(known_counts, np.uint8), np.ones(unknown_counts, np.uint8))
+        replicate([1.0, 2.0], [0.0, 1.0, 2.0], np.ones(id_counts, np.uint8), np.ones(ood_counts, np.uint8))
 
 
 def test_bad_scores_are_refused() -> None:

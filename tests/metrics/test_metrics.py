@@ -27,42 +27,42 @@ METRICS = [auroc, roc, aupr, partial(aupr, positive="ood"), fpr, measures] + [
 Scores = Sequence[float]
 
 
-def pooled(known: Scores, unknown: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return np.repeat([1, 0], [len(known), len(unknown)]), np.concatenate([known, unknown])
+def pooled(id_scores: Scores, ood_scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.repeat([1, 0], [len(id_scores), len(ood_scores)]), np.concatenate([id_scores, ood_scores])
 
 
-def counted_auroc(known: Scores, unknown: Scores) -> float:
-    wins = sum((k > u) + 0.5 * (k == u) for k in known for u in unknown)
-    return wins / (len(known) * len(unknown))
+def counted_auroc(id_scores: Scores, ood_scores: Scores) -> float:
+    wins = sum((i > o) + 0.5 * (i == o) for i in id_scores for o in ood_scores)
+    return wins / (len(id_scores) * len(ood_scores))
 
 
-def interpolated(known: Scores, unknown: Scores, tpr: float) -> float:
-    accepted_ood, accepted_id, _ = roc_curve(*pooled(known, unknown))
+def interpolated(id_scores: Scores, ood_scores: Scores, tpr: float) -> float:
+    accepted_ood, accepted_id, _ = roc_curve(*pooled(id_scores, ood_scores))
     return float(interp1d(accepted_id, accepted_ood)(tpr))
 
 
-def nearest_recall(known: Scores, unknown: Scores, tpr: float) -> float:
+def nearest_recall(id_scores: Scores, ood_scores: Scores, tpr: float) -> float:
     best, distance = 0.0, np.inf
-    for threshold in sorted(set(known) | {u for u in unknown if u > min(known)}, reverse=True):
-        recall = sum(k >= threshold for k in known) / len(known)
+    for threshold in sorted(set(id_scores) | {o for o in ood_scores if o > min(id_scores)}, reverse=True):
+        recall = sum(i >= threshold for i in id_scores) / len(id_scores)
         if abs(recall - tpr) <= distance:
-            best, distance = sum(u >= threshold for u in unknown) / len(unknown), abs(recall - tpr)
+            best, distance = sum(o >= threshold for o in ood_scores) / len(ood_scores), abs(recall - tpr)
     return best
 
 
-def first_point(known: Scores, unknown: Scores, tpr: float) -> float:
-    accepted_ood, accepted_id, _ = roc_curve(*pooled(known, unknown))
+def first_point(id_scores: Scores, ood_scores: Scores, tpr: float) -> float:
+    accepted_ood, accepted_id, _ = roc_curve(*pooled(id_scores, ood_scores))
     return float(next(x for x, y in zip(accepted_ood, accepted_id, strict=True) if y >= tpr))
 
 
-def ood_positive(known: Scores, unknown: Scores, tpr: float) -> float:
-    return first_point([-u for u in unknown], [-k for k in known], tpr)
+def ood_positive(id_scores: Scores, ood_scores: Scores, tpr: float) -> float:
+    return first_point([-o for o in ood_scores], [-i for i in id_scores], tpr)
 
 
-def strictly_above(known: Scores, unknown: Scores, tpr: float) -> float:
+def strictly_above(id_scores: Scores, ood_scores: Scores, tpr: float) -> float:
     assert tpr == 0.95
-    threshold = sorted(known)[round(0.05 * len(known))]
-    return sum(u > threshold for u in unknown) / len(unknown)
+    threshold = sorted(id_scores)[round(0.05 * len(id_scores))]
+    return sum(o > threshold for o in ood_scores) / len(ood_scores)
 
 
 PLAIN = {
@@ -74,59 +74,61 @@ PLAIN = {
 }
 
 
-def by_convention(known: Any, unknown: Any) -> list[float]:
-    return [round(100 * fpr(known, unknown, convention=name), 3) for name in PLAIN]
+def by_convention(id_scores: Any, ood_scores: Any) -> list[float]:
+    return [round(100 * fpr(id_scores, ood_scores, convention=name), 3) for name in PLAIN]
 
 
 @few
 @given(scores, scores)
-def test_auroc_counts_pairs(known: list[float], unknown: list[float]) -> None:
-    assert auroc(known, unknown) == pytest.approx(counted_auroc(known, unknown), abs=1e-12)
+def test_auroc_counts_pairs(id_scores: list[float], ood_scores: list[float]) -> None:
+    assert auroc(id_scores, ood_scores) == pytest.approx(counted_auroc(id_scores, ood_scores), abs=1e-12)
 
 
 @few
 @given(scores, scores)
-def test_areas_are_scikit_learns(known: list[float], unknown: list[float]) -> None:
-    labels, together = pooled(known, unknown)
-    assert auroc(known, unknown) == pytest.approx(roc_auc_score(labels, together), abs=1e-12)
-    assert aupr(known, unknown) == pytest.approx(average_precision_score(labels, together), abs=1e-12)
+def test_areas_are_scikit_learns(id_scores: list[float], ood_scores: list[float]) -> None:
+    labels, together = pooled(id_scores, ood_scores)
+    assert auroc(id_scores, ood_scores) == pytest.approx(roc_auc_score(labels, together), abs=1e-12)
+    assert aupr(id_scores, ood_scores) == pytest.approx(average_precision_score(labels, together), abs=1e-12)
     negated = average_precision_score(1 - labels, -together)
-    assert aupr(known, unknown, positive="ood") == pytest.approx(negated, abs=1e-12)
+    assert aupr(id_scores, ood_scores, positive="ood") == pytest.approx(negated, abs=1e-12)
 
 
 @pytest.mark.parametrize("convention", PLAIN)
 @few
 @given(scores, scores)
-def test_fpr95_of_every_convention(convention: str, known: list[float], unknown: list[float]) -> None:
-    plain = PLAIN[convention](known, unknown, 0.95)
-    assert fpr(known, unknown, convention=convention) == pytest.approx(plain, abs=1e-12)
+def test_fpr95_of_every_convention(convention: str, id_scores: list[float], ood_scores: list[float]) -> None:
+    plain = PLAIN[convention](id_scores, ood_scores, 0.95)
+    assert fpr(id_scores, ood_scores, convention=convention) == pytest.approx(plain, abs=1e-12)
 
 
 @pytest.mark.parametrize("convention", ["clipn", "mcm", "first", "openood"])
 @few
 @given(scores, scores, st.sampled_from([0.29, 0.5, 0.8, 1.0]))
-def test_other_recalls(convention: str, known: list[float], unknown: list[float], tpr: float) -> None:
-    plain = PLAIN[convention](known, unknown, tpr)
-    assert fpr(known, unknown, tpr, convention) == pytest.approx(plain, abs=1e-12)
+def test_other_recalls(convention: str, id_scores: list[float], ood_scores: list[float], tpr: float) -> None:
+    plain = PLAIN[convention](id_scores, ood_scores, tpr)
+    assert fpr(id_scores, ood_scores, tpr, convention) == pytest.approx(plain, abs=1e-12)
 
 
 @few
 @given(scores, scores)
-def test_measures_are_the_single_metrics(known: list[float], unknown: list[float]) -> None:
-    assert measures(known, unknown, CONVENTIONS) == Measures(
-        auroc=auroc(known, unknown),
-        aupr_id=aupr(known, unknown, "id"),
-        aupr_ood=aupr(known, unknown, "ood"),
-        fpr95={name: fpr(known, unknown, convention=name) for name in CONVENTIONS},
+def test_measures_are_the_single_metrics(id_scores: list[float], ood_scores: list[float]) -> None:
+    assert measures(id_scores, ood_scores, CONVENTIONS) == Measures(
+        auroc=auroc(id_scores, ood_scores),
+        aupr_id=aupr(id_scores, ood_scores, "id"),
+        aupr_ood=aupr(id_scores, ood_scores, "ood"),
+        fpr95={name: fpr(id_scores, ood_scores, convention=name) for name in CONVENTIONS},
     )
 
 
 def test_untied_scores() -> None:
     draw = np.random.default_rng(3)
-    known, unknown = draw.normal(1, 1, 370).tolist(), draw.normal(0, 1, 530).tolist()
-    assert auroc(known, unknown) == pytest.approx(counted_auroc(known, unknown), abs=1e-12)
+    id_scores, ood_scores = draw.normal(1, 1, 370).tolist(), draw.normal(0, 1, 530).tolist()
+    assert auroc(id_scores, ood_scores) == pytest.approx(counted_auroc(id_scores, ood_scores), abs=1e-12)
     for name, plain in PLAIN.items():
-        assert fpr(known, unknown, convention=name) == pytest.approx(plain(known, unknown, 0.95), abs=1e-12), name
+        assert fpr(id_scores, ood_scores, convention=name) == pytest.approx(
+            plain(id_scores, ood_scores, 0.95), abs=1e-12
+        ), name
 
 
 @pytest.mark.parametrize(
@@ -142,33 +144,33 @@ def test_untied_scores() -> None:
 def test_same_scores_in_every_convention(transform: Callable[..., Any], expected: list[float], area: float) -> None:
     """Figures of the authors' code and four peers' code on these draws."""
     draw = np.random.default_rng(0)
-    known, unknown = transform(draw.normal(1.6, 1, 50_000)), transform(draw.normal(0, 1, 10_000))
-    assert by_convention(known, unknown) == expected
-    assert round(100 * auroc(known, unknown), 3) == area
+    id_scores, ood_scores = transform(draw.normal(1.6, 1, 50_000)), transform(draw.normal(0, 1, 10_000))
+    assert by_convention(id_scores, ood_scores) == expected
+    assert round(100 * auroc(id_scores, ood_scores), 3) == area
 
 
 def test_fewer_ood_images_in_every_convention() -> None:
     draw = np.random.default_rng(0)
-    known, unknown = draw.normal(1.6, 1, 50_000), draw.normal(0, 1, 5_640)
-    assert by_convention(known, unknown) == [51.578, 51.578, 51.578, 50.866, 51.578]
-    assert round(100 * auroc(known, unknown), 3) == 87.309
+    id_scores, ood_scores = draw.normal(1.6, 1, 50_000), draw.normal(0, 1, 5_640)
+    assert by_convention(id_scores, ood_scores) == [51.578, 51.578, 51.578, 50.866, 51.578]
+    assert round(100 * auroc(id_scores, ood_scores), 3) == 87.309
 
 
 def test_constant_scores_in_every_convention() -> None:
-    known, unknown = [7.0] * 30, [7.0] * 30
-    assert by_convention(known, unknown) == [95.0, 100.0, 100.0, 100.0, 0.0]
-    assert auroc(known, unknown) == aupr(known, unknown) == aupr(known, unknown, "ood") == 0.5
+    id_scores, ood_scores = [7.0] * 30, [7.0] * 30
+    assert by_convention(id_scores, ood_scores) == [95.0, 100.0, 100.0, 100.0, 0.0]
+    assert auroc(id_scores, ood_scores) == aupr(id_scores, ood_scores) == aupr(id_scores, ood_scores, "ood") == 0.5
 
 
 def test_half_tied_scores_in_every_convention() -> None:
     """20 ID scores, 20 OOD scores: the lower half of ID and the higher half of OOD are the same ten numbers."""
-    known, unknown = np.arange(20.0), np.arange(-10.0, 10.0)
-    assert by_convention(known, unknown) == [45.0, 45.0, 50.0, 50.0, 40.0]
-    assert auroc(known, unknown) == 0.875
+    id_scores, ood_scores = np.arange(20.0), np.arange(-10.0, 10.0)
+    assert by_convention(id_scores, ood_scores) == [45.0, 45.0, 50.0, 50.0, 40.0]
+    assert auroc(id_scores, ood_scores) == 0.875
 
 
 @pytest.mark.parametrize(
-    ("known", "unknown", "expected"),
+    ("id_scores", "ood_scores", "expected"),
     [
         ([7.0] * 30, [7.0] * 20, (0.5, 0.95)),
         ([1.0] * 10 + [0.0] * 10, [0.0] * 10 + [-1.0] * 10, (0.875, 0.45)),
@@ -180,25 +182,25 @@ def test_half_tied_scores_in_every_convention() -> None:
     ],
     ids=["constant", "half tied", "apart", "inverted", "one each", "recall shared by two points"],
 )
-def test_values_by_hand(known: list[float], unknown: list[float], expected: tuple[float, float]) -> None:
-    assert (auroc(known, unknown), fpr(known, unknown)) == pytest.approx(expected, abs=1e-12)
+def test_values_by_hand(id_scores: list[float], ood_scores: list[float], expected: tuple[float, float]) -> None:
+    assert (auroc(id_scores, ood_scores), fpr(id_scores, ood_scores)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_average_precision_by_hand() -> None:
-    known, unknown = [3.0, 1.0], [2.0]
-    assert aupr(known, unknown) == pytest.approx((1 + 2 / 3) / 2, abs=1e-12)
-    assert aupr(known, unknown, positive="ood") == pytest.approx(1 / 2, abs=1e-12)
+    id_scores, ood_scores = [3.0, 1.0], [2.0]
+    assert aupr(id_scores, ood_scores) == pytest.approx((1 + 2 / 3) / 2, abs=1e-12)
+    assert aupr(id_scores, ood_scores, positive="ood") == pytest.approx(1 / 2, abs=1e-12)
 
 
 def test_average_precision_without_information_is_the_share_of_the_positive_class() -> None:
-    known, unknown = [0.0] * 30, [0.0] * 10
-    assert (aupr(known, unknown), aupr(known, unknown, "ood")) == (0.75, 0.25)
+    id_scores, ood_scores = [0.0] * 30, [0.0] * 10
+    assert (aupr(id_scores, ood_scores), aupr(id_scores, ood_scores, "ood")) == (0.75, 0.25)
 
 
 def test_ties_at_the_threshold() -> None:
     """All of ID ties with half of OOD: the line, whole ties in, and the tie left out."""
-    known, unknown = [1.0] * 20, [1.0] * 5 + [0.0] * 5
-    read = {name: fpr(known, unknown, convention=name) for name in CONVENTIONS}
+    id_scores, ood_scores = [1.0] * 20, [1.0] * 5 + [0.0] * 5
+    read = {name: fpr(id_scores, ood_scores, convention=name) for name in CONVENTIONS}
     assert read == pytest.approx({"clipn": 0.475, "mcm": 0.5, "first": 0.5, "openood": 1.0, "dice": 0.0}, abs=1e-12)
 
 
@@ -226,14 +228,14 @@ def test_roc_points() -> None:
 
 def test_order_of_scores_is_irrelevant() -> None:
     draw = np.random.default_rng(1)
-    known, unknown = draw.integers(0, 9, 200), draw.integers(0, 9, 100)
-    shuffled = draw.permutation(known), draw.permutation(unknown)
-    assert measures(*shuffled, CONVENTIONS) == measures(known, unknown, CONVENTIONS)
+    id_scores, ood_scores = draw.integers(0, 9, 200), draw.integers(0, 9, 100)
+    shuffled = draw.permutation(id_scores), draw.permutation(ood_scores)
+    assert measures(*shuffled, CONVENTIONS) == measures(id_scores, ood_scores, CONVENTIONS)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
-    ("known", "unknown", "complaint"),
+    ("id_scores", "ood_scores", "message"),
     [
         ([], [1.0], "ID scores: expected at least one score"),
         ([1.0], [], "OOD scores: expected at least one score"),
@@ -243,9 +245,9 @@ def test_order_of_scores_is_irrelevant() -> None:
         ([1.0], [float("inf")], "OOD scores: hold NaN or infinity"),
     ],
 )
-def test_bad_scores_are_refused(metric: Callable[..., Any], known: Any, unknown: Any, complaint: str) -> None:
-    with pytest.raises(ClipnError, match=complaint):
-        metric(known, unknown)
+def test_bad_scores_are_refused(metric: Callable[..., Any], id_scores: Any, ood_scores: Any, message: str) -> None:
+    with pytest.raises(ClipnError, match=message):
+        metric(id_scores, ood_scores)
 
 
 @pytest.mark.parametrize("metric", [partial(fpr, convention="odin"), partial(measures, conventions=["odin"])])

@@ -80,8 +80,8 @@ def test_other_scores_are_their_own_ranking(method: str) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_decisions_are_the_formulas(rule: str, logits: Batch) -> None:
     sides = plain_sides(rule, images_of(logits))
-    assume(all(abs(known - unknown) > 1e-9 for known, unknown in sides))
-    expected = [known >= unknown for known, unknown in sides]
+    assume(all(abs(id_side - ood_side) > 1e-9 for id_side, ood_side in sides))
+    expected = [id_side >= ood_side for id_side, ood_side in sides]
     assert accepts(rule, logits["yes_logits"], logits["no_logits"]).tolist() == expected
 
 
@@ -90,7 +90,7 @@ def test_decisions_are_the_formulas(rule: str, logits: Batch) -> None:
     [(2, {"ctw": True, "atd": False, "atd_original": True}), (3, {"ctw": True, "atd": False, "atd_original": False})],
 )
 def test_rules_differ_where_the_mass_is_spread(classes: int, accepted: dict[str, bool]) -> None:
-    """Equal classes, p_no 0.4: the winner says yes, but 0.4 unknown exceeds 0.6 / classes, and 1 / 3."""
+    """Equal classes, p_no 0.4: the winner says yes, but the OOD class of 0.4 exceeds 0.6 / classes, and 1 / 3."""
     yes = np.zeros((1, classes))
     no = np.full((1, classes), math.log(0.4 / 0.6))
     assert {rule: accepts(rule, yes, no).item() for rule in RULES} == accepted
@@ -151,11 +151,13 @@ def test_neglabel_forms_a_hundred_groups_and_drops_what_is_left_over(negatives: 
 
 
 def test_neglabel_groups_are_consecutive() -> None:
-    """200 labels, 100 pairs; one pair weighs 3 + 1 beside the known label's 1, all others nothing."""
+    """200 labels, 100 pairs; one pair weighs 3 + 1 beside the ID label's 1, all others nothing."""
     negatives = np.full((1, 200), -1000.0)
     negatives[:, 4:6] = np.log([3, 1])
-    known = np.zeros((1, 1))
-    np.testing.assert_allclose(SCORES["neglabel"](known, labels=known, negatives=negatives), [(99 + 1 / 5) / 100])
+    id_labels = np.zeros((1, 1))
+    np.testing.assert_allclose(
+        SCORES["neglabel"](id_labels, labels=id_labels, negatives=negatives), [(99 + 1 / 5) / 100]
+    )
 
 
 @pytest.mark.parametrize("method", SCORES)
@@ -223,8 +225,7 @@ MISSING = [
     ("odin_perturbed", "the logits of perturbed images (`perturbed`)"),
     (
         "neglabel",
-        "the logits of the known labels under its own prompt (`labels`) and the logits of negative labels "
-        "(`negatives`)",
+        "the logits of the ID labels under its own prompt (`labels`) and the logits of negative labels (`negatives`)",
     ),
 ]
 
@@ -269,11 +270,11 @@ BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("logits", "complaint"), BAD_LOGITS)
-def test_bad_logits_are_refused(logits: dict[str, Array], complaint: str) -> None:
+@pytest.mark.parametrize(("logits", "message"), BAD_LOGITS)
+def test_bad_logits_are_refused(logits: dict[str, Array], message: str) -> None:
     given_logits: dict[str, Any] = {"yes_logits": ZEROS} | logits
     for function in (*SCORES.values(), *(score.ranking for score in SCORES.values()), Evidence):
-        with pytest.raises(ClipnError, match=f"^{complaint}"):
+        with pytest.raises(ClipnError, match=f"^{message}"):
             function(**given_logits)
 
 

@@ -31,8 +31,8 @@ def test_rankings_are_exact_for_logits_far_apart(method: str, logits: Batch) -> 
 @pytest.mark.parametrize("rule", RULES)
 def test_decisions_are_exact_for_logits_far_apart(rule: str, logits: Batch) -> None:
     sides = plain_sides(rule, images_of(logits), DIGITS)
-    assume(all(abs(known - unknown) > max(known, unknown) / 10**9 for known, unknown in sides))
-    expected = [known >= unknown for known, unknown in sides]
+    assume(all(abs(id_side - ood_side) > max(id_side, ood_side) / 10**9 for id_side, ood_side in sides))
+    expected = [id_side >= ood_side for id_side, ood_side in sides]
     assert accepts(rule, logits["yes_logits"], logits["no_logits"]).tolist() == expected
 
 
@@ -118,7 +118,7 @@ def test_huge_logits_stay_finite(method: str, size: float) -> None:
 
 
 def test_decisions_on_huge_logits() -> None:
-    """The first image is surely known, the second surely not; where p is 1, the other reading cannot reject."""
+    """The first image is surely ID, the second surely OOD; where p is 1, the other reading cannot reject."""
     yes, no = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([[-1e4, 1e4], [0, 2e4]])
     assert {rule: accepts(rule, yes, no).tolist() for rule in RULES} == {
         "ctw": [True, False],
@@ -128,7 +128,7 @@ def test_decisions_on_huge_logits() -> None:
 
 
 def test_rules_differ_beside_a_class_out_of_reach() -> None:
-    """Two equal classes, p_no 0.4: 0.4 unknown exceeds 0.3 of either, not the 0.6 of both, nor the original 0.5."""
+    """Two equal classes, p_no 0.4: the OOD class, 0.4, exceeds 0.3 of either, not 0.6 of both nor the original 0.5."""
     yes = np.array([[0.0, 0.0, -1000.0]])
     no = yes + np.log(0.4 / 0.6)
     assert {rule: accepts(rule, yes, no).item() for rule in RULES} == {"ctw": True, "atd": False, "atd_original": True}
