@@ -108,9 +108,9 @@ def test_a_server_that_says_no_is_not_asked_again(
 def test_no_server(pauses: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Server() as closed:
         address = closed.at("/a")
-    assert f"{address}: no answer (Connection refused)" in refusal(archive(address), OUTPUT)
+    assert f"{address}: no response (Connection refused)" in refusal(archive(address), OUTPUT)
     assert pauses == [1, 2, 4, 8]
-    said = [f"{address}: no answer (Connection refused); again in {seconds:.0f} s" for seconds in pauses]
+    said = [f"{address}: no response (Connection refused); again in {seconds:.0f} s" for seconds in pauses]
     assert capsys.readouterr().err.splitlines() == said
 
 

@@ -322,7 +322,7 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(
 ) -> None:
     free = SIZE - 1
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(SIZE, 1, free))
-    what = f"no room for the {SIZE:,} bytes still to come ({free:,} are free)"
+    what = f"not enough disk space for the {SIZE:,} bytes still to come ({free:,} are free)"
     assert what in refusal(archive(server.at("/a"), proof="nothing"), output)
 
 

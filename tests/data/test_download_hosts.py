@@ -47,8 +47,8 @@ def test_a_silent_host_is_waited_for_once(silent: str, pauses: list[float]) -> N
     complaint = fetch(a=[f"{silent}a"], b=[f"{silent}b"], c=[f"{silent}c"])
     assert len(pauses) == IN_VAIN
     host = silent.split("/")[2]
-    assert f"a.tar: {silent}a: no answer (Connection refused); put it at" in complaint
-    assert f"b.tar: {silent}b: not asked, as {host} gave no answer before; put it at" in complaint
+    assert f"a.tar: {silent}a: no response (Connection refused); put it at" in complaint
+    assert f"b.tar: {silent}b: not asked, as {host} gave no response before; put it at" in complaint
     assert f"c.tar: {silent}c: not asked, as {host}" in complaint
 
 
@@ -75,5 +75,5 @@ def test_a_host_in_trouble_is_asked_for_the_next_file(server: Server, trouble: A
 
 def test_the_next_command_asks_again(silent: str, pauses: list[float]) -> None:
     for _ in range(2):
-        assert "no answer" in fetch(a=[f"{silent}a"])
+        assert "no response" in fetch(a=[f"{silent}a"])
     assert len(pauses) == 2 * IN_VAIN

@@ -28,16 +28,14 @@ def fetch():
         sys.exit(str(error))
 """
 TELL_WHAT_IS_WRITTEN = """
-from clipn.data.download import part
-write, written = part._write, 0
+from clipn.data.download.checks import Inspection
+update = Inspection.update
 
-def told(stream, block):
-    global written
-    write(stream, block)
-    written += len(block)
-    print(written, flush=True)
+def told(inspection, block):
+    update(inspection, block)  # of bytes that are on the disk
+    print(inspection.size, flush=True)
 
-part._write = told
+Inspection.update = told
 """
 
 
@@ -74,8 +72,8 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(server: Server, output: P
     _, message = process.communicate(timeout=FAR_TOO_LONG)
     assert process.returncode == 1
     part = part_of(output)
-    why = "no room for the 155,744 bytes still to come (File too large)"
-    assert message == f"{part}: {why}; the 100,000 bytes so far are kept there; make room and run again\n"
+    why = "not enough disk space for the 155,744 bytes still to come (File too large)"
+    assert message == f"{part}: {why}; the 100,000 bytes so far are kept there; free some and run again\n"
     fetch_archive(archive(server.at("/a")), Path(), output)
     assert_fetched(output)
     assert server.ranges == [None, "bytes=100000-"]

@@ -1,4 +1,4 @@
-"""Bring one archive to its place, from where it is or from the first address that gives it, and prove it."""
+"""Fetch one archive, from where it is or from the first address that gives it, and verify it."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from clipn.data.download.checks import Inspection, RefusedError, verify_file, receipt, write_receipt
-from clipn.data.download.http import SilentHosts, receive
-from clipn.data.download.local import copy, find_in_mirror, link_by_hand, link_in_mirror, local_file, path_of
-from clipn.data.download.part import Part, room_for
+from clipn.data.download.checks import Inspection, RefusedError, receipt, verify_file, write_receipt
+from clipn.data.download.http import download
+from clipn.data.download.local import copy, link_local_copy, path_of
+from clipn.data.download.part import Part, naming_full_disk
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.errors import ClipnError
 from clipn.progress import warn
@@ -30,9 +30,9 @@ def fetch_archive(
     downloads: Path = DOWNLOADS,
     mirror: Path | None = None,
     name: str = "",
-    silent: SilentHosts | None = None,
+    silent: set[str] | None = None,
 ) -> None:
-    """Bring `archive` to `output`, which appears when its size and checksums are proven and not before.
+    """Fetch `archive` to `output`, which appears when its size and checksums are verified and not before.
 
     A fetch that fails or is killed leaves what it got in a hidden file beside `output`, and the next one goes on
     from there. Of several processes that fetch the same `output`, one does and the others wait.
@@ -45,32 +45,31 @@ def fetch_archive(
             this machine. Also keeps receipts of files that have no published checksum.
         mirror: folder that holds the file, or a folder `name` with it; used in place.
         name: of the dataset or caption source.
-        silent: hosts that gave other fetches no answer, and are not asked again.
+        silent: hosts that gave other fetches no response, and are not asked again; further ones are added.
 
     Raises:
         ClipnError: nobody gave the file, what was given is not what the record says, or it does not fit on the disk.
     """
-    with _alone(output):
-        first = receipt(archive, downloads)
-        if _is_proven(output, Inspection(archive, first)):
-            return
-        inspection = Inspection(archive, first)
+    with _locked(output):
+        inspection = Inspection(archive, receipt(archive, downloads))
+        # Without any checksum nothing tells that a file that is there is the right one, so it is fetched again.
+        if inspection.has_checksum and output.is_file():
+            verify_file(output, inspection)
+            if inspection.error() is None:
+                return
+            inspection.restart()
         part = Part(output, inspection)
-        with room_for(part.path, lambda: part.total):
-            in_mirror = mirror and find_in_mirror(mirror, name, archive.file)
-            source = _obtain(part, base, downloads / archive.file, in_mirror, silent or SilentHosts())
+        with naming_full_disk(part):
+            local = link_local_copy(part, base, downloads, mirror, name)
+            source = str(local) if local else _from_addresses(part, base, downloads, silent)
             part.remove()
             if source and not inspection.has_checksum:
                 write_receipt(archive, downloads, inspection.size, inspection.sha256, source)
 
 
 @contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """Keep other processes from fetching the same file.
-
-    The lock's file is removed while it is held: whoever waits for it then sees that it has no name any more and
-    makes a new one.
-    """
+def _locked(output: Path) -> Iterator[None]:
+    """Keep other processes from fetching the same file."""
     output.parent.mkdir(parents=True, exist_ok=True)
     path = output.with_name(f".{output.name}.lock")
     lock = FileLock(path)
@@ -82,67 +81,33 @@ def _alone(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # Removed while it is held: whoever waits for it then sees that it has no name any more and makes a new one.
         path.unlink(missing_ok=True)
         lock.release()
 
 
-def _is_proven(output: Path, inspection: Inspection) -> bool:
-    if not (inspection.has_checksum and output.is_file()):
-        return False
-    verify_file(output, inspection)
-    return inspection.error() is None
-
-
-def _obtain(part: Part, base: Path, by_hand: Path, in_mirror: Path | None, silent: SilentHosts) -> str | None:
-    """Make `part` its output; returns where from, unless the registry itself names a file."""
-    archive = part.inspection.archive
-    if by_hand.exists() and local_file(archive, base) is None:
-        link_by_hand(by_hand, part)
-        return str(by_hand)
-    if in_mirror:
-        link_in_mirror(in_mirror, part)
-        return str(in_mirror)
+def _from_addresses(part: Part, base: Path, downloads: Path, silent: set[str] | None) -> str | None:
+    """Fetch from the first address that gives the file; returns it, but None for a file of this machine."""
+    archive, refusals = part.inspection.archive, []
+    by_hand = downloads / archive.file
     if not archive.addresses:
         remedy = archive.manual or "give an address in the registry"
         raise ClipnError(f"{archive.file}: may not be fetched by a program; put it at {by_hand}: {remedy}")
     part.resume()
-    return _from_addresses(part, base, by_hand, silent)
-
-
-def _from_addresses(part: Part, base: Path, by_hand: Path, silent: SilentHosts) -> str | None:
-    archive, reasons = part.inspection.archive, []
     for address in archive.addresses:
         try:
-            return _from_address(address, part, base, silent)
+            if path := path_of(address, base):
+                copy(path, part)
+                # The registry's own file needs no receipt: a change of it is meant.
+                return None
+            if (scheme := urlsplit(address).scheme) not in ("http", "https"):
+                raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
+            download(address, part, set() if silent is None else silent)
+            return address
         except RefusedError as reason:
-            reasons.append(f"{address}: {reason}")
+            refusals.append(f"{address}: {reason}")
     again = "run again to go on, " if part.size else ""
-    raise ClipnError(f"{archive.file}: {'; '.join(reasons)}; {again}put it at {by_hand} or correct the registry")
-
-
-def _from_address(address: str, part: Part, base: Path, silent: SilentHosts) -> str | None:
-    scheme = urlsplit(address).scheme
-    if scheme in ("http", "https"):
-        _from_web(address, part, silent)
-        return address
-    if path := path_of(address, base):
-        copy(path, part)
-        return None
-    raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
-
-
-def _from_web(address: str, part: Part, silent: SilentHosts) -> None:
-    """A wrong file that was put together from several answers is fetched once more from byte 0."""
-    receive(address, part, silent)
-    complaint = part.inspection.error()
-    if complaint and part.is_pieced:
-        part.discard()
-        receive(address, part, silent)
-        complaint = part.inspection.error()
-    if complaint:
-        part.discard()
-        raise RefusedError(complaint)
-    part.keep()
+    raise ClipnError(f"{archive.file}: {'; '.join(refusals)}; {again}put it at {by_hand} or correct the registry")
 
 
 class FetchJob(NamedTuple):
@@ -159,15 +124,15 @@ def fetch_archives(
 ) -> None:
     """Fetch several archives, `parallel` at a time; one that fails keeps none of the others from being tried.
 
-    A host that answers no attempt for one of them is not asked for the others any more.
-    An interruption stops at once: the threads end with the process, and what they got is gone on from.
+    A host that responds to no attempt for one of them is not asked for the others any more.
+    An interruption stops at once, and the next call goes on with what was fetched.
 
     Raises:
         ClipnError: there is no such mirror, or some could not be fetched.
     """
     if mirror is not None and not mirror.is_dir():
         raise ClipnError(f"{mirror}: no such folder; correct the mirror or leave it out")
-    silent = SilentHosts()
+    silent: set[str] = set()
     waiting: SimpleQueue[tuple[FetchJob, Future[None]]] = SimpleQueue()
     results: list[Future[None]] = [Future() for _ in jobs]
     for entry in zip(jobs, results, strict=True):
@@ -183,24 +148,19 @@ def fetch_archives(
                 fetch_archive(job.archive, job.base, job.output, downloads, mirror, job.name, silent)
                 result.set_result(None)
             except BaseException as error:
+                # Raised again in the main thread, which would else wait for this result for ever.
                 result.set_exception(error)
 
+    # An executor would wait at the end for its threads, and so keep an interrupted process alive; daemons end with it.
     for _ in range(min(parallel, len(jobs))):
         Thread(target=work, daemon=True).start()
-    failures = [str(error) for error in map(_failure, results) if error]
+    failures = []
+    for result in results:
+        try:
+            result.result()
+        except ClipnError as error:
+            failures.append(str(error))
     if failures:
-        raise ClipnError(_summary(failures))
-
-
-def _failure(result: "Future[None]") -> ClipnError | None:
-    """Wait for a result; raises what is no ClipnError."""
-    try:
-        result.result()
-    except ClipnError as error:
-        return error
-    return None
-
-
-def _summary(failures: Sequence[str]) -> str:
-    named, more = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
-    return "; ".join([*named, *([f"and {more:,} more"] if more > 0 else [])])
+        more = len(failures) - NAMED_FAILURES
+        rest = [f"and {more:,} more"] if more > 0 else []
+        raise ClipnError("; ".join(failures[:NAMED_FAILURES] + rest))

@@ -52,7 +52,7 @@ def receipt_path(archive: Archive, downloads: Path) -> Path:
 
 
 def receipt(archive: Archive, downloads: Path) -> Recorded | None:
-    """The receipt of a file's first download; None without one, or when a published checksum proves the file.
+    """The receipt of a file's first download; None without one, or when a checksum is published.
 
     Raises:
         ClipnError: the receipt cannot be read.
@@ -69,6 +69,7 @@ def receipt(archive: Archive, downloads: Path) -> Recorded | None:
 def write_receipt(archive: Archive, downloads: Path, size: int, sha256: str, address: str) -> None:
     """Record the first download of a file, from `address`."""
     written = Receipt(file=archive.file, bytes=size, sha256=sha256, address=address)
+    # `write_json` tells processes apart by its temporary name, but not threads.
     with _WRITING:
         write_json(receipt_path(archive, downloads), written.model_dump())
 
@@ -91,6 +92,7 @@ class Inspection:
         """Forget all bytes."""
         self.size = 0
         self.head = b""
+        # The sha256 is always taken: receipts and manifests name a file by it, whatever checksum is published.
         self.hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", *self.published}}
 
     def update(self, block: bytes) -> None:
@@ -121,8 +123,8 @@ class Inspection:
 
     def error(self) -> str | None:
         """What is wrong with the bytes if they are the whole file."""
-        if known := self.early_error() or self.size_error(self.size):
-            return known
+        if found := self.early_error() or self.size_error(self.size):
+            return found
         for name, expected in self.published.items():
             if (found := self.hashes[name].hexdigest()) != expected:
                 return f"wrong checksum: {name} is {found}, expected {expected}"

@@ -2,18 +2,17 @@
 
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from clipn.data.download.checks import RefusedError
 from clipn.data.download.part import Part
-from clipn.data.download.response import TroubleError, place, require_success
+from clipn.data.download.response import TransientError, prepare_part, require_success
 from clipn.progress import warn
 
 BLOCK = 1 << 20
@@ -39,134 +38,127 @@ def host_of(request: requests.Request | requests.PreparedRequest | None) -> str 
     return urlsplit(str(request.url)).netloc if request is not None else None
 
 
-class SilentHosts:
-    """What the fetches of one command know together."""
+class Session(requests.Session):
+    """Asks none of the hosts `silent`; raises RefusedError instead."""
 
-    def __init__(self) -> None:
-        self._hosts: set[str | None] = set()
-
-    def __contains__(self, host: str | None) -> bool:
-        return host in self._hosts
-
-    def note(self, troubles: Sequence[TroubleError]) -> None:
-        """Remember the host that gave no answer, if that was all the trouble."""
-        hosts = {trouble.silent_host for trouble in troubles}
-        if len(hosts) == 1:
-            self._hosts |= hosts - {None}
-
-    def session(self) -> requests.Session:
-        """A session that asks no silent host, not even when it is redirected there; it raises RefusedError."""
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self))
-        return session
-
-
-class _Adapter(HTTPAdapter):
-    def __init__(self, silent: SilentHosts) -> None:
+    def __init__(self, silent: set[str]) -> None:
         super().__init__()
-        self._silent = silent
+        self.max_redirects = REDIRECTS
+        self.silent = silent
 
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        if (host := host_of(request)) in self._silent:
-            raise RefusedError(f"not asked, as {host} gave no answer before")
-        return super().send(request, *arguments, **options)
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request; `requests` comes here for each address of a redirection, too."""
+        if (host := host_of(request)) in self.silent:
+            raise RefusedError(f"not asked, as {host} gave no response before")
+        return super().send(request, **options)
 
 
-def receive(address: str, part: Part, silent: SilentHosts) -> None:
-    """Bring `part` to its full length from `address`; what it has is not sent again where the server allows.
+def download(address: str, part: Part, silent: set[str]) -> None:
+    """Bring `part` to its full length from `address` and make it the file it is to be.
+
+    What has arrived is not sent again where the server allows.
 
     Args:
         address: http or https.
         part: what has arrived already.
-        silent: hosts that are not asked; one that answers no attempt becomes one of them.
+        silent: hosts that are not asked; one that responds to no attempt is added.
 
     Raises:
-        RefusedError: the address does not give the file; the part stays, so that another may go on.
+        RefusedError: the address does not give the file. The part stays, so that another address may go on, unless it
+            was whole and wrong.
         ClipnError: the file does not fit on the disk.
     """
-    troubles: list[TroubleError] = []
+    _receive(address, part, silent)
+    if part.is_pieced and part.inspection.error():
+        # The pieces may be of two versions of the file, so it is fetched once more as a whole.
+        part.discard()
+        _receive(address, part, silent)
+    part.finish()
+
+
+def _receive(address: str, part: Part, silent: set[str]) -> None:
+    """Ask until the body is whole, or until `ATTEMPTS` in a row brought nothing."""
+    # urllib3's Retry repeats the same request. It knows neither ranges nor the bytes that an attempt brought.
+    failures: list[TransientError] = []
     furthest = part.size
-    with silent.session() as session:
-        session.max_redirects = REDIRECTS
-        while True:
+    with Session(silent) as session:
+        # What an earlier process left may be whole already.
+        while part.size == 0 or part.missing != 0:
             began = clock()
             try:
                 _attempt(session, address, part)
                 return
-            except TroubleError as trouble:
-                brought = part.size - furthest
-                in_vain = [] if brought > LOWEST_RATE * (clock() - began) else troubles
-                troubles = [*in_vain, trouble]
-                if len(troubles) == ATTEMPTS:
-                    silent.note(troubles)
-                    raise RefusedError(str(trouble)) from trouble
+            except TransientError as failure:
+                # Bytes beyond the furthest so far: a server without ranges sends the first ones again and again.
+                if part.size - furthest > LOWEST_RATE * (clock() - began):
+                    failures.clear()
+                failures.append(failure)
                 furthest = max(furthest, part.size)
-                _wait(address, troubles)
+                if len(failures) == ATTEMPTS:
+                    # The other archives give a host up only if silence of this one host was all that failed.
+                    hosts = {each.silent_host for each in failures}
+                    silent.update(host for host in hosts if host and len(hosts) == 1)
+                    raise RefusedError(str(failure)) from failure
+                pause = min(max(failure.pause, FIRST_PAUSE * 2 ** (len(failures) - 1)), LONGEST_PAUSE)
+                warn(f"{address}: {failure}; again in {pause:.0f} s")
+                time.sleep(pause)
 
 
-def _wait(address: str, troubles: Sequence[TroubleError]) -> None:
-    """Pause after the last of `troubles`, and say so."""
-    pause = min(max(troubles[-1].pause, FIRST_PAUSE * 2 ** (len(troubles) - 1)), LONGEST_PAUSE)
-    warn(f"{address}: {troubles[-1]}; again in {pause:.0f} s")
-    time.sleep(pause)
-
-
-def _attempt(session: requests.Session, address: str, part: Part) -> None:
-    if part.size and part.missing == 0:
-        return
-    with _ask(session, address, _headers(address, part)) as response:
+def _attempt(session: Session, address: str, part: Part) -> None:
+    with _request(session, address, part) as response:
         require_success(response)
         try:
-            place(response, address, part)
+            prepare_part(response, address, part)
             part.extend(_blocks(response))
         except urllib3.exceptions.HTTPError as error:
             raise _broken_off(part, _causes(error)[-1]) from error
+    # A connection that closes early is no error where the server announced no length.
     if part.missing and part.inspection.early_error() is None:
         raise _broken_off(part)
 
 
-def _broken_off(part: Part, cause: BaseException | None = None) -> TroubleError:
-    why = "" if cause is None or isinstance(cause, IncompleteRead) else f" ({_words(cause)})"
+def _broken_off(part: Part, cause: BaseException | None = None) -> TransientError:
+    why = "" if cause is None or isinstance(cause, IncompleteRead) else f" ({_text(cause)})"
     total = "" if part.total is None else f" of {part.total:,}"
-    return TroubleError(f"broke off after {part.size:,}{total} bytes{why}")
+    return TransientError(f"broke off after {part.size:,}{total} bytes{why}")
 
 
-def _headers(address: str, part: Part) -> dict[str, str]:
-    """Ask for the stored bytes (some servers call .gz an encoding), and only for those that are still to come."""
+def _request(session: Session, address: str, part: Part) -> requests.Response:
+    """Ask for what is still to come."""
+    # As it is stored: some servers call the .gz of a file its encoding, which would be undone on the way.
     headers = {"Accept-Encoding": "identity"}
-    if part.size == 0 or part.origin is None:
-        return headers
-    ours = part.origin.version if part.origin.address == address else None
-    if ours is None and not part.inspection.has_checksum:
-        return headers
-    return headers | {"Range": f"bytes={part.size}-"} | ({"If-Range": ours} if ours else {})
-
-
-def _ask(session: requests.Session, address: str, headers: dict[str, str]) -> requests.Response:
+    if part.size and part.origin is not None:
+        version = part.origin.version if part.origin.address == address else None
+        # Bytes of another version could not be told from the right ones without a checksum.
+        if version is not None or part.inspection.has_checksum:
+            headers["Range"] = f"bytes={part.size}-"
+        if version:
+            headers["If-Range"] = version
     try:
         return session.get(address, stream=True, timeout=TIMEOUT, headers=headers)
     except requests.TooManyRedirects as error:
         raise RefusedError(f"redirects more than {REDIRECTS} times") from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         cause = _causes(error)[-1]
+        # A certificate stays what it is; only an end in the middle of a handshake may be a passing failure.
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-            raise RefusedError(f"no secure connection ({_words(cause)})") from error
-        raise TroubleError(f"no answer ({_words(cause)})", silent_host=host_of(error.request)) from error
+            raise RefusedError(f"no secure connection ({_text(cause)})") from error
+        raise TransientError(f"no response ({_text(cause)})", silent_host=host_of(error.request)) from error
     except requests.RequestException as error:
-        raise RefusedError(f"cannot be asked for ({_words(error)})") from error
+        raise RefusedError(f"cannot be asked for ({_text(error)})") from error
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes; raises TroubleError when it comes too slowly."""
+    """The body as it comes; raises TransientError when it comes too slowly."""
     began, received = clock(), 0
+    # `read1` gives what has arrived, where `read` would wait for a whole block and lose it when the connection breaks.
     while block := response.raw.read1(BLOCK, decode_content=False):
         yield block
         received, elapsed = received + len(block), clock() - began
         if elapsed < WINDOW:
             continue
         if received < LOWEST_RATE * elapsed:
-            raise TroubleError(f"gave less than {LOWEST_RATE:,.0f} bytes per second for {WINDOW:,.0f} seconds")
+            raise TransientError(f"gave less than {LOWEST_RATE:,.0f} bytes per second for {WINDOW:,.0f} seconds")
         began, received = clock(), 0
 
 
@@ -178,7 +170,7 @@ def _causes(error: BaseException) -> list[BaseException]:
     return causes
 
 
-def _words(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     """An error in one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())

@@ -3,22 +3,44 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clipn.data.download.checks import Inspection, RefusedError, verify_file, read_blocks
-from clipn.data.download.part import Origin, Part, require_room
+from clipn.data.download.checks import RefusedError, read_blocks, verify_file
+from clipn.data.download.part import Origin, Part, require_space
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
 from clipn.files import atomic
 
 
-def link_by_hand(path: Path, part: Part) -> None:
-    """Make the output a link to a file that a person got; errors as those of `link`."""
-    is_output = path.absolute() == part.output.absolute()
-    link(path, part, "delete it and run again" if is_output else "put the right file there or correct the registry")
+def link_local_copy(part: Part, base: Path, downloads: Path, mirror: Path | None, name: str) -> Path | None:
+    """Make the output a link to the file that a person put into `downloads`, else to that of a mirror.
 
+    Args:
+        part: of the output.
+        base: folder that relative addresses start from.
+        downloads: folder of files got by hand; passed over when the registry itself names a file that is there.
+        mirror: see `find_in_mirror`.
+        name: of the dataset or caption source.
 
-def link_in_mirror(path: Path, part: Part) -> None:
-    """Make the output a link to a file of a mirror; errors as those of `link`."""
-    link(path, part, "repair the mirror or remove the file from it")
+    Returns:
+        The file; None when there is none.
+
+    Raises:
+        ClipnError: as `link`.
+    """
+    archive = part.inspection.archive
+    by_hand = downloads / archive.file
+    if by_hand.exists() and local_file(archive, base) is None:
+        # `clipn data fetch` writes into `downloads` itself: the file was fetched and is not the right one any more.
+        is_output = by_hand.absolute() == part.output.absolute()
+        link(
+            by_hand,
+            part,
+            "delete it and run again" if is_output else "put the right file there or correct the registry",
+        )
+        return by_hand
+    found = mirror and find_in_mirror(mirror, name, archive.file)
+    if found:
+        link(found, part, "repair the mirror or remove the file from it")
+    return found
 
 
 def link(path: Path, part: Part, remedy: str) -> None:
@@ -27,7 +49,14 @@ def link(path: Path, part: Part, remedy: str) -> None:
     Raises:
         ClipnError: the file is not what the record says; it stays where it is. The message ends with `remedy`.
     """
-    _require_right(path, part.inspection, remedy)
+    inspection = part.inspection
+    try:
+        verify_file(path, inspection)
+    except RefusedError as reason:
+        raise ClipnError(f"{inspection.archive.file}: {path}: {reason}; {remedy}") from reason
+    if error := inspection.error():
+        raise ClipnError(f"{inspection.archive.file}: {path}: {error}; {remedy}")
+    # A link to itself would replace the only copy.
     if part.output.resolve() == path.resolve():
         return
     with atomic(part.output) as temporary:
@@ -64,18 +93,6 @@ def copy(path: Path, part: Part) -> None:
         raise RefusedError("no such file")
     size = path.stat().st_size
     part.begin(Origin(address=str(path), total=size))
-    require_room(part.path, size)
+    require_space(part.path, size)
     part.extend(read_blocks(path))
-    if complaint := part.inspection.error():
-        part.discard()
-        raise RefusedError(complaint)
-    part.keep()
-
-
-def _require_right(path: Path, inspection: Inspection, remedy: str) -> None:
-    try:
-        verify_file(path, inspection)
-    except RefusedError as reason:
-        raise ClipnError(f"{inspection.archive.file}: {path}: {reason}; {remedy}") from reason
-    if complaint := inspection.error():
-        raise ClipnError(f"{inspection.archive.file}: {path}: {complaint}; {remedy}")
+    part.finish()

@@ -1,16 +1,15 @@
-"""The beginning of a file that is being fetched; it survives a failure and is gone on from by the next attempt."""
+"""The beginning of a file that is being fetched; it survives a failure, and the next attempt continues it."""
 
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipn.data.download.checks import Inspection, verify_file
+from clipn.data.download.checks import Inspection, RefusedError, verify_file
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.progress import progress
@@ -61,7 +60,7 @@ class Part:
         self.origin_path = self.path.with_suffix(".part.json")
         self.origin: Origin | None = None
         self.is_pieced = False
-        """Whether the bytes come from several answers."""
+        """Whether the bytes come from several responses."""
 
     @property
     def size(self) -> int:
@@ -81,21 +80,17 @@ class Part:
         return None if self.total is None else self.total - self.size
 
     def resume(self) -> None:
-        """Take up what an earlier process left; a part without an origin is dropped."""
-        self.origin = self._written_origin()
+        """Continue what an earlier process left; a part without an origin is deleted."""
+        try:
+            self.origin = Origin.model_validate(read_json(self.origin_path))
+        except (ClipnError, ValidationError):
+            # Of bytes of unknown origin nobody can say which version of the file they begin.
+            self.origin = None
         if self.origin is None or not self.path.is_file():
             self.discard()
         else:
             verify_file(self.path, self.inspection)
             self.is_pieced = self.size > 0
-
-    def _written_origin(self) -> Origin | None:
-        if not self.origin_path.exists():
-            return None
-        try:
-            return Origin.model_validate(read_json(self.origin_path))
-        except (ClipnError, ValidationError):  # a part of unknown origin is of no use
-            return None
 
     def begin(self, origin: Origin) -> None:
         """Start again from byte 0."""
@@ -109,6 +104,7 @@ class Part:
         self.is_pieced = True
 
     def _set_origin(self, origin: Origin) -> None:
+        # It is on the disk before the first byte is: a process that is killed leaves no part of unknown origin.
         if origin != self.origin:
             write_json(self.origin_path, origin.model_dump())
         self.origin = origin
@@ -121,7 +117,10 @@ class Part:
             progress(self.total, what, "B", done=self.size) as meter,
         ):
             for block in blocks:
-                _write(stream, block)
+                # A disk that fills up takes a piece of the block first, and raises at the next write.
+                rest = memoryview(block)
+                while rest:
+                    rest = rest[stream.write(rest) :]
                 self.inspection.update(block)
                 meter.update(len(block))
                 if self.inspection.early_error():
@@ -134,8 +133,15 @@ class Part:
         self.origin = None
         self.is_pieced = False
 
-    def keep(self) -> None:
-        """Make the part, which has been proven, the file."""
+    def finish(self) -> None:
+        """Make the part the file `output`.
+
+        Raises:
+            RefusedError: it is not what the record says; the part is deleted.
+        """
+        if error := self.inspection.error():
+            self.discard()
+            raise RefusedError(error)
         self.path.replace(self.output)
         self.remove()
 
@@ -145,40 +151,35 @@ class Part:
         self.path.unlink(missing_ok=True)
 
 
-def _write(stream: FileIO, block: bytes) -> None:
-    """Write all of `block`; a full disk takes a part of it before it complains."""
-    rest = memoryview(block)
-    while rest:
-        rest = rest[stream.write(rest) :]
-
-
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
-def require_room(part: Path, missing: int) -> None:
-    """Raises ClipnError when `missing` more bytes do not fit on the disk of `part`."""
+def require_space(part: Path, missing: int) -> None:
+    """Raise ClipnError when `missing` more bytes do not fit on the disk of `part`."""
     free = shutil.disk_usage(part.parent).free
     if free < missing:
-        raise _no_room(part, missing, f"{free:,} are free")
+        raise _full_disk(part, missing, f"{free:,} are free")
 
 
 @contextmanager
-def room_for(part: Path, total: Callable[[], int | None]) -> Iterator[None]:
-    """Name a full disk as a ClipnError; `total` gives the bytes of the whole file, None when unknown."""
+def naming_full_disk(part: Part) -> Iterator[None]:
+    """Turn the system's errors for a full disk, a quota or a limit of file size into a ClipnError."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        size = total()
-        raise _no_room(part, size and size - _size(part), os.strerror(error.errno)) from error
+        missing = part.total and part.total - _size(part.path)
+        raise _full_disk(part.path, missing, os.strerror(error.errno)) from error
 
 
 def _size(part: Path) -> int:
+    # On the disk may lie more than was inspected: the block that did not fit was written in part.
     return part.stat().st_size if part.exists() else 0
 
 
-def _no_room(part: Path, missing: int | None, reason: str) -> ClipnError:
+def _full_disk(part: Path, missing: int | None, reason: str) -> ClipnError:
     count = "bytes" if missing is None else f"{missing:,} bytes"
     kept = f"; the {size:,} bytes so far are kept there" if (size := _size(part)) else ""
-    return ClipnError(f"{part}: no room for the {count} still to come ({reason}){kept}; make room and run again")
+    what = f"not enough disk space for the {count} still to come ({reason})"
+    return ClipnError(f"{part}: {what}{kept}; free some and run again")
