@@ -60,14 +60,14 @@ def steps(
         {"params": [value for value in tower.parameters() if value.ndim < 2], "weight_decay": 0.0},
         {"params": [value for value in tower.parameters() if value.ndim >= 2], "weight_decay": decay},
     ]
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6)
     scale = clip.logit_scale.exp().item()
     for images, tokens, choice, rate in batches:
         image = normalize(clip.encode_image(images), dim=-1)
         parts = losses(image, yes_features(clip, tokens), no_features(tower, tokens, choice), scale)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         parts[3].backward()
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate
-        optimiser.step()
+        optimizer.step()
         yield parts.detach()

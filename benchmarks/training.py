@@ -31,13 +31,13 @@ from clipn.features.captions import (
 from clipn.features.crops import crop_loader, training_crop
 from clipn.model.backbone import architecture, build, preprocess, save_backbone
 from clipn.model.clipn import CLIPN
-from clipn.training.batches import CROP_SEEDS, Share, Texts, online_images, stored_images, stored_texts
-from clipn.training.distributed import Processes
+from clipn.training.batches import CROP_SEEDS, LocalBatches, Texts, online_images, stored_images, stored_texts
+from clipn.training.distributed import ProcessGroup
 from clipn.training.gradient import Batch, autocast
 from clipn.training.optimizer import learning_rate
-from clipn.training.sampler import CROP, PROMPT, Order
+from clipn.training.sampler import CROP, PROMPT, Sampler
 from clipn.training.settings import Variant
-from clipn.training.trainer import Training
+from clipn.training.trainer import Trainer
 
 SIDE = 256
 """Of the generated JPEG images; CC3M is commonly stored at this size."""
@@ -64,7 +64,7 @@ class Bench:
         write_archive(shard, _members(samples))
         index_shards([shard], self.index)
         self.images = ShardImages(self.index, [shard])
-        self.order = Order(samples, settings.batch_size, settings.epochs, seed=0)
+        self.sampler = Sampler(samples, settings.batch_size, settings.epochs, seed=0)
         self.captions, self.plain_images = folder / "captions.safetensors", folder / "images.safetensors"
         cache_caption_features(self.backbone, self.index, self.captions, device)
         cache_caption_images(self.backbone, self.index, self.images, 0, self.plain_images, WORKERS[device], device)
@@ -86,38 +86,38 @@ class Bench:
         """Losses of each step of the pipeline's training."""
         model = self.model()
         stored = read_caption_features(self.captions, self.backbone, self.index)
-        training = Training(model, stored["tokens"], self.settings, Processes(), self.device)
-        share = Share(self.order, Processes(), 0, self.device)
-        texts = stored_texts(Texts(stored["yes"], stored["tokens"]), share)
+        trainer = Trainer(model, stored["tokens"], self.settings, ProcessGroup(), self.device)
+        batches = LocalBatches(self.sampler, ProcessGroup(), 0, self.device)
+        texts = stored_texts(Texts(stored["yes"], stored["tokens"]), batches)
         if online:
-            images = online_images(model.clip, self.images, training_crop(self.config), WORKERS[self.device], share)
+            images = online_images(model.clip, self.images, training_crop(self.config), WORKERS[self.device], batches)
         else:
-            images = stored_images(read_caption_images(self.plain_images, self.backbone, self.index, 0), share)
-        for step in share.steps:
+            images = stored_images(read_caption_images(self.plain_images, self.backbone, self.index, 0), batches)
+        for step in batches.steps:
             with autocast(self.settings, self.device):
                 image, (yes, tokens) = next(images), next(texts)
-            choice = share.draw(step, PROMPT, self.settings.prompts + 1)
+            choice = batches.draw(step, PROMPT, self.settings.prompts + 1)
             batch = Batch(image, yes, tokens, choice, len(tokens))
-            rate = learning_rate(self.settings, step, self.order.steps)
-            yield list(training.advance(batch, self.order.epoch(step), rate).values())
+            rate = learning_rate(self.settings, step, self.sampler.steps)
+            yield list(trainer.advance(batch, self.sampler.epoch(step), rate).values())
 
     def plain(self, *, online: bool) -> Iterator[list[float]]:
         """Losses of each step of the plain loop, on the same samples, draws and crops."""
         model = self.model()
         transform = training_crop(self.config) if online else preprocess(self.config)
-        share = Share(self.order, Processes(), 0, self.device)
+        batches = LocalBatches(self.sampler, ProcessGroup(), 0, self.device)
         items = (
-            list(zip(share.rows(step).tolist(), share.draw(step, CROP, CROP_SEEDS).tolist(), strict=True))
-            for step in share.steps
+            list(zip(batches.rows(step).tolist(), batches.draw(step, CROP, CROP_SEEDS).tolist(), strict=True))
+            for step in batches.steps
         )
         captions, tokenizer = read_captions_of(self.index), model.tokenizer
 
         def batches() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
             loader = crop_loader(self.images, transform, items, WORKERS[self.device])
             for step, images in enumerate(loader):
-                tokens = tokenizer([captions[row] for row in share.rows(step)])
-                choice = share.draw(step, PROMPT, self.settings.prompts + 1)
-                rate = learning_rate(self.settings, step, self.order.steps)
+                tokens = tokenizer([captions[row] for row in batches.rows(step)])
+                choice = batches.draw(step, PROMPT, self.settings.prompts + 1)
+                rate = learning_rate(self.settings, step, self.sampler.steps)
                 yield images.to(self.device), tokens.to(self.device), choice, rate
 
         with autocast(self.settings, self.device):

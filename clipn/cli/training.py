@@ -24,11 +24,10 @@ def train_backbone(
 ) -> None:
     """Train a small CLIP from scratch on shards."""
     from clipn.compute import prepare_torch
-    from clipn.data.shards import count_samples, read_samples
     from clipn.training.backbone import train_backbone as train
 
     prepare_torch(device, settings.threads)
-    train(name, read_samples(shards), count_samples(index), settings, output, history, architecture, device)
+    train(name, shards, index, settings, output, history, architecture, device)
 
 
 @options_from(Variant)

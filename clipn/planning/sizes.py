@@ -8,7 +8,7 @@ from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.text.prompts import prompt_pool
 from clipn.text.wordlists import WORDNET, read_words
-from clipn.training.sampler import Order
+from clipn.training.sampler import Sampler
 from clipn.training.settings import Variant
 
 CLASSES = {"imagenet": 1000, "cifar10": 10, "cifar100": 100}
@@ -51,8 +51,8 @@ class Amounts:
 
     def samples_of_run(self, variant: Variant) -> int:
         """Samples of all epochs of a run."""
-        order = Order(self.total, variant.batch_size, variant.epochs, 0, variant.share)
-        return order.samples_per_epoch * variant.epochs
+        sampler = Sampler(self.total, variant.batch_size, variant.epochs, 0, variant.share)
+        return sampler.samples_per_epoch * variant.epochs
 
     def class_texts(self, pool: str) -> int:
         """Texts that name the classes of all ID datasets in every template of a pool."""

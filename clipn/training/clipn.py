@@ -18,15 +18,15 @@ from clipn.fingerprint import fingerprint
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import CLIPN
 from clipn.progress import progress
-from clipn.training.batches import Share, Texts, handcrafted_texts, online_images, stored_images, stored_texts
-from clipn.training.distributed import joined
+from clipn.training.batches import LocalBatches, Texts, handcrafted_texts, online_images, stored_images, stored_texts
+from clipn.training.distributed import process_group
 from clipn.training.gradient import Batch, autocast
-from clipn.training.history import Board, DivergedError, board
+from clipn.training.history import DivergedError, ScalarWriter, scalar_writer
 from clipn.training.optimizer import learning_rate
-from clipn.training.resume import Interrupted, State, StopRequest, noticing_stop
-from clipn.training.sampler import PROMPT, Order
+from clipn.training.resume import Interrupted, StopRequest, TrainingState, stop_on_signal
+from clipn.training.sampler import PROMPT, Sampler
 from clipn.training.settings import Variant
-from clipn.training.trainer import Training
+from clipn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def train(
     files: TrainingFiles, settings: Variant, seed: int, output: Path, log: Path, metadata: Mapping[str, str],
     work: Path, device: str = "cpu", curves: Path | None = None, workers: int = 0,
 ) -> None:  # fmt: skip
-    """Train one run and write its checkpoint and its log; a run that was interrupted goes on where it was.
+    """Train one run and write its checkpoint and its log; a run that was interrupted goes on from its last state.
 
     Image and "yes" features come from caches where the settings allow it, which is exact: both towers are frozen.
 
@@ -71,7 +71,7 @@ def train(
         work: folder for the state of unfinished trainings.
         device: `cpu` or `cuda`.
         curves: folder for TensorBoard.
-        workers: processes that decode images, for online crops; none: this one.
+        workers: processes that decode images, for online crops; 0: this one.
 
     Raises:
         ClipnError: an input is missing or of other data, or a loss is NaN or infinite.
@@ -79,58 +79,60 @@ def train(
     """
     header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json(), **files.hashes()}
     clip, architecture = load_backbone(files.backbone)
-    made_by = {
-        "code": fingerprint("clipn.training.clipn", "clipn.compute"),
-        "torch": torch.__version__,
-        "device": device,
-    }
-    state = State(work, header, made_by, architecture)
-    order = Order(count_samples(files.index), settings.batch_size, settings.epochs, seed, settings.share)
-    if order.steps and order.smallest_batch < settings.processes:
-        sizes = f"{settings.processes} cannot share batches of {order.smallest_batch} samples"
+    # A state that other code, another torch or another device left behind could not end in the same bytes.
+    code = fingerprint("clipn.training.clipn", "clipn.compute")
+    made_by = {"code": code, "torch": torch.__version__, "device": device}
+    state = TrainingState(work, header, made_by, architecture)
+    sampler = Sampler(count_samples(files.index), settings.batch_size, settings.epochs, seed, settings.share)
+    if sampler.steps and sampler.smallest_batch < settings.processes:
+        sizes = f"{settings.processes} cannot share batches of {sampler.smallest_batch} samples"
         raise ClipnError(f"processes: {sizes}; use fewer processes or larger batches")
-    texts = _stored_texts(files, settings) if order.steps else None
-    with joined(device, settings.processes) as (processes, place), noticing_stop() as stop:
+    texts = _stored_texts(files, settings) if sampler.steps else None
+    with process_group(device, settings.processes) as (group, local_device), stop_on_signal() as stop:
         prompts = settings.prompts if settings.no_texts == "learnable" else 0
-        model = CLIPN(clip, preprocess(architecture), prompts, settings.tokens).to(place).eval()
-        training = Training(model, texts.tokens if texts else None, settings, processes, place)
-        state.resume(training)
-        share = Share(order, processes, training.done, place, settings.micro_batch)
-        if share.steps:
-            images = _images(files, settings, clip, architecture, share, workers)
-            captions = _texts(files, settings, clip, texts, share)
-            with board(curves if processes.rank == 0 else None, training.done) as note:
-                _optimise(training, images, captions, share, state, stop, note)
-        state.finish(training, output, log)
+        model = CLIPN(clip, preprocess(architecture), prompts, settings.tokens).to(local_device).eval()
+        trainer = Trainer(model, texts.tokens if texts else None, settings, group, local_device)
+        state.resume(trainer)
+        batches = LocalBatches(sampler, group, trainer.done, local_device, settings.micro_batch)
+        if batches.steps:
+            image_batches = _image_batches(files, settings, clip, architecture, batches, workers)
+            text_batches = _text_batches(files, settings, clip, texts, batches)
+            # One process writes the curves; several would draw each of them several times.
+            with scalar_writer(curves if group.rank == 0 else None, trainer.done) as write_scalars:
+                _take_steps(trainer, image_batches, text_batches, batches, state, stop, write_scalars)
+        state.finish(trainer, output, log)
 
 
-def _optimise(
-    training: Training, images: Iterator[Tensor], texts: Iterator[Texts], share: Share, state: State,
-    stop: StopRequest, note: Board,
+def _take_steps(
+    trainer: Trainer, images: Iterator[Tensor], texts: Iterator[Texts], batches: LocalBatches, state: TrainingState,
+    stop: StopRequest, write_scalars: ScalarWriter,
 ) -> None:  # fmt: skip
     """Take all steps that are left; keep the state at the end of every epoch and when told to stop."""
-    settings, order = training.settings, share.order
-    samples = order.samples_per_epoch * order.epochs
-    with progress(samples, "train", "samples", done=order.samples_before(training.done)) as meter:
-        for step in share.steps:
-            with autocast(settings, share.device):
+    settings, sampler = trainer.settings, batches.sampler
+    samples = sampler.samples_per_epoch * sampler.epochs
+    with progress(samples, "train", "samples", done=sampler.samples_before(trainer.done)) as meter:
+        for step in batches.steps:
+            # The frozen towers run inside `next`, so their precision is set here.
+            with autocast(settings, batches.device):
                 image, (yes, tokens) = next(images), next(texts)
-            choice = share.draw(step, PROMPT, settings.prompts + 1)
-            size = len(order.rows(step))
-            rate = learning_rate(settings, step, order.steps)
+            choice = batches.draw(step, PROMPT, settings.prompts + 1)
+            size = len(sampler.rows(step))
+            rate = learning_rate(settings, step, sampler.steps)
             try:
-                losses = training.advance(Batch(image, yes, tokens, choice, size), order.epoch(step), rate)
-                stopping = training.processes.any(stop.made, share.device)
-                keeping = stopping or order.ends_epoch(step)
+                losses = trainer.advance(Batch(image, yes, tokens, choice, size), sampler.epoch(step), rate)
+                # A signal may reach a single process; if it stopped alone, the others would wait for it for ever.
+                stopping = trainer.group.any(stop.made, batches.device)
+                keeping = stopping or sampler.ends_epoch(step)
                 if keeping:
-                    training.require_finite()
+                    # What the last step did to the weights shows in no loss yet.
+                    trainer.require_finite()
             except DivergedError as error:
-                kept = f"last good checkpoint: {state.newest}; losses: {state.keep_log(training)}"
+                kept = f"last good checkpoint: {state.newest}; losses: {state.keep_log(trainer)}"
                 raise ClipnError(f"{error}; {kept}") from error
-            note(step, {**losses, "learning_rate": rate})
+            write_scalars(step, {**losses, "learning_rate": rate})
             meter.update(size)
             if keeping:
-                state.keep(training)
+                state.keep(trainer)
             if stopping:
                 raise Interrupted(f"stopped after step {step}; the same command goes on from {state.path}")
 
@@ -145,28 +147,30 @@ def _stored_texts(files: TrainingFiles, settings: Variant) -> Texts | None:
     return Texts(stored["yes"], stored["tokens"])
 
 
-def _texts(
-    files: TrainingFiles, settings: Variant, clip: open_clip.CLIP, stored: Texts | None, share: Share
+def _text_batches(
+    files: TrainingFiles, settings: Variant, clip: open_clip.CLIP, stored: Texts | None, batches: LocalBatches
 ) -> Iterator[Texts]:
+    """Texts of every step, stored or captions in templates."""
     if stored is not None:
-        return stored_texts(stored, share)
-    return handcrafted_texts(clip, read_captions_of(files.index), settings.templates, share)
+        return stored_texts(stored, batches)
+    return handcrafted_texts(clip, read_captions_of(files.index), settings.templates, batches)
 
 
-def _images(
+def _image_batches(
     files: TrainingFiles,
     settings: Variant,
     clip: open_clip.CLIP,
     architecture: dict[str, Any],
-    share: Share,
+    batches: LocalBatches,
     workers: int,
 ) -> Iterator[Tensor]:
+    """Image features of every step, stored or of crops drawn on the way."""
     if settings.augmentation != "online":
         if files.images is None:
             raise ClipnError(f"--images: augmentation {settings.augmentation!r} needs the stored image features")
         views = settings.views if settings.augmentation == "stored" else 0
-        return stored_images(read_caption_images(files.images, files.backbone, files.index, views), share)
+        return stored_images(read_caption_images(files.images, files.backbone, files.index, views), batches)
     if not files.shards:
         raise ClipnError("augmentation 'online' needs the shards; name them as arguments")
     images = ShardImages(files.index, files.shards)
-    return online_images(clip, images, training_crop(architecture), workers, share)
+    return online_images(clip, images, training_crop(architecture), workers, batches)

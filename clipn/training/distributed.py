@@ -10,7 +10,7 @@ from torch import Tensor, distributed, nn
 from clipn.errors import ClipnError
 
 
-class Processes:
+class ProcessGroup:
     """Splits a batch among processes and puts what they computed together again.
 
     Attributes:
@@ -30,10 +30,11 @@ class Processes:
         """This process's rows (m, ...) of all `rows` (n, ...)."""
         return rows[self.slice(len(rows))]
 
-    def whole(self, part: Tensor, n: int) -> Tensor:
+    def all_gather(self, part: Tensor, n: int) -> Tensor:
         """All `n` rows, of which `part` (m, d) are this process's; carries no gradient."""
         if self.size == 1:
             return part.detach()
+        # torch's own all_gather wants parts of one size; adding zeros is exact.
         rows = torch.zeros(n, *part.shape[1:], dtype=part.dtype, device=part.device)
         rows[self.slice(n)] = part.detach()
         distributed.all_reduce(rows)
@@ -43,12 +44,13 @@ class Processes:
         """Add up the gradients of all processes."""
         if self.size == 1:
             return
+        # A sum and not DistributedDataParallel's mean: every process has its rows' part of one global gradient.
         for parameter in parameters:
             assert parameter.grad is not None
             distributed.all_reduce(parameter.grad)
 
     def any(self, flag: bool, device: str) -> bool:
-        """Whether any process says so."""
+        """Whether any process says so; waits for all of them."""
         if self.size == 1:
             return flag
         flags = torch.tensor(float(flag), device=device)
@@ -57,8 +59,8 @@ class Processes:
 
 
 @contextmanager
-def joined(device: str, expected: int) -> Iterator[tuple[Processes, str]]:
-    """Join the processes that `torchrun` started; yields them and the device of this one.
+def process_group(device: str, expected: int) -> Iterator[tuple[ProcessGroup, str]]:
+    """Join the processes that `torchrun` started; yields their group and the device of this one.
 
     Raises:
         ClipnError: they are not as many as `expected`.
@@ -69,15 +71,16 @@ def joined(device: str, expected: int) -> Iterator[tuple[Processes, str]]:
             f"processes: {expected} expected, {size} running; start with torchrun --nproc-per-node {expected}"
         )
     if size == 1:
-        yield Processes(), device
+        yield ProcessGroup(), device
         return
     if device == "cuda":
+        # Checked before NCCL starts, which names no remedy for a device that is not there.
         if torch.cuda.device_count() <= int(os.environ["LOCAL_RANK"]):
             raise ClipnError(f"processes: {expected} need a GPU each, found {torch.cuda.device_count()}; use fewer")
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
-        yield Processes(int(os.environ["RANK"]), size), device
+        yield ProcessGroup(int(os.environ["RANK"]), size), device
     finally:
         distributed.destroy_process_group()

@@ -2,6 +2,7 @@
 
 The loss compares all samples of a batch, so it cannot be split. Its gradient can: it is taken with respect to the
 features of the whole batch, and every process and every pass takes its own rows of that back through the tower.
+Its relative is GradCache (Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
 """
 
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from clipn.losses import itbo, total, tso
 from clipn.model.clipn import CLIPN
-from clipn.training.distributed import Processes
+from clipn.training.distributed import ProcessGroup
 from clipn.training.settings import Variant
 
 LOSSES = ["matched", "unmatched", "tso", "total"]
@@ -43,7 +44,7 @@ def autocast(settings: Variant, device: str) -> torch.autocast:
 
 
 def backward(
-    model: CLIPN, batch: Batch, settings: Variant, processes: Processes, scaler: torch.amp.GradScaler, device: str
+    model: CLIPN, batch: Batch, settings: Variant, group: ProcessGroup, scaler: torch.amp.GradScaler, device: str
 ) -> Tensor:
     """Add the gradient of the whole batch's loss to every trained parameter, times the scaler's factor.
 
@@ -53,20 +54,22 @@ def backward(
         The losses (4,): matched, unmatched, TSO, and the weighted sum of those that train.
     """
     rows = torch.arange(len(batch.tokens)).split(settings.micro_batch or len(batch.tokens))
+    # A single pass keeps its graph and need not run again; those of several would not fit into memory together.
     with torch.set_grad_enabled(len(rows) == 1):
         features = [_encode(model, batch, part, settings, device) for part in rows]
-    no = processes.whole(torch.cat(features), batch.size).requires_grad_()
-    image, yes = (processes.whole(part.to(device), batch.size) for part in (batch.image, batch.yes))
+    no = group.all_gather(torch.cat(features), batch.size).requires_grad_()
+    image, yes = (group.all_gather(part.to(device), batch.size) for part in (batch.image, batch.yes))
     matched, unmatched = itbo(image, yes, no, model.clip.logit_scale.exp())
     opposite = tso(yes, no, settings.tso_epsilon)
     loss = total(matched, unmatched, opposite, settings.losses, settings.loss_weight)
+    # Ends at the features, whose gradient it leaves in `no.grad`, and at a learned temperature.
     scaler.scale(loss).backward()
     assert no.grad is not None
-    gradient = processes.part(no.grad)
+    gradient = group.part(no.grad)
     for part in rows:
         feature = features[0] if len(rows) == 1 else _encode(model, batch, part, settings, device)
         feature.backward(gradient[part.to(device)])
-    processes.sum_gradients(model.no.parameters())
+    group.sum_gradients(model.no.parameters())
     return torch.stack([matched, unmatched, opposite, loss]).detach()
 
 

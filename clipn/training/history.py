@@ -1,4 +1,4 @@
-"""Training curves for TensorBoard, where it is installed."""
+"""The log of a training as CSV, and its curves for TensorBoard where that is installed."""
 
 import csv
 import importlib.util
@@ -12,28 +12,29 @@ from clipn.errors import ClipnError
 from clipn.files import atomic
 
 
-class Board(Protocol):
-    """Takes the values of a step."""
+class ScalarWriter(Protocol):
+    """Writes the values of a step."""
 
     def __call__(self, step: int, values: Mapping[str, float]) -> None:
-        """Note `values` by name."""
+        """Write `values` by name."""
 
 
 @contextmanager
-def board(folder: Path | None, start: int) -> Iterator[Board]:
-    """A board that writes to `folder` from step `start` on; without a folder or TensorBoard it notes nothing."""
+def scalar_writer(folder: Path | None, start: int) -> Iterator[ScalarWriter]:
+    """A writer of curves to `folder` from step `start` on; without a folder or TensorBoard it writes nothing."""
     if folder is None or importlib.util.find_spec("tensorboard") is None:
         yield lambda step, values: None
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    # A training that goes on repeats the steps after its last state; TensorBoard then hides their first events.
     with SummaryWriter(folder, purge_step=start) as writer:
 
-        def note(step: int, values: Mapping[str, float]) -> None:
+        def write(step: int, values: Mapping[str, float]) -> None:
             for name, value in values.items():
                 writer.add_scalar(name, value, step)
 
-        yield note
+        yield write
 
 
 class DivergedError(ClipnError):
@@ -48,7 +49,7 @@ class StepLog:
         self.rows = [list(row) for row in rows]
 
     def add(self, step: int, epoch: int, losses: Sequence[float], rate: float) -> None:
-        """Note one step.
+        """Add the row of one step.
 
         Raises:
             DivergedError: a loss is NaN or infinite.
@@ -61,6 +62,7 @@ class StepLog:
     def write(self, path: Path) -> None:
         """Write the CSV atomically."""
         with atomic(path) as temporary, temporary.open("w", newline="") as stream:
+            # The module's own line ends are those of Windows.
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["step", "epoch", *self.losses, "learning_rate"])
             writer.writerows(

@@ -13,7 +13,7 @@ from typing import Any
 from clipn.errors import ClipnError
 from clipn.model.checkpoint import FORMAT, save_checkpoint
 from clipn.model.tensors import read_safetensors
-from clipn.training.trainer import Training
+from clipn.training.trainer import Trainer
 
 
 class Interrupted(ClipnError):  # noqa: N818
@@ -22,7 +22,7 @@ class Interrupted(ClipnError):  # noqa: N818
     status = 128 + signal.SIGTERM
 
 
-class State:
+class TrainingState:
     """The newest checkpoint of a training under way, with all that it needs to go on.
 
     It is an ordinary checkpoint, so `clipn.load` reads it too. It lies in a folder named by the hash of all that
@@ -44,43 +44,44 @@ class State:
         self._architecture = architecture
         self.path = work / hashlib.sha256(text.encode()).hexdigest()[:16] / "last.safetensors"
 
-    def resume(self, training: Training) -> None:
-        """Bring a training to where it was kept last, if it ever was.
+    def resume(self, trainer: Trainer) -> None:
+        """Bring a trainer to the state that was kept last, if there is one.
 
         Raises:
             ClipnError: the file is damaged.
         """
         if self.path.is_file():
             tensors, metadata = read_safetensors(self.path, FORMAT)
-            training.restore(tensors, json.loads(metadata["progress"]))
-        training.processes.any(False, training.device)  # all have read before one of them may go on and remove it
+            trainer.restore(tensors, json.loads(metadata["progress"]))
+        trainer.group.any(False, trainer.device)  # all have read before one of them may go on and remove it
 
     @property
     def newest(self) -> str:
         """The newest checkpoint, for messages."""
         return str(self.path) if self.path.is_file() else "none yet"
 
-    def keep_log(self, training: Training) -> Path:
+    def keep_log(self, trainer: Trainer) -> Path:
         """Write the losses so far beside the state; returns the CSV."""
         path = self.path.with_name("history.csv")
-        if training.processes.rank == 0:
-            training.log.write(path)
+        if trainer.group.rank == 0:
+            trainer.log.write(path)
         return path
 
-    def keep(self, training: Training) -> None:
-        """Remember where a training is."""
-        self.keep_log(training)
-        if training.processes.rank == 0:
-            tensors, values = training.progress()
-            header = {**self._header, "step": str(training.done), "progress": json.dumps(values)}
-            save_checkpoint(self.path, {**training.tensors(), **tensors}, self._architecture, header)
+    def keep(self, trainer: Trainer) -> None:
+        """Write the state of a training."""
+        self.keep_log(trainer)
+        if trainer.group.rank == 0:
+            tensors, values = trainer.progress()
+            header = {**self._header, "step": str(trainer.done), "progress": json.dumps(values)}
+            save_checkpoint(self.path, {**trainer.tensors(), **tensors}, self._architecture, header)
 
-    def finish(self, training: Training, output: Path, log: Path) -> None:
-        """Write a finished training's checkpoint and log, and forget its state."""
-        if training.processes.rank == 0:
-            training.log.write(log)
-            header = {**self._header, "step": str(training.done)}
-            save_checkpoint(output, training.tensors(), self._architecture, header)
+    def finish(self, trainer: Trainer, output: Path, log: Path) -> None:
+        """Write a finished training's checkpoint and log, and remove its state."""
+        if trainer.group.rank == 0:
+            trainer.log.write(log)
+            header = {**self._header, "step": str(trainer.done)}
+            save_checkpoint(output, trainer.tensors(), self._architecture, header)
+            # Last of all, so that a training that is killed before this line still finds its state.
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
@@ -91,15 +92,16 @@ class StopRequest:
 
 
 @contextmanager
-def noticing_stop() -> Iterator[StopRequest]:
-    """Turn SIGTERM and the first Ctrl-C into a request that is met after the step under way."""
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Turn SIGTERM and the first Ctrl-C into a request, which training obeys after the step under way."""
     request = StopRequest()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def make_request(number: int, frame: FrameType | None) -> None:
         request.made = True
+        # Who presses Ctrl-C twice does not want to wait for the step.
         signal.signal(signal.SIGINT, before[signal.SIGINT])
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, make_request) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield request
     finally:

@@ -1,4 +1,4 @@
-"""The order of samples in training, and the log of its steps."""
+"""Which samples each training step takes, and their random numbers, all fixed by the seed."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,31 +8,32 @@ import torch
 from torch import Tensor
 
 PROMPT, TEMPLATE, VIEW, CROP = STREAMS = range(4)
-"""Streams of random numbers that do not touch each other."""
+"""Streams of random numbers; no number of one depends on another."""
 SUBSET_SEED = 2**32 - 1
-"""Of the order in which a growing share takes up samples; no training's own."""
+"""Of the order in which growing fractions take up samples; no training has this seed."""
 SMALLEST_SUBSET = 2
 
 
 @dataclass(frozen=True)
-class Order:
-    """Which samples each step takes: every sample once per epoch, in an order fixed by (seed, epoch).
+class Sampler:
+    """Takes every sample once per epoch, in an order fixed by (seed, epoch), batch by batch.
 
-    Batches hold `batch_size` samples or a few less, so that those of an epoch are as equal as can be. Of a `share` of
-    the samples, in (0, 1], epochs take a random subset, no less than a batch of two. It depends on the number of
-    samples only, and that of a smaller share lies within that of a larger one.
+    Batches hold `batch_size` samples or a few less, so that those of an epoch are as equal as can be. Of a `fraction`
+    of the samples, in (0, 1], epochs take a random subset, no less than a batch of two. It depends on the number of
+    samples only, and that of a smaller fraction lies within that of a larger one.
     """
 
     samples: int
     batch_size: int
     epochs: int
     seed: int
-    share: float = 1.0
+    fraction: float = 1.0
 
     @property
     def samples_per_epoch(self) -> int:
         """Samples of the subset."""
-        return min(max(round(self.share * self.samples), SMALLEST_SUBSET), self.samples)
+        # The loss compares samples with each other, so one alone would train nothing.
+        return min(max(round(self.fraction * self.samples), SMALLEST_SUBSET), self.samples)
 
     @property
     def subset(self) -> Tensor:
@@ -75,6 +76,7 @@ class Order:
 
     def draw(self, step: int, stream: int, high: int) -> Tensor:
         """Random numbers (n,) in 0..high-1 for the samples of `step`, fixed by (seed, epoch, sample, stream)."""
+        # Drawn for all samples and then picked, so that neither batch size nor fraction changes a sample's number.
         return _draws(self.samples, self.seed, self.epoch(step), stream, high)[self.rows(step)]
 
 
@@ -84,8 +86,10 @@ def _subset(samples: int, number: int) -> Tensor:
     return order[:number].sort().values
 
 
+# Two epochs are asked for in turn where one ends: the loader of online crops is a few batches ahead.
 @lru_cache(maxsize=2)
 def _permutation(samples: int, seed: int, epoch: int) -> Tensor:
+    # Seeds are farther apart than any number of epochs, so no two of them meet in the same order.
     return torch.randperm(samples, generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
 
 

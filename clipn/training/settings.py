@@ -8,7 +8,7 @@ from clipn.text.prompts import NO_POOLS
 from clipn.yaml_models import Record
 
 
-class Optimisation(Record):
+class OptimizerSettings(Record):
     """AdamW with a cosine schedule to zero, per step."""
 
     epochs: int = Field(ge=0, description="passes over the captions")
@@ -19,7 +19,7 @@ class Optimisation(Record):
     threads: int = Field(default=1, ge=1, description="torch threads; sums, and so digits, depend on it")
 
 
-class BackboneTraining(Optimisation):
+class BackboneTraining(OptimizerSettings):
     """Training of a small CLIP from scratch on the study's shards."""
 
     epochs: int = Field(default=14, ge=1, description="passes over the captions")
@@ -33,7 +33,7 @@ class BackboneTraining(Optimisation):
     threads: int = Field(default=2, ge=1, description="torch threads; sums, and so digits, depend on it")
 
 
-class Variant(Optimisation):
+class Variant(OptimizerSettings):
     """How the "no" tower is taught.
 
     Where the paper and the authors' released code differ, defaults are the code's, except for precision.

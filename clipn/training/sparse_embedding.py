@@ -11,12 +11,12 @@ ROWS = 512
 """Rows decayed at once; few enough to stay in the processor's cache."""
 
 
-class UsedTokens:
+class SparseEmbedding:
     """Replaces a tower's token table by the rows in use.
 
-    A row that no caption holds has gradient zero at every step, so its AdamW moments stay zero and weight decay
-    is all that happens to it: a product of factors, applied when the whole table is asked for. On the CPU the result is
-    the same to the bit; CUDA's AdamW rounds the product otherwise.
+    A row that no caption holds has gradient zero at every step, so its AdamW moments stay zero and only weight decay
+    changes it: one factor per step. The factors are applied when the whole table is asked for. On the CPU the result is
+    the same to the bit; CUDA's AdamW rounds otherwise.
 
     Args:
         tower: its `token_embedding` is replaced.
@@ -25,6 +25,7 @@ class UsedTokens:
 
     def __init__(self, tower: NoTextTower, tokens: Tensor) -> None:
         table = tower.token_embedding.weight
+        # In main memory, so that on a GPU the rows in use take room and not the whole table.
         self._whole: Tensor = table.detach().cpu().clone()
         self._ids: Tensor = tokens.unique().cpu()
         self._decayed = 0
@@ -36,6 +37,7 @@ class UsedTokens:
 
     def compact(self, tokens: Tensor) -> Tensor:
         """Tokens as rows of the small table; the end token stays the highest."""
+        # `_ids` is sorted, so tokens keep their order and the tower still finds the end token as the highest.
         return torch.searchsorted(self._ids, tokens)
 
     def rows_of(self, table: Tensor) -> Tensor:
@@ -46,6 +48,7 @@ class UsedTokens:
         """The whole table (vocabulary, width) after steps whose weight decay multiplied by `factors`, in order."""
         for rows in self._unused.split(ROWS):
             part = self._whole[rows]
+            # One by one, as AdamW does it at every step: the product of all factors would round otherwise.
             for factor in factors[self._decayed :]:
                 part.mul_(factor)
             self._whole[rows] = part

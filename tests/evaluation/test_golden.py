@@ -21,7 +21,7 @@ from clipn.metrics import auroc, fpr
 from clipn.model.clipn import class_weights
 from clipn.scores import SCORES
 from clipn.text.prompts import prompt_pool
-from clipn.training.distributed import Processes
+from clipn.training.distributed import ProcessGroup
 from clipn.training.gradient import Batch, backward
 from clipn.training.settings import Variant
 from tests.helpers.golden_model import golden_figures, golden_model, released_name
@@ -68,7 +68,7 @@ def test_losses_and_gradients_of_the_first_step(released: SimpleNamespace) -> No
         arrays[key] for key in ("image_features", "yes_features", "train_tokens", "prompt_choice")
     )
     batch = Batch(image, yes, tokens, choices[0], len(tokens))
-    losses = backward(model, batch, Variant(), Processes(), torch.amp.GradScaler("cpu", enabled=False), "cpu")
+    losses = backward(model, batch, Variant(), ProcessGroup(), torch.amp.GradScaler("cpu", enabled=False), "cpu")
     close(losses, arrays["train_log"][0, :4], 1e-5)
 
     gradients = {released_name(f"no.{name}"): value.grad for name, value in model.no.named_parameters()}

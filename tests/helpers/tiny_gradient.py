@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from clipn.model.clipn import CLIPN
-from clipn.training.distributed import Processes
+from clipn.training.distributed import ProcessGroup
 from clipn.training.gradient import Batch, backward
 from clipn.training.settings import Variant
 from tests.helpers.tiny_model import tiny_model, unit
@@ -21,12 +21,12 @@ def turned_model() -> CLIPN:
     return model
 
 
-def gradients(settings: Variant, processes: Processes | None = None) -> dict[str, Tensor]:
+def gradients(settings: Variant, group: ProcessGroup | None = None) -> dict[str, Tensor]:
     """Gradients by parameter of the "no" tower, and the `losses`."""
-    model, processes = turned_model(), processes or Processes()
+    model, group = turned_model(), group or ProcessGroup()
     tokens = model.tokenizer(CAPTIONS[:SIZE])
     whole = (unit(SIZE), model.encode_text(tokens).detach(), tokens, torch.arange(SIZE) % 5)
-    batch = Batch(*(processes.part(part) for part in whole), size=SIZE)
-    losses = backward(model, batch, settings, processes, torch.amp.GradScaler("cpu", enabled=False), "cpu")
+    batch = Batch(*(group.part(part) for part in whole), size=SIZE)
+    losses = backward(model, batch, settings, group, torch.amp.GradScaler("cpu", enabled=False), "cpu")
     found = {name: value.grad for name, value in model.no.named_parameters() if value.grad is not None}
     return {"losses": losses, **found}

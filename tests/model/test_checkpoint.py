@@ -165,9 +165,9 @@ def test_a_checkpoint_whose_bank_has_fewer_positions(tmp_path: Path, tokens: int
 
 
 def test_what_a_training_under_way_keeps_is_left_out(tmp_path: Path) -> None:
-    tensors = {**tiny_model(prompts=PROMPTS).state_dict(), "training.optimiser.0": torch.ones(3)}
+    tensors = {**tiny_model(prompts=PROMPTS).state_dict(), "training.optimizer.0": torch.ones(3)}
     save_checkpoint(tmp_path / "last.safetensors", tensors, ARCHITECTURE, {})
-    assert clipn.load(tmp_path / "last.safetensors").state_dict().keys() == tensors.keys() - {"training.optimiser.0"}
+    assert clipn.load(tmp_path / "last.safetensors").state_dict().keys() == tensors.keys() - {"training.optimizer.0"}
 
 
 def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path: Path) -> None:

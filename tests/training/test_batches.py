@@ -1,4 +1,4 @@
-"""What training feeds on: crops, stored and online features, texts; fixed by the seed, whoever computes them."""
+"""What training reads at each step: crops, stored and online features, texts; the same whoever computes them."""
 
 import gc
 from collections.abc import Callable
@@ -20,15 +20,15 @@ from clipn.model.backbone import preprocess
 from clipn.text.prompts import no_prompt_pool, prompt_pool
 from clipn.training.batches import (
     CROP_SEEDS,
-    Share,
+    LocalBatches,
     Texts,
     handcrafted_texts,
     online_images,
     stored_images,
     stored_texts,
 )
-from clipn.training.distributed import Processes
-from clipn.training.sampler import CROP, PROMPT, Order
+from clipn.training.distributed import ProcessGroup
+from clipn.training.sampler import CROP, PROMPT, Sampler
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip, tiny_model, unit
 from tests.helpers.tiny_run import CAPTIONS, TinyRun, tiny_run
 
@@ -46,9 +46,9 @@ def images(run: TinyRun) -> ShardImages:
     return ShardImages(run.files.index, run.files.shards)
 
 
-def share(start: int = 0, rank: int = 0, size: int = 1, **fields: float) -> Share:
-    order = {"samples": SAMPLES, "batch_size": 8, "epochs": 2, "seed": 1} | fields
-    return Share(Order(**order), Processes(rank, size), start, "cpu")
+def local(start: int = 0, rank: int = 0, size: int = 1, **fields: float) -> LocalBatches:
+    settings = {"samples": SAMPLES, "batch_size": 8, "epochs": 2, "seed": 1} | fields
+    return LocalBatches(Sampler(**settings), ProcessGroup(rank, size), start, "cpu")
 
 
 # Crops
@@ -136,23 +136,23 @@ def test_an_image_that_cannot_be_decoded_is_named(
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 11])
 def test_the_parts_of_all_processes_are_the_batch(size: int) -> None:
-    shares, whole = [share(rank=rank, size=size) for rank in range(size)], share()
+    parts, whole = [local(rank=rank, size=size) for rank in range(size)], local()
     for step in whole.steps:
-        assert torch.equal(torch.cat([part.rows(step) for part in shares]), whole.order.rows(step))
-        drawn = torch.cat([part.draw(step, PROMPT, 100) for part in shares])
-        assert torch.equal(drawn, whole.order.draw(step, PROMPT, 100))
+        assert torch.equal(torch.cat([part.rows(step) for part in parts]), whole.sampler.rows(step))
+        drawn = torch.cat([part.draw(step, PROMPT, 100) for part in parts])
+        assert torch.equal(drawn, whole.sampler.draw(step, PROMPT, 100))
 
 
-def sources(run: TinyRun) -> dict[str, Callable[[Share], list[Tensor]]]:
-    """Every source as a function from a share to what it yields."""
+def sources(run: TinyRun) -> dict[str, Callable[[LocalBatches], list[Tensor]]]:
+    """Every source as a function from batches to what it yields."""
     clip, images = tiny_clip(), ShardImages(run.files.index, run.files.shards)
     views, texts = unit(3 * SAMPLES).view(3, SAMPLES, -1), Texts(unit(SAMPLES), torch.arange(SAMPLES)[:, None])
     return {
-        "stored images": lambda share: list(stored_images(views, share)),
-        "online images": lambda share: list(online_images(clip, images, training_crop(ARCHITECTURE), 0, share)),
-        "stored texts": lambda share: [torch.cat(part, dim=1) for part in stored_texts(texts, share)],
-        "hand-crafted texts": lambda share: [
-            torch.cat(part, dim=1) for part in handcrafted_texts(clip, CAPTIONS, "clipn128", share)
+        "stored images": lambda batches: list(stored_images(views, batches)),
+        "online images": lambda batches: list(online_images(clip, images, training_crop(ARCHITECTURE), 0, batches)),
+        "stored texts": lambda batches: [torch.cat(part, dim=1) for part in stored_texts(texts, batches)],
+        "hand-crafted texts": lambda batches: [
+            torch.cat(part, dim=1) for part in handcrafted_texts(clip, CAPTIONS, "clipn128", batches)
         ],
     }
 
@@ -160,16 +160,16 @@ def sources(run: TinyRun) -> dict[str, Callable[[Share], list[Tensor]]]:
 @pytest.mark.parametrize("source", ["stored images", "online images", "stored texts", "hand-crafted texts"])
 def test_parts_and_later_starts_see_the_same_samples(run: TinyRun, source: str) -> None:
     feed = sources(run)[source]
-    whole = feed(share())
+    whole = feed(local())
     assert [len(part) for part in whole] == [6] * 6
-    parts = [feed(share(rank=rank, size=3)) for rank in range(3)]
+    parts = [feed(local(rank=rank, size=3)) for rank in range(3)]
     for step, together in enumerate(zip(*parts, strict=True)):
         torch.testing.assert_close(torch.cat(together), whole[step], rtol=0, atol=ROUNDING)
-    resumed = feed(share(start=4))
+    resumed = feed(local(start=4))
     assert len(resumed) == 2
     assert all(torch.equal(*pair) for pair in zip(resumed, whole[4:], strict=True))
-    assert feed(share(start=6)) == []
-    again, other = feed(share()), feed(share(seed=2))
+    assert feed(local(start=6)) == []
+    again, other = feed(local()), feed(local(seed=2))
     assert all(torch.equal(*pair) for pair in zip(again, whole, strict=True))
     assert not torch.allclose(other[0], whole[0])
     assert not any(part.requires_grad for part in whole)
@@ -178,10 +178,10 @@ def test_parts_and_later_starts_see_the_same_samples(run: TinyRun, source: str) 
 @pytest.mark.parametrize("source", ["stored images", "online images", "stored texts", "hand-crafted texts"])
 def test_a_share_feeds_on_its_own_samples_as_the_whole_does(run: TinyRun, source: str) -> None:
     """A sample has the same crops, views and templates in both, whatever its place in the batch."""
-    feed, whole, half = sources(run)[source], share(), share(share=0.5)
+    feed, whole, half = sources(run)[source], local(), local(fraction=0.5)
     tables = []
     for part in (whole, half):
-        rows = [(part.order.epoch(step), row) for step in part.steps for row in part.rows(step).tolist()]
+        rows = [(part.sampler.epoch(step), row) for step in part.steps for row in part.rows(step).tolist()]
         tables.append(dict(zip(rows, torch.cat(feed(part)), strict=True)))
     assert len(tables[0]) == 2 * SAMPLES
     assert len(tables[1]) == SAMPLES
@@ -196,14 +196,14 @@ def test_a_stored_view_is_drawn_for_each_sample() -> None:
     """Features that say which view and sample they are."""
     views, samples = torch.meshgrid(torch.arange(4), torch.arange(200), indexing="ij")
     features = torch.stack([views, samples], dim=2).float()
-    few, many = (share(samples=200, batch_size=size, epochs=3) for size in (150, 64))
+    few, many = (local(samples=200, batch_size=size, epochs=3) for size in (150, 64))
     tables = []
     for part in (few, many):
         table = torch.full((3, 200), -1)
         for step, found in zip(part.steps, stored_images(features, part), strict=True):
             view, sample = found.long().T
             assert torch.equal(sample, part.rows(step))
-            table[part.order.epoch(step), sample] = view
+            table[part.sampler.epoch(step), sample] = view
         tables.append(table)
     assert torch.equal(*tables)
     for epoch in tables[0]:
@@ -213,7 +213,7 @@ def test_a_stored_view_is_drawn_for_each_sample() -> None:
 
 def test_one_stored_view_is_what_every_epoch_gets() -> None:
     features = unit(SAMPLES)
-    part = share()
+    part = local()
     for step, found in zip(part.steps, stored_images(features[None], part), strict=True):
         assert torch.equal(found, features[part.rows(step)])
 
@@ -222,7 +222,7 @@ def test_online_features_of_the_evaluation_crop_are_the_stored_ones(run: TinyRun
     """The first time all 18 images in one batch, as they were stored."""
     stored = read_caption_images(run.files.images, run.files.backbone, run.files.index, views=0)
     for size in (SAMPLES, 5):
-        part = share(batch_size=size)
+        part = local(batch_size=size)
         online = online_images(tiny_clip(), images, preprocess(ARCHITECTURE), 0, part)
         for found, expected in zip(online, stored_images(stored, part), strict=True):
             torch.testing.assert_close(found, expected, rtol=0, atol=ROUNDING)
@@ -233,10 +233,10 @@ def test_online_crops_are_new_in_every_epoch(images: ShardImages, workers: int) 
     """And the same for other batches and workers."""
     clip, tables = tiny_clip(), []
     for size, helpers in ((18, workers), (4, 0)):
-        part, table = share(batch_size=size), torch.zeros(2, SAMPLES, 32)
+        part, table = local(batch_size=size), torch.zeros(2, SAMPLES, 32)
         found = online_images(clip, images, training_crop(ARCHITECTURE), helpers, part)
         for step, features in zip(part.steps, found, strict=True):
-            table[part.order.epoch(step), part.rows(step)] = features
+            table[part.sampler.epoch(step), part.rows(step)] = features
         tables.append(table)
     torch.testing.assert_close(*tables, rtol=0, atol=ROUNDING)
     assert ((tables[0][0] - tables[0][1]).abs().amax(dim=1) > 1e-3).all()
@@ -245,7 +245,7 @@ def test_online_crops_are_new_in_every_epoch(images: ShardImages, workers: int) 
 
 def test_crops_of_one_step_are_not_cut_alike() -> None:
     """Every sample has its own seed."""
-    part = share(samples=1000, batch_size=1000)
+    part = local(samples=1000, batch_size=1000)
     assert len(set(part.draw(0, CROP, CROP_SEEDS).tolist())) == 1000
 
 
@@ -253,7 +253,7 @@ def test_crops_of_one_step_are_not_cut_alike() -> None:
 
 
 def test_stored_texts_are_those_of_the_samples() -> None:
-    texts, part = Texts(unit(SAMPLES), torch.arange(3 * SAMPLES).view(SAMPLES, 3)), share()
+    texts, part = Texts(unit(SAMPLES), torch.arange(3 * SAMPLES).view(SAMPLES, 3)), local()
     for step, (yes, tokens) in zip(part.steps, stored_texts(texts, part), strict=True):
         assert torch.equal(yes, texts.yes[part.rows(step)])
         assert torch.equal(tokens, texts.tokens[part.rows(step)])
@@ -266,7 +266,7 @@ def test_hand_crafted_texts_say_and_deny_the_same_line(pool: str) -> None:
     yes_lines, no_lines = prompt_pool(pool), no_prompt_pool(pool)
     said = [plain.yes_features(clip, tokenizer([line.format(caption) for line in yes_lines])) for caption in captions]
     denied = [tokenizer([line.format(caption) for line in no_lines]) for caption in captions]
-    part, drawn = share(samples=3, batch_size=3, epochs=3 * len(yes_lines)), set()
+    part, drawn = local(samples=3, batch_size=3, epochs=3 * len(yes_lines)), set()
     for step, texts in zip(part.steps, handcrafted_texts(clip, captions, pool, part), strict=True):
         for row, yes, tokens in zip(part.rows(step).tolist(), *texts, strict=True):
             matches = ((said[row] - yes).abs().amax(dim=1) < ROUNDING) & (denied[row] == tokens).all(dim=1)
@@ -277,4 +277,4 @@ def test_hand_crafted_texts_say_and_deny_the_same_line(pool: str) -> None:
 
 def test_a_pool_without_negation_has_no_hand_crafted_texts() -> None:
     with pytest.raises(ClipnError, match="templates: no pool 'openai80' that negates"):
-        next(handcrafted_texts(tiny_clip(), CAPTIONS, "openai80", share()))
+        next(handcrafted_texts(tiny_clip(), CAPTIONS, "openai80", local()))

@@ -20,12 +20,12 @@ from clipn.model.backbone import load_backbone, preprocess, save_backbone
 from clipn.model.checkpoint import FORMAT
 from clipn.model.clipn import CLIPN, NoTextTower
 from clipn.model.tensors import read_safetensors
-from clipn.training.distributed import Processes
+from clipn.training.distributed import ProcessGroup
 from clipn.training.gradient import LOSSES, Batch
 from clipn.training.optimizer import adamw, learning_rate, set_learning_rate
-from clipn.training.sampler import PROMPT, Order
+from clipn.training.sampler import PROMPT, Sampler
 from clipn.training.settings import Variant
-from clipn.training.trainer import Training
+from clipn.training.trainer import Trainer
 from tests.helpers.golden_model import golden_figures, golden_model, released_name
 from tests.helpers.tiny_gradient import gradients, turned_model
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip, tiny_model, unit
@@ -46,17 +46,17 @@ def test_the_authors_six_steps(golden: Path) -> None:
     image, yes = (torch.from_numpy(arrays[f"{name}_features"]) for name in ("image", "yes"))
     tokens = torch.from_numpy(arrays["train_tokens"]).long()
     settings = Variant()
-    optimiser = adamw(model.no.named_parameters(), settings)
+    optimizer = adamw(model.no.named_parameters(), settings)
     log = []
     for step in range(STEPS):
         rate = learning_rate(settings, step, STEPS)
-        set_learning_rate(optimiser, rate)
+        set_learning_rate(optimizer, rate)
         no = model.no(tokens, torch.from_numpy(arrays["prompt_choice"][step]).long())
         losses = (*itbo(image, yes, no, model.logit_scale), tso(yes, no, settings.tso_epsilon))
         total = settings.loss_weight * torch.stack(losses).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (total / 2).backward()
-        optimiser.step()
+        optimizer.step()
         log.append([*(loss.item() for loss in losses), total.item(), rate])
     np.testing.assert_allclose(log, arrays["train_log"], rtol=2e-6)
 
@@ -94,13 +94,13 @@ def test_the_plain_loop_takes_the_same_steps(run: TinyRun) -> None:
     output, log = run.train("ours", learning_rate=1e-5)
     clip, architecture = load_backbone(run.files.backbone)
     tower = CLIPN(clip, preprocess(architecture), settings.prompts).no
-    order = Order(len(CAPTIONS), settings.batch_size, settings.epochs, seed=1)
+    sampler = Sampler(len(CAPTIONS), settings.batch_size, settings.epochs, seed=1)
     tokenizer, images = tiny_model().tokenizer, stored_pixels(run)
 
     def batches() -> Any:
-        for step in range(order.steps):
-            rows = order.rows(step)
-            choice = order.draw(step, PROMPT, settings.prompts + 1)
+        for step in range(sampler.steps):
+            rows = sampler.rows(step)
+            choice = sampler.draw(step, PROMPT, settings.prompts + 1)
             yield images[rows], tokenizer([CAPTIONS[row] for row in rows]), choice, learning_rate(settings, step, 9)
 
     expected = torch.stack(list(plain.steps(clip, tower, batches(), settings.weight_decay)))
@@ -215,15 +215,15 @@ def test_rows_of_the_token_table_that_no_caption_holds_only_decay(run: TinyRun) 
     images = read_caption_images(run.files.images, run.files.backbone, run.files.index, views=0)[0]
     clip, architecture = load_backbone(run.files.backbone)
     model = CLIPN(clip, preprocess(architecture), settings.prompts).eval()
-    training = Training(model, None, settings, Processes(), "cpu")
-    order = Order(len(CAPTIONS), settings.batch_size, settings.epochs, seed=1)
-    for step in range(order.steps):
-        rows = order.rows(step)
-        choice = order.draw(step, PROMPT, settings.prompts + 1)
+    trainer = Trainer(model, None, settings, ProcessGroup(), "cpu")
+    sampler = Sampler(len(CAPTIONS), settings.batch_size, settings.epochs, seed=1)
+    for step in range(sampler.steps):
+        rows = sampler.rows(step)
+        choice = sampler.draw(step, PROMPT, settings.prompts + 1)
         batch = Batch(images[rows], stored["yes"][rows], stored["tokens"][rows], choice, len(rows))
-        training.advance(batch, order.epoch(step), learning_rate(settings, step, order.steps))
+        trainer.advance(batch, sampler.epoch(step), learning_rate(settings, step, sampler.steps))
     ours, whole = (
-        tensors["no.token_embedding.weight"] for tensors in (read_safetensors(output, FORMAT)[0], training.tensors())
+        tensors["no.token_embedding.weight"] for tensors in (read_safetensors(output, FORMAT)[0], trainer.tensors())
     )
     unused = torch.ones(len(whole), dtype=torch.bool)
     unused[stored["tokens"].unique()] = False

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipn.model.checkpoint import FORMAT
 from clipn.model.tensors import read_safetensors
-from clipn.training.distributed import Processes, joined
+from clipn.training.distributed import ProcessGroup, process_group
 from clipn.training.gradient import LOSSES
 from clipn.training.settings import Variant
 from tests.helpers.tiny_gradient import gradients
@@ -39,7 +39,7 @@ def launched(target: Any, size: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
 def test_parts_are_even_and_make_up_the_whole(size: int) -> None:
     rows = torch.arange(6)
-    parts = [Processes(rank, size).part(rows) for rank in range(size)]
+    parts = [ProcessGroup(rank, size).part(rows) for rank in range(size)]
     assert torch.equal(torch.cat(parts), rows)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -47,9 +47,9 @@ def test_parts_are_even_and_make_up_the_whole(size: int) -> None:
 @pytest.mark.parametrize(("size", "micro_batch"), [(2, None), (4, None), (3, None), (2, 3)])
 def test_losses_and_gradients_are_those_of_one_process(tmp_path: Path, size: int, micro_batch: int | None) -> None:
     def target() -> None:
-        with joined("cpu", size) as (processes, _):
-            found = gradients(Variant(micro_batch=micro_batch), processes)
-            torch.save(found, tmp_path / f"{processes.rank}.pt")
+        with process_group("cpu", size) as (group, _):
+            found = gradients(Variant(micro_batch=micro_batch), group)
+            torch.save(found, tmp_path / f"{group.rank}.pt")
 
     launched(target, size)
     expected = gradients(Variant())

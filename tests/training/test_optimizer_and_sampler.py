@@ -1,4 +1,4 @@
-"""Grouping and schedule of the optimiser; order of samples; the log of a training."""
+"""Grouping and schedule of the optimizer; order of samples; the log of a training."""
 
 import math
 from itertools import pairwise
@@ -10,22 +10,22 @@ import torch
 from clipn.errors import ClipnError
 from clipn.training.history import DivergedError, StepLog
 from clipn.training.optimizer import adamw, learning_rate, set_learning_rate
-from clipn.training.sampler import PROMPT, STREAMS, VIEW, Order
-from clipn.training.settings import Optimisation
+from clipn.training.sampler import PROMPT, STREAMS, VIEW, Sampler
+from clipn.training.settings import OptimizerSettings
 from tests.helpers.golden_model import golden_figures
 from tests.helpers.tiny_model import tiny_model
 
 SAMPLES, EPOCHS = 10, 3
 
 
-def settings(**fields: float) -> Optimisation:
-    return Optimisation.model_validate({"epochs": 2, "batch_size": 4, "learning_rate": 3e-4, **fields})
+def settings(**fields: float) -> OptimizerSettings:
+    return OptimizerSettings.model_validate({"epochs": 2, "batch_size": 4, "learning_rate": 3e-4, **fields})
 
 
 def test_vectors_and_norms_do_not_decay() -> None:
     named = dict(tiny_model().no.named_parameters())
-    optimiser = adamw(named.items(), settings(weight_decay=0.2))
-    decay = {id(parameter): group["weight_decay"] for group in optimiser.param_groups for parameter in group["params"]}
+    optimizer = adamw(named.items(), settings(weight_decay=0.2))
+    decay = {id(parameter): group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
     decayed = {name for name, parameter in named.items() if decay[id(parameter)] == 0.2}
     exempt = {name for name, parameter in named.items() if decay[id(parameter)] == 0}
     assert decayed | exempt == set(named)
@@ -44,10 +44,10 @@ def test_first_step_of_adamw_is_the_formula() -> None:
     parameter = torch.nn.Parameter(torch.tensor([[2.0, -1.0]], dtype=torch.float64))
     gradient = torch.tensor([[0.5, 1e-6]], dtype=torch.float64)
     parameter.grad = gradient
-    optimiser = adamw([("weight", parameter)], settings(learning_rate=0.1, weight_decay=0.2))
-    set_learning_rate(optimiser, 0.01)
+    optimizer = adamw([("weight", parameter)], settings(learning_rate=0.1, weight_decay=0.2))
+    set_learning_rate(optimizer, 0.01)
     before = parameter.detach().clone()
-    optimiser.step()
+    optimizer.step()
     expected = before * (1 - 0.01 * 0.2) - 0.01 * gradient / (gradient.abs() + 1e-6)
     torch.testing.assert_close(parameter.detach(), expected)
 
@@ -75,26 +75,26 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
 # Order of samples
 
 
-def order(
-    seed: int = 0, batch_size: int = 4, samples: int = SAMPLES, epochs: int = EPOCHS, share: float = 1.0
-) -> Order:
-    return Order(samples, batch_size, epochs, seed, share)
+def sampler(
+    seed: int = 0, batch_size: int = 4, samples: int = SAMPLES, epochs: int = EPOCHS, fraction: float = 1.0
+) -> Sampler:
+    return Sampler(samples, batch_size, epochs, seed, fraction)
 
 
-def epochs_of(order: Order) -> list[list[int]]:
+def epochs_of(taken: Sampler) -> list[list[int]]:
     """Samples of every epoch as they come."""
-    orders: list[list[int]] = [[] for _ in range(order.epochs)]
-    for step in range(order.steps):
-        orders[order.epoch(step)] += order.rows(step).tolist()
+    orders: list[list[int]] = [[] for _ in range(taken.epochs)]
+    for step in range(taken.steps):
+        orders[taken.epoch(step)] += taken.rows(step).tolist()
     return orders
 
 
-def draws_of(order: Order, stream: int, high: int) -> list[dict[int, int]]:
+def draws_of(taken: Sampler, stream: int, high: int) -> list[dict[int, int]]:
     """Random number of every sample, by epoch."""
-    draws: list[dict[int, int]] = [{} for _ in range(order.epochs)]
-    for step in range(order.steps):
-        numbers = order.draw(step, stream, high).tolist()
-        draws[order.epoch(step)] |= dict(zip(order.rows(step).tolist(), numbers, strict=True))
+    draws: list[dict[int, int]] = [{} for _ in range(taken.epochs)]
+    for step in range(taken.steps):
+        numbers = taken.draw(step, stream, high).tolist()
+        draws[taken.epoch(step)] |= dict(zip(taken.rows(step).tolist(), numbers, strict=True))
     return draws
 
 
@@ -102,24 +102,24 @@ def draws_of(order: Order, stream: int, high: int) -> list[dict[int, int]]:
     ("batch_size", "sizes"), [(2, [2] * 5), (3, [2, 3, 2, 3]), (4, [3, 3, 4]), (9, [5, 5]), (10, [10]), (99, [10])]
 )
 def test_every_sample_once_per_epoch_in_batches_as_equal_as_can_be(batch_size: int, sizes: list[int]) -> None:
-    taken = order(batch_size=batch_size)
+    taken = sampler(batch_size=batch_size)
     assert [len(taken.rows(step)) for step in range(taken.steps)] == sizes * EPOCHS
     assert [sorted(epoch) for epoch in epochs_of(taken)] == [list(range(SAMPLES))] * EPOCHS
     assert taken.smallest_batch == min(sizes)
 
 
 def test_order_depends_on_seed_and_epoch_only() -> None:
-    orders = epochs_of(order(1))
+    orders = epochs_of(sampler(1))
     torch.manual_seed(99)
-    assert epochs_of(order(1, batch_size=3)) == orders
-    assert epochs_of(order(1, epochs=5))[:EPOCHS] == orders
-    assert order(1).rows(4).tolist() == orders[1][3:6]
-    assert len(set(map(tuple, [*orders, *epochs_of(order(2))]))) == 2 * EPOCHS
+    assert epochs_of(sampler(1, batch_size=3)) == orders
+    assert epochs_of(sampler(1, epochs=5))[:EPOCHS] == orders
+    assert sampler(1).rows(4).tolist() == orders[1][3:6]
+    assert len(set(map(tuple, [*orders, *epochs_of(sampler(2))]))) == 2 * EPOCHS
 
 
 @pytest.mark.parametrize(("samples", "epochs", "steps"), [(10, 2, 6), (8, 2, 4), (1, 3, 3), (10, 0, 0), (0, 2, 0)])
 def test_steps(samples: int, epochs: int, steps: int) -> None:
-    taken = order(samples=samples, epochs=epochs)
+    taken = sampler(samples=samples, epochs=epochs)
     assert (taken.steps, taken.steps_per_epoch * epochs) == (steps, steps)
     lengths = [len(taken.rows(step)) for step in range(steps)]
     assert [taken.samples_before(step) for step in range(steps + 1)] == [
@@ -131,15 +131,15 @@ def test_steps(samples: int, epochs: int, steps: int) -> None:
 
 
 def test_draws_depend_on_seed_epoch_sample_and_stream_only() -> None:
-    draws = draws_of(order(1), VIEW, 1 << 62)
+    draws = draws_of(sampler(1), VIEW, 1 << 62)
     torch.manual_seed(99)
-    assert draws_of(order(1, batch_size=3), VIEW, 1 << 62) == draws
-    assert draws_of(order(1, epochs=5), VIEW, 1 << 62)[:EPOCHS] == draws
+    assert draws_of(sampler(1, batch_size=3), VIEW, 1 << 62) == draws
+    assert draws_of(sampler(1, epochs=5), VIEW, 1 << 62)[:EPOCHS] == draws
     assert list(draws[0]) != list(draws[1])
-    others = [draws_of(order(1), stream, 1 << 62) for stream in STREAMS if stream != VIEW]
+    others = [draws_of(sampler(1), stream, 1 << 62) for stream in STREAMS if stream != VIEW]
     numbers = [
         number
-        for table in (draws, draws_of(order(2), VIEW, 1 << 62), *others)
+        for table in (draws, draws_of(sampler(2), VIEW, 1 << 62), *others)
         for part in table
         for number in part.values()
     ]
@@ -147,7 +147,7 @@ def test_draws_depend_on_seed_epoch_sample_and_stream_only() -> None:
 
 
 def test_draws_are_uniform() -> None:
-    drawn = [number for part in draws_of(order(samples=1000), PROMPT, 5) for number in part.values()]
+    drawn = [number for part in draws_of(sampler(samples=1000), PROMPT, 5) for number in part.values()]
     assert sorted(set(drawn)) == list(range(5))
     assert all(abs(drawn.count(number) - 600) < 100 for number in range(5))  # 4.6 standard deviations
 
@@ -155,9 +155,9 @@ def test_draws_are_uniform() -> None:
 # A share of the samples
 
 
-def taken_by(order: Order) -> list[int]:
+def taken_by(taken: Sampler) -> list[int]:
     """Samples of each epoch, sorted; every epoch has the same."""
-    (samples,) = {tuple(sorted(epoch)) for epoch in epochs_of(order)}
+    (samples,) = {tuple(sorted(epoch)) for epoch in epochs_of(taken)}
     return list(samples)
 
 
@@ -175,11 +175,11 @@ def taken_by(order: Order) -> list[int]:
     ],
 )
 def test_a_share_is_rounded_and_no_less_than_a_batch_of_two(share: float, samples: int, number: int) -> None:
-    assert order(samples=samples, share=share).samples_per_epoch == number
+    assert sampler(samples=samples, fraction=share).samples_per_epoch == number
 
 
 def test_a_share_takes_some_samples_only_each_once_per_epoch() -> None:
-    taken = order(samples=1000, batch_size=100, share=0.25)
+    taken = sampler(samples=1000, batch_size=100, fraction=0.25)
     assert [len(taken.rows(step)) for step in range(taken.steps)] == [83, 83, 84] * EPOCHS
     assert taken.smallest_batch == 83
     assert taken.samples_before(taken.steps) == 250 * EPOCHS
@@ -191,24 +191,24 @@ def test_a_share_takes_some_samples_only_each_once_per_epoch() -> None:
 
 
 def test_a_share_is_the_same_for_every_training_and_lies_within_larger_ones() -> None:
-    shares = [taken_by(order(samples=100, share=share)) for share in (0.02, 0.1, 0.25, 0.5, 0.99, 1.0)]
+    shares = [taken_by(sampler(samples=100, fraction=share)) for share in (0.02, 0.1, 0.25, 0.5, 0.99, 1.0)]
     for smaller, larger in pairwise(shares):
         assert set(smaller) < set(larger)
     assert shares[-1] == list(range(100))
     torch.manual_seed(99)
-    for other in (order(5, samples=100, share=0.25), order(batch_size=9, epochs=1, samples=100, share=0.25)):
+    for other in (sampler(5, samples=100, fraction=0.25), sampler(batch_size=9, epochs=1, samples=100, fraction=0.25)):
         assert taken_by(other) == shares[2]
-    assert taken_by(order(samples=12, share=0.5)) == [1, 2, 3, 6, 8, 9]  # as by earlier versions
+    assert taken_by(sampler(samples=12, fraction=0.5)) == [1, 2, 3, 6, 8, 9]  # as by earlier versions
 
 
 def test_the_whole_is_taken_in_the_order_of_the_seed_and_epoch() -> None:
     """As it was before shares were."""
     expected = [torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(100_003 + e)) for e in range(EPOCHS)]
-    assert epochs_of(order(1)) == [rows.tolist() for rows in expected]
+    assert epochs_of(sampler(1)) == [rows.tolist() for rows in expected]
 
 
 def test_a_sample_gets_the_same_numbers_in_every_share() -> None:
-    whole, part = (draws_of(order(1, samples=40, share=share), VIEW, 1 << 62) for share in (1.0, 0.3))
+    whole, part = (draws_of(sampler(1, samples=40, fraction=share), VIEW, 1 << 62) for share in (1.0, 0.3))
     for epoch in range(EPOCHS):
         assert len(part[epoch]) == 12
         assert part[epoch].items() < whole[epoch].items()

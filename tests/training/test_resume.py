@@ -20,10 +20,10 @@ from clipn.errors import ClipnError
 from clipn.model.checkpoint import FORMAT
 from clipn.model.clipn import CLIPN
 from clipn.model.tensors import read_safetensors
-from clipn.training.distributed import Processes
+from clipn.training.distributed import ProcessGroup
 from clipn.training.gradient import backward
 from clipn.training.resume import Interrupted
-from clipn.training.trainer import Training
+from clipn.training.trainer import Trainer
 from tests.helpers.tiny_run import TinyRun, forked, read_log, tiny_run
 
 EPOCHS = 6
@@ -36,13 +36,13 @@ def run(tmp_path: Path) -> TinyRun:
 
 
 def stopping_at(step: int, number: int) -> Callable[..., dict[str, float]]:
-    """`Training.advance` that sends this process a signal just before `step`."""
-    advance = Training.advance
+    """`Trainer.advance` that sends this process a signal just before `step`."""
+    advance = Trainer.advance
 
-    def deadly(training: Training, *arguments: Any) -> dict[str, float]:
-        if training.done == step:
+    def deadly(trainer: Trainer, *arguments: Any) -> dict[str, float]:
+        if trainer.done == step:
             os.kill(os.getpid(), number)
-        return advance(training, *arguments)
+        return advance(trainer, *arguments)
 
     return deadly
 
@@ -50,7 +50,7 @@ def stopping_at(step: int, number: int) -> Callable[..., dict[str, float]]:
 def signalled(run: TinyRun, step: int, number: int, **settings: Any) -> None:
     """Train, and send this process a signal just before `step`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Training, "advance", stopping_at(step, number))
+        patch.setattr(Trainer, "advance", stopping_at(step, number))
         run.train("run", epochs=EPOCHS, **settings)
 
 
@@ -110,7 +110,7 @@ def test_the_command_line_ends_with_the_status_of_a_stop(
     run: TinyRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["clipn", *run.options("run")])
-    monkeypatch.setattr(Training, "advance", stopping_at(2, signal.SIGTERM))
+    monkeypatch.setattr(Trainer, "advance", stopping_at(2, signal.SIGTERM))
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 143
@@ -157,8 +157,8 @@ def test_processes_meet_after_all_have_read_the_state(run: TinyRun, monkeypatch:
     def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *arguments: (happened.append(name), function(*arguments))[1]
 
-    monkeypatch.setattr(Training, "restore", noted("restored", Training.restore))
-    monkeypatch.setattr(Processes, "any", noted("met", Processes.any))
+    monkeypatch.setattr(Trainer, "restore", noted("restored", Trainer.restore))
+    monkeypatch.setattr(ProcessGroup, "any", noted("met", ProcessGroup.any))
     run.train("run", epochs=EPOCHS)
     assert happened[:2] == ["restored", "met"]
 
@@ -232,7 +232,7 @@ def test_a_signal_to_the_whole_group_spares_the_decoding_workers(run: TinyRun) -
         os.setpgrp()
         patch = pytest.MonkeyPatch()
         patch.setattr(os, "kill", lambda pid, number: os.killpg(os.getpgrp(), number))
-        patch.setattr(Training, "advance", stopping_at(7, signal.SIGTERM))
+        patch.setattr(Trainer, "advance", stopping_at(7, signal.SIGTERM))
         with contextlib.suppress(Interrupted):
             run.train("run", epochs=EPOCHS, augmentation="online", workers=1)
 

@@ -17,7 +17,7 @@ from clipn.model.checkpoint import FORMAT
 from clipn.model.clipn import NoTextTower
 from clipn.model.tensors import read_safetensors
 from clipn.training.gradient import LOSSES
-from clipn.training.sampler import Order
+from clipn.training.sampler import Sampler
 from clipn.training.settings import Variant
 from tests.helpers.tiny_gradient import gradients, turned_model
 from tests.helpers.tiny_model import unit
@@ -94,7 +94,7 @@ def test_a_share_trains_as_if_there_were_no_others(run: TinyRun, tmp_path: Path,
     """Neither images nor features of the other samples matter, and an epoch has fewer steps."""
     output, log = run.train("run", share=0.5, batch_size=4, **settings)
     assert [row["epoch"] for row in read_log(log)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    taken = set(Order(len(CAPTIONS), 4, 1, seed=1, share=0.5).subset.tolist())
+    taken = set(Sampler(len(CAPTIONS), 4, 1, seed=1, fraction=0.5).subset.tolist())
     pictures = [row if row in taken else 100 + row for row in range(len(CAPTIONS))]
     spoiled = tiny_run(tmp_path / "spoiled", pictures=pictures)
     again, again_log = spoiled.train("run", share=0.5, batch_size=4, **settings)
