@@ -3,7 +3,7 @@
 import gzip
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -16,15 +16,15 @@ from clipn.errors import ClipnError
 from clipn.files import atomic, require
 
 
-def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the regular files whose name is `wanted`, in archive order; of a folder, sorted.
+def read_members(archive: Path, predicate: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of the regular files whose names fit, in archive order; of a folder, sorted.
 
     Nothing is written to disk. Names are POSIX paths without a leading `./`; files with a component that
     starts with a dot are left out.
 
     Args:
         archive: .tar, .tar.gz, .zip, or a folder.
-        wanted: tells by the name.
+        predicate: tells by its name whether a file is to be read.
 
     Raises:
         ClipnError: the archive is missing or damaged, or holds an unsafe path, a link, a device, a file above 1 GiB,
@@ -32,7 +32,7 @@ def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
     """
     with _opened(archive) as members:
         for name, member in members:
-            if wanted(name):
+            if predicate(name):
                 yield name, member.read()
 
 
@@ -63,6 +63,7 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """
     with atomic(path) as temporary, temporary.open("wb") as raw:
         if path.suffix == ".gz":
+            # gzip's header holds a file name and a time of its own.
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream:
                 _write_members(stream, members)
         else:
@@ -72,15 +73,15 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[tuple[str, Member]]]:
     """Members with their safe names, without those that a dot hides."""
-    with _kind(archive) as members:
+    if archive.is_dir():
+        opened = opened_folder(archive)
+    else:
+        # Told apart by their first bytes, since published files bear names of any kind.
+        opened = opened_zip(archive) if is_zip(require(archive)) else opened_tar(archive)
+    with opened as members:
+        # Names are checked before hidden files are left out: a hidden name may lead out of the folder, too.
         named = ((safe_name(archive, member.name), member) for member in members)
         yield ((name, member) for name, member in named if not name.startswith(".") and "/." not in name)
-
-
-def _kind(archive: Path) -> AbstractContextManager[Iterator[Member]]:
-    if archive.is_dir():
-        return opened_folder(archive)
-    return opened_zip(archive) if is_zip(require(archive)) else opened_tar(archive)
 
 
 def _write_members(stream: IO[bytes] | gzip.GzipFile, members: Iterable[tuple[str, bytes]]) -> None:

@@ -43,19 +43,23 @@ def safe_name(archive: Path, name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise ClipnError(f"{archive}: member {name!r} leaves the archive's folder; do not use this archive")
+    # Manifests and lists of names hold one name per line.
     if UNWRITABLE.search(name):
         raise ClipnError(f"{archive}: member {name!r} is not a line of UTF-8; rename it")
     return str(path)
 
 
-def require_size(archive: Path, name: str, size: int) -> None:
-    """Raise ClipnError for a member that is larger than any image or table."""
+def require_size(archive: Path, name: str, size: int) -> int:
+    """Return `size`, in bytes; raise ClipnError for a member that is larger than any image or table."""
+    # A damaged tar header can hold a negative number.
     if not 0 <= size <= LARGEST:
         raise ClipnError(f"{archive}: member {name!r} of {size:,} bytes is no image; do not use this archive")
+    return size
 
 
 def require_expansion(archive: Path, packed: int, unpacked: int) -> None:
     """Raise ClipnError when `packed` bytes have become far more than compressed images do."""
+    # Lists of labels shrink more than a hundredfold, but they stay below the floor.
     if unpacked > max(EXPANSION_FLOOR, EXPANSION * packed):
         raise ClipnError(
             f"{archive}: {packed:,} compressed bytes expand to {unpacked:,} or more; do not use this archive"

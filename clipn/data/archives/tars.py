@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, Literal, Self, cast
 
 from clipn.data.archives.members import Member, require_expansion, require_size
 from clipn.errors import ClipnError
@@ -28,10 +28,14 @@ def opened_tar(archive: Path) -> Iterator[Iterator[Member]]:
     """
     try:
         with archive.open("rb") as packed:
-            stream = _Unpacked(archive, packed) if is_gzip(archive) else packed
-            with _tar(stream) as tar:
+            compressed = is_gzip(archive)
+            stream = cast(IO[bytes], _Unpacked(archive, packed)) if compressed else packed
+            # Gzip as a stream, since to seek in it is to unpack it again from its start.
+            mode: Literal["r|", "r:"] = "r|" if compressed else "r:"
+            with tarfile.open(fileobj=stream, mode=mode, bufsize=GZIP_BLOCK, tarinfo=_Header) as tar:
                 yield _members(archive, tar)
-            while stream.read(DRAIN_BLOCK):  # gzip compares its checksum at the very end
+            # gzip compares its checksum at the very end, behind the last member.
+            while stream.read(DRAIN_BLOCK):
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ClipnError(f"{archive}: damaged or not a tar archive ({error}); delete it and fetch it again") from error
@@ -70,23 +74,20 @@ class _Header(tarfile.TarInfo):
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
+            # A whole block of zeros is the archive's true end.
             if len(buf) == tarfile.BLOCKSIZE and not any(buf):
                 raise
             raise tarfile.ReadError(str(error)) from error
+        # An extended header is read into memory before anybody could refuse its member.
         if not header.isreg() and not 0 <= header.size <= LARGEST_HEADER:
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header
 
 
-def _tar(stream: IO[bytes] | _Unpacked) -> tarfile.TarFile:
-    if isinstance(stream, _Unpacked):
-        return tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=GZIP_BLOCK, tarinfo=_Header)
-    return tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)
-
-
 def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[Member]:
     while (header := tar.next()) is not None:
         tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+        # The holes of a sparse member cost the archive no byte: they would be a bomb without compression.
         if not (header.isreg() or header.isdir()) or header.issparse():
             raise ClipnError(f"{archive}: member {header.name!r} is a link or a device; do not use this archive")
         require_size(archive, header.name, header.size)

@@ -18,17 +18,13 @@ def opened_folder(folder: Path) -> Iterator[Iterator[Member]]:
             cannot be read.
     """
     try:
-        yield _members(folder)
+        root = folder.resolve()
+        # All paths at once, since "a-b" sorts before "a/b" and a walk would go through "a/" first.
+        paths = sorted((path.relative_to(folder).as_posix(), path) for path in _files(folder, root))
+        yield (Member(name, require_size(folder, name, path.stat().st_size), path.read_bytes) for name, path in paths)
+    # A file may go away while others are read, so errors inside the block count, too.
     except OSError as error:
         raise ClipnError(f"{folder}: cannot be read ({error}); check its files and permissions") from error
-
-
-def _members(folder: Path) -> Iterator[Member]:
-    root = folder.resolve()
-    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in _files(folder, root)):
-        size = path.stat().st_size
-        require_size(folder, name, size)
-        yield Member(name, size, path.read_bytes)
 
 
 def _files(folder: Path, root: Path) -> Iterator[Path]:

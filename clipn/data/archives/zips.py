@@ -41,6 +41,7 @@ def is_zip(archive: Path) -> bool:
 
 
 def _member(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    # The upper half holds a Unix mode, or nothing when another system wrote the archive.
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise ClipnError(f"{archive}: member {entry.filename!r} is a link or a device; do not use this archive")
     if entry.flag_bits & ENCRYPTED:
@@ -54,7 +55,8 @@ def _member(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> M
 
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with opened.open(entry) as stream:
-        content = stream.read(entry.file_size)  # not more, whatever the compressed bytes stand for
+        # Not more than the directory says, whatever the compressed bytes stand for.
+        content = stream.read(entry.file_size)
     if len(content) < entry.file_size:
         raise EOFError(f"{entry.filename} ends early")
     return content
