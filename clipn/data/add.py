@@ -26,14 +26,14 @@ FIRST_LINE = "# Registry of datasets. Schema: workflow/schemas/datasets.schema.j
 def add_dataset(
     registry: Path, name: str, path: Path, title: str, reader: Reader | None, file_list: Path | None
 ) -> Dataset:
-    """Add a dataset that lies at `path` to `registry`, which is made if it is missing.
+    """Add a dataset that lies at `path` to `registry`, which is created if it is missing.
 
     Args:
         registry: YAML file.
         name: of the new record.
         path: folder, archive, or folder of WebDataset shards; read where it is.
         title: printed name.
-        reader: layout; None: found out from the names of the files.
+        reader: layout; None: judged by the names of the files.
         file_list: text file of paths, for reader `list`.
 
     Returns:
@@ -42,8 +42,8 @@ def add_dataset(
     Raises:
         ClipnError: the name is taken or no name, there is nothing at `path`, or it holds no image in this layout.
     """
-    known = load_registry(registry) if registry.exists() else Registry()
-    if name in known.records:
+    records = load_registry(registry) if registry.exists() else Registry()
+    if name in records.records:
         raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
     if not path.exists():
         raise ClipnError(f"{path}: no such file or folder; check the path")
@@ -53,29 +53,25 @@ def add_dataset(
         raise ClipnError(f"--reader {reader}: does not go with --file-list, whose reader is `list`; leave one out")
     if reader == "list" and file_list is None:
         raise ClipnError("--reader list: needs --file-list; name the text file")
-    where = {"folder": _from(registry, path)} if path.is_dir() else {"archives": [_archive(registry, path)]}
-    record = {"title": title, "reader": "list" if file_list else reader or _layout(path), **where}
+    record: dict[str, Any] = {"title": title, "reader": "list" if file_list else reader or _layout(path)}
+    if path.is_dir():
+        record["folder"] = _from(registry, path)
+    else:
+        size = path.stat().st_size
+        address = _from(registry, path)
+        record["archives"] = [{"file": path.name, "addresses": [address], "sha256": file_hash(path), "bytes": size}]
     if file_list:
         record["file_list"] = _from(registry, file_list)
-    counted = record | _counted(name, record, path, registry, known)
-    _insert(registry, name, counted)
-    return Dataset.model_validate(counted)
+    record |= _counts(name, record, path, registry, records)
+    _insert(registry, name, record)
+    return Dataset.model_validate(record)
 
 
 def _from(registry: Path, path: Path) -> str:
-    """A path as the registry should say it: relative to its folder, but absolute where a person wrote it so."""
+    """A path as the registry should name it: relative to its folder, but absolute where a person wrote it so."""
     if path.is_absolute():
         return str(path)
     return PurePath(os.path.relpath(path, registry.parent)).as_posix()
-
-
-def _archive(registry: Path, path: Path) -> dict[str, Any]:
-    return {
-        "file": path.name,
-        "addresses": [_from(registry, path)],
-        "sha256": file_hash(path),
-        "bytes": path.stat().st_size,
-    }
 
 
 def _layout(path: Path) -> Reader:
@@ -86,13 +82,16 @@ def _layout(path: Path) -> Reader:
     if any(name.endswith(".cls") for name in names):
         return "webdataset"
     folders = {PurePosixPath(name).parent for name in names if is_image(name)}
+    # An image beside the folders has no class, and one folder around everything is none.
     return "folders" if len(folders) > 1 and PurePosixPath() not in folders else "flat"
 
 
-def _counted(name: str, record: dict[str, Any], path: Path, registry: Path, known: Registry) -> dict[str, Any]:
+def _counts(name: str, record: dict[str, Any], path: Path, registry: Path, records: Registry) -> dict[str, Any]:
+    """Number of the images at `path`, and hash of their names."""
     try:
-        datasets = known.datasets | {name: record}
-        dataset = Registry.model_validate({"datasets": datasets, "captions": known.captions}).datasets[name]
+        # The whole registry is checked, since a name or a stored file may be that of another record.
+        datasets = records.datasets | {name: record}
+        dataset = Registry.model_validate({"datasets": datasets, "captions": records.captions}).datasets[name]
     except ValidationError as error:
         raise ClipnError(f"{name}: {first_error(error)}") from error
     names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
@@ -102,11 +101,13 @@ def _counted(name: str, record: dict[str, Any], path: Path, registry: Path, know
 
 
 def _insert(registry: Path, name: str, record: dict[str, Any]) -> None:
+    # PyYAML would drop the comments, quotation marks and order of what a person wrote.
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(registry.read_text(encoding="utf-8") if registry.exists() else FIRST_LINE + "datasets:\n") or {}
+    # `datasets:` without a value is None.
     content["datasets"] = content.get("datasets") or {}
     content["datasets"][name] = record
     text = StringIO()

@@ -1,7 +1,7 @@
 """Lists of images that people looked at, as columns of the manifest."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -29,7 +29,7 @@ def read_cleaning(cleaning: CleaningList, path: Path) -> dict[str, bool]:
         ClipnError: the list is missing, has other columns, or not as many rows as its record says.
     """
     clean: dict[str, bool] = {}
-    rows = _rows(path)
+    rows = _read_ninco(path)
     for location, decision in rows:
         clean[location] = clean.get(location, True) and decision == NINCO_CLEAN
     if cleaning.images is not None and len(rows) != cleaning.images:
@@ -50,8 +50,14 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
         ClipnError: images that were looked at are not in the manifest.
     """
     paths = manifest["path"].to_pylist()
-    held = set(paths)
-    found = {location: _path(location, held) for location in clean}
+    in_manifest = set(paths)
+    found: dict[str, str | None] = {}
+    for location in clean:
+        parts = PurePosixPath(location)
+        folder, file = parts.parent.name, parts.name
+        # The bare file name comes last: files of several folders may share it.
+        forms = (f"{folder}/{file}", f"{folder}_{file}", file)
+        found[location] = next((form for form in forms if form in in_manifest), None)
     missing = [location for location, path in found.items() if path is None]
     if missing:
         raise ClipnError(
@@ -64,9 +70,10 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
     return manifest.append_column(CLEAN + name, pa.array(map(looked_at.get, paths), pa.bool_()))
 
 
-def _rows(path: Path) -> list[tuple[str, str]]:
+def _read_ninco(path: Path) -> list[tuple[str, str]]:
     """(location, decision) of every row."""
     try:
+        # utf-8-sig, as spreadsheets put a byte order mark before the first column's name.
         with require(path).open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -74,14 +81,3 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     if not rows or any(list(row) != NINCO_COLUMNS or not all(row.values()) for row in rows):
         raise ClipnError(f"{path}: needs the columns {', '.join(NINCO_COLUMNS)}, filled; fetch it again")
     return [(row["image_location"], row["decision"]) for row in rows]
-
-
-def _path(location: str, held: set[str]) -> str | None:
-    """The path of the manifest that a location stands for."""
-    return next((path for path in _candidates(PurePosixPath(location)) if path in held), None)
-
-
-def _candidates(location: PurePosixPath) -> Iterator[str]:
-    yield f"{location.parent.name}/{location.name}"
-    yield f"{location.parent.name}_{location.name}"
-    yield location.name

@@ -1,4 +1,4 @@
-"""The manifest of a dataset: one Parquet row per image, made only if every image decodes and counts agree."""
+"""The manifest of a dataset: one Parquet row per image, written only if every image decodes and counts agree."""
 
 import hashlib
 from collections import Counter
@@ -14,7 +14,7 @@ from clipn.data.cleaning import CLEAN
 from clipn.data.readers import Image
 from clipn.data.registry import Dataset
 from clipn.errors import ClipnError
-from clipn.files import atomic, require
+from clipn.files import atomic, named, require
 from clipn.threads import in_threads
 
 SCHEMA = pa.schema(
@@ -42,7 +42,10 @@ def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Tabl
             those of the record.
     """
     rows = list(in_threads(_row, images))
-    _require_decoded(name, record, [row["path"] for row in rows if row["width"] is None])
+    # All of them are decoded before any is refused, so that a person hears of every broken one at once.
+    broken = [row["path"] for row in rows if row["width"] is None]
+    if broken:
+        _refuse_broken(name, record, broken)
     _check_names(name, record, [row["path"] for row in rows])
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -67,9 +70,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
     except pa.ArrowInvalid as error:
         raise ClipnError(f"{path}: not a Parquet file ({error}); delete it and run again") from error
     names = table.schema.names
-    known, others = names[: len(SCHEMA)], names[len(SCHEMA) :]
-    if known != SCHEMA.names or not all(other.startswith(CLEAN) for other in others):
+    if names[: len(SCHEMA)] != SCHEMA.names or not all(name.startswith(CLEAN) for name in names[len(SCHEMA) :]):
         raise ClipnError(f"{path}: its columns are not {', '.join(SCHEMA.names)}; delete it and run again")
+    # pandas has no null in its own booleans: without the mapper, such a column holds Python objects.
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     return frame
 
@@ -89,16 +92,13 @@ def _row(image: Image) -> dict[str, Any]:
     return {"path": image.path, "label": image.label, "sha256": digest, "width": width, "height": height}
 
 
-def _require_decoded(name: str, record: Dataset, broken: list[str]) -> None:
-    if broken:
-        one = len(broken) == 1
-        number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
-        others = f" and {len(broken) - NAMED_BROKEN} more" if len(broken) > NAMED_BROKEN else ""
-        archived = f"fetch the archive again, or exclude {them} with `select`"
-        remedy = f"repair or remove {them}" if record.folder is not None else archived
-        raise ClipnError(
-            f"{name}: {number} truncated, too large or no {kind}: {', '.join(broken[:NAMED_BROKEN])}{others}; {remedy}"
-        )
+def _refuse_broken(name: str, record: Dataset, broken: list[str]) -> None:
+    one = len(broken) == 1
+    number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
+    # A folder is the user's own, which no fetch repairs.
+    archived = f"fetch the archive again, or exclude {them} with `select`"
+    remedy = f"repair or remove {them}" if record.folder is not None else archived
+    raise ClipnError(f"{name}: {number} truncated, too large or no {kind}: {named(broken, NAMED_BROKEN)}; {remedy}")
 
 
 def _check_names(name: str, record: Dataset, paths: list[str]) -> None:

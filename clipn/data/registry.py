@@ -1,7 +1,7 @@
 """The typed record of every dataset and caption source: where its bytes come from, what they must be."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,31 +37,32 @@ class Archive(Record):
 
     @property
     def has_checksum(self) -> bool:
-        """Whether a checksum is published, so that a copy can be proven."""
+        """Whether a checksum is published, by which a copy can be verified."""
         return bool(self.sha256 or self.md5)
 
     @property
     def identity(self) -> str:
         """What is known of its bytes: checksums and size; without a checksum, the addresses."""
+        # A file that moves to another server is still the same file, if a checksum says so.
         return self.model_dump_json(exclude={"manual"} | ({"addresses"} if self.has_checksum else set()))
 
 
 def _expanded(value: Any) -> Any:
     """Archives with a range in their names, `part-{000..331}.tar`, written out one by one."""
+    # This runs before pydantic's own checks, which refuse what is no list of mappings with a better message.
     if not isinstance(value, list):
         return value
-    return [archive for entry in value for archive in _written_out(entry)]
-
-
-def _written_out(entry: Any) -> Iterator[Any]:
-    found = RANGE.search(str(entry.get("file"))) if isinstance(entry, dict) else None
-    if found is None:
-        yield entry
-        return
-    for number in range(int(found[1]), int(found[2]) + 1):
-        digits = f"{number:0{len(found[1])}d}"
-        addresses = [address.replace(found[0], digits) for address in entry.get("addresses", [])]
-        yield {**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses}
+    archives = []
+    for entry in value:
+        found = RANGE.search(str(entry.get("file"))) if isinstance(entry, dict) else None
+        if found is None:
+            archives.append(entry)
+            continue
+        for number in range(int(found[1]), int(found[2]) + 1):
+            digits = f"{number:0{len(found[1])}d}"
+            addresses = [address.replace(found[0], digits) for address in entry.get("addresses", [])]
+            archives.append({**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses})
+    return archives
 
 
 def _identity(record: "Dataset | CaptionSource", *besides: str) -> str:
@@ -138,7 +139,7 @@ class Dataset(Record):
 
     @property
     def expectation(self) -> str:
-        """All that is proven of it and written down, as JSON."""
+        """All that is verified of it and written down, as JSON."""
         return _identity(self, "cleaning")
 
 
@@ -183,7 +184,7 @@ class CaptionSource(Record):
 
     @property
     def expectation(self) -> str:
-        """All that is proven of it and written down, as JSON."""
+        """All that is verified of it and written down, as JSON."""
         return _identity(self)
 
     @property
@@ -208,6 +209,7 @@ class Registry(Record):
         for name in self.datasets.keys() & self.captions.keys():
             raise ValueError(f"{name} is a dataset and a caption source; name them apart")
         files: dict[str, Archive] = {}
+        # All archives lie in one folder, under their own names.
         for name in self.records:
             for archive in self.archives(name, self.cleaning_names):
                 if files.setdefault(archive.file, archive) != archive:
@@ -239,12 +241,13 @@ class Registry(Record):
         """
         record = self.record(name)
         lists = record.cleaning if isinstance(record, Dataset) else {}
+        # A study names its cleaning lists once for all datasets; each takes those that it has.
         return [*record.archives, *(lists[key].archive for key in cleaning if key in lists)]
 
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""
-        known = self.archives(name, self.cleaning_names)
-        return named({archive.file: archive for archive in known}, file, f"archive of {name}")
+        archives = self.archives(name, self.cleaning_names)
+        return named({archive.file: archive for archive in archives}, file, f"archive of {name}")
 
     @property
     def cleaning_names(self) -> list[str]:

@@ -23,8 +23,7 @@ def read_images(location: Location) -> Iterator[Image]:
     Raises:
         ClipnError: an archive is missing, damaged, unsafe, or not laid out as the record's reader says.
     """
-    images, _ = _READERS[location.record.reader]
-    return images(location)
+    return _IMAGES[location.record.reader](location)
 
 
 def class_names(location: Location) -> list[str]:
@@ -34,11 +33,18 @@ def class_names(location: Location) -> list[str]:
         ClipnError: the record names more or fewer classes than the archives hold, or these are unreadable.
     """
     record = location.record
-    _, classes = _READERS[record.reader]
-    held = classes(location)
+    # Flat files have no classes; a list of files does not tell whether there are any.
+    held: list[str] | None = [] if record.reader == "flat" else None
+    if record.reader in _CLASSES:
+        held = _CLASSES[record.reader](location)
     if record.classes is None:
         return held or []
-    names = _imagenet_names() if record.classes == "imagenet" else list(record.classes)
+    if record.classes == "imagenet":
+        from clipn.text.prompts import imagenet_classnames  # reads open_clip's lists, which few datasets need
+
+        names = imagenet_classnames()
+    else:
+        names = list(record.classes)
     if held is not None and len(names) != len(held):
         raise ClipnError(
             f"{record.title}: `classes` has {len(names)} names but the archives hold {len(held)} classes; "
@@ -47,26 +53,18 @@ def class_names(location: Location) -> list[str]:
     return names
 
 
-def _imagenet_names() -> list[str]:
-    from clipn.text.prompts import imagenet_classnames  # imports open_clip, which few datasets need
-
-    return list(imagenet_classnames())
-
-
-def _no_classes(location: Location) -> list[str]:
-    return []
-
-
-def _unknown_classes(location: Location) -> None:
-    return None
-
-
-_READERS: dict[str, tuple[Callable[[Location], Iterator[Image]], Callable[[Location], list[str] | None]]] = {
-    "cifar": (cifar_images, cifar_classes),
-    "imagenet_val": (imagenet_images, imagenet_classes),
-    "folders": (folder_images, folder_classes),
-    "flat": (flat_images, _no_classes),
-    "list": (listed_images, _unknown_classes),
-    "webdataset": (shard_images, shard_classes),
+_IMAGES: dict[str, Callable[[Location], Iterator[Image]]] = {
+    "cifar": cifar_images,
+    "imagenet_val": imagenet_images,
+    "folders": folder_images,
+    "flat": flat_images,
+    "list": listed_images,
+    "webdataset": shard_images,
 }
-"""Images, and the names of the classes that an archive holds; None where it does not tell."""
+_CLASSES: dict[str, Callable[[Location], list[str] | None]] = {
+    "cifar": cifar_classes,
+    "imagenet_val": imagenet_classes,
+    "folders": folder_classes,
+    "webdataset": shard_classes,
+}
+"""Names of the classes that an archive holds; None where it does not tell."""

@@ -22,6 +22,7 @@ CIFAR_METAS = ("batches.meta", "meta")
 def cifar_images(location: Location) -> Iterator[Image]:
     """Test images by five-digit row."""
     archive = location.paths[0]
+    # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
     batch = _read_cifar(archive, CIFAR_BATCHES)
     pixels, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * CIFAR_SIDE**2,):
@@ -49,6 +50,7 @@ def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
     if len(found) != 1:
         raise ClipnError(f"{archive}: must hold one of {', '.join(names)}; fetch the official archive")
     try:
+        # The official files are of Python 2, whose texts are bytes.
         entries = _CifarUnpickler(BytesIO(found[0]), encoding="bytes").load()
         return {_text(key): value for key, value in entries.items()}
     except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
@@ -60,6 +62,7 @@ def _text(value: bytes | str) -> str:
 
 
 def _latin1(text: str, encoding: str) -> bytes:
+    # Python 3 writes bytes in protocol 2 as a call of this codec; no other is needed.
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"encoding {encoding} is not admitted")
     return text.encode("latin1")
@@ -82,6 +85,7 @@ class _CifarUnpickler(pickle.Unpickler):
     """Rebuilds containers and NumPy arrays; refuses every other global."""
 
     def find_class(self, module: str, name: str) -> Any:
+        # Python 2 and NumPy 1 had other names for the same things.
         renamed = {"__builtin__": "builtins", "numpy.core.multiarray": "numpy._core.multiarray"}
         full = f"{renamed.get(module, module)}.{name}"
         if full not in ADMITTED:

@@ -21,17 +21,27 @@ def listed_images(location: Location) -> Iterator[Image]:
     In a folder, which may be an unpacked archive's outermost one, a listed path may begin with the folder's own name.
 
     Raises:
-        ClipnError: the list is missing or names a file twice, or one that is in none of the places.
+        ClipnError: the list is missing or names a file twice, or one that is nowhere.
     """
     assert location.file_list is not None
     labels = read_file_list(location.file_list)
-    held = [_held(place, labels) for place in location.paths]
-    _require_all(location, labels.keys() - set().union(*(names.values() for names in held)))
+    listed: list[dict[str, str]] = []
+    for path in location.paths:
+        own = own_name(path)
+        # dict.fromkeys, because without an own name both forms are the same.
+        forms = ((name, form) for name in member_names(path) for form in dict.fromkeys((name, own + name)))
+        listed.append({name: form for name, form in forms if form in labels})
+    if missing := labels.keys() - set().union(*(names.values() for names in listed)):
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ClipnError(
+            f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
+            "complete the images, or correct the list"
+        )
     chosen = frozenset(selected(labels, location.record.select))
-    for place, listed in zip(location.paths, held, strict=True):
-        wanted = {name for name, path in listed.items() if path in chosen}
-        for name, content in read_members(place, wanted.__contains__):
-            yield Image(listed[name], labels[listed[name]], content)
+    for path, names in zip(location.paths, listed, strict=True):
+        members = {name for name, form in names.items() if form in chosen}
+        for name, content in read_members(path, members.__contains__):
+            yield Image(names[name], labels[names[name]], content)
 
 
 def read_file_list(path: Path) -> dict[str, int]:
@@ -46,6 +56,7 @@ def read_file_list(path: Path) -> dict[str, int]:
     for line in read_lines(path):
         if line.startswith("#"):
             continue
+        # A last word that is no number belongs to a file name with a space in it.
         found = LABELLED.fullmatch(line)
         name = str(PurePosixPath(found["path"] if found else line))
         if name in labels:
@@ -54,18 +65,3 @@ def read_file_list(path: Path) -> dict[str, int]:
     if not labels:
         raise ClipnError(f"{path}: lists no file; write one path per line")
     return labels
-
-
-def _held(place: Path, labels: dict[str, int]) -> dict[str, str]:
-    """Listed paths by the names that the files have in a place."""
-    own = own_name(place)
-    return {name: path for name in member_names(place) for path in dict.fromkeys((name, own + name)) if path in labels}
-
-
-def _require_all(location: Location, missing: set[str]) -> None:
-    if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ClipnError(
-            f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
-            "complete the images, or correct the list"
-        )

@@ -53,7 +53,7 @@ class Image:
         if self.raw_size is not None:
             return self.raw_size
         with self._opened() as picture:
-            size = picture.size
+            size = picture.size  # taken first: draft() changes it
             picture.draft(None, (1, 1))
             picture.convert("RGB")
             return size
@@ -62,7 +62,10 @@ class Image:
     def _opened(self) -> Iterator[PIL.Image.Image]:
         try:
             with PIL.Image.open(BytesIO(self.content)) as picture:
-                _require_moderate(picture)
+                # Pillow itself only warns up to twice its limit.
+                limit = PIL.Image.MAX_IMAGE_PIXELS
+                if limit is not None and picture.width * picture.height > limit:
+                    raise PIL.Image.DecompressionBombError
                 yield picture
         except BOMBS as error:
             raise ClipnError(
@@ -72,9 +75,3 @@ class Image:
             raise ClipnError(
                 f"{self.path}: truncated or not an image; fetch its archive again, or exclude it with `select`"
             ) from error
-
-
-def _require_moderate(picture: PIL.Image.Image) -> None:
-    """Refuse what Pillow itself only warns of."""
-    if PIL.Image.MAX_IMAGE_PIXELS is not None and picture.width * picture.height > PIL.Image.MAX_IMAGE_PIXELS:
-        raise PIL.Image.DecompressionBombError

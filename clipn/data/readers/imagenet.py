@@ -23,7 +23,7 @@ DEVKIT_TRUTH = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.tx
 
 def imagenet_images(location: Location) -> Iterator[Image]:
     """Images by file name, whatever folder they lie in, labelled by the devkit."""
-    archive, devkit = _places(location)
+    archive, devkit = _archives(location)
     wnids, truth = _read_devkit(devkit)
     labels = {wnid: label for label, wnid in enumerate(sorted(wnids.values()))}
     for path, content in selected_files([archive], location.record.select):
@@ -35,11 +35,11 @@ def imagenet_images(location: Location) -> Iterator[Image]:
 
 def imagenet_classes(location: Location) -> list[str]:
     """Sorted WordNet ids."""
-    wnids, _ = _read_devkit(_places(location)[1])
+    wnids, _ = _read_devkit(_archives(location)[1])
     return sorted(wnids.values())
 
 
-def _places(location: Location) -> tuple[Path, Path]:
+def _archives(location: Location) -> tuple[Path, Path]:
     if len(location.paths) != 2:
         raise ClipnError(f"{location.record.title}: `archives` must list the validation tar, then the devkit")
     archive, devkit = location.paths
@@ -51,6 +51,7 @@ def _read_devkit(devkit: Path) -> tuple[dict[int, str], list[int]]:
     found = dict(read_members(devkit, {DEVKIT_META, DEVKIT_TRUTH}.__contains__))
     if len(found) < 2:
         raise ClipnError(f"{devkit}: lacks {DEVKIT_META} or {DEVKIT_TRUTH}; fetch the official devkit")
+    # Inner nodes of the WordNet tree have ids, too, but no images.
     synsets = scipy.io.loadmat(BytesIO(found[DEVKIT_META]), squeeze_me=True)["synsets"]
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if row["num_children"] == 0}
     truth = [int(line) for line in found[DEVKIT_TRUTH].split()]

@@ -31,11 +31,12 @@ def selected_files(archives: list[Path], select: Selection) -> Iterator[tuple[Pu
 
     An archive is read once, unless the selection counts paths.
     """
+    # Which paths a count keeps is known only once all names are sorted.
     counts = select.start > 0 or select.stop is not None
     chosen = frozenset(selected_paths(archives, select)) if counts else frozenset()
     for archive in archives:
-        wanted = chosen.__contains__ if counts else _image_filter(archive, select)
-        for name, content in read_members(archive, wanted):
+        keeps = chosen.__contains__ if counts else _image_filter(archive, select)
+        for name, content in read_members(archive, keeps):
             yield PurePosixPath(name), content
 
 
@@ -67,4 +68,5 @@ def _filter(select: Selection, own: str = "") -> Callable[[str], bool]:
 
 def _any_of(patterns: list[str]) -> re.Pattern[str]:
     """One expression for many shell patterns; it matches nothing when there are none."""
+    # One expression instead of a loop over patterns, since an archive may hold a million names.
     return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")

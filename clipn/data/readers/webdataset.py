@@ -21,7 +21,11 @@ def shard_images(location: Location) -> Iterator[Image]:
     Raises:
         ClipnError: there is no shard, or a label is no number or has no image.
     """
-    shards = _shards(location)
+    shards: list[Path] = []
+    for path in location.paths:
+        shards += sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path]
+    if not shards:
+        raise ClipnError(f"{location.paths[0]}: holds no *.tar; give the folder of the shards")
     paths = (f"{shard.stem}/{name}" for shard in shards for name in member_names(shard) if _is_image(name))
     chosen = frozenset(selected(paths, location.record.select))
     for shard in shards:
@@ -36,42 +40,27 @@ def shard_classes(location: Location) -> list[str] | None:
     return read_lines(found[0]) if found else None
 
 
-def _shards(location: Location) -> list[Path]:
-    shards = [
-        shard for path in location.paths for shard in (sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path])
-    ]
-    if not shards:
-        raise ClipnError(f"{location.paths[0]}: holds no *.tar; give the folder of the shards")
-    return shards
-
-
 def _images(shard: Path) -> Iterator[Image]:
     members = read_members(shard, lambda name: _is_image(name) or _extension(name) == LABEL)
-    for key, group in groupby(members, lambda member: _key(member[0])):
+    # WebDataset keeps the files of a sample next to each other, so one pass with groupby is enough.
+    for key, group in groupby(members, lambda member: member[0].removesuffix(_extension(member[0]))):
         parts = list(group)
-        labels = [_label(shard, name, content) for name, content in parts if not _is_image(name)]
+        labels = [(name, content) for name, content in parts if not _is_image(name)]
+        for name, content in labels:
+            if not content.strip().isdigit():
+                raise ClipnError(f"{shard}: {name} is no class number ({content[:20]!r}); write the shard again")
         if len(labels) == len(parts) or len(labels) > 1:
             raise ClipnError(f"{shard}: sample {key} needs an image and at most one label; write the shard again")
+        label = int(labels[0][1]) if labels else -1
         for name, content in parts:
             if _is_image(name):
-                yield Image(f"{shard.stem}/{name}", labels[0] if labels else -1, content)
-
-
-def _label(shard: Path, name: str, content: bytes) -> int:
-    if not content.strip().isdigit():
-        raise ClipnError(f"{shard}: {name} is no class number ({content[:20]!r}); write the shard again")
-    return int(content)
+                yield Image(f"{shard.stem}/{name}", label, content)
 
 
 def _is_image(name: str) -> bool:
     return _extension(name).lower() in IMAGE_SUFFIXES
 
 
-def _key(name: str) -> str:
-    """All before the first dot of the file name."""
-    return name.removesuffix(_extension(name))
-
-
 def _extension(name: str) -> str:
-    """The first dot of the file name, and all after it."""
+    """The first dot of the file name, and all after it: WebDataset's keys end there."""
     return "".join(PurePosixPath(name).name.partition(".")[1:])
