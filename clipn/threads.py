@@ -9,17 +9,28 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 WAITING = 4
-"""Items per core that are in memory at once."""
+"""Items per thread that are in memory at once, if nothing else is asked for."""
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Results in the order of `items`, which are taken only a few ahead; raises what `function` raises."""
-    cores = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(cores) as pool:
+def in_threads(
+    function: Callable[[T], R], items: Iterable[T], threads: int | None = None, ahead: int | None = None
+) -> Iterator[R]:
+    """Results in the order of `items`, which are taken only a few ahead; raises what `function` raises.
+
+    Args:
+        function: called in the threads.
+        items: its arguments.
+        threads: how many; None: one per core.
+        ahead: items that are taken before the first result is asked for; None: `WAITING` per thread.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    ahead = ahead or WAITING * threads
+    with ThreadPoolExecutor(threads) as pool:
+        # `pool.map` would take all items at once, and with them all images of a dataset into memory.
         waiting: deque[Future[R]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > WAITING * cores:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

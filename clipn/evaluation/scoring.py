@@ -1,6 +1,6 @@
 """Score every ID and OOD image of a run, all pairs in one pass, from cached image features."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -179,12 +179,8 @@ def score_features(
 
     # A matrix product that splits itself over threads rounds by their number; the pool keeps them busy without that.
     with one_thread():
-        parts = list(pool.map(score, _batches(len(features))))
+        parts = list(pool.map(score, (slice(start, start + ROWS) for start in range(0, len(features), ROWS))))
     return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
-
-
-def _batches(images: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS) for start in range(0, images, ROWS))
 
 
 def _features(dataset: str, inputs: ScoringInputs) -> Tensor:

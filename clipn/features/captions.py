@@ -9,8 +9,9 @@ from torch import Tensor
 from clipn.data.shards import ShardImages, read_tokens_of
 from clipn.errors import ClipnError
 from clipn.features.crops import crop_loader, training_crop
-from clipn.features.images import BATCH, _batches
+from clipn.features.images import BATCH
 from clipn.files import file_hash
+from clipn.iteration import batched
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import encode_image, encode_in_batches, encode_text, require_clip_text_tower
 from clipn.model.tensors import read_safetensors, write_safetensors
@@ -55,7 +56,7 @@ def cache_caption_images(
     clip, encoded = clip.to(device), []
     for view in range(max(views, 1)):
         items = ((row, row * max(views, 1) + view) for row in range(len(images)))
-        loader = crop_loader(images, transform, _batches(items), workers)
+        loader = crop_loader(images, transform, batched(items, BATCH), workers)
         with torch.inference_mode():
             parts = [
                 encode_image(clip, batch.to(device)).cpu()

@@ -1,12 +1,9 @@
-"""Cached features: whatever the frozen towers say once is never computed again."""
+"""Cached features of a dataset's images: the image tower is frozen, so they are computed once per backbone."""
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +14,13 @@ from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.files import file_hash
+from clipn.iteration import batched
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import encode_image
 from clipn.model.tensors import read_safetensors, write_safetensors
 from clipn.progress import tracked
+from clipn.threads import in_threads
 
-T = TypeVar("T")
 IMAGE_FORMAT = "clipn-image-features-1"
 BATCH = 256
 DECODERS = 2
@@ -62,9 +60,10 @@ def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[st
     def load(image: Image) -> Tensor:
         return transform(image.open())
 
-    loaded = _ahead(load, _checked(images, table, manifest))
+    # A batch ahead, so that the decoders work on while the model is busy with the batch before.
+    loaded = in_threads(load, _checked(images, table, manifest), DECODERS, BATCH)
     what = f"features of {manifest.parent.name}"
-    yield from map(torch.stack, _batches(tracked(loaded, len(table), what, "images")))
+    yield from map(torch.stack, batched(tracked(loaded, len(table), what, "images"), BATCH))
 
 
 def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -74,6 +73,7 @@ def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> Iterator[Image]:
+    """The images, each compared with the next row of its manifest; rows of features have no name of their own."""
     expected = zip(table["path"], table["sha256"], strict=True)
     for image in images:
         if (image.path, hashlib.sha256(image.content).hexdigest()) != next(expected, None):
@@ -82,21 +82,3 @@ def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> It
     if missing := len(list(expected)):
         found = len(table) - missing
         raise ClipnError(f"{manifest}: lists {len(table)} images, found {found}; verify the dataset again")
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    stream = iter(items)
-    while batch := list(islice(stream, BATCH)):
-        yield batch
-
-
-def _ahead(load: Callable[[Any], Tensor], items: Iterable[Any]) -> Iterator[Tensor]:
-    """Apply `load` in a few threads, a bounded way ahead, keeping the order."""
-    with ThreadPoolExecutor(DECODERS) as pool:
-        waiting: deque[Future[Tensor]] = deque()
-        for item in items:
-            waiting.append(pool.submit(load, item))
-            if len(waiting) > BATCH:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

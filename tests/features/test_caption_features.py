@@ -11,7 +11,6 @@ from benchmarks import plain
 from clipn.data.archives import write_archive
 from clipn.data.shards import ShardImages, index_shards
 from clipn.errors import ClipnError
-from clipn.features import images as features
 from clipn.features.captions import (
     cache_caption_features,
     cache_caption_images,
@@ -57,7 +56,6 @@ def test_tokens_end_with_the_longest_caption(run: TinyRun) -> None:
 def test_yes_features_are_those_of_each_caption_alone(
     run: TinyRun, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr(features, "BATCH", batch)
     monkeypatch.setattr("clipn.model.clipn.ENCODE_BATCH", batch)
     cache_caption_features(run.files.backbone, run.files.index, run.files.captions)
     stored = read_caption_features(run.files.captions, run.files.backbone, run.files.index)["yes"]
@@ -88,7 +86,7 @@ def test_a_caption_longer_than_the_context(tmp_path: Path) -> None:
 def test_one_view_is_the_evaluation_crop(
     run: TinyRun, monkeypatch: pytest.MonkeyPatch, batch: int, workers: int
 ) -> None:
-    monkeypatch.setattr(features, "BATCH", batch)
+    monkeypatch.setattr("clipn.features.captions.BATCH", batch)
     stored = read(run, views(run, 0, workers=workers))
     clip, transform = tiny_clip(), preprocess(ARCHITECTURE)
     images = ShardImages(run.files.index, run.files.shards)

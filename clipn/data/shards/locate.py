@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from clipn.data.readers.selection import is_image
 from clipn.data.registry import CaptionSource
 from clipn.errors import ClipnError
 from clipn.files import require
+from clipn.iteration import batched
 from clipn.progress import tracked
 
 MEMBERS_AT_ONCE = 10_000
@@ -115,7 +115,7 @@ _HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64()
 def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
     """Images of an archive as batches of `_HELD`."""
     images = (place for place in member_offsets(archive) if is_image(place[0]))
-    while part := list(islice(images, MEMBERS_AT_ONCE)):
+    for part in batched(images, MEMBERS_AT_ONCE):
         names, offsets, sizes = zip(*part, strict=True)
         columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
         yield pa.record_batch(
