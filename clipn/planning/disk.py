@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from clipn.data.registry import CaptionSource
-from clipn.planning.flops import FLOAT, Towers
-from clipn.planning.sizes import Amounts
-from clipn.planning.work import image_caches, text_caches
-from clipn.study.config import Published, Run, Study
+from clipn.planning.flops import FLOAT, TowerCosts
+from clipn.planning.sizes import StudySizes
+from clipn.study.config import ReleasedVariant, Run, Study
 from clipn.study.data import StudyData
+from clipn.study.runs import image_caches, text_caches
 from clipn.training.settings import Variant
 
 CRAWLED_IMAGE = 24_000
@@ -19,7 +19,7 @@ DEMO_SAMPLE = 4_000
 
 
 @dataclass(frozen=True)
-class Space:
+class DiskUsage:
     """Files of one kind.
 
     Attributes:
@@ -33,59 +33,55 @@ class Space:
     is_estimate: bool = True
 
 
-def space(study: Study, amounts: Amounts, towers: Mapping[str, Towers], downloads: int) -> list[Space]:
-    """What the files of a study take.
+def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts], downloads: int) -> list[DiskUsage]:
+    """What the files of a study take, by kind.
 
     Args:
-        study: what is asked for.
-        amounts: its sizes.
-        towers: cost of every backbone.
+        study: the study.
+        sizes: its sizes.
+        costs: of every backbone.
         downloads: known bytes of archives and weights.
     """
-    known = Space("archives and weights", downloads, is_estimate=False)
-    parts = [known, *_captions(study, amounts), *_features(study, amounts, towers), *_models(study, towers)]
+    perturbed, _ = sizes.perturbed()
+    images = sum(sizes.images.values()) + perturbed
+    texts = (FLOAT * (costs[name].dimension + costs[name].context) for name in text_caches(study))
+    # 0 views stand for the one evaluation crop.
+    views = (FLOAT * costs[name].dimension * max(views, 1) for name, views in image_caches(study))
+    checkpoints = (len(run.seeds) * _checkpoint_bytes(study, run, costs[run.backbone]) for run in study.runs)
+    parts = [
+        DiskUsage("archives and weights", downloads, is_estimate=False),
+        *_caption_images(study, sizes),
+        DiskUsage("image features", sum(images * FLOAT * cost.dimension for cost in costs.values())),
+        DiskUsage("caption features and tokens", sizes.total * sum(texts)),
+        DiskUsage("features of the captions' images", sizes.total * sum(views)),
+        DiskUsage("backbones", sum(cost.backbone_bytes for cost in costs.values())),
+        DiskUsage("checkpoints", sum(checkpoints)),
+    ]
     return [part for part in parts if part.bytes]
 
 
-def _captions(study: Study, amounts: Amounts) -> Iterator[Space]:
+def _caption_images(study: Study, sizes: StudySizes) -> Iterator[DiskUsage]:
     """Images of the captions: as they come, where no size of that is published, and in shards."""
-    data, crawled, unmeasured, sealed = StudyData(study), 0, 0, 0
-    for name, samples in amounts.samples.items():
-        record, guess = data.record(name), samples * _sample_bytes(study)
-        sizes = [archive.bytes for archive in record.images] if isinstance(record, CaptionSource) else []
-        is_crawled = isinstance(record, CaptionSource) and record.is_crawled
-        crawled += guess if is_crawled else 0
-        unmeasured += guess if None in sizes else 0
-        sealed += sum(filter(None, sizes)) if sizes and None not in sizes else guess
-    yield Space("crawled images", crawled)
-    yield Space("caption images in archives of unknown size", unmeasured)
-    yield Space("shards", sealed)
+    sample = DEMO_SAMPLE
+    if not study.demo:
+        # A JPEG grows with its area, the square of its side.
+        sample = round(CRAWLED_IMAGE * (study.captions.crawl.image_size / CRAWLED_SIZE) ** 2)
+    data, crawled, unmeasured, in_shards = StudyData(study), 0, 0, 0
+    for name, samples in sizes.samples.items():
+        record, guess = data.record(name), samples * sample
+        archives = [archive.bytes for archive in record.images] if isinstance(record, CaptionSource) else []
+        crawled += guess if name in data.crawled else 0
+        unmeasured += guess if None in archives else 0
+        # A sum with an unknown size in it would be too small; a guess of the whole is nearer.
+        in_shards += sum(filter(None, archives)) if archives and None not in archives else guess
+    yield DiskUsage("crawled images", crawled)
+    yield DiskUsage("caption images in archives of unknown size", unmeasured)
+    yield DiskUsage("shards", in_shards)
 
 
-def _sample_bytes(study: Study) -> int:
-    if study.demo:
-        return DEMO_SAMPLE
-    return round(CRAWLED_IMAGE * (study.captions.crawl.image_size / CRAWLED_SIZE) ** 2)
-
-
-def _features(study: Study, amounts: Amounts, towers: Mapping[str, Towers]) -> Iterator[Space]:
-    perturbed, _ = amounts.perturbed()
-    images = sum(amounts.images.values()) + perturbed
-    yield Space("image features", sum(images * FLOAT * cost.dimension for cost in towers.values()))
-    texts = (FLOAT * (towers[name].dimension + towers[name].context) for name in text_caches(study))
-    yield Space("caption features and tokens", amounts.total * sum(texts))
-    views = (FLOAT * towers[name].dimension * max(views, 1) for name, views in image_caches(study))
-    yield Space("features of the captions' images", amounts.total * sum(views))
-
-
-def _models(study: Study, towers: Mapping[str, Towers]) -> Iterator[Space]:
-    yield Space("backbones", sum(cost.backbone_bytes for cost in towers.values()))
-    yield Space("checkpoints", sum(len(run.seeds) * _checkpoint(study, run, towers) for run in study.runs))
-
-
-def _checkpoint(study: Study, run: Run, towers: Mapping[str, Towers]) -> int:
-    """Bytes of one; a published one is as the released code makes it, which is the default."""
+def _checkpoint_bytes(study: Study, run: Run, costs: TowerCosts) -> int:
     variant = study.variants[run.variant]
-    settings = Variant() if isinstance(variant, Published) else variant
+    # Released checkpoints are as the released code makes them, which is what the defaults are.
+    settings = Variant() if isinstance(variant, ReleasedVariant) else variant
     prompts = settings.prompts if settings.no_texts == "learnable" else 0
-    return towers[run.backbone].checkpoint_bytes(prompts, settings.tokens)
+    return costs.checkpoint_bytes(prompts, settings.tokens)

@@ -1,9 +1,7 @@
 """What the towers of an architecture cost, counted on a model without weights."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import open_clip
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,7 +13,7 @@ FLOAT = 4
 
 
 @dataclass(frozen=True)
-class Towers:
+class TowerCosts:
     """Cost of one backbone; a multiply-add counts as two floating-point operations.
 
     Attributes:
@@ -46,7 +44,8 @@ class Towers:
         return FLOAT * (self.parameters + self.no_parameters + prompts * (tokens or self.context) * self.width)
 
 
-def measure(name: str, tokens: int) -> Towers:
+@torch.no_grad()
+def measure(name: str, tokens: int) -> TowerCosts:
     """The cost of an architecture.
 
     Args:
@@ -56,39 +55,32 @@ def measure(name: str, tokens: int) -> Towers:
     Raises:
         ClipnError: unknown architecture, or one whose text tower is not CLIP's.
     """
+    # Tensors on "meta" have shapes and no memory, so that the largest model is counted in a moment.
     with torch.device("meta"):
         clip = build(architecture(name))
     require_clip_text_tower(clip)
+    size = clip.visual.image_size
+    images = torch.empty(1, 3, *(size if isinstance(size, tuple) else (size, size)), device="meta")
+    with FlopCounterMode(display=False) as image_counter:
+        clip.encode_image(images)
     context, width = clip.positional_embedding.shape
-    return Towers(
-        image=_operations(lambda: _encode_image(clip)),
-        text=_operations(lambda: _encode_text(clip, min(tokens, context))),
+    length = min(tokens, context)
+    states = torch.empty(1, length, width, device="meta")
+    # `clipn.model.clipn.encode_text` from the embeddings on: it looks for the end of a text among tokens' values, and
+    # there are none on "meta".
+    with FlopCounterMode(display=False) as text_counter:
+        states = clip.transformer(states, attn_mask=clip.attn_mask[:length, :length])
+        _ = states[:, 0] @ clip.text_projection
+    return TowerCosts(
+        image=int(image_counter.get_total_flops()),
+        text=int(text_counter.get_total_flops()),
         dimension=clip.text_projection.shape[1],
         context=context,
         width=width,
-        parameters=_size(clip),
-        no_parameters=_size(NoTextTower(clip, prompts=0)),
+        parameters=_parameters(clip),
+        no_parameters=_parameters(NoTextTower(clip, prompts=0)),
     )
 
 
-def _encode_image(clip: open_clip.CLIP) -> None:
-    size = clip.visual.image_size
-    clip.encode_image(torch.empty(1, 3, *(size if isinstance(size, tuple) else (size, size)), device="meta"))
-
-
-def _encode_text(clip: open_clip.CLIP, length: int) -> None:
-    """As `clipn.model.clipn.encode_text`, without the tokens that a model without weights cannot look at."""
-    states = torch.empty(1, length, clip.positional_embedding.shape[1], device="meta")
-    states = clip.transformer(states, attn_mask=clip.attn_mask[:length, :length])
-    _ = states[:, 0] @ clip.text_projection
-
-
-@torch.no_grad()
-def _operations(forward: Callable[[], None]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        forward()
-    return int(counter.get_total_flops())
-
-
-def _size(module: torch.nn.Module) -> int:
+def _parameters(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

@@ -9,17 +9,16 @@ import yaml
 
 from clipn.data.download.local import find_in_mirror, local_file, path_of
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
-from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
-from clipn.planning.disk import Space, space
+from clipn.planning.disk import DiskUsage, disk_usage
 from clipn.planning.flops import measure
 from clipn.planning.jobs import count_jobs
-from clipn.planning.sizes import Amounts
+from clipn.planning.sizes import StudySizes
 from clipn.planning.work import TOKENS, Work, work
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.loading import parse_study, study_file
-from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
+from clipn.study.weights import WEIGHTS, is_weight_file, weight_record, weight_sources
 
 CONFIG = Path("config/config.yaml")
 
@@ -56,7 +55,7 @@ class Plan:
         jobs: jobs per rule.
         downloads: files from outside, each once.
         crawled: caption sources whose images are fetched one by one, with the number of their addresses.
-        space: disk.
+        disk: what its files take.
         work: for the towers.
         unknown: sources and datasets of which the registry says no number; they count for nothing.
     """
@@ -65,7 +64,7 @@ class Plan:
     jobs: dict[str, int]
     downloads: list[Download]
     crawled: dict[str, int | None]
-    space: list[Space]
+    disk: list[DiskUsage]
     work: list[Work]
     unknown: list[str]
 
@@ -87,43 +86,40 @@ def plan(study: Study) -> Plan:
         ClipnError: Snakemake is not installed or refuses the study, or an architecture is unknown.
     """
     jobs = count_jobs(study.study)
-    amounts, files = Amounts(study), list(downloads(study))
-    towers = {name: measure(backbone.architecture, TOKENS) for name, backbone in study.backbones.items()}
+    sizes, files, data = StudySizes(study), list(downloads(study)), StudyData(study)
+    costs = {name: measure(backbone.architecture, TOKENS) for name, backbone in study.backbones.items()}
+    # A file that is linked lies on this disk already, or on the one of the mirror.
     size = sum(file.bytes or 0 for file in files if file.way != "linked")
+    records = {name: data.record(name) for name in data.crawled}
     return Plan(
         study=study,
         jobs=jobs,
         downloads=files,
-        crawled=_crawled(study),
-        space=space(study, amounts, towers, size),
-        work=work(study, amounts, towers),
-        unknown=amounts.unknown,
+        crawled={name: record.rows for name, record in records.items() if isinstance(record, CaptionSource)},
+        disk=disk_usage(study, sizes, costs, size),
+        work=work(study, sizes, costs),
+        unknown=sizes.unknown,
     )
 
 
 def downloads(study: Study) -> Iterator[Download]:
     """Archives and weights that a study needs from outside, each once; a generated study needs none."""
     data = StudyData(study)
-    known: dict[str, tuple[str, Archive, Path]] = {}
+    # Several datasets may name one file; the first of them speaks for all.
+    found: dict[str, tuple[str, Archive, Path]] = {}
     for name in [*study.captions.sources, *study.datasets] if study.registry else []:
         for file in data.files(name, cleaning=True):
-            known.setdefault(file, (name, data.archive(name, file), data.base))
+            found.setdefault(file, (name, data.archive(name, file), data.base))
     for _, source, _ in weight_sources(study):
         if not is_weight_file(source):
-            archive = load_weights(WEIGHTS).weights(source).archive
-            known.setdefault(archive.file, (source, archive, WEIGHTS.parent))
-    for name, archive, base in known.values():
+            archive = weight_record(source).archive
+            found.setdefault(archive.file, (source, archive, WEIGHTS.parent))
+    for name, archive, base in found.values():
         yield Download(name, archive.file, archive.bytes, _way(study, name, archive, base), archive.manual)
 
 
-def _crawled(study: Study) -> dict[str, int | None]:
-    records = {name: StudyData(study).record(name) for name in study.captions.sources}
-    sources = {name: record for name, record in records.items() if isinstance(record, CaptionSource)}
-    return {name: source.rows for name, source in sources.items() if source.is_crawled}
-
-
 def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
-    """As `clipn.data.download` looks for it."""
+    # In the order in which `clipn.data.download` looks for it.
     if study.mirror and find_in_mirror(Path(study.mirror), name, archive.file):
         return "linked"
     if local_file(archive, base):

@@ -3,9 +3,9 @@
 from functools import cached_property
 
 from clipn.data.registry import CaptionSource, Dataset
-from clipn.scores import SCORES
 from clipn.study.config import Study
 from clipn.study.data import StudyData
+from clipn.study.scorings import own_features
 from clipn.text.prompts import prompt_pool
 from clipn.text.wordlists import WORDNET, read_words
 from clipn.training.sampler import Sampler
@@ -17,7 +17,7 @@ WORDNET_WORDS = 139_000
 """Nouns and adjectives of WordNet 3.0."""
 
 
-class Amounts:
+class StudySizes:
     """The sizes of a study.
 
     Attributes:
@@ -56,25 +56,29 @@ class Amounts:
 
     def class_texts(self, pool: str) -> int:
         """Texts that name the classes of all ID datasets in every template of a pool."""
-        return len(prompt_pool(pool)) * sum(self._classes(name) for name in self.study.pairs)
+        classes = 0
+        for name in self.study.pairs:
+            record = self._data.record(name)
+            named = record.classes if isinstance(record, Dataset) else None
+            classes += len(named) if isinstance(named, list) else CLASSES[name]
+        return len(prompt_pool(pool)) * classes
 
     def perturbed(self) -> tuple[int, int]:
         """Images that are perturbed, and class texts that are encoded for that; none without such a method."""
-        if not self._some_method_needs("perturbed"):
+        if "perturbed" not in own_features(self.study.baselines):
             return 0, 0
-        pairs = [(known, name) for known, unknown in self.study.pairs.items() for name in (known, *unknown)]
-        return sum(self.images[name] for _, name in pairs), self.class_texts(self.study.prompts[0])
+        # An OOD dataset counts once for every ID dataset, towards whose classes it is moved each time.
+        every = [name for id_dataset, others in self.study.pairs.items() for name in (id_dataset, *others)]
+        return sum(self.images[name] for name in every), self.class_texts(self.study.prompts[0])
 
     def negative_words(self) -> int:
         """Words that negative labels are chosen from, for all ID datasets; none without such a method."""
         source = self.study.negative_words
-        if source is None or not self._some_method_needs("negatives"):
+        if source is None or "negatives" not in own_features(self.study.baselines):
             return 0
+        # Counting must not need the system's WordNet, which may be missing where a study is only planned.
         words = WORDNET_WORDS if source == WORDNET else len(read_words(source)["noun"])
         return words * len(self.study.pairs)
-
-    def _some_method_needs(self, what: str) -> bool:
-        return any(what in SCORES[name].needs for name in self.study.baselines)
 
     def _samples(self, name: str) -> int | None:
         record = self._data.record(name)
@@ -87,8 +91,3 @@ class Amounts:
         if self.study.demo:
             return self.study.demo.images
         return record.images if isinstance(record, Dataset) else None
-
-    def _classes(self, name: str) -> int:
-        record = self._data.record(name)
-        named = record.classes if isinstance(record, Dataset) else None
-        return len(named) if isinstance(named, list) else CLASSES[name]

@@ -27,9 +27,16 @@ WAYS = {
 
 def tables(plan: Plan) -> Group:
     """What a person wants to know of a study before it runs; every estimate says that it is one."""
-    some = [_downloads(plan)] if plan.downloads or plan.crawled else []
+    jobs = [(rule, f"{number:,}") for rule, number in plan.jobs.items()]
+    disk = [(part.what, human_bytes(part.bytes), "estimate" if part.is_estimate else "published") for part in plan.disk]
+    on_disk = human_bytes(sum(part.bytes for part in plan.disk))
     parts: list[RenderableType] = [f"study {plan.study.study}, device {plan.study.device}"]
-    for table in (_jobs(plan), *some, _space(plan), _work(plan)):
+    for table in (
+        _table("jobs", ("rule", "number"), jobs, ("in all", f"{sum(plan.jobs.values()):,}")),
+        *([_downloads(plan)] if plan.downloads or plan.crawled else []),
+        _table("disk", ("kind", "size", "source"), disk, ("in all", on_disk, "estimate")),
+        _work(plan),
+    ):
         parts += ["", table]
     return Group(*parts, "", *_notes(plan))
 
@@ -42,16 +49,11 @@ def as_mapping(plan: Plan) -> dict[str, Any]:
         "jobs": {"total": sum(plan.jobs.values()), "rules": plan.jobs},
         "downloads": [asdict(file) for file in plan.downloads],
         "crawled": plan.crawled,
-        "disk": [asdict(part) for part in plan.space],
+        "disk": [asdict(part) for part in plan.disk],
         "work": [asdict(part) | ({"gpu_hours": part.gpu_hours} if _has_gpu(plan) else {}) for part in plan.work],
         "assumed": {"gpu": GPU, "peak": PEAK, "sustained": SUSTAINED, "tokens": TOKENS},
         "unknown": plan.unknown,
     }
-
-
-def _jobs(plan: Plan) -> Table:
-    rows = [(rule, f"{number:,}") for rule, number in plan.jobs.items()]
-    return _table("jobs", ("rule", "number"), rows, ("in all", f"{sum(plan.jobs.values()):,}"))
 
 
 def _downloads(plan: Plan) -> Table:
@@ -59,16 +61,16 @@ def _downloads(plan: Plan) -> Table:
     ways: dict[str, list[Download]] = defaultdict(list)
     for file in plan.downloads:
         ways[file.way].append(file)
-    rows = [(WAYS[way], f"{len(files):,}", _size(files), _hints(files)) for way, files in ways.items()]
+    rows = []
+    for way, files in ways.items():
+        published = sum(file.bytes or 0 for file in files)
+        unknown = sum(file.bytes is None for file in files)
+        # Both, since a sum of published sizes alone would look like that of all files.
+        size = [*([human_bytes(published)] if published else []), *([f"{unknown} unknown"] if unknown else [])]
+        rows.append((WAYS[way], f"{len(files):,}", " + ".join(size), _hints(files)))
     for name, number in plan.crawled.items():
         rows.append(("crawled", "unknown" if number is None else f"{number:,}", "see disk", f"images of {name}"))
     return _table("downloads", ("way", "files", "size", "which"), rows)
-
-
-def _size(files: Sequence[Download]) -> str:
-    known = sum(file.bytes or 0 for file in files)
-    unknown = sum(file.bytes is None for file in files)
-    return " + ".join([*([human_bytes(known)] if known else []), *([f"{unknown} unknown"] if unknown else [])])
 
 
 def _hints(files: Sequence[Download]) -> str:
@@ -81,18 +83,11 @@ def _hints(files: Sequence[Download]) -> str:
     return ", ".join(dict.fromkeys(file.of for file in files))
 
 
-def _space(plan: Plan) -> Table:
-    rows = [
-        (part.what, human_bytes(part.bytes), "estimate" if part.is_estimate else "published") for part in plan.space
-    ]
-    total = sum(part.bytes for part in plan.space)
-    return _table("disk", ("kind", "size", "source"), rows, ("in all", human_bytes(total), "estimate"))
-
-
 def _work(plan: Plan) -> Table:
     columns = ["work", "of", "precision", "images decoded", "TFLOP"]
     columns += [HOURS] if _has_gpu(plan) else []
     total = Work("in all", "", sum(part.operations for part in plan.work), sum(part.images for part in plan.work), "")
+    # Not the total's own hours: its parts have precisions of their own, and the total has none.
     hours = sum(part.gpu_hours for part in plan.work)
     rows = [_work_row(plan, part, part.gpu_hours) for part in plan.work]
     return _table("work of the models, estimates", columns, rows, _work_row(plan, total, hours))
@@ -100,7 +95,10 @@ def _work(plan: Plan) -> Table:
 
 def _work_row(plan: Plan, part: Work, hours: float) -> list[str]:
     images = f"{part.images:,}" if part.images else ""
-    row = [part.kind, part.of, part.precision, images, _tera(part.operations)]
+    tera = part.operations / TERA
+    # Three digits, and no "1.2e+03" for thousands.
+    operations = f"{tera:,.0f}" if tera >= 100 else f"{tera:.3g}"
+    row = [part.kind, part.of, part.precision, images, operations]
     return [*row, f"{hours:,.2f}"] if _has_gpu(plan) else row
 
 
@@ -120,11 +118,6 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 def _has_gpu(plan: Plan) -> bool:
     return plan.study.device != "cpu"
-
-
-def _tera(operations: float) -> str:
-    value = operations / TERA
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()) -> Table:

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from clipn.cli import main as cli
 from clipn.errors import ClipnError
-from clipn.planning.disk import Space
+from clipn.planning.disk import DiskUsage
 from clipn.planning.flops import measure
 from clipn.planning.jobs import complaint, count_jobs, parse_jobs
 from clipn.planning.plan import Download, Plan, downloads, load_study
-from clipn.planning.sizes import Amounts
+from clipn.planning.sizes import StudySizes
 from clipn.planning.tables import as_mapping, tables
 from clipn.planning.work import Work, work
 from clipn.study.config import Study
@@ -160,7 +160,7 @@ def plan(device: str = "cuda", **more: Any) -> Plan:
             Download("isun", "isun.tar", None, "nowhere"),
         ],
         "crawled": {"cc3m": 3_318_333},
-        "space": [Space("archives", 2_506_000_000, is_estimate=False), Space("shards", 10**9)],
+        "disk": [DiskUsage("archives", 2_506_000_000, is_estimate=False), DiskUsage("shards", 10**9)],
         "work": [
             Work("training", "b/learnable, 1 seed", 124.8e12 * 1800, 1_000, "fp16"),
             Work("class texts", "b", 7.8e12 * 0.1),
@@ -224,12 +224,12 @@ def test_the_studies_of_the_project_have_work_of_every_kind_that_they_name(
 ) -> None:
     monkeypatch.chdir(ROOT)
     study = load_study(name)
-    towers = {key: measure(backbone.architecture, 20) for key, backbone in study.backbones.items()}
-    parts = work(study, Amounts(study), towers)
+    costs = {key: measure(backbone.architecture, 20) for key, backbone in study.backbones.items()}
+    parts = work(study, StudySizes(study), costs)
     taught = [run for run in study.trained_runs if study.variants[run.variant].model_dump()["epochs"]]
     assert sum(part.kind == "training" for part in parts) == len(taught)
     assert sum(part.kind == "image features" for part in parts) == len(study.backbones)
-    assert Amounts(study).unknown == []
+    assert StudySizes(study).unknown == []
 
 
 def test_configuration_is_read_as_snakemake_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ import yaml
 from clipn.files import write_json
 from clipn.model.backbone import build
 from clipn.model.clipn import CLIPN
-from clipn.planning.disk import Space, space
-from clipn.planning.flops import Towers, measure
-from clipn.planning.sizes import Amounts
+from clipn.planning.disk import DiskUsage, disk_usage
+from clipn.planning.flops import TowerCosts, measure
+from clipn.planning.sizes import StudySizes
 from clipn.planning.work import Work, training_operations, work
 from clipn.study.config import Study
 from clipn.text.prompts import prompt_pool
@@ -20,7 +20,7 @@ from clipn.training.settings import Variant
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
 
 GIGA = 1e9
-TOWERS = Towers(image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30)
+COSTS = TowerCosts(image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30)
 
 
 def block(positions: int, width: int) -> int:
@@ -34,7 +34,7 @@ def vit(size: int, patch: int, width: int, layers: int, dimension: int) -> int:
     return patches * 3 * patch**2 * width + layers * block(patches + 1, width) + width * dimension
 
 
-class TestTowers:
+class TestFlops:
     @pytest.mark.parametrize(
         ("name", "image", "published", "text"),
         [
@@ -44,10 +44,10 @@ class TestTowers:
         ],
     )
     def test_operations_are_twice_the_multiply_adds(self, name: str, image: int, published: float, text: int) -> None:
-        towers = measure(name, tokens=77)
-        assert towers.image == 2 * image
-        assert towers.text == 2 * text
-        assert towers.image / GIGA == pytest.approx(2 * published, rel=0.01)
+        costs = measure(name, tokens=77)
+        assert costs.image == 2 * image
+        assert costs.text == 2 * text
+        assert costs.image / GIGA == pytest.approx(2 * published, rel=0.01)
 
     def test_a_short_text_costs_its_own_length(self) -> None:
         assert measure("ViT-B-32", tokens=20).text == 2 * (12 * block(20, 512) + 512 * 512)
@@ -58,12 +58,12 @@ class TestTowers:
 
     def test_sizes_are_those_of_the_models(self, tmp_path: Path) -> None:
         write_json(tmp_path / "tiny.json", ARCHITECTURE)
-        towers = measure(str(tmp_path / "tiny.json"), tokens=20)
-        assert (towers.dimension, towers.context, towers.width) == (32, 77, 32)
-        assert towers.backbone_bytes == stored(build(ARCHITECTURE))
-        assert towers.checkpoint_bytes(prompts=3) == stored(tiny_model(prompts=3))
-        assert towers.checkpoint_bytes(prompts=3, tokens=5) == stored(tiny_model(prompts=3, tokens=5))
-        assert towers.checkpoint_bytes(prompts=0) == stored(tiny_model(prompts=0))
+        costs = measure(str(tmp_path / "tiny.json"), tokens=20)
+        assert (costs.dimension, costs.context, costs.width) == (32, 77, 32)
+        assert costs.backbone_bytes == stored(build(ARCHITECTURE))
+        assert costs.checkpoint_bytes(prompts=3) == stored(tiny_model(prompts=3))
+        assert costs.checkpoint_bytes(prompts=3, tokens=5) == stored(tiny_model(prompts=3, tokens=5))
+        assert costs.checkpoint_bytes(prompts=0) == stored(tiny_model(prompts=0))
 
 
 def stored(model: open_clip.CLIP | CLIPN) -> int:
@@ -83,7 +83,7 @@ def stored(model: open_clip.CLIP | CLIPN) -> int:
     ],
 )
 def test_operations_of_a_training(settings: dict[str, Any], per_sample: int) -> None:
-    assert training_operations(Variant(**settings), samples=7, towers=TOWERS) == 7 * per_sample
+    assert training_operations(Variant(**settings), samples=7, costs=COSTS) == 7 * per_sample
 
 
 @pytest.mark.parametrize(("precision", "operations"), [("fp16", 124.8e12), ("bf16", 124.8e12), ("fp32", 7.8e12)])
@@ -136,11 +136,11 @@ def study(registry: Path | None, **more: Any) -> Study:
 
 def operations(study: Study) -> dict[str, float]:
     """Operations by kind and what they are for."""
-    return {f"{part.kind} {part.of}": part.operations for part in work(study, Amounts(study), {"b": TOWERS})}
+    return {f"{part.kind} {part.of}": part.operations for part in work(study, StudySizes(study), {"b": COSTS})}
 
 
-def sizes(study: Study) -> dict[str, int]:
-    return {part.what: part.bytes for part in space(study, Amounts(study), {"b": TOWERS}, downloads=11)}
+def disk(study: Study) -> dict[str, int]:
+    return {part.what: part.bytes for part in disk_usage(study, StudySizes(study), {"b": COSTS}, downloads=11)}
 
 
 class TestWork:
@@ -154,12 +154,12 @@ class TestWork:
             "image features b": 120 * 1000,
             "class texts b": 5 * 10 + 2 * 2 * 5 * 10,
         }
-        images = {part.kind: part.images for part in work(made, Amounts(made), {"b": TOWERS})}
+        images = {part.kind: part.images for part in work(made, StudySizes(made), {"b": COSTS})}
         assert images == {"caption features": 0, "training": 4000, "image features": 120, "class texts": 0}
 
     def test_a_share_of_the_samples(self, registry: Path) -> None:
         variants = {"learnable": {"epochs": 2, "share": 0.1, "augmentation": "none", "precision": "bf16"}}
-        parts = work(made := study(registry, variants=variants), Amounts(made), {"b": TOWERS})
+        parts = work(made := study(registry, variants=variants), StudySizes(made), {"b": COSTS})
         assert Work("training", "b/learnable, 2 seeds", 2 * 2 * 100 * 30, 0, "bf16") in parts
 
     def test_stored_images_are_encoded_once_for_all_that_share_them(self, registry: Path) -> None:
@@ -203,29 +203,29 @@ class TestWork:
         assert operations(study(registry, **methods))["negative labels b"] == 139_000 * 10
 
 
-class TestAmounts:
+class TestSizes:
     def test_the_number_that_the_paper_trained_on_comes_before_the_rows(self, registry: Path) -> None:
-        assert Amounts(study(registry)).samples == {"cc": 400, "wds": 600}
+        assert StudySizes(study(registry)).samples == {"cc": 400, "wds": 600}
 
     def test_classes_are_those_of_the_registry_or_as_many_as_the_dataset_is_known_for(self, registry: Path) -> None:
-        amounts = Amounts(study(registry, pairs={"imagenet": ["sun"], "cifar10": ["sun"]}))
-        assert amounts.class_texts("single") == 5 + 10
+        sizes = StudySizes(study(registry, pairs={"imagenet": ["sun"], "cifar10": ["sun"]}))
+        assert sizes.class_texts("single") == 5 + 10
 
     def test_what_is_unknown_counts_for_nothing_and_is_named(self, registry: Path) -> None:
-        amounts = Amounts(study(registry, captions={"sources": ["new"]}, pairs={"imagenet": ["isun"]}))
-        assert (amounts.total, amounts.images) == (0, {"imagenet": 100, "isun": 0})
-        assert amounts.unknown == ["new", "isun"]
+        sizes = StudySizes(study(registry, captions={"sources": ["new"]}, pairs={"imagenet": ["isun"]}))
+        assert (sizes.total, sizes.images) == (0, {"imagenet": 100, "isun": 0})
+        assert sizes.unknown == ["new", "isun"]
 
     def test_a_generated_world(self) -> None:
         world = {"demo": {"captions": 30, "images": 7}, "captions": {"sources": ["cc3m"]}}
-        amounts = Amounts(study(None, **world))
-        assert (amounts.samples, amounts.images) == ({"cc3m": 30}, {"imagenet": 7, "sun": 7})
-        assert amounts.class_texts("single") == 1000
+        sizes = StudySizes(study(None, **world))
+        assert (sizes.samples, sizes.images) == ({"cc3m": 30}, {"imagenet": 7, "sun": 7})
+        assert sizes.class_texts("single") == 1000
 
 
-class TestSpace:
+class TestDisk:
     def test_of_a_study_that_crawls(self, registry: Path) -> None:
-        assert sizes(study(registry)) == {
+        assert disk(study(registry)) == {
             "archives and weights": 11,
             "crawled images": 400 * 24_000,
             "shards": 400 * 24_000 + 7_000,
@@ -238,19 +238,19 @@ class TestSpace:
     def test_archives_of_unknown_size_are_estimated_by_their_images(self, registry: Path) -> None:
         text = registry.read_text().replace("bytes: 7000", "md5: null")
         registry.write_text(text)
-        found = sizes(study(registry, captions={"sources": ["wds"]}))
+        found = disk(study(registry, captions={"sources": ["wds"]}))
         assert found["caption images in archives of unknown size"] == found["shards"] == 600 * 24_000
 
     def test_crawled_images_grow_with_their_area(self, registry: Path) -> None:
         captions = {"sources": ["cc"], "crawl": {"image_size": 128}}
-        assert sizes(study(registry, captions=captions))["crawled images"] == 400 * 6_000
+        assert disk(study(registry, captions=captions))["crawled images"] == 400 * 6_000
 
     def test_stored_views(self, registry: Path) -> None:
         variants = {"learnable": {"epochs": 1, "augmentation": "stored", "views": 3}}
-        assert sizes(study(registry, variants=variants))["features of the captions' images"] == 1000 * 3 * 8 * 4
+        assert disk(study(registry, variants=variants))["features of the captions' images"] == 1000 * 3 * 8 * 4
 
     def test_perturbed_images_have_features_for_every_pair(self, registry: Path) -> None:
-        assert sizes(study(registry, baselines=["odin_perturbed"]))["image features"] == 2 * 120 * 8 * 4
+        assert disk(study(registry, baselines=["odin_perturbed"]))["image features"] == 2 * 120 * 8 * 4
 
     @pytest.mark.parametrize(
         ("variant", "bank"),
@@ -262,10 +262,10 @@ class TestSpace:
     )
     def test_checkpoints_hold_their_bank_of_prompts(self, registry: Path, variant: dict[str, Any], bank: int) -> None:
         made = study(registry, variants={"learnable": variant}, prompts=["clipn128"])
-        assert sizes(made)["checkpoints"] == 2 * (100 + 30 + bank) * 4
+        assert disk(made)["checkpoints"] == 2 * (100 + 30 + bank) * 4
 
     def test_only_published_sizes_are_no_estimates(self, registry: Path) -> None:
         made = study(registry)
-        first, *others = space(made, Amounts(made), {"b": TOWERS}, downloads=11)
-        assert first == Space("archives and weights", 11, is_estimate=False)
+        first, *others = disk_usage(made, StudySizes(made), {"b": COSTS}, downloads=11)
+        assert first == DiskUsage("archives and weights", 11, is_estimate=False)
         assert all(part.is_estimate for part in others)
