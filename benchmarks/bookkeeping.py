@@ -11,8 +11,10 @@ import typer
 
 from benchmarks.machine import description
 from clipn.files import file_hash
-from clipn.provenance.check import look
-from clipn.provenance.hash_cache import Ledger
+from clipn.fingerprint import Fingerprints
+from clipn.provenance.check import CheckedStudy, check_outputs
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.run_state import RunState
 from tests.helpers.records import Made, home
 
 REPEATS = 5
@@ -48,7 +50,7 @@ def commands() -> None:
 
 
 def many_results(root: Path) -> None:
-    """The look at many results: the first, when all are hashed; and again, when nothing has changed."""
+    """The check of many results: the first, when all are hashed; and again, when nothing has changed."""
     made, content = Made(root), "x" * BYTES
     made.write("dvc.yaml", STAGES)
     paths = [made.source(f"{home('demo')}/data/0", content)]
@@ -56,13 +58,13 @@ def many_results(root: Path) -> None:
         inputs = paths[max(0, number // 2 - 2) : number // 2 + 1] or paths[:1]
         paths.append(made.make(f"{home('demo')}/data/{number}", "some_rule", *inputs, content=content))
 
-    def looked() -> None:
-        look("demo", {}, paths[1:], Ledger(root))
+    def checked() -> None:
+        check_outputs(CheckedStudy("demo", {}, paths[1:]), HashCache(root), RunState(root), Fingerprints())
 
-    first, again = _seconds(looked), median(_seconds(looked) for _ in range(REPEATS))
+    first, again = _seconds(checked), median(_seconds(checked) for _ in range(REPEATS))
     plain = _seconds(lambda: [file_hash(root / path) for path in paths])
     size = f"{RESULTS:,} results of {BYTES / 1e6:.1f} MB"
-    typer.echo(f"look at {size}: first {first:.2f} s, again {again:.2f} s; to hash them all: {plain:.2f} s")
+    typer.echo(f"check of {size}: first {first:.2f} s, again {again:.2f} s; to hash them all: {plain:.2f} s")
 
 
 def large_input(root: Path) -> None:
@@ -74,7 +76,7 @@ def large_input(root: Path) -> None:
         command = ["snakemake", "--cores", "1", "--forceall", *options]
         seconds = _run(command, root)
         typer.echo(f"{OUTPUTS} outputs of an input of {LARGE / 1e6:.0f} MB, {name}: {seconds:.1f} s")
-    typer.echo(f"the ledger's hash of it, once: {_seconds(lambda: Ledger(root).sha256('large')):.1f} s")
+    typer.echo(f"the cache's hash of it, once: {_seconds(lambda: HashCache(root).sha256('large')):.1f} s")
 
 
 def _run(command: list[str], folder: Path) -> float:

@@ -2,15 +2,12 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
-
-closures: dict[str, dict[str, str]] = {}
-"""Hash of every module behind the fingerprints that this process has computed, by module, by fingerprint."""
+OWN_TEXT = Path(__file__).read_bytes()
 
 
 class Source(NamedTuple):
@@ -20,49 +17,67 @@ class Source(NamedTuple):
     imports: list[str]
 
 
-OWN_TEXT = Path(__file__).read_bytes()
-known_sources: dict[str, Source] = {}
-"""By sha256 of this module and the text; a process that is given those of another one has less to parse."""
-used_sources: dict[str, Source] = {}
-"""Those that this process has needed."""
+class Fingerprints:
+    """Computes fingerprints, and keeps what it has parsed for them.
+
+    Attributes:
+        closures: hash of every module behind the fingerprints computed so far, by module, by fingerprint.
+        sources: what counts of the texts read so far, by sha256 of this module and the text.
+    """
+
+    def __init__(self, known: Mapping[str, Source] | None = None) -> None:
+        """Start with the `sources` of an earlier process, so that only changed modules are parsed."""
+        self.closures: dict[str, dict[str, str]] = {}
+        self.sources: dict[str, Source] = {}
+        self._known = known or {}
+        self._modules: dict[str, Source] = {}
+
+    def __call__(self, *modules: str) -> str:
+        """Hash of the syntax trees of `modules` and of all that they import inside `clipn`.
+
+        Comments, layout and docstrings do not count.
+
+        Args:
+            modules: dotted names, e.g. `clipn.training.clipn`.
+        """
+        hashes = {name: self._module(name).tree for name in sorted(self.closure(modules))}
+        lines = "".join(f"{name} {tree}\n" for name, tree in hashes.items())
+        found = hashlib.sha256(lines.encode()).hexdigest()[:16]
+        self.closures[found] = hashes
+        return found
+
+    def closure(self, modules: Iterable[str]) -> set[str]:
+        """`modules` and all that they import inside `clipn`, also through others."""
+        seen: set[str] = set()
+        waiting = list(modules)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += self._module(name).imports
+        return seen
+
+    def _module(self, name: str) -> Source:
+        """What counts of a module; of its imports, those that are modules."""
+        if name not in self._modules:
+            text = path_of(name).read_text(encoding="utf-8")
+            # Another version of this module may see other things in the same text.
+            key = hashlib.sha256(OWN_TEXT + text.encode()).hexdigest()
+            source = self.sources[key] = self._known.get(key) or _parsed(text)
+            # Whether an imported name is a module or stands in one, only the files say, and they may change.
+            self._modules[name] = source._replace(imports=[name for name in source.imports if path_of(name).exists()])
+        return self._modules[name]
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of the syntax trees of `modules` and of all that they import inside `clipn`.
-
-    Comments, layout and docstrings do not count.
-
-    Args:
-        modules: dotted names, e.g. `clipn.training.clipn`.
-    """
-    hashes = {name: _source(name).tree for name in sorted(_closure(modules))}
-    found = hashlib.sha256("".join(f"{name} {tree}\n" for name, tree in hashes.items()).encode()).hexdigest()[:16]
-    closures[found] = hashes
-    return found
+    """One fingerprint, see `Fingerprints`."""
+    return Fingerprints()(*modules)
 
 
-def _closure(modules: tuple[str, ...]) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += _imports(name)
-    return seen
-
-
-def _path(name: str) -> Path:
+def path_of(name: str) -> Path:
+    """File of a module of `clipn`, if there is such a module."""
     path = PACKAGE.joinpath(*name.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-@cache
-def _source(name: str) -> Source:
-    text = _path(name).read_text(encoding="utf-8")
-    key = hashlib.sha256(OWN_TEXT + text.encode()).hexdigest()
-    used_sources[key] = known_sources.get(key) or _parsed(text)
-    return used_sources[key]
 
 
 def _parsed(text: str) -> Source:
@@ -86,14 +101,11 @@ def _is_docstring(node: object) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-@cache
-def _imports(name: str) -> list[str]:
-    """Modules inside `clipn` that a module imports; not `clipn` itself, which forwards two names and runs nothing."""
-    return [module for module in _source(name).imports if _path(module).exists()]
-
-
 def _named_modules(tree: ast.Module) -> Iterator[str]:
-    """All that may be modules of `clipn` among the names that are imported."""
+    """All that may be modules of `clipn` among the names that are imported.
+
+    Not `clipn` itself, which forwards two names and runs nothing.
+    """
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipn.files import file_hash
-from clipn.provenance import hash_cache as ledger
+from clipn.provenance import hash_cache
 from tests.helpers.project import Project, succeeded
 from tests.helpers.records import Made
 from tests.helpers.server import Server, running
@@ -40,20 +40,20 @@ def real(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
-    """A study as Snakemake leaves it, before the first look."""
+    """A study as Snakemake leaves it, before the first check."""
     return Made.demo(tmp_path / "here")
 
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files that ledgers have read, in order."""
+    """Files that were hashed, in order."""
     paths: list[Path] = []
 
     def noted(path: Path) -> str:
         paths.append(path)
         return file_hash(path)
 
-    monkeypatch.setattr(ledger, "file_hash", noted)
+    monkeypatch.setattr(hash_cache, "file_hash", noted)
     return paths
 
 

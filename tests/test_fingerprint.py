@@ -15,30 +15,28 @@ from typer.main import get_command
 from clipn import fingerprint as module
 from clipn import losses
 from clipn.cli import main as cli
-from clipn.fingerprint import fingerprint
-
-
-def forget() -> None:
-    for cached in (module._source, module._imports):
-        cached.cache_clear()
+from clipn.fingerprint import Fingerprints, fingerprint, path_of
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package that may be edited."""
     copy = tmp_path / "clipn"
     shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "PACKAGE", copy)
-    forget()
-    yield copy
-    forget()
+    return copy
+
+
+def hashes(*modules: str) -> dict[str, str]:
+    """Hash of every module behind a fingerprint."""
+    fingerprints = Fingerprints()
+    return fingerprints.closures[fingerprints(*modules)]
 
 
 def changes(edit: Callable[[], object], *modules: str) -> bool:
     """Whether `edit` changes the fingerprint of `modules`."""
     before = fingerprint(*modules)
     edit()
-    forget()
     return fingerprint(*modules) != before
 
 
@@ -111,41 +109,37 @@ def test_all_modules_of_a_step_count(package: Path) -> None:
 
 
 def test_the_modules_behind_a_fingerprint_are_kept(package: Path) -> None:
-    found = fingerprint("clipn.scores")
-    assert module.closures[found].keys() == module._closure(("clipn.scores",))
-    assert "clipn.scores.evidence" in module.closures[found]
+    fingerprints = Fingerprints()
+    found = fingerprints("clipn.scores")
+    assert fingerprints.closures[found].keys() == fingerprints.closure(["clipn.scores"])
+    assert "clipn.scores.evidence" in fingerprints.closures[found]
 
 
 def test_the_hash_of_the_module_that_changed_is_the_only_other_one(package: Path) -> None:
-    before = module.closures[fingerprint("clipn.training.clipn")]
+    before = hashes("clipn.training.clipn")
     replaced(package / "losses.py", "eps: float = 1e-4", "eps: float = 1e-5")()
-    forget()
-    after = module.closures[fingerprint("clipn.training.clipn")]
+    after = hashes("clipn.training.clipn")
     assert after.keys() == before.keys()
     assert [name for name in after if after[name] != before[name]] == ["clipn.losses"]
 
 
 def test_words_and_layout_do_not_change_the_hash_of_a_module(package: Path) -> None:
-    before = module.closures[fingerprint("clipn.losses")]
+    before = hashes("clipn.losses")
     for old, new in (HARMLESS["comment"], HARMLESS["docstring of a module"]):
         replaced(package / "losses.py", old, new)()
-    forget()
-    assert module.closures[fingerprint("clipn.losses")] == before
+    assert hashes("clipn.losses") == before
 
 
 @pytest.mark.parametrize(("own_text", "taken"), [(module.OWN_TEXT, True), (b"another version", False)])
 def test_what_another_process_has_parsed_is_taken_only_from_the_same_version_of_this_module(
     package: Path, monkeypatch: pytest.MonkeyPatch, own_text: bytes, taken: bool
 ) -> None:
-    parsed = module.closures[fingerprint("clipn.metrics")]
-    monkeypatch.setattr(module, "used_sources", {})
-    forget()
-    fingerprint("clipn.metrics")
-    known = {key: source._replace(tree="of another process") for key, source in module.used_sources.items()}
-    monkeypatch.setattr(module, "known_sources", known)
+    earlier = Fingerprints()
+    parsed = earlier.closures[earlier("clipn.metrics")]
+    known = {key: source._replace(tree="of another process") for key, source in earlier.sources.items()}
     monkeypatch.setattr(module, "OWN_TEXT", own_text)
-    forget()
-    found = module.closures[fingerprint("clipn.metrics")]
+    later = Fingerprints(known)
+    found = later.closures[later("clipn.metrics")]
     assert found == (dict.fromkeys(parsed, "of another process") if taken else parsed)
 
 
@@ -184,17 +178,18 @@ def names(node: ast.ImportFrom) -> Iterator[str]:
     """Modules that a statement imports."""
     for alias in node.names:
         name = f"{node.module}.{alias.name}"
-        yield name if module._path(name).exists() else str(node.module)
+        yield name if path_of(name).exists() else str(node.module)
 
 
 def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
     found = list(rules())
     assert len(found) > 25
+    fingerprints = Fingerprints()
     for rule, modules, words in found:
         imported = {name for name in imported_by_command(words) if name.startswith("clipn.")}
-        assert imported - RECORDS <= module._closure(tuple(modules)), rule
+        assert imported - RECORDS <= fingerprints.closure(modules), rule
 
 
 @pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.download"])
 def test_a_new_method_neither_trains_nor_fetches(step: str) -> None:
-    assert not {name for name in module._closure((step,)) if name.startswith(("clipn.scores", "clipn.report"))}
+    assert not {name for name in Fingerprints().closure([step]) if name.startswith(("clipn.scores", "clipn.report"))}

@@ -1,18 +1,18 @@
-"""Which record tells of a file as it is: the local one, or one that travelled with results."""
+"""Which record tells of a file as it is, the local one or an imported one, and which outputs are stale."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from clipn.provenance.hash_cache import Ledger
-from clipn.provenance.records import JobRecord, read_records, unfinished, write_record
-from clipn.provenance.stage_files import read_record_file
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.records import JobRecord, incomplete_outputs, read_records, write_record
+from clipn.provenance.run_state import RunState
+from clipn.provenance.stage_files import read_stage_records
 from clipn.provenance.stages import RECORD_FILES, Stage
-from clipn.provenance.timestamps import date
+from clipn.provenance.timestamps import timestamp
 
 
 @dataclass
@@ -20,137 +20,140 @@ class Records:
     """All records that there are of a project.
 
     Attributes:
-        ledger: of the project.
-        local: those that Snakemake reads, by path.
-        begun: files whose job has not ended.
-        arrived: records that came from elsewhere since the last look, by path.
-        arrived_files: sha256 of their files, by path.
-        known_files: files of records that this machine has written or read before.
+        cache: hashes of the project's files.
+        state: of earlier runs; gets the settings and modules that imported records refer to.
+        local: records that Snakemake reads, by path.
+        incomplete: files whose job has begun and not ended.
+        imported: records that came from elsewhere since the last check, by path.
+        imported_files: sha256 of their files, by path.
+        shipped_files: files of records that this machine has written or read before.
     """
 
-    ledger: Ledger
+    cache: HashCache
+    state: RunState
     local: dict[str, JobRecord]
-    begun: set[str]
-    arrived: dict[str, list[JobRecord]] = field(default_factory=lambda: defaultdict(list))
-    arrived_files: dict[str, str] = field(default_factory=dict)
-    known_files: list[Path] = field(default_factory=list)
+    incomplete: set[str]
+    imported: dict[str, list[JobRecord]] = field(default_factory=lambda: defaultdict(list))
+    imported_files: dict[str, str] = field(default_factory=dict)
+    shipped_files: list[Path] = field(default_factory=list)
 
     @cached_property
-    def copies(self) -> dict[str, list[JobRecord]]:
-        """Records in the known files, which are read only if a local one is missing."""
-        return _by_path(read_record_file(file).records for file in self.known_files)
+    def shipped(self) -> dict[str, list[JobRecord]]:
+        """Records in the shipped files, which are read only if no other record tells of a file."""
+        found = defaultdict(list)
+        for file in self.shipped_files:
+            for path, record in read_stage_records(file).records.items():
+                found[path].append(record)
+        return found
 
     def keep(self, path: str, record: JobRecord) -> None:
         """Write a local record, if it is not there like this."""
         if self.local.get(path) != record:
-            write_record(self.ledger.root, path, record)
+            write_record(self.cache.root, path, record)
             self.local[path] = record
 
 
-def all_known(ledger: Ledger, stages: list[Stage]) -> Records:
-    """Read the local records, and the files of all studies, as the copies at the short paths may be those of any.
+def collect_records(stages: list[Stage], cache: HashCache, state: RunState) -> Records:
+    """Read the local records, and the files of records of all studies.
 
-    Of several records of a file, that of its own one of the `stages` comes first.
+    Args:
+        stages: of the active study; of several imported records of a file, that of the file's own stage comes first.
+        cache: hashes of the project's files.
+        state: of earlier runs.
     """
     owners = {stage.records: stage for stage in stages}
-    found = Records(ledger, read_records(ledger.root), unfinished(ledger.root))
-    for file in sorted(ledger.root.glob(RECORD_FILES)):
-        path = str(file.relative_to(ledger.root))
-        sha256 = ledger.sha256(path)
-        if ledger.written.get(path) == sha256:
-            found.known_files.append(file)
+    found = Records(cache, state, read_records(cache.root), incomplete_outputs(cache.root))
+    # Of all studies, as the copies at the short paths may be those of any.
+    for file in sorted(cache.root.glob(RECORD_FILES)):
+        path = str(file.relative_to(cache.root))
+        sha256 = cache.sha256(path)
+        if state.written.get(path) == sha256:
+            found.shipped_files.append(file)
             continue
-        travelled = read_record_file(file)
-        for name, record in travelled.records.items():
+        imported = read_stage_records(file)
+        for name, record in imported.records.items():
             own = path in owners and owners[path].has(name)
-            found.arrived[name].insert(0 if own else len(found.arrived[name]), record)
-        found.arrived_files[path] = str(sha256)
-        ledger.settings |= travelled.settings
-        ledger.modules |= travelled.modules
+            found.imported[name].insert(0 if own else len(found.imported[name]), record)
+        found.imported_files[path] = str(sha256)
+        state.settings |= imported.settings
+        state.modules |= imported.modules
     return found
 
 
-def settle(path: str, records: Records, trusting: bool) -> bool:
+def resolve_record(path: str, records: Records, accept: bool) -> bool:
     """Choose the record of a file, or of one that is not here, and keep it; False if none tells of the file as it is.
 
     Args:
         path: of the file.
-        records: what arrived goes before what is local.
-        trusting: take a file for what its job left, though it may have changed before anyone looked.
+        records: imported ones go before the local one.
+        accept: take a file for what its job left, though it may have changed before anyone hashed it.
     """
-    now, local = records.ledger.sha256(path), records.local.get(path)
-    local = local and _looked_at(path, local, records.ledger, trusting)
-    chosen = next((record for record in _candidates(path, local, records) if now in (None, record.sha256)), None)
+    now, local = records.cache.sha256(path), records.local.get(path)
+    local = local and _with_output_hash(path, local, records, accept)
+    nearest = [*records.imported.get(path, []), *([local] if local else [])]
+    # Shipped files hold whole histories, so they are parsed only where nothing nearer tells of the file.
+    chosen = _first_of(nearest, now) or _first_of(records.shipped.get(path, []), now)
     if chosen is None:
         return False
-    if local and _told(local) == _told(chosen):
-        chosen = local
+    if local and local.same_job(chosen):
+        chosen = local  # it has the times, which no imported record has
     elif chosen is not local:
-        ended = (records.ledger.root / path).lstat().st_mtime if now else 0.0
+        ended = (records.cache.root / path).lstat().st_mtime if now else 0.0
         chosen = replace(chosen, started=ended, ended=ended)
     records.keep(path, chosen)
     return True
 
 
-def _by_path(several: Iterator[dict[str, JobRecord]]) -> dict[str, list[JobRecord]]:
-    found = defaultdict(list)
-    for records in several:
-        for path, record in records.items():
-            found[path].append(record)
-    return found
+def _first_of(records: Iterable[JobRecord], sha256: str | None) -> JobRecord | None:
+    """The first record of a file with this hash; of a file that is not here, the first."""
+    return next((record for record in records if sha256 in (None, record.sha256)), None)
 
 
-def _candidates(path: str, local: JobRecord | None, records: Records) -> Iterator[JobRecord]:
-    yield from records.arrived.get(path, [])
-    if local:
-        yield local
-    yield from records.copies.get(path, [])
-
-
-def _told(record: JobRecord) -> tuple[Any, ...]:
-    return record.content, record.sha256, record.accepted
-
-
-def _looked_at(path: str, record: JobRecord, ledger: Ledger, trusting: bool) -> JobRecord:
-    """A record with the hash of its file, the first time, if the file is still as its job left it.
-
-    Inputs that Snakemake did not hash are hashed if they are older than the job.
-    """
-    if record.sha256 or ledger.sha256(path) is None:
+def _with_output_hash(path: str, record: JobRecord, records: Records, accept: bool) -> JobRecord:
+    """A record with the hash of its file, the first time, if the file is still as its job left it."""
+    cache = records.cache
+    if record.sha256 or cache.sha256(path) is None:
         return record
-    if not trusting and (ledger.root / path).lstat().st_mtime != record.ended:
+    if not accept and (cache.root / path).lstat().st_mtime != record.ended:
         return record
+    # Snakemake hashes no large inputs. One that is older than the job is still what the job read.
     started = int(record.started * 1e9)
-    hashes = {name: sha256 for name in record.inputs if (sha256 := ledger.sha256(name))}
-    untouched = {name: hashes[name] for name in hashes.keys() - record.hashes if date(ledger.root / name) <= started}
-    return replace(record.with_hashes(untouched), sha256=ledger.sha256(path), settings=ledger.running)
+    hashes = {name: sha256 for name in record.inputs if (sha256 := cache.sha256(name))}
+    older = {name for name in hashes.keys() - record.hashes if timestamp(cache.root / name) <= started}
+    completed = record.with_hashes({name: hashes[name] for name in older})
+    return replace(completed, sha256=cache.sha256(path), settings=records.state.running)
 
 
 def changed_inputs(
-    record: JobRecord, records: Mapping[str, JobRecord], ledger: Ledger
+    record: JobRecord, records: Mapping[str, JobRecord], cache: HashCache
 ) -> dict[str, tuple[str, str | None]]:
     """Inputs that are not those that the job read: sha256 then and now; None: nobody knows.
 
     Args:
         record: of the job.
         records: of all files, by path.
-        ledger: of the project; a file that is away and has no record changes nothing.
+        cache: hashes of the project's files; a file that is not here and has no record changes nothing.
     """
-    now = {name: _sha256(name, records, ledger) for name in record.hashes if name in records or ledger.sha256(name)}
-    return {name: (record.hashes[name], sha256) for name, sha256 in now.items() if sha256 != record.hashes[name]}
+    changed = {}
+    for name, then in record.hashes.items():
+        now = cache.sha256(name)
+        if now is None and name not in records:
+            continue
+        now = now or records[name].sha256
+        if now != then:
+            changed[name] = then, now
+    return changed
 
 
-def void_paths(records: Mapping[str, JobRecord], ledger: Ledger, begun: AbstractSet[str]) -> set[str]:
-    """Files that Snakemake shall make anew, should anything need them, whatever their dates are.
+def stale_outputs(records: Mapping[str, JobRecord], cache: HashCache, incomplete: AbstractSet[str]) -> set[str]:
+    """Files that were made from other inputs than those that are here, or would be here if they were made.
+
+    Snakemake shall re-run their jobs, should anything need the files, whatever their timestamps are.
 
     Args:
         records: by path.
-        ledger: of the project.
-        begun: files whose job has not ended; Snakemake makes them anew by itself, and what follows.
+        cache: hashes of the project's files.
+        incomplete: files whose job has not ended; Snakemake re-runs their jobs by itself, and those that follow.
     """
-    changed = {path: changed_inputs(record, records, ledger).keys() for path, record in records.items()}
-    return {path for path, names in changed.items() if path not in begun and names - begun}
-
-
-def _sha256(path: str, records: Mapping[str, JobRecord], ledger: Ledger) -> str | None:
-    return ledger.sha256(path) or records[path].sha256
+    changed = {path: changed_inputs(record, records, cache).keys() for path, record in records.items()}
+    return {path for path, names in changed.items() if path not in incomplete and names - incomplete}

@@ -2,7 +2,7 @@
 
 Snakemake keeps one JSON file per output in `.snakemake/metadata`. Its name is the output's path in URL-safe base64;
 where that is too long for a file name, all parts but the last are folders with `@` before them. Snakemake ignores
-fields that it does not know, and drops them when it makes the file anew; what this project adds stands in such fields.
+fields that it does not know, and drops them when it re-runs the job; what this project adds stands in such fields.
 """
 
 import json
@@ -26,10 +26,12 @@ FINGERPRINT = re.compile(r"'([0-9a-f]{16})'")
 """How a value of `clipn.fingerprint` looks among the parameters, which have no names there."""
 PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 """Fields that differ between two runs of the same job."""
-ADDED = ("sha256", "settings", "accepted", "void")
-"""Fields of this project; `void` holds the parameters of a void record, which Snakemake shall not compare."""
-VOID = "an input is another one"
-"""The one parameter of a void record; no job has it, so Snakemake makes the file anew, and all that follows."""
+PARAMETERS_OF_STALE = "void"
+"""Field with the parameters of a stale record, which Snakemake shall not compare; no other record has it."""
+ADDED = ("sha256", "settings", "accepted", PARAMETERS_OF_STALE)
+"""Fields of this project."""
+STALE = "an input is another one"
+"""The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class JobRecord:
         sha256: of the file as the job left it; None until `clipn.provenance.check` has looked at it.
         settings: key of the study's settings under which the job ran; None: unknown.
         accepted: changes since then that a person declared harmless.
-        void: whether the file shall be made anew whatever the record says, see `clipn.provenance.reconcile`.
+        stale: whether an input is no longer the one that the job read, see `clipn.provenance.reconcile.stale_outputs`.
     """
 
     content: dict[str, Any] = field(hash=False)
@@ -52,7 +54,7 @@ class JobRecord:
     sha256: str | None = None
     settings: str | None = None
     accepted: tuple[str, ...] = ()
-    void: bool = False
+    stale: bool = False
 
     @property
     def rule(self) -> str:
@@ -85,6 +87,10 @@ class JobRecord:
         """Files with the time and memory that the job took, which by custom of this workflow lie beside the logs."""
         return [path.removesuffix(".log") + ".tsv" for path in self.content.get("log") or []]
 
+    def same_job(self, other: "JobRecord") -> bool:
+        """Whether another record tells of the same job and the same file, whenever and under what settings it ran."""
+        return (self.content, self.sha256, self.accepted) == (other.content, other.sha256, other.accepted)
+
     @property
     def code(self) -> str | None:
         """Fingerprint of the code that the job ran; None for a rule without one."""
@@ -102,8 +108,15 @@ def read_records(root: Path) -> dict[str, JobRecord]:
 
     A record that cannot be read counts as none, as it does for Snakemake, which may be writing it.
     """
-    found = ((path, _content(file)) for path, file in _files(root / METADATA))
-    return {path: _record(content) for path, content in found if content.get("rule")}
+    records = {}
+    for path, file in _files(root / METADATA):
+        try:
+            fields = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, FileNotFoundError):
+            continue
+        if isinstance(fields, dict) and fields.get("rule"):
+            records[path] = _record(fields)
+    return records
 
 
 def write_record(root: Path, path: str, record: JobRecord) -> None:
@@ -117,8 +130,8 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
         "settings": record.settings,
         "accepted": list(record.accepted),
     }
-    if record.void:
-        fields |= {"params": [repr(VOID)], "void": record.parameters}
+    if record.stale:
+        fields |= {"params": [repr(STALE)], PARAMETERS_OF_STALE: record.parameters}
     file = _file(root / METADATA, path)
     file.parent.mkdir(parents=True, exist_ok=True)
     (root / INCOMPLETE).mkdir(exist_ok=True)  # without it, Snakemake takes the folder for one of an older version
@@ -132,7 +145,7 @@ def remove_record(root: Path, path: str) -> None:
     _file(root / METADATA, path).unlink(missing_ok=True)
 
 
-def unfinished(root: Path) -> set[str]:
+def incomplete_outputs(root: Path) -> set[str]:
     """Paths of the files whose job has begun and not ended: it runs now, or it was killed."""
     return {path for path, _ in _files(root / INCOMPLETE)}
 
@@ -156,18 +169,10 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield urlsafe_b64decode("".join(parts)).decode(), file
 
 
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, FileNotFoundError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _record(fields: dict[str, Any]) -> JobRecord:
     content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
-    if "void" in fields:
-        content["params"] = fields["void"]
+    if PARAMETERS_OF_STALE in fields:
+        content["params"] = fields[PARAMETERS_OF_STALE]
     return JobRecord(
         content=content,
         started=fields.get("starttime") or 0.0,
@@ -175,5 +180,5 @@ def _record(fields: dict[str, Any]) -> JobRecord:
         sha256=fields.get("sha256"),
         settings=fields.get("settings"),
         accepted=tuple(fields.get("accepted") or ()),
-        void="void" in fields,
+        stale=PARAMETERS_OF_STALE in fields,
     )

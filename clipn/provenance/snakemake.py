@@ -5,14 +5,14 @@ takes it. The versions that this holds for are fixed in pyproject.toml, and a te
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipn.errors import ClipnError
 from clipn.fingerprint import PACKAGE
-from clipn.provenance.check import asking
+from clipn.provenance.check import Mode
 
 
 class Request(NamedTuple):
@@ -43,7 +43,7 @@ class PlannedJob:
         reworded: whether the rule's command is another, before values are filled in.
         missing: outputs that are needed and not there.
         newer: inputs that are newer than the outputs.
-        follows: inputs that other jobs would make anew.
+        follows: inputs that other jobs would rebuild.
         incomplete: whether the job was begun and killed.
     """
 
@@ -107,18 +107,24 @@ class Plan:
 
 
 @contextmanager
-def planned(request: Request, dry: bool = True) -> Iterator[Plan]:
+def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
     """Ask Snakemake what it would do in the working directory.
 
     Args:
         request: the targets.
-        dry: as for `clipn.provenance.check.look`.
+        mode: how the Snakefile checks the outputs, which it does before there is a plan; it learns it by `mode_of`.
 
     Raises:
         ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
             not that of the project, so that it would compare with the wrong code.
     """
-    _require_own_package()
+    here = Path(PACKAGE.name).resolve()
+    if here.is_dir() and here != PACKAGE.resolve():
+        raise ClipnError(
+            f"{PACKAGE.name}: runs from {PACKAGE}, and this project has its own; run `PYTHONPATH=$PWD clipn ...`, or "
+            "`make install` here"
+        )
+    # Only now: this import takes longer than all that a command without a plan does.
     from snakemake.api import (
         ConfigSettings,
         DAGSettings,
@@ -135,9 +141,11 @@ def planned(request: Request, dry: bool = True) -> Iterator[Plan]:
         try:
             config = {"study": request.study} if request.study else {}
             settings = ConfigSettings(config=config, configfiles=request.overlays)
+            # Beside the configuration and not in it, where it would be a setting of the study.
+            settings.check_mode = mode
             steps = api.workflow(ResourceSettings(cores=1), config_settings=settings)
-            with asking() if dry else nullcontext():
-                steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
+            # Killed jobs are in the plan, else Snakemake refuses to make one.
+            steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
             workflow = steps._workflow
             workflow.execution_settings = ExecutionSettings()
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
@@ -147,10 +155,12 @@ def planned(request: Request, dry: bool = True) -> Iterator[Plan]:
         yield Plan(workflow)
 
 
-def _require_own_package() -> None:
-    here = Path(PACKAGE.name).resolve()
-    if here.is_dir() and here != PACKAGE.resolve():
-        raise ClipnError(
-            f"{PACKAGE.name}: runs from {PACKAGE}, and this project has its own; run `PYTHONPATH=$PWD clipn ...`, or "
-            "`make install` here"
-        )
+def mode_of(workflow: Any) -> Mode:
+    """How a Snakefile shall check the outputs.
+
+    Args:
+        workflow: as the Snakefile knows it; made by `planned`, or by the command `snakemake`.
+    """
+    default = Mode.DRY_RUN if workflow.output_settings.dryrun else Mode.CHECK
+    mode: Mode = getattr(workflow.config_settings, "check_mode", default)
+    return mode

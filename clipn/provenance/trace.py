@@ -1,12 +1,12 @@
 """The way back from a result to what made it: every file with its job, its hash now, and what no longer agrees."""
 
+import functools
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,22 +14,22 @@ from clipn.data.description import RESULTS, read_description
 from clipn.data.registry import Archive, load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import Ledger
-from clipn.provenance.records import METADATA, JobRecord, locked, unfinished
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.records import METADATA, JobRecord, incomplete_outputs, locked
 from clipn.provenance.stage_files import all_records, ancestors
 
 SHORT = 12
 """Digits of a sha256 that people are shown."""
 
 
-class Proof(NamedTuple):
+class Verification(NamedTuple):
     """What the description of a dataset says of one of its archives; None where it says nothing."""
 
     state: str | None
     sha256: str | None
 
 
-UNKNOWN = Proof(None, None)
+NOT_VERIFIED = Verification(None, None)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Made:
         sha256: of the file as it is now; of one that is not here, as its job left it; None if nobody knows.
         here: whether the file is here.
         origin: of an archive or weight file, where its registry says that it comes from.
-        proof: of an archive, how far it is proven.
+        verification: of an archive, how far its bytes are verified.
         faults: what is wrong with the file, for people.
         changed: inputs that are not what the job read, with the sha256 that they had then.
     """
@@ -52,7 +52,7 @@ class Made:
     sha256: str | None
     here: bool
     origin: str | None
-    proof: str | None
+    verification: str | None
     faults: list[str]
     changed: dict[str, str]
 
@@ -73,39 +73,35 @@ def trace(target: Path, root: Path) -> dict[str, Made]:
     Raises:
         ClipnError: the file is outside the project, or there is no record of how it was made.
     """
-    records, ledger = all_records(root), Ledger(root)
-    path = _known(target, root, records)
+    records, cache = all_records(root), HashCache(root)
+    path = _recorded_path(target, root, records)
     files = list(ancestors([path], records))
-    ledger.read(files)
-    if not locked(root):
-        ledger.save()
-    proofs, begun = _proofs(files, records, root), unfinished(root)
-    hashes = {file: ledger.sha256(file) or _recorded(records.get(file)) for file in files}
+    cache.hash_files(files)
+    if not locked(root):  # else a run has the file, and saves what it hashed itself
+        cache.save()
+    verifications, incomplete = _verifications(files, records, root), incomplete_outputs(root)
+    recorded = {file: records[file].sha256 for file in files if file in records}
+    hashes = {file: cache.sha256(file) or recorded.get(file) for file in files}
     made = {}
     for file in files:
-        record, sha256, proof = records.get(file), hashes[file], proofs.get(file, UNKNOWN)
-        faults = [*_faults(sha256, record, proof), *(["its job has not ended"] if file in begun else [])]
+        record, sha256, verification = records.get(file), hashes[file], verifications.get(file, NOT_VERIFIED)
+        faults = []
+        if sha256 is None:
+            faults.append("missing")
+        elif verification.sha256 not in (None, sha256):
+            faults.append(f"is not the archive that was proven, {verification.sha256:.{SHORT}}")
+        elif recorded.get(file) not in (None, sha256):
+            faults.append(f"is not as it was made, {recorded[file]:.{SHORT}}")
+        if file in incomplete:
+            faults.append("its job has not ended")
         read = record.hashes if record else {}
         changed = {name: then for name, then in read.items() if hashes[name] not in (None, then)}
-        here, origin = ledger.sha256(file) is not None, _origin(record, file, root)
-        made[file] = Made(file, record, sha256, here, origin, proof.state, faults, changed)
+        here, origin = cache.sha256(file) is not None, _origin(record, file, root)
+        made[file] = Made(file, record, sha256, here, origin, verification.state, faults, changed)
     return made
 
 
-def _recorded(record: JobRecord | None) -> str | None:
-    return record.sha256 if record else None
-
-
-def _faults(sha256: str | None, record: JobRecord | None, proof: Proof) -> Iterator[str]:
-    if sha256 is None:
-        yield "missing"
-    elif proof.sha256 not in (None, sha256):
-        yield f"is not the archive that was proven, {proof.sha256:.{SHORT}}"
-    elif _recorded(record) not in (None, sha256):
-        yield f"is not as it was made, {_recorded(record):.{SHORT}}"
-
-
-def _known(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
+def _recorded_path(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
     path = os.path.relpath(root / target, root)
     if Path(path).parts[:1] == (os.pardir,):
         raise ClipnError(f"{target}: is outside this folder; run `clipn trace` in the project that made it")
@@ -118,16 +114,16 @@ def _known(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
     raise ClipnError(f"{path}: no record of how it was made; {remedy}")
 
 
-def _proofs(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, Proof]:
+def _verifications(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, Verification]:
     """What `clipn data verify` found of the archives among `files`."""
-    found, wanted = {}, set(files)
+    found, traced = {}, set(files)
     for path, record in records.items():
-        archives = {Path(file).name: file for file in record.inputs if file in wanted}
+        archives = {Path(file).name: file for file in record.inputs if file in traced}
         if Path(path).name == RESULTS[-1] and archives:
             with suppress(ClipnError):  # a description that is missing or damaged proves nothing
                 description = read_description(root / path)
                 for name in archives.keys() & description.archives.keys():
-                    found[archives[name]] = Proof(description.proof[name], description.archives[name])
+                    found[archives[name]] = Verification(description.proof[name], description.archives[name])
     return found
 
 
@@ -142,7 +138,7 @@ def _origin(record: JobRecord | None, path: str, root: Path) -> str | None:
     return next(iter(archive.addresses), None) or archive.manual
 
 
-@cache
+@functools.cache
 def _archives(registry: Path) -> dict[str, Archive]:
     """All archives of a registry of datasets or of weights, by file name; none of one that cannot be read."""
     with suppress(ClipnError):

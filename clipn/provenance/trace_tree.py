@@ -39,7 +39,7 @@ def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
         if again:
             return known
         job = _job(file.record) if file.record else {}
-        data = {"origin": file.origin, "proof": file.proof} if file.origin or file.proof else {}
+        data = {"origin": file.origin, "proof": file.verification} if file.origin or file.verification else {}
         return {
             **known,
             "here": file.here,
@@ -55,10 +55,10 @@ def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
 def summary(made: Mapping[str, Made]) -> str:
     """A trace in one line: number of files, how far the archives are proven, number of faults."""
     away = sum(not file.here and file.sha256 is not None for file in made.values())
-    proofs = Counter(file.proof for file in made.values() if file.proof)
+    verifications = Counter(file.verification for file in made.values() if file.verification)
     faults = sum(len(file.faults) + len(file.changed) for file in made.values())
     accepted = sum(bool(_accepted(file)) for file in made.values())
-    archives = ", ".join(f"{number} {state}" for state, number in proofs.items()) or "none proven"
+    archives = ", ".join(f"{number} {state}" for state, number in verifications.items()) or "none proven"
     notes = [f", {away} of them not here" if away else "", f", {accepted} accepted" if accepted else ""]
     files = f"{len(made)} files{''.join(notes)}"
     return f"{files}; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
@@ -101,7 +101,9 @@ class _Branches:
             file = self._made[path]
             before = frozenset(self._kind(name) for name in file.inputs)
             apart = path if file.faults or file.changed or _accepted(file) else None
-            self._kinds[path] = self._numbers.setdefault((file.rule, file.proof, before, apart), len(self._numbers))
+            self._kinds[path] = self._numbers.setdefault(
+                (file.rule, file.verification, before, apart), len(self._numbers)
+            )
         return self._kinds[path]
 
 
@@ -109,7 +111,7 @@ def _facts(file: Made) -> list[str]:
     facts = [
         file.rule,
         file.sha256[:SHORT] if file.sha256 else "",
-        file.proof or "",
+        file.verification or "",
         "" if file.here or not file.sha256 else "not here",
     ]
     facts += [f"accepted: {change}" for change in _accepted(file)]

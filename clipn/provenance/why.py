@@ -9,9 +9,10 @@ from typing import Any
 
 from clipn.files import named
 from clipn.fingerprint import PACKAGE
-from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs
-from clipn.provenance.records import FINGERPRINT, VOID, JobRecord, read_records
+from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, read_records
+from clipn.provenance.run_state import RunState
 from clipn.provenance.settings_diff import changed_settings, changed_text, likeness, settings_in
 from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.trace import SHORT
@@ -52,15 +53,15 @@ class Reason:
 
 def reasons(jobs: list[PlannedJob], root: Path) -> list[Reason]:
     """Why the jobs of a plan would run, in its order."""
-    records, ledger = read_records(root), Ledger(root)
-    return [_reason(job, records, ledger) for job in jobs]
+    records, cache, state = read_records(root), HashCache(root), RunState(root)
+    return [_reason(job, records, cache, state) for job in jobs]
 
 
-def _reason(job: PlannedJob, records: Mapping[str, JobRecord], ledger: Ledger) -> Reason:
+def _reason(job: PlannedJob, records: Mapping[str, JobRecord], cache: HashCache, state: RunState) -> Reason:
     record = _record(job, records)
-    causes = list(_causes(job, records, ledger)) or ([] if job.follows else [UNKNOWN])
+    causes = list(_causes(job, records, cache, state)) or ([] if job.follows else [UNKNOWN])
     others = record is not None and (
-        set(job.inputs) != set(record.inputs) or bool(job.newer or changed_inputs(record, records, ledger))
+        set(job.inputs) != set(record.inputs) or bool(job.newer or changed_inputs(record, records, cache))
     )
     return Reason(job, causes, not (job.missing or job.incomplete or others))
 
@@ -69,7 +70,7 @@ def _record(job: PlannedJob, records: Mapping[str, JobRecord]) -> JobRecord | No
     return next((records[path] for path in job.outputs if path in records), None)
 
 
-def _causes(job: PlannedJob, records: Mapping[str, JobRecord], ledger: Ledger) -> Iterator[str]:
+def _causes(job: PlannedJob, records: Mapping[str, JobRecord], cache: HashCache, state: RunState) -> Iterator[str]:
     record = _record(job, records)
     if job.incomplete:
         yield "its job was begun and not ended"
@@ -78,16 +79,16 @@ def _causes(job: PlannedJob, records: Mapping[str, JobRecord], ledger: Ledger) -
     if record is None:
         yield from (f"file {path}: newer than what it made" for path in job.newer)
         return
-    yield from _input_causes(job, record, records, ledger)
+    yield from _input_causes(job, record, records, cache)
     if job.reworded:
         yield "the command of the rule, in workflow/rules"
-    yield from _parameter_causes(job, record, ledger)
+    yield from _parameter_causes(job, record, state)
 
 
 def _input_causes(
-    job: PlannedJob, record: JobRecord, records: Mapping[str, JobRecord], ledger: Ledger
+    job: PlannedJob, record: JobRecord, records: Mapping[str, JobRecord], cache: HashCache
 ) -> Iterator[str]:
-    changed = changed_inputs(record, records, ledger)
+    changed = changed_inputs(record, records, cache)
     for path, (then, now) in changed.items():
         yield f"file {path}: {then[:SHORT]} -> {now[:SHORT] if now else 'unknown'}"
     yield from (f"file {path}: newer than what it made" for path in job.newer if path not in changed)
@@ -108,14 +109,14 @@ def _within(paths: set[str]) -> tuple[set[str], set[str]]:
     return {inside[1] for inside in found}, {inside[2] for inside in found}
 
 
-def _parameter_causes(job: PlannedJob, record: JobRecord, ledger: Ledger) -> Iterator[str]:
-    if repr(VOID) in job.before:
+def _parameter_causes(job: PlannedJob, record: JobRecord, state: RunState) -> Iterator[str]:
+    if repr(STALE) in job.before:
         job = _compared(job, record)
-    settings = changed_settings(ledger.settings.get(record.settings or ""), ledger.settings.get(ledger.running or ""))
+    settings = changed_settings(state.settings.get(record.settings or ""), state.settings.get(state.running or ""))
     told: set[str] = set()
     for name, then, text in _paired(job):
         if code := FINGERPRINT.fullmatch(text):
-            found = _changed_modules(record.code, code[1], ledger.modules)
+            found = _changed_modules(record.code, code[1], state.modules)
         elif name in CONTENTS:
             found = [CONTENTS[name]]
         else:

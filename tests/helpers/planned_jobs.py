@@ -1,10 +1,10 @@
-"""Planned jobs, and a folder with the record of what they would make anew."""
+"""Planned jobs, and a folder with the record of what they would rebuild."""
 
 import copy
 from pathlib import Path
 from typing import Any
 
-from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.run_state import RunState
 from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.why import Reason, reasons
 from tests.helpers.records import write_record
@@ -60,19 +60,19 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.ledger = Ledger(root)
-        self.ledger.running = "now"
+        self.state = RunState(root)
+        self.state.running = "now"
         self.record: dict[str, Any] = {"settings": "then"}
         self.change({})
 
     def change(self, now: Changes, then: Changes | None = None) -> None:
         """Give the study other settings now, and when the record was made."""
-        self.ledger.settings = {"then": _changed(then or {}), "now": _changed(now)}
+        self.state.settings = {"then": _changed(then or {}), "now": _changed(now)}
 
     def reason(self, planned: PlannedJob) -> Reason:
         """Why a job would run."""
         write_record(self.root, OUTPUT, **self.record)
-        self.ledger.save()
+        self.state.save()
         (reason,) = reasons([planned], self.root)
         return reason
 

@@ -13,9 +13,11 @@ from typing import Any, Self
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance.check import look
-from clipn.provenance.hash_cache import Ledger
+from clipn.fingerprint import Fingerprints
+from clipn.provenance.check import CheckedStudy, Mode, check_outputs
+from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, read_records
+from clipn.provenance.run_state import RunState
 
 LONGEST_NAME = 254
 STAGES = """
@@ -121,7 +123,7 @@ class Made:
 
     @classmethod
     def demo(cls, root: Path) -> Self:
-        """A project with the study `demo` as Snakemake leaves it, before the first look."""
+        """A project with the study `demo` as Snakemake leaves it, before the first check."""
         made = cls(root)
         made.study("demo")
         return made
@@ -173,14 +175,22 @@ class Made:
         self.make(copy, "publish", table, content=table)
 
     def publish(self, **fields: Any) -> None:
-        """Make the copy of the table of `demo` anew, with the same content."""
+        """Copy the table of `demo` once more, with the same content."""
         self.make(TABLE, "publish", OWN_TABLE, content=(self.root / OWN_TABLE).read_text(), **fields)
 
-    def look(self, study: str = "demo", expected: Collection[str] = (), dry: bool = False, **settings: Any) -> Ledger:
-        """Look at a study as a new process does; returns what it knows then."""
-        ledger = Ledger(self.root)
-        look(study, settings, expected, ledger, dry)
-        return ledger
+    def check(
+        self,
+        study: str = "demo",
+        expected: Collection[str] = (),
+        mode: Mode = Mode.CHECK,
+        closures: dict[str, dict[str, str]] | None = None,
+        **settings: Any,
+    ) -> RunState:
+        """Check the outputs of a study as a new process does that has fingerprints; returns what it keeps."""
+        cache, state, fingerprints = HashCache(self.root), RunState(self.root), Fingerprints()
+        fingerprints.closures |= closures or {}
+        check_outputs(CheckedStudy(study, settings, expected), cache, state, fingerprints, mode)
+        return state
 
     def records(self) -> dict[str, JobRecord]:
         """All local records, without their times."""
@@ -192,14 +202,14 @@ class Made:
         return Made(folder)
 
 
-def complaint(made: Made, study: str = "demo", expected: Collection[str] = ()) -> str:
-    """The message that a look stops with."""
+def error_of(made: Made, study: str = "demo", expected: Collection[str] = (), mode: Mode = Mode.CHECK) -> str:
+    """The message that a check stops with."""
     with pytest.raises(ClipnError) as caught:
-        made.look(study, expected)
+        made.check(study, expected, mode)
     return str(caught.value)
 
 
 def not_as_made(path: str) -> str:
-    """The message of a look that finds one result edited."""
-    remedy = f"`dvc checkout --force {path}` gets back what was made, and what is removed is made anew"
+    """The message of a check that finds one result edited."""
+    remedy = f"`dvc checkout --force {path}` gets back what was made, and what is removed is rebuilt"
     return f"{path}: not as made; {remedy}"

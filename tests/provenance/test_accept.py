@@ -7,21 +7,22 @@ from pathlib import Path
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance import check as guard
 from clipn.provenance.accept import WITHOUT_RECORD, accept
-from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.check import Mode
 from clipn.provenance.records import JobRecord, read_records
+from clipn.provenance.run_state import RunState
 from clipn.provenance.snakemake import Request, planned
-from clipn.provenance.stage_files import read_record_file
+from clipn.provenance.stage_files import read_stage_records
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, sha256
 
 SNAKEFILE = """
 configfile: "config.yaml"
 
-from clipn.provenance import check as guard
-with open("looks", "a") as looks:
-    looks.write(f"{guard._trusting} ")
+from clipn.provenance.check import Mode
+from clipn.provenance.snakemake import mode_of
+with open("modes", "a") as modes:
+    modes.write(f"{mode_of(workflow).value} ")
 
 rule count:
     input: "words.txt", config["notes"]
@@ -41,11 +42,15 @@ LARGE = "large " * 200_000
 """More than Snakemake hashes."""
 NAMES = "results/studies/demo/names.txt"
 FILES = {"config.yaml": CONFIG, "words.txt": LARGE, "notes.txt": "notes", NAMES: "names", "more.txt": "more"}
-LOOK = """
+CHECK = """
 from pathlib import Path
-from clipn.provenance.hash_cache import Ledger
+from clipn.fingerprint import Fingerprints
+from clipn.provenance.check import CheckedStudy, check_outputs
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.run_state import RunState
 
-guard.look("demo", dict(config), ["count.txt", "count.log", "table.csv"], Ledger(Path()))
+study = CheckedStudy("demo", dict(config), ["count.txt", "count.log", "table.csv"])
+check_outputs(study, HashCache(Path()), RunState(Path()), Fingerprints(), mode_of(workflow))
 """
 RECORDS = Path("results/studies/demo/provenance/all.jsonl")
 STAGES = f"""
@@ -73,7 +78,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the finished project, in which the test runs."""
     root = shutil.copytree(finished, tmp_path / "project")
-    (root / "looks").unlink()
+    (root / "modes").unlink()
     monkeypatch.chdir(root)
     return root
 
@@ -103,7 +108,6 @@ def refused(message: str) -> None:
     with pytest.raises(ClipnError, match=message):
         accept_table()
     assert read_records(Path()) == before
-    assert not guard._trusting
 
 
 def test_nothing_to_accept() -> None:
@@ -131,9 +135,9 @@ class TestAccepted:
         assert record("count.txt").sha256 == sha256(f"{LARGE}notes")
 
     def test_the_record_names_the_settings_of_now(self) -> None:
-        ledger = Ledger(Path())
-        ledger.running = "settings of now"
-        ledger.save()
+        state = RunState(Path())
+        state.running = "settings of now"
+        state.save()
         change("words: 5", "words: 6")
         accept_table()
         assert record("count.txt").settings == "settings of now"
@@ -178,7 +182,7 @@ class TestAccepted:
 
 
 class TestRefused:
-    """What must be made anew."""
+    """What must be re-run."""
 
     def test_a_changed_input(self) -> None:
         Path("notes.txt").write_text("other")
@@ -215,41 +219,49 @@ class TestRefused:
     def test_a_target_that_nobody_can_make(self) -> None:
         with pytest.raises(ClipnError, match=r"^snakemake: No rule to produce tabel\.csv"):
             accept(Request(["tabel.csv"]), Path())
-        assert not guard._trusting
 
 
-class TestTrust:
-    """The look at all results lets files without record pass while a person vouches for them, and no longer."""
+class TestMode:
+    """The check of all results lets files without record pass while a person vouches for them, and no longer."""
 
-    def test_all_looks_of_an_acceptance(self) -> None:
+    def modes(self) -> list[Mode]:
+        """The modes of all checks, in order."""
+        return [Mode(int(value)) for value in Path("modes").read_text().split()]
+
+    def test_all_checks_of_an_acceptance(self) -> None:
         change("words: 5", "words: 6")
         accept_table()
-        assert Path("looks").read_text() == "True True True "
-        assert not guard._trusting
+        assert self.modes() == [Mode.ACCEPT | Mode.DRY_RUN] * 2 + [Mode.ACCEPT]
+        still_planned()
+        assert self.modes()[3:] == [Mode.DRY_RUN]
 
     def test_it_ends_with_a_failure(self) -> None:
         Path("notes.txt").write_text("other")
         refused("notes")
-        assert Path("looks").read_text() == "True "
+        assert self.modes() == [Mode.ACCEPT | Mode.DRY_RUN]
+        still_planned()
+        assert self.modes()[1:] == [Mode.DRY_RUN]
 
     def test_it_ends_with_a_workflow_that_ends_the_run(self) -> None:
         Path("workflow/Snakefile").write_text("raise SystemExit('error: no')")
         with pytest.raises(SystemExit):
             accept_table()
-        assert not guard._trusting
+        Path("workflow/Snakefile").write_text(SNAKEFILE)
+        still_planned()
+        assert self.modes() == [Mode.DRY_RUN]
 
 
 class TestRecordFiles:
     """The records that travel say what was accepted, once all of it is."""
 
     @pytest.fixture(autouse=True)
-    def guarded(self, project: Path) -> None:
-        """A project whose workflow looks at all results."""
+    def checked(self, project: Path) -> None:
+        """A project whose workflow checks all results."""
         Path("dvc.yaml").write_text(STAGES)
-        Path("workflow/Snakefile").write_text(SNAKEFILE + LOOK)
+        Path("workflow/Snakefile").write_text(SNAKEFILE + CHECK)
 
     def accepted(self) -> dict[str, tuple[str, ...]]:
-        return {path: found.accepted for path, found in read_record_file(RECORDS).records.items() if found.accepted}
+        return {path: found.accepted for path, found in read_stage_records(RECORDS).records.items() if found.accepted}
 
     def test_they_say_what_was_accepted(self) -> None:
         change("words: 5", "words: 6")
@@ -257,20 +269,21 @@ class TestRecordFiles:
         assert self.accepted() == dict.fromkeys(COUNT, ("options: --words 5 -> --words 6",))
 
     def test_a_refusal_after_something_was_accepted_writes_none(self) -> None:
-        Path("count.txt").write_text("edited before anyone looked")
+        Path("count.txt").write_text("edited before anyone hashed it")
         change("words: 5", "words: 6")
         before = {path: found.accepted for path, found in read_records(Path()).items()}
         with pytest.raises(ClipnError, match=r"^table\.csv: file count\.txt: newer than what it made; "):
             accept_table()
         assert {path: found.accepted for path, found in read_records(Path()).items()} == before
-        assert Path("looks").read_text() == "True True "
+        assert Path("modes").read_text().split() == [str((Mode.ACCEPT | Mode.DRY_RUN).value)] * 2
         assert not RECORDS.exists()
 
     def test_a_failure_at_the_end_leaves_them_as_they_are(self) -> None:
-        with planned(TABLE, dry=False):
+        with planned(TABLE, Mode.CHECK):
             before, records = RECORDS.read_bytes(), read_records(Path())
         change("words: 5", "words: 6")
-        Path("workflow/Snakefile").write_text(f"{SNAKEFILE}\nif not guard._asking: raise SystemExit('no')\n{LOOK}")
+        last = "if Mode.DRY_RUN not in mode_of(workflow): raise SystemExit('no')"
+        Path("workflow/Snakefile").write_text(f"{SNAKEFILE}\n{last}\n{CHECK}")
         with pytest.raises(SystemExit, match=r"^no$"):
             accept_table()
         assert (RECORDS.read_bytes(), read_records(Path())) == (before, records)

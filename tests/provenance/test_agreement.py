@@ -140,7 +140,7 @@ def test_results_without_records_are_not_trusted(clone: Checkout) -> None:
         assert outcome.status != 0
         (error,) = outcome.errors
         assert "no record says how this was made" in error
-        assert all(remedy in error for remedy in ("`dvc pull`", "what is removed is made anew", "`clipn accept all`"))
+        assert all(remedy in error for remedy in ("`dvc pull`", "what is removed is rebuilt", "`clipn accept all`"))
     clone.dvc("pull")
     agree_on_nothing_to_do(clone)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clipn.provenance import records as provenance
-from clipn.provenance.records import JobRecord, locked, read_records, unfinished
+from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read_records
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, write_record
 
@@ -62,7 +62,7 @@ def test_the_records_of_the_installed_snakemake(finished: Path) -> None:
     assert count.started <= count.ended <= records["copy.txt"].started
     assert (count.sha256, count.settings, count.accepted) == (None, None, ())
     assert count.benchmarks == ["logs/count.tsv"]
-    assert unfinished(finished) == set()
+    assert incomplete_outputs(finished) == set()
     assert not locked(finished)
 
 
@@ -80,7 +80,7 @@ def test_snakemake_reads_what_is_written(noted: Path) -> None:
     assert "Nothing to be done" in snakemake(noted, "--dry-run", "copy.txt")
 
 
-def test_snakemake_drops_what_was_added_when_it_makes_a_file_anew(finished: Path, noted: Path) -> None:
+def test_snakemake_drops_what_was_added_when_it_runs_a_job_again(finished: Path, noted: Path) -> None:
     snakemake(noted, "--forcerun", "copy", "--", "copy.txt")
     before, after = read_records(finished), read_records(noted)
     assert after[LONG] == replace(before[LONG], **ADDED)
@@ -132,7 +132,7 @@ def test_a_job_that_was_killed_has_not_ended(tmp_path: Path) -> None:
     marker.parent.mkdir(parents=True)
     marker.write_text("{}")
     (tmp_path / ".snakemake/incomplete/migration_underway").touch()
-    assert unfinished(tmp_path) == {LONG}
+    assert incomplete_outputs(tmp_path) == {LONG}
 
 
 def test_inputs_that_were_too_large_to_hash_come_last(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None
 
 def test_a_folder_without_records(tmp_path: Path) -> None:
     assert read_records(tmp_path) == {}
-    assert unfinished(tmp_path) == set()
+    assert incomplete_outputs(tmp_path) == set()
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class TestSettings:
         then, now = Variant().model_dump(), Variant().model_dump()
         now[field] = {int: 3, float: 0.25, str: "other", type(None): 3}[type(then[field])]
         settings = [{"threads": 1, "prompts": ["single"], "variants": {"learnable": fields}} for fields in (then, now)]
-        project.ledger.settings = dict(zip(("then", "now"), settings, strict=True))
+        project.state.settings = dict(zip(("then", "now"), settings, strict=True))
         before, after = (
             " ".join(f"--{name.replace('_', '-')} {value}" for name, value in fields.items() if value is not None)
             for fields in (then, now)
@@ -206,7 +206,7 @@ class TestNoSetting:
     @pytest.mark.parametrize("unknown", ["then", "now"])
     def test_settings_that_are_not_known(self, project: Project, unknown: str) -> None:
         project.change(OWN_EPOCHS)
-        del project.ledger.settings[unknown]
+        del project.state.settings[unknown]
         found = project.causes(before=texts("--epochs 5 --tokens 8"), now={"options": "'--epochs 10 --tokens 8'"})
         assert found == ["options: --epochs 5 -> --epochs 10"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance import check as guard
+from clipn.provenance.check import Mode
 from clipn.provenance.snakemake import PlannedJob, Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file
@@ -36,6 +36,10 @@ TABLE = ["table.csv", "table.md"]
 COUNTS = ["made/en/1.txt", "made/en/2.txt"]
 CONFIG = "study: small\ntexts: [a.txt, b.txt]\nunit: words\n"
 SMALL = "words: 5\ntitle: Small\n"
+NOTE_MODE = """
+from clipn.provenance.snakemake import mode_of
+open("mode", "w").write(str(mode_of(workflow).value))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +138,7 @@ class TestReasons:
         edit("workflow/Snakefile", "cat {input} > {output}", "cat  {input} > {output}")
         assert jobs(COUNTS[0]) == [count(1, reworded=True)]
 
-    def test_a_job_was_begun_and_killed(self) -> None:
+    def test_a_job_was_killed(self) -> None:
         record_file(Path(".snakemake/incomplete"), COUNTS[0]).write_text("{}")
         assert jobs() == [count(1, incomplete=True), table(follows=[COUNTS[0]])]
 
@@ -172,27 +176,41 @@ class TestPlan:
             plan.record(plan.outputs)
         assert (Path("table.csv").read_text(), Path("table.csv").stat().st_mtime_ns) == ("abab", date)
 
-    def test_a_look_runs_nothing(self) -> None:
+    def test_a_plan_runs_nothing(self) -> None:
         Path("table.csv").unlink()
         jobs()
         assert not Path("table.csv").exists()
         assert not any(Path(".snakemake/locks").iterdir())
 
-    @pytest.mark.parametrize("dry", [True, False])
-    def test_the_workflow_knows_whether_somebody_only_asks(self, dry: bool) -> None:
-        noted = "from clipn.provenance import check as guard\nopen('asking', 'w').write(str(guard._asking))\n\nrule all"
-        edit("workflow/Snakefile", "rule all", noted)
+    @pytest.mark.parametrize("mode", [Mode.CHECK, Mode.DRY_RUN, Mode.ACCEPT, Mode.ACCEPT | Mode.DRY_RUN])
+    def test_the_workflow_knows_how_to_check(self, mode: Mode) -> None:
+        edit("workflow/Snakefile", "rule all", f"{NOTE_MODE}\nrule all")
         Path("table.csv").unlink()
-        with planned(Request(["all"]), dry=dry):
-            assert Path("asking").read_text() == str(dry)
-            assert not guard._asking
+        with planned(Request(["all"]), mode):
+            assert Path("mode").read_text() == str(mode.value)
         assert not Path("table.csv").exists()
 
-    def test_nobody_asks_any_more_after_a_failure(self) -> None:
-        edit("workflow/Snakefile", "rule all", "raise SystemExit\n\nrule all")
-        with pytest.raises(SystemExit):
-            jobs()
-        assert not guard._asking
+    def test_a_mode_lasts_no_longer_than_its_plan(self) -> None:
+        edit("workflow/Snakefile", "rule all", f"{NOTE_MODE}raise SystemExit\n\nrule all")
+        with pytest.raises(SystemExit), planned(Request(["all"]), Mode.ACCEPT):
+            pass
+        edit("workflow/Snakefile", "raise SystemExit", "")
+        jobs()
+        assert Path("mode").read_text() == str(Mode.DRY_RUN.value)
+
+    @pytest.mark.parametrize(("options", "mode"), [(["--dry-run"], Mode.DRY_RUN), ([], Mode.CHECK)])
+    def test_the_mode_of_the_command(self, options: list[str], mode: Mode) -> None:
+        edit("workflow/Snakefile", "rule all", f"{NOTE_MODE}\nrule all")
+        subprocess.run(["snakemake", "--cores", "1", "all", *options], env=ENVIRONMENT, check=True, capture_output=True)
+        assert Path("mode").read_text() == str(mode.value)
+
+    def test_a_mode_is_no_setting(self) -> None:
+        edit(
+            "workflow/Snakefile",
+            "rule all",
+            "assert set(config) == {'study', 'texts', 'unit', 'words', 'title'}\n\nrule all",
+        )
+        assert jobs() == []
 
     def test_an_overlay_goes_before_the_configuration(self) -> None:
         Path("overlay.yaml").write_text("words: 7")
@@ -207,7 +225,7 @@ class TestPlan:
         Path("large.yaml").write_text("words: 90\ntitle: Large\n")
         assert jobs(COUNTS[0], study="large")[0].now == {"options": "'--words 90'"}
 
-    def test_a_look_does_not_disturb_the_next(self) -> None:
+    def test_a_plan_does_not_disturb_the_next(self) -> None:
         Path("large.yaml").write_text("words: 90\ntitle: Large\n")
         jobs(study="large")
         assert jobs() == []
@@ -220,7 +238,7 @@ def test_the_package_of_another_project(project: Path) -> None:
 
 
 class TestMistakes:
-    """Snakemake's complaints are those of this project."""
+    """Snakemake's errors are those of this project."""
 
     def test_a_target_that_nobody_can_make(self) -> None:
         with pytest.raises(ClipnError, match=r"^snakemake: No rule to produce tabel\.csv"):

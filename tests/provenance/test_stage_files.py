@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord
-from clipn.provenance.stage_files import Travelled, all_records, ancestors, read_record_file, write_record_files
+from clipn.provenance.run_state import RunState
+from clipn.provenance.stage_files import StageRecords, all_records, ancestors, read_stage_records, write_stage_records
 from clipn.provenance.stages import Stage
 from tests.helpers.records import CODE, OTHER_CODE, Made, lines, outputs, sha256, written
 
@@ -21,20 +22,20 @@ STAGE = Stage("tables", FILE, [FILE, f"{HOME}tables", "results/tables"])
 
 
 def made_by(rule: str, *inputs: str, params: Sequence[str] = (), sha256: str = "11", **changes: Any) -> JobRecord:
-    """A record as it is after a look."""
+    """A record as it is after a check."""
     content = {"rule": rule, "input": list(inputs), "log": [f"logs/{rule}.log"], "params": list(params)}
     return JobRecord(content, sha256=sha256, **changes)
 
 
 def record_of(root: Path, records: dict[str, JobRecord], stages: Sequence[Stage] = (STAGE,), **known: Any) -> Path:
     """The file of records of a stage, whose results are all here."""
-    ledger = Ledger(root)
-    ledger.settings, ledger.modules = known.get("settings", {}), known.get("modules", {})
-    ledger.save()
+    state = RunState(root)
+    state.settings, state.modules = known.get("settings", {}), known.get("modules", {})
+    state.save()
     for path in records:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(path)
-    return rewritten(root, records, stages=stages, ledger=ledger)
+    return rewritten(root, records, stages=stages, state=state)
 
 
 def rewritten(
@@ -42,10 +43,10 @@ def rewritten(
     records: dict[str, JobRecord],
     expected: Collection[str] = (),
     stages: Sequence[Stage] = (STAGE,),
-    ledger: Ledger | None = None,
+    state: RunState | None = None,
 ) -> Path:
-    """The same file after a look at what is here then."""
-    write_record_files(list(stages), HOME, records, expected, ledger or Ledger(root))
+    """The same file after a check of what is here then."""
+    write_stage_records(list(stages), HOME, records, expected, HashCache(root), state or RunState(root))
     return root / FILE
 
 
@@ -73,19 +74,19 @@ def test_a_file_without_a_record_has_no_ancestors() -> None:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     record = made_by("table", SCORES, settings="1a", accepted=("module clipn/training/clipn.py",), sha256="22")
     records = {TABLE: record, SCORES: made_by("score", "source", sha256="33")}
-    assert read_record_file(record_of(tmp_path, records)) == Travelled(records, {}, {})
+    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {}, {})
 
 
 def test_times_are_not_written(tmp_path: Path) -> None:
     record = made_by("table")
     file = record_of(tmp_path, {TABLE: replace(record, started=1.5, ended=2.5)})
-    assert read_record_file(file).records == {TABLE: record}
+    assert read_stage_records(file).records == {TABLE: record}
 
 
 @pytest.mark.parametrize("letter", ["\u00f6", "\u2028", "\u2029", "\x85", "\n", '"'])
 def test_all_letters_stay(tmp_path: Path, letter: str) -> None:
     records = {TABLE: made_by("table", f"a{letter}b")}
-    assert read_record_file(record_of(tmp_path, records)).records == records
+    assert read_stage_records(record_of(tmp_path, records)).records == records
 
 
 def test_jobs_are_sorted_by_their_first_file(tmp_path: Path) -> None:
@@ -178,12 +179,12 @@ def test_every_stage_has_its_own_file(tmp_path: Path) -> None:
     assert outputs(tmp_path / scores.records) == [[SCORES]]
 
 
-def test_the_ledger_gets_the_hash_of_the_file(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+def test_the_hash_of_the_file_is_kept(tmp_path: Path) -> None:
+    state = RunState(tmp_path)
     (tmp_path / TABLE).parent.mkdir(parents=True)
     (tmp_path / TABLE).touch()
-    rewritten(tmp_path, {TABLE: made_by("table")}, ledger=ledger)
-    assert ledger.written == {FILE: sha256((tmp_path / FILE).read_text())}
+    rewritten(tmp_path, {TABLE: made_by("table")}, state=state)
+    assert state.written == {FILE: sha256((tmp_path / FILE).read_text())}
 
 
 def test_a_file_that_is_as_it_should_be_is_not_written_again(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_job_keeps_the_order_of_its_inputs(tmp_path: Path) -> None:
     file = record_of(tmp_path, {TABLE: record})
     job = lines(file)[0]["job"]
     assert (job["input"], list(job["input_checksums"])) == (["z", "a"], ["z", "a"])
-    assert read_record_file(file).records[TABLE].inputs == ["z", "a"]
+    assert read_stage_records(file).records[TABLE].inputs == ["z", "a"]
 
 
 # Settings and modules
@@ -208,13 +209,15 @@ def test_settings_and_modules_that_records_refer_to_are_written(tmp_path: Path) 
     settings = {"1a": {"seed": 1}, "2b": {"seed": 2}}
     modules = {CODE: {"clipn.training.clipn": "aa"}, OTHER_CODE: {"clipn.training.clipn": "bb"}}
     file = record_of(tmp_path, records, settings=settings, modules=modules)
-    assert read_record_file(file) == Travelled(records, {"1a": {"seed": 1}}, {CODE: {"clipn.training.clipn": "aa"}})
+    assert read_stage_records(file) == StageRecords(
+        records, {"1a": {"seed": 1}}, {CODE: {"clipn.training.clipn": "aa"}}
+    )
     assert [list(line) for line in lines(file)[-2:]] == [["fingerprint", "modules"], ["settings", "study"]]
 
 
 def test_settings_and_modules_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
     records = {TABLE: made_by("table", settings="1a", params=[f"'{CODE}'"])}
-    assert read_record_file(record_of(tmp_path, records)) == Travelled(records, {}, {})
+    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {}, {})
 
 
 def test_settings_and_modules_are_sorted(tmp_path: Path) -> None:
@@ -224,7 +227,7 @@ def test_settings_and_modules_are_sorted(tmp_path: Path) -> None:
     assert [line["settings"] for line in lines(file) if "study" in line] == ["1a", "2b", "3c"]
 
 
-def test_settings_and_modules_from_a_ledger_give_the_same_file(tmp_path: Path) -> None:
+def test_settings_and_modules_of_an_earlier_run_give_the_same_file(tmp_path: Path) -> None:
     records = {TABLE: made_by("table", settings="1a", params=[f"'{CODE}'"])}
     settings = {"1a": {"study": "demo", "seed": 1, "captions": {"sources": ["cc3m"], "repair": True}}}
     modules = {CODE: {"clipn.training.clipn": "aa", "clipn.losses": "bb"}}
@@ -232,7 +235,7 @@ def test_settings_and_modules_from_a_ledger_give_the_same_file(tmp_path: Path) -
     before = file.read_bytes()
     file.unlink()
     assert rewritten(tmp_path, records).read_bytes() == before
-    assert read_record_file(file) == Travelled(records, settings, modules)
+    assert read_stage_records(file) == StageRecords(records, settings, modules)
 
 
 # What is read
@@ -240,7 +243,7 @@ def test_settings_and_modules_from_a_ledger_give_the_same_file(tmp_path: Path) -
 
 def test_an_empty_file_tells_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").touch()
-    assert read_record_file(tmp_path / "x.jsonl") == Travelled({}, {}, {})
+    assert read_stage_records(tmp_path / "x.jsonl") == StageRecords({}, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -263,7 +266,7 @@ def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.jsonl"
     file.write_bytes(content)
     with pytest.raises(ClipnError) as caught:
-        read_record_file(file)
+        read_stage_records(file)
     remedy = f"get it back with `dvc checkout --force {file}`, or remove it if its results were made here"
     assert str(caught.value) == f"{file}: is no file of records; {remedy}"
 
@@ -272,7 +275,7 @@ def test_half_a_file_is_damaged(tmp_path: Path) -> None:
     file = record_of(tmp_path, {TABLE: made_by("table"), COPY: made_by("publish", TABLE)})
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(ClipnError, match="is no file of records"):
-        read_record_file(file)
+        read_stage_records(file)
 
 
 # Local and travelled records together
@@ -296,5 +299,6 @@ def test_records_of_all_studies_count(tmp_path: Path) -> None:
     path = "results/studies/other/tables/x.csv"
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
-    write_record_files([other], "results/studies/other/", {path: made_by("table")}, [path], Ledger(tmp_path))
+    records = {path: made_by("table")}
+    write_stage_records([other], "results/studies/other/", records, [path], HashCache(tmp_path), RunState(tmp_path))
     assert set(all_records(tmp_path)) == {TABLE, path}

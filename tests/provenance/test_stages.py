@@ -17,7 +17,7 @@ def stages(tmp_path: Path) -> list[Stage]:
     return load_stages(tmp_path, "demo")
 
 
-def complaint(root: Path) -> str:
+def error_of(root: Path) -> str:
     with pytest.raises(ClipnError) as caught:
         load_stages(root, "demo")
     return str(caught.value)
@@ -75,12 +75,12 @@ def test_files_deep_in_a_folder_belong_to_its_stage(stages: list[Stage]) -> None
 @pytest.mark.parametrize("text", ["", "{", "[]", "stages:", "stages: [data]", "stages: {data: }", "outs: []"])
 def test_a_damaged_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "dvc.yaml").write_text(text)
-    assert complaint(tmp_path).startswith("dvc.yaml: cannot be read (")
-    assert complaint(tmp_path).endswith("); restore it with `git checkout dvc.yaml`")
+    assert error_of(tmp_path).startswith("dvc.yaml: cannot be read (")
+    assert error_of(tmp_path).endswith("); restore it with `git checkout dvc.yaml`")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    assert complaint(tmp_path).endswith("; restore it with `git checkout dvc.yaml`")
+    assert error_of(tmp_path).endswith("; restore it with `git checkout dvc.yaml`")
 
 
 @pytest.mark.parametrize("outs", [None, [], ["results/studies/${study}/provenance/other.jsonl"]])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clipn.provenance.hash_cache import Ledger
+from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records
-from clipn.provenance.timestamps import correct_dates
+from clipn.provenance.timestamps import correct_timestamps
 from tests.helpers.records import Made
 
 NOW = 2_000_000.0
@@ -29,9 +29,9 @@ def made(tmp_path: Path) -> Made:
     return made
 
 
-def correct(made: Made, begun: AbstractSet[str] = NONE, void: AbstractSet[str] = NONE) -> None:
-    records = {path: replace(record, void=path in void) for path, record in read_records(made.root).items()}
-    correct_dates(records, Ledger(made.root), begun)
+def correct(made: Made, incomplete: AbstractSet[str] = NONE, stale: AbstractSet[str] = NONE) -> None:
+    records = {path: replace(record, stale=path in stale) for path, record in read_records(made.root).items()}
+    correct_timestamps(records, HashCache(made.root), incomplete)
 
 
 def dates(made: Made, *paths: str) -> list[float]:
@@ -80,16 +80,16 @@ def test_the_latest_of_several_inputs_counts(made: Made) -> None:
 
 
 @pytest.mark.parametrize("date", [1, NOW])
-def test_a_void_result_keeps_its_date_and_so_does_the_time_that_its_job_took(made: Made, date: float) -> None:
+def test_a_stale_result_keeps_its_date_and_so_does_the_time_that_its_job_took(made: Made, date: float) -> None:
     before = dates(made, "first", "logs/first.tsv", "second", "third")
     edit(made, "source", date)
-    correct(made, void={"first"})
+    correct(made, stale={"first"})
     assert dates(made, "source", "first", "logs/first.tsv", "second", "third") == [date, *before]
 
 
-def test_what_was_made_from_a_void_result_becomes_as_new_as_it(made: Made) -> None:
+def test_what_was_made_from_a_stale_result_becomes_as_new_as_it(made: Made) -> None:
     made.date("first", NOW)
-    correct(made, void={"first"})
+    correct(made, stale={"first"})
     assert dates(made, "second", "third") == [NOW, NOW]
 
 
@@ -160,18 +160,18 @@ def test_no_date_passes_to_a_result_if_it_is_unknown_what_it_read(made: Made) ->
     assert dates(made, "second") == before
 
 
-def test_the_time_that_the_job_of_a_void_result_took_keeps_its_date_while_the_result_is_away(made: Made) -> None:
+def test_the_time_that_the_job_of_a_stale_result_took_keeps_its_date_while_the_result_is_away(made: Made) -> None:
     (made.root / "first").unlink()
     before = dates(made, "logs/first.tsv")
     edit(made, "source")
-    correct(made, void={"first"})
+    correct(made, stale={"first"})
     assert dates(made, "logs/first.tsv") == before
 
 
 def test_files_whose_job_has_not_ended_and_what_is_made_from_them_keep_their_dates(made: Made) -> None:
     made.date("source", NOW)
     before = dates(made, "first", "second")
-    correct(made, begun={"first"})
+    correct(made, incomplete={"first"})
     assert dates(made, "first", "second") == before
 
 
@@ -212,9 +212,9 @@ def test_sources_keep_their_dates(made: Made, content: str, date: float) -> None
 
 def test_files_with_a_new_date_are_not_read_again(made: Made, read: list[Path]) -> None:
     made.date("source", NOW)
-    ledger = Ledger(made.root)
-    correct_dates(read_records(made.root), ledger, frozenset())
-    ledger.read(["source", "first", "second", "third"])
+    cache = HashCache(made.root)
+    correct_timestamps(read_records(made.root), cache, frozenset())
+    cache.hash_files(["source", "first", "second", "third"])
     assert dates(made, "first", "second", "third") == [NOW, NOW, NOW]
     assert sorted(path.name for path in read) == ["first", "second", "source", "third"]
 

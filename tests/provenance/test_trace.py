@@ -11,7 +11,7 @@ from rich.console import Console
 
 from clipn.cli import main as cli
 from clipn.errors import ClipnError
-from clipn.provenance import hash_cache as ledger
+from clipn.provenance import hash_cache
 from clipn.provenance.records import read_records, write_record
 from clipn.provenance.trace import trace
 from clipn.provenance.trace_tree import nested, summary, tree
@@ -58,8 +58,8 @@ def describe(made: Made, archive: str, digest: str) -> None:
     made.make("study/datasets/sun/dataset.json", "verify_dataset", archive, content=text)
 
 
-def look(made: Made) -> None:
-    """Note the hashes of all files, as a look does."""
+def note_hashes(made: Made) -> None:
+    """Note the hashes of all files, as a check does."""
     for path, record in read_records(made.root).items():
         write_record(made.root, path, replace(record, sha256=sha256((made.root / path).read_text())))
 
@@ -127,7 +127,7 @@ def test_a_file_that_changed_since_it_was_read_is_shown_though_others_are_like_i
     assert summary(trace(Path(TABLE), made.root)).endswith("; 1 fault")
 
 
-def test_a_file_made_anew_is_said_to_differ_where_the_old_one_was_read(made: Made) -> None:
+def test_a_rebuilt_file_is_said_to_differ_where_the_old_one_was_read(made: Made) -> None:
     made.make(FEATURES, "cache_image_features", "study/archives/sun.tar", content="new")
     made.make(scores(1), "score_run", "study/backbone.safetensors", FEATURES)
     made.make(metrics(1), "evaluate_run", scores(1))
@@ -137,7 +137,7 @@ def test_a_file_made_anew_is_said_to_differ_where_the_old_one_was_read(made: Mad
     assert f"{FEATURES}  see above  {then}" in text
 
 
-def test_a_file_that_nobody_looked_at_and_that_is_gone_is_missing(made: Made) -> None:
+def test_a_file_that_was_never_hashed_and_that_is_gone_is_missing(made: Made) -> None:
     (made.root / scores(2)).unlink()
     files = trace(Path(TABLE), made.root)
     assert (files[scores(2)].faults, files[scores(2)].sha256) == (["missing"], None)
@@ -151,7 +151,7 @@ def test_a_source_that_is_gone_is_missing(made: Made) -> None:
 
 
 def test_a_file_that_is_gone_and_whose_hash_is_recorded_is_no_fault(made: Made) -> None:
-    look(made)
+    note_hashes(made)
     (made.root / FEATURES).unlink()
     files = trace(Path(TABLE), made.root)
     assert files[FEATURES].sha256 == sha256(FEATURES)
@@ -159,21 +159,21 @@ def test_a_file_that_is_gone_and_whose_hash_is_recorded_is_no_fault(made: Made) 
     assert summary(files) == "13 files, 1 of them not here; archives: 1 unverified; no faults"
 
 
-def test_a_file_that_is_gone_and_was_made_anew_before_differs_where_the_old_one_was_read(made: Made) -> None:
+def test_a_file_that_is_gone_and_was_rebuilt_before_differs_where_the_old_one_was_read(made: Made) -> None:
     made.make(FEATURES, "cache_image_features", "study/archives/sun.tar", content="new")
-    look(made)
+    note_hashes(made)
     (made.root / FEATURES).unlink()
     assert trace(Path(TABLE), made.root)[scores(1)].changed == {FEATURES: sha256(FEATURES)}
 
 
 def test_an_edited_file(made: Made) -> None:
-    look(made)
+    note_hashes(made)
     made.write(FEATURES, "edited")
     assert trace(Path(TABLE), made.root)[FEATURES].faults == [f"is not as it was made, {short(FEATURES)}"]
 
 
 def test_an_edited_table(made: Made) -> None:
-    look(made)
+    note_hashes(made)
     made.write(TABLE, "prettier figures")
     assert lines(made)[0] == f"{TABLE}  publish  {short('prettier figures')}  is not as it was made, {short(OWN_TABLE)}"
 
@@ -205,7 +205,7 @@ def test_an_archive_that_is_not_the_proven_one(made: Made) -> None:
 
 def test_a_damaged_description_proves_nothing(made: Made) -> None:
     made.write("study/datasets/sun/dataset.json", "{")
-    assert trace(Path(TABLE), made.root)["study/archives/sun.tar"].proof is None
+    assert trace(Path(TABLE), made.root)["study/archives/sun.tar"].verification is None
 
 
 def test_weights_come_from_their_registry(made: Made) -> None:
@@ -230,7 +230,7 @@ def test_no_origin_without_a_record_in_the_registry(made: Made, registry: str) -
 def travelled(tmp_path: Path) -> Made:
     """A study on a machine that it travelled to, where nothing was made."""
     made = Made.demo(tmp_path / "here")
-    made.look()
+    made.check()
     return made.copied_to(tmp_path / "elsewhere")
 
 
@@ -256,10 +256,10 @@ def test_a_damaged_file_of_records(travelled: Made) -> None:
         trace(Path(COPY), travelled.root)
 
 
-def test_files_that_a_look_has_read_are_not_read_again(travelled: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    travelled.look()
-    travelled.look()
-    monkeypatch.setattr(ledger, "file_hash", lambda path: pytest.fail(f"{path} was read"))
+def test_files_that_a_check_has_hashed_are_not_read_again(travelled: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    travelled.check()
+    travelled.check()
+    monkeypatch.setattr(hash_cache, "file_hash", lambda path: pytest.fail(f"{path} was read"))
     assert len(trace(Path(COPY), travelled.root)) == 6
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clipn.provenance.records import VOID
+from clipn.provenance.records import STALE
 from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.why import CONTENTS, UNKNOWN, reasons
 from tests.helpers.planned_jobs import NEW, OLD, OUTPUT, OWN_EPOCHS, Project, job, texts
@@ -55,7 +55,7 @@ class TestParameters:
 
     def test_code_is_paired_with_nothing_else(self, project: Project) -> None:
         project.record["params"] = [repr(OLD)]
-        project.ledger.modules = {OLD: {"clipn.training.clipn": "1"}, NEW: {"clipn.training.clipn": "2"}}
+        project.state.modules = {OLD: {"clipn.training.clipn": "1"}, NEW: {"clipn.training.clipn": "2"}}
         found = project.causes(before=texts(OLD, 1000), now={"code": repr(NEW), "resamples": "500"})
         assert found == ["module clipn/training/clipn.py", "resamples: 1000 -> 500"]
         assert project.causes(before=texts(1000), now={"code": repr(NEW), "resamples": "500"})[1:] == found[1:]
@@ -80,7 +80,7 @@ class TestCode:
 
         def causes(then: dict[str, str] | None, now: dict[str, str]) -> list[str]:
             project.record["params"] = [repr(OLD), "'--epochs 5'"]
-            project.ledger.modules = ({OLD: then} if then else {}) | {NEW: now}
+            project.state.modules = ({OLD: then} if then else {}) | {NEW: now}
             return project.causes(before=texts(OLD), now={"code": repr(NEW)})
 
         return causes
@@ -105,7 +105,7 @@ class TestCode:
         assert found == [f"code: {OLD} -> {NEW}, the same modules"]
 
     def test_a_record_without_code(self, project: Project) -> None:
-        project.ledger.modules = {NEW: {"clipn.model.clipn": "1"}}
+        project.state.modules = {NEW: {"clipn.model.clipn": "1"}}
         found = project.causes(now={"code": repr(NEW)})
         assert found == [f"code: unknown -> {NEW}, made too long ago to name the module"]
 
@@ -163,20 +163,20 @@ class TestFiles:
         assert found == ["device: 1 -> 2"]
 
 
-class TestVoid:
-    """Snakemake knows another parameter of a void record, and nothing of the input behind it."""
+class TestStale:
+    """Snakemake knows another parameter of a stale record, and nothing of the input behind it."""
 
     THEN = sha256("old")
 
     @pytest.fixture(autouse=True)
-    def void(self, project: Project) -> None:
-        """A record that is void as its input is another one."""
+    def stale(self, project: Project) -> None:
+        """A record that is stale as its input is another one."""
         inputs = {"input": ["a"], "input_checksums": {"a": f"sha256:{self.THEN}"}}
-        project.record |= {**inputs, "params": [repr(VOID)], "void": ["'--epochs 5'", "'cpu'"]}
+        project.record |= {**inputs, "params": [repr(STALE)], "void": ["'--epochs 5'", "'cpu'"]}
 
     def planned(self, options: str = "--epochs 5", **fields: Any) -> PlannedJob:
         now = {"options": repr(options), "device": "'cpu'"}
-        return job(inputs=["a"], before=[repr(VOID)], now=now, **fields)
+        return job(inputs=["a"], before=[repr(STALE)], now=now, **fields)
 
     def test_an_input_that_is_here(self, project: Project) -> None:
         (project.root / "a").write_text("new")

@@ -17,11 +17,10 @@ from clipn.study.config import ID_DATASETS, PLAIN, Published
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.fingerprint import fingerprint, known_sources
-from clipn.provenance.check import look
-from clipn.provenance.hash_cache import Ledger
+from clipn.fingerprint import Fingerprints
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
-from clipn.provenance.records import locked
 from clipn.text.prompts import has_negations, pool_hash, pool_name
 from clipn.scores import SCORES
 from clipn.data.settings import CaptionPreparation
@@ -53,8 +52,8 @@ configfile: or_exit(study_file, config["study"])
 study = or_exit(parse_study, config)
 data = StudyData(study)
 
-LEDGER = Ledger(Path())
-known_sources.update(LEDGER.sources)
+hashes, run_state = HashCache(Path()), RunState(Path())
+fingerprint = Fingerprints(run_state.sources)
 STUDY = f"results/studies/{study.study}"
 LOGS = f"logs/{study.study}"
 SHARD_INDEX = f"{STUDY}/shards/index.parquet"
@@ -151,9 +150,9 @@ def state_in_place(name):
     lines = []
     for place in data.in_place(name):
         files = [path for path in (place, *sorted(place.rglob("*"))) if path.is_file()]
-        LEDGER.read(map(str, files))
+        hashes.hash_files(map(str, files))
         lines += [
-            f"{file.relative_to(place)} {LEDGER.sha256(str(file))}\n" for file in files
+            f"{file.relative_to(place)} {hashes.sha256(str(file))}\n" for file in files
         ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

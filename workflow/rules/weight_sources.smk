@@ -22,7 +22,7 @@ def weight_path(source):
 
 def local_hash(source):
     """sha256 of a local weight file, as a parameter, so that an old date hides nothing."""
-    return LEDGER.sha256(source) if is_weight_file(source) else "fetched"
+    return hashes.sha256(source) if is_weight_file(source) else "fetched"
 
 
 def tag_option(backbone):

@@ -1,0 +1,129 @@
+"""What this machine knows is there again in the next process, also where an earlier version wrote it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clipn.files import write_text
+from clipn.fingerprint import Source
+from clipn.provenance import state_file as module
+from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.run_state import RunState
+from clipn.provenance.state_file import OLD, StateFile
+from tests.helpers.records import sha256
+
+STATE = Path(".snakemake/run_state.json")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one file."""
+    (tmp_path / "file").write_text("old")
+    return tmp_path
+
+
+def saved(root: Path, running: str | None = None) -> RunState:
+    """The state of a run, and a cache that has hashed the file, both written."""
+    cache, state = HashCache(root), RunState(root)
+    cache.sha256("file")
+    cache.save()
+    state.running = running
+    state.save()
+    return state
+
+
+def test_what_is_saved_is_there_again(project: Path) -> None:
+    state = saved(project)
+    state.settings = {"1a": {"seed": 1}}
+    state.modules = {"2b": {"clipn.training.clipn": "3c"}}
+    state.sources = {"5e": Source("6f", ["clipn.losses"])}
+    state.running, state.written = "1a", {"x.jsonl": "4d"}
+    state.save()
+    again = RunState(project)
+    assert (again.settings, again.modules) == ({"1a": {"seed": 1}}, {"2b": {"clipn.training.clipn": "3c"}})
+    assert (again.running, again.written) == ("1a", {"x.jsonl": "4d"})
+    assert again.sources == {"5e": Source("6f", ["clipn.losses"])}
+
+
+def test_a_new_project_knows_nothing(tmp_path: Path) -> None:
+    state = RunState(tmp_path)
+    assert (state.settings, state.modules, state.running, state.written) == ({}, {}, None, {})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "\0\0\0"])
+def test_a_damaged_file_counts_as_empty(project: Path, text: str) -> None:
+    saved(project, running="1a")
+    for name in ("run_state.json", "hash_cache.json"):
+        (project / ".snakemake" / name).write_text(text)
+    again = RunState(project)
+    assert again.running is None
+    assert HashCache(project).sha256("file") == sha256("old")
+    again.save()
+    assert json.loads((project / STATE).read_text())["running"] is None
+
+
+def test_a_file_that_is_no_text_counts_as_empty(tmp_path: Path) -> None:
+    (tmp_path / STATE).parent.mkdir()
+    (tmp_path / STATE).write_bytes(b"\xff")
+    assert RunState(tmp_path).running is None
+
+
+def test_it_is_written_only_if_something_changed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(project)
+    written: list[str] = []
+
+    def noted(path: Path, text: str) -> None:
+        written.append(path.name)
+        write_text(path, text)
+
+    monkeypatch.setattr(module, "write_text", noted)
+    state = saved(project)
+    assert written == []
+    state.running = "1a"
+    state.save()
+    state.save()
+    assert written == ["run_state.json"]
+
+
+class TestOld:
+    """A project in which an earlier version kept all of it in one file."""
+
+    @pytest.fixture(autouse=True)
+    def old(self, project: Path) -> None:
+        file = (project / "file").stat()
+        content = {
+            "files": {"file": [file.st_size, file.st_mtime_ns, file.st_ino, "the hash of then"]},
+            "modules": {"2b": {"clipn.training.clipn": "3c"}},
+            "running": "1a",
+            "settings": {"1a": {"seed": 1}},
+            "sources": {"5e": ["6f", ["clipn.losses"]]},
+            "written": {"x.jsonl": "4d"},
+        }
+        write_text(project / OLD, json.dumps(content))
+
+    def test_everything_is_read(self, project: Path) -> None:
+        state = RunState(project)
+        assert HashCache(project).sha256("file") == "the hash of then"
+        assert (state.settings, state.modules) == ({"1a": {"seed": 1}}, {"2b": {"clipn.training.clipn": "3c"}})
+        assert (state.running, state.written) == ("1a", {"x.jsonl": "4d"})
+        assert state.sources == {"5e": Source("6f", ["clipn.losses"])}
+
+    def test_each_part_is_read_until_it_has_a_file_of_its_own(self, project: Path) -> None:
+        state = RunState(project)
+        state.running = "7a"
+        state.save()
+        assert RunState(project).running == "7a"
+        assert HashCache(project).sha256("file") == "the hash of then"
+
+    def test_nothing_is_lost_when_it_is_saved_unchanged(self, project: Path) -> None:
+        before = RunState(project)
+        before.save()
+        (project / OLD).unlink()
+        after = RunState(project)
+        assert vars(after) | {"_file": None} == vars(before) | {"_file": None}
+
+    def test_it_stays_as_it_is(self, project: Path) -> None:
+        before = (project / OLD).read_bytes()
+        StateFile(project, "run_state.json").save({"running": None})
+        assert (project / OLD).read_bytes() == before
