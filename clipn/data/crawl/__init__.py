@@ -46,66 +46,74 @@ def crawl_images(
     """
     if shutil.which(img2dataset) is None:
         raise ClipnError(f"{img2dataset}: img2dataset is not installed; run `make crawler`")
-    addresses = _addresses(captions, name)
-    work.mkdir(parents=True, exist_ok=True)
-    with only_one(work) as lock:
-        rounds = list(_rounds(addresses, work, settings, img2dataset, lock))
-        images = pa.concat_tables([outcome.images for outcome in rounds]).sort_by("row")
-        _refuse_too_few(len(images), len(addresses), rounds[-1].failures, settings, name)
-        with atomic(work / IMAGES) as temporary:
-            pq.write_table(images, temporary, compression="zstd")
-        write_json(report, crawl_report(name, rounds, images, source.trained_on))
-
-
-def _addresses(captions: Path, name: str) -> pa.Table:
     of_source = (pc.field("source") == name) & pc.field("url").is_valid()
     addresses = pq.read_table(require(captions), columns=["url", "caption", "row"], filters=of_source)
     if not len(addresses):
         raise ClipnError(f"{captions}: holds no address of {name!r}; correct the source or make them again")
-    return addresses
+    work.mkdir(parents=True, exist_ok=True)
+    with only_one(work) as lock:
+        rounds = list(_rounds(addresses, work, settings, img2dataset, lock))
+        images = pa.concat_tables([outcome.images for outcome in rounds]).sort_by("row")
+        if len(images) < settings.min_success * len(addresses):
+            failures = rounds[-1].failures
+            kinds = ", ".join(f"{number:,} {kind}" for kind, number in count(failures["kind"]).items())
+            came = f"{len(images):,} of {len(addresses):,} images came ({len(images) / len(addresses):.1%})"
+            raise ClipnError(
+                f"{name}: {came}, fewer than `min_success`: {kinds}, {_most_frequent(failures)};"
+                " raise `rounds` to try again, or lower `min_success`"
+            )
+        with atomic(work / IMAGES) as temporary:
+            pq.write_table(images, temporary, compression="zstd")
+        write_json(report, crawl_report(name, rounds, images, source.trained_on))
 
 
 def _rounds(addresses: pa.Table, work: Path, settings: Crawl, img2dataset: Path, lock: int) -> Iterator[Shard]:
     """Outcome of every round; each later one fetches what failed before."""
     log = work / "img2dataset.log"
     for number in range(settings.rounds):
+        # Later rounds are small, and a shard is what one worker fetches.
         size = max(1, settings.shard_size // 10**number)
-        this = Round(work / f"round{number}", addresses["row"], size)
-        _list(addresses, _list_of(this.folder), settings)
-        is_over = _list_of(work / f"round{number + 1}").exists()
-        _fetch(this, 0 if is_over else ATTEMPTS, _command(img2dataset, this.folder, size, settings), log, lock)
-        outcome = this.outcome()
+        current = Round(work / f"round{number}", addresses["row"], size)
+        _write_list(addresses, _list_path(current.folder), settings)
+        current.judge()
+        # The list of the next round holds the failures of this one, so it must not change any more.
+        is_over = _list_path(work / f"round{number + 1}").exists()
+        for _ in range(0 if is_over else ATTEMPTS):
+            if not current.faults:
+                break
+            current.forget_faulty()
+            command = _command(img2dataset, current.folder, size, settings)
+            run_img2dataset(command, current.folder, len(current.parts), log, lock)
+            current.judge()
+        outcome = current.outcome()
         if number == 0 and not len(outcome.images):
-            _give_up(this.folder, outcome, log)
+            # As if it had not been: a later run shall try all of it again.
+            shutil.rmtree(current.folder)
+            _list_path(current.folder).unlink()
+            raise ClipnError(
+                f"{log}: all {len(outcome.failures):,} downloads failed, {_most_frequent(outcome.failures)};"
+                " see to the connection and run again"
+            )
         yield outcome
         if not len(outcome.failures):
             return
         addresses = addresses.filter(pc.is_in(addresses["row"], value_set=outcome.failures["row"]))
 
 
-def _fetch(this: Round, attempts: int, command: list[str], log: Path, lock: int) -> None:
-    this.judge()
-    for _ in range(attempts):
-        if not this.faults:
-            return
-        this.forget_faulty()
-        run_img2dataset(command, this.folder, len(this.parts), log, lock)
-        this.judge()
-
-
-def _list_of(folder: Path) -> Path:
+def _list_path(folder: Path) -> Path:
     return folder.with_suffix(".parquet")
 
 
-def _list(addresses: pa.Table, path: Path, settings: Crawl) -> None:
-    """Write the list of a round, or see that it is the one that a former run wrote."""
+def _write_list(addresses: pa.Table, path: Path, settings: Crawl) -> None:
+    """Write the list of a round, or check that a former run wrote the same one."""
     shape = {b"image_size": str(settings.image_size).encode(), b"shard_size": str(settings.shard_size).encode()}
     if path.exists():
+        # Captions may be corrected after the crawl: shards are built with those of their rows.
         stored = pq.read_table(path, columns=["url", "row"])
         if stored.schema.metadata != shape or not stored.equals(addresses.select(["url", "row"])):
             raise ClipnError(
                 f"{path}: lists other addresses or sizes than asked for; set `captions` back to what they were,"
-                f" or delete {path.parent} to crawl anew"
+                f" or delete {path.parent} to crawl again"
             )
         return
     with atomic(path) as temporary:
@@ -114,33 +122,14 @@ def _list(addresses: pa.Table, path: Path, settings: Crawl) -> None:
 
 def _command(img2dataset: Path, folder: Path, shard_size: int, settings: Crawl) -> list[str]:
     options = {
-        "url_list": _list_of(folder), "input_format": "parquet", "url_col": "url", "caption_col": "caption",
+        "url_list": _list_path(folder), "input_format": "parquet", "url_col": "url", "caption_col": "caption",
         "save_additional_columns": '["row"]', "output_format": "webdataset", "output_folder": folder,
         "number_sample_per_shard": shard_size, "image_size": settings.image_size, "resize_mode": "keep_ratio",
         "resize_only_if_bigger": True, "extract_exif": False, "processes_count": settings.processes,
         "thread_count": settings.threads, "timeout": settings.timeout, "retries": 0, "enable_wandb": False,
     }  # fmt: skip
+    # No retries: img2dataset would ask again at once, where the next round asks after all other addresses.
     return [str(img2dataset), *(f"--{name}={value}" for name, value in options.items())]
-
-
-def _give_up(folder: Path, outcome: Shard, log: Path) -> None:
-    """Forget a round in which nothing came, so that a later run tries again."""
-    shutil.rmtree(folder)
-    _list_of(folder).unlink()
-    raise ClipnError(
-        f"{log}: all {len(outcome.failures):,} downloads failed, {_most_frequent(outcome.failures)};"
-        " see to the connection and run again"
-    )
-
-
-def _refuse_too_few(images: int, rows: int, failures: pa.Table, settings: Crawl, name: str) -> None:
-    if images >= settings.min_success * rows:
-        return
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in count(failures["kind"]).items())
-    raise ClipnError(
-        f"{name}: {images:,} of {rows:,} images came ({images / rows:.1%}), fewer than `min_success`:"
-        f" {kinds}, {_most_frequent(failures)}; raise `rounds` to try again, or lower `min_success`"
-    )
 
 
 def _most_frequent(failures: pa.Table) -> str:

@@ -57,11 +57,18 @@ def run_img2dataset(command: Sequence[str], folder: Path, shards: int, log: Path
         )  # fmt: skip
         try:
             _watch(process, folder, shards)
+            # None after a stall: the shards then say what is missing, and that is fetched again.
             status = process.poll()
         finally:
-            _end(process)
+            # The whole group, since its workers would outlive it. A shard that they leave unfinished has no statistics.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     if status:
-        raise ClipnError(f"{log}: img2dataset ended with status {status} ({_last_line(log)}); run again to go on")
+        # The last line of a traceback is the one that names the error.
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+        raise ClipnError(f"{log}: img2dataset ended with status {status} ({last}); run again to go on")
 
 
 def _locked(stream: IO[Any]) -> bool:
@@ -100,15 +107,3 @@ def _written(folder: Path) -> tuple[int, int]:
     """Shards that have their statistics, and bytes of all files."""
     files = list(folder.glob("*.*"))
     return sum(file.name.endswith("_stats.json") for file in files), sum(file.stat().st_size for file in files)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and its workers; what they leave unfinished is known by its lack of statistics."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

@@ -27,6 +27,11 @@ def crawl_report(source: str, rounds: Sequence[Shard], images: pa.Table, trained
         which images came, the same for every crawl that was given the same files.
     """
     rows, failures = _rows(rounds[0]), rounds[-1].failures
+    digest = hashlib.sha256()
+    # In batches, since the rows of a large source as one text are gigabytes.
+    for batch in images.select(["row", "sha256"]).to_batches(max_chunksize=10_000):
+        pairs = zip(batch["row"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
+        digest.update("".join(f"{row} {content}\n" for row, content in pairs).encode())
     report = {
         "source": source, "rows": rows, "images": len(images), "share": _share(len(images), rows),
         "rounds": [
@@ -34,7 +39,7 @@ def crawl_report(source: str, rounds: Sequence[Shard], images: pa.Table, trained
             for outcome in rounds
         ],
         "failures": count(failures["kind"]), "errors": dict(list(count(failures["error"]).items())[:ERRORS]),
-        "images_sha256": _hash(images),
+        "images_sha256": digest.hexdigest(),
     }  # fmt: skip
     if trained_on:
         report["of_paper"] = {"trained_on": trained_on, "share": _share(len(images), trained_on)}
@@ -44,6 +49,7 @@ def crawl_report(source: str, rounds: Sequence[Shard], images: pa.Table, trained
 def count(values: pa.ChunkedArray) -> dict[str, int]:
     """How often each value occurs, the most frequent first."""
     counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()}
+    # Equally frequent ones by name: Arrow gives them in the order of their first rows, which differs between crawls.
     return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
@@ -53,11 +59,3 @@ def _rows(outcome: Shard) -> int:
 
 def _share(part: int, whole: int) -> float:
     return round(part / whole, 6)
-
-
-def _hash(images: pa.Table) -> str:
-    digest = hashlib.sha256()
-    for batch in images.select(["row", "sha256"]).to_batches(max_chunksize=10_000):
-        pairs = zip(batch["row"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
-        digest.update("".join(f"{row} {content}\n" for row, content in pairs).encode())
-    return digest.hexdigest()

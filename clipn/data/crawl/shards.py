@@ -1,6 +1,5 @@
-"""What img2dataset wrote, judged by itself: its exit status is 0 whatever became of the images."""
+"""What img2dataset wrote, checked file by file: its exit status is 0 whatever became of the images."""
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -55,44 +54,41 @@ class Round:
         self.faults: dict[int, str] = {}
 
     def judge(self) -> None:
-        """Look at every shard that was not whole so far.
+        """Read every shard that was not whole so far.
 
         Raises:
             ClipnError: the folder holds a file that img2dataset did not write.
         """
-        self._refuse_foreign_files()
+        own = {path.name for number in range(len(self.parts)) for path in _paths(self.folder, number)}
+        # `_tmp` is img2dataset's own, for the lists of its workers.
+        for name in sorted(path.name for path in self.folder.glob("*")):
+            if name not in own | {"_tmp"}:
+                raise ClipnError(f"{self.folder / name}: img2dataset did not write this; move it elsewhere")
         remaining = [number for number in range(len(self.parts)) if number not in self.shards]
         self.faults = {}
         for number in tracked(remaining, len(remaining), f"judge {self.folder.name}", "shards"):
             try:
                 self.shards[number] = read_shard(self.folder, number, self.parts[number])
             except ClipnError as fault:
+                # It becomes part of the report, which holds no path of this machine.
                 self.faults[number] = str(fault).replace(f"{self.folder}/", "")
 
     def forget_faulty(self) -> None:
-        """Remove the files of shards that are not whole, so that img2dataset writes them anew."""
+        """Remove the files of shards that are not whole, so that img2dataset fetches them again."""
+        # It passes over a shard that has its statistics.
         for number in self.faults:
             for path in _paths(self.folder, number):
                 path.unlink(missing_ok=True)
 
     def outcome(self) -> Shard:
         """Images and failures of the whole round."""
-        shards = [*self.shards.values(), *self._unfinished()]
-        images, failures = (pa.concat_tables(tables) for tables in zip(*shards, strict=True))
-        return Shard(images, failures)
-
-    def _unfinished(self) -> Iterator[Shard]:
+        shards = list(self.shards.values())
         for number, fault in self.faults.items():
             rows = self.parts[number]
             failures = [rows, [UNFINISHED] * len(rows), [fault] * len(rows)]
-            yield Shard(IMAGE_COLUMNS.empty_table(), pa.table(failures, schema=FAILURE_COLUMNS))
-
-    def _refuse_foreign_files(self) -> None:
-        own = {path.name for number in range(len(self.parts)) for path in _paths(self.folder, number)}
-        present = sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
-        for name in present:
-            if name not in own | {"_tmp"}:
-                raise ClipnError(f"{self.folder / name}: img2dataset did not write this; move it elsewhere")
+            shards.append(Shard(IMAGE_COLUMNS.empty_table(), pa.table(failures, schema=FAILURE_COLUMNS)))
+        images, failures = (pa.concat_tables(tables) for tables in zip(*shards, strict=True))
+        return Shard(images, failures)
 
 
 def read_shard(folder: Path, number: int, rows: pa.ChunkedArray) -> Shard:
@@ -110,38 +106,27 @@ def read_shard(folder: Path, number: int, rows: pa.ChunkedArray) -> Shard:
     if not stats.is_file():
         raise ClipnError(f"{archive}: was not finished")
     counts = read_json(stats)
-    outcomes = _outcomes(table)
+    try:
+        columns = ["row", "key", "status", "error_message", "sha256"]
+        # The threads of img2dataset finish in any order.
+        outcomes = pq.read_table(require(table), columns=columns).sort_by("row")
+    except (pa.ArrowException, OSError) as error:
+        raise ClipnError(f"{table}: not Parquet ({type(error).__name__})") from error
     if not len(outcomes) == counts["count"] == len(rows):
         raise ClipnError(f"{table}: holds {len(outcomes)} rows, of {len(rows)}")
     if not pc.all(pc.is_in(outcomes["row"], value_set=rows)).as_py():
         raise ClipnError(f"{table}: holds rows of another list")
     successes = outcomes.filter(pc.field("status") == "success")
-    places = {PurePosixPath(name).stem: place for name, *place in member_offsets(archive) if name.endswith(".jpg")}
-    if len(places) != counts["successes"] or places.keys() != set(successes["key"].to_pylist()):
-        raise ClipnError(f"{archive}: holds {len(places)} images, of {counts['successes']}")
-    return Shard(_images(archive, successes, places), _failures(outcomes.filter(pc.field("status") != "success")))
+    keys = successes["key"].to_pylist()
+    members = {PurePosixPath(name).stem: span for name, *span in member_offsets(archive) if name.endswith(".jpg")}
+    if len(members) != counts["successes"] or members.keys() != set(keys):
+        raise ClipnError(f"{archive}: holds {len(members)} images, of {counts['successes']}")
+    offsets, sizes = [members[key][0] for key in keys], [members[key][1] for key in keys]
+    file = f"{folder.name}/{archive.name}"
+    images = [successes["row"], [file] * len(keys), offsets, sizes, successes["sha256"]]
+    failures = outcomes.filter(pc.field("status") != "success").select(["row", "status", "error_message"])
+    return Shard(pa.table(images, schema=IMAGE_COLUMNS), pa.table(failures.columns, schema=FAILURE_COLUMNS))
 
 
 def _paths(folder: Path, number: int) -> list[Path]:
     return [folder / f"{number:05d}{suffix}" for suffix in SUFFIXES]
-
-
-def _outcomes(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(require(path), columns=["row", "key", "status", "error_message", "sha256"]).sort_by("row")
-    except (pa.ArrowException, OSError) as error:
-        raise ClipnError(f"{path}: not Parquet ({type(error).__name__})") from error
-
-
-def _images(archive: Path, successes: pa.Table, places: dict[str, list[int]]) -> pa.Table:
-    found = [places[key] for key in successes["key"].to_pylist()]
-    file = f"{archive.parent.name}/{archive.name}"
-    columns = [
-        successes["row"], [file] * len(found), [offset for offset, _ in found], [size for _, size in found],
-        successes["sha256"],
-    ]  # fmt: skip
-    return pa.table(columns, schema=IMAGE_COLUMNS)
-
-
-def _failures(failures: pa.Table) -> pa.Table:
-    return pa.table([failures["row"], failures["status"], failures["error_message"]], schema=FAILURE_COLUMNS)
