@@ -1,4 +1,4 @@
-"""The seal: every image with its caption, sorted, even, the same bytes every time, wherever the images lie."""
+"""Shards: every image with its caption, sorted, even, the same bytes every time, wherever the images lie."""
 
 import json
 import subprocess
@@ -218,12 +218,13 @@ def test_a_crawl_that_did_not_finish(tmp_path: Path) -> None:
 
 KILLED_AT_SAMPLE_30 = """
 import os, signal, sys
+from itertools import count
 from pathlib import Path
-from clipn.data.shards import build as seal
+from clipn.data.shards.open_files import OpenFiles
 from tests.helpers.shard_building import build, caption_rows
 
-read = seal._image
-seal._image = lambda joined, row: os.kill(os.getpid(), signal.SIGKILL) if row == 30 else read(joined, row)
+read, row = OpenFiles.read, count()
+OpenFiles.read = lambda *part: os.kill(os.getpid(), signal.SIGKILL) if next(row) == 30 else read(*part)
 build(Path(sys.argv[1]), caption_rows(40))
 """
 

@@ -1,7 +1,7 @@
 """Captions of every source, brought to one Parquet table with their tokens, at flat memory."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,11 +78,12 @@ def prepare_captions(
         blocks = (
             block
             for name, source in sources.items()
-            for block in _prepared(name, source, folders[name], settings, counts[name])
+            for block in _prepared(name, source, folders[name], settings, counts[name], occurrences)
         )
-        write_captions(result, _noted(blocks, occurrences))
+        write_captions(result, blocks)
         repeated = occurrences.repeated()
-        _complete(counts, repeated, drop=drop)
+        _count_duplicates(counts, repeated, drop=drop)
+        # Only now is it known which rows are repeated, so dropping them takes a second file.
         if drop and repeated.any():
             every, result = result, folder / "once.parquet"
             write_captions(result, without(every, repeated))
@@ -93,6 +94,7 @@ def prepare_captions(
 @contextmanager
 def _scratch(output: Path) -> Iterator[Path]:
     """An empty folder beside `output`; what a killed run left in it is removed."""
+    # Beside the output, so that moving the result there is a rename within one file system.
     folder = output.with_name(f".{output.name}.part")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -103,12 +105,19 @@ def _scratch(output: Path) -> Iterator[Path]:
 
 
 def _prepared(
-    name: str, source: CaptionSource, folder: Path, settings: CaptionPreparation, counts: Counts
+    name: str,
+    source: CaptionSource,
+    folder: Path,
+    settings: CaptionPreparation,
+    counts: Counts,
+    occurrences: Occurrences,
 ) -> Iterator[pa.RecordBatch]:
-    """Blocks of a source, `table.UNNUMBERED`, counted as they pass."""
+    """Blocks of a source, `table.UNNUMBERED`, entered in `counts` and `occurrences` as they pass."""
     with progress(source.rows, f"captions of {name}", "rows") as meter:
         for batch in read_captions(source, folder):
-            yield _block(name, batch, settings, counts)
+            block = _block(name, batch, settings, counts)
+            occurrences.add(block["caption"])
+            yield block
             meter.update(len(batch))
     if source.rows is not None and counts.rows != source.rows:
         raise ClipnError(f"{name}: holds {counts.rows:,} captions, expected {source.rows:,}; fetch it again")
@@ -117,35 +126,28 @@ def _prepared(
 
 
 def _block(name: str, batch: pa.RecordBatch, settings: CaptionPreparation, counts: Counts) -> pa.RecordBatch:
-    caption = _normalised(batch["caption"], settings, counts)
+    written = batch["caption"]
+    # Most captions are plain ASCII, which no repair changes: only the others pay for Python.
+    strange = pc.invert(is_plain(written))
+    repaired = replaced(written, strange, ftfy.fix_text) if settings.repair else written
+    caption = replaced(repaired, strange, lambda text: " ".join(text.split()))
     tokens = tokenize(caption)
     empty = pc.match_substring_regex(caption, INVISIBLE)
     overlong = pc.greater(pc.list_value_length(tokens), LONGEST)
     dropped = pc.or_(pc.and_(empty, settings.empty == "drop"), pc.and_(overlong, settings.overlong == "drop"))
+    # Rows are numbered before anything is dropped: CC3M's images are named by them.
     rows = pa.array(np.arange(counts.rows, counts.rows + len(batch)))
     columns = [pa.repeat(name, len(batch)), rows, batch["image"], batch["url"], caption, tokens]
     counts.rows += len(batch)
+    counts.repaired += pc.not_equal(repaired, written).true_count
     counts.empty += empty.true_count
     counts.overlong += overlong.true_count
     counts.dropped += dropped.true_count
     return pa.record_batch(columns, schema=UNNUMBERED).filter(pc.invert(dropped))
 
 
-def _normalised(captions: pa.StringArray, settings: CaptionPreparation, counts: Counts) -> pa.StringArray:
-    strange = pc.invert(is_plain(captions))
-    repaired = replaced(captions, strange, ftfy.fix_text) if settings.repair else captions
-    counts.repaired += pc.not_equal(repaired, captions).true_count
-    return replaced(repaired, strange, lambda text: " ".join(text.split()))
-
-
-def _noted(blocks: Iterable[pa.RecordBatch], occurrences: Occurrences) -> Iterator[pa.RecordBatch]:
-    for block in blocks:
-        occurrences.add(block["caption"])
-        yield block
-
-
-def _complete(counts: Mapping[str, Counts], repeated: NDArray[np.bool_], *, drop: bool) -> None:
-    """Count duplicates, which are marked among the rows that were not dropped before, and what is left."""
+def _count_duplicates(counts: Mapping[str, Counts], repeated: NDArray[np.bool_], *, drop: bool) -> None:
+    """Count what is repeated and what is left; `repeated` is one value per row that was not dropped before."""
     stop = 0
     for name, count in counts.items():
         start, stop = stop, stop + count.rows - count.dropped

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-BUCKETS = 64
+BUCKETS = 64  # `repeated` holds the records of one bucket in memory
 RECORD = np.dtype([("hash", "<u8", 2), ("row", "<i8")])
 """128 bits, so that different texts are told apart at any number of rows that anybody has."""
 

@@ -2,8 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from clipn.data.readers import selected_paths
 from clipn.data.registry import CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.files import require
+from clipn.iteration import batched
 from clipn.text.prompts import prompt_pool
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
@@ -31,6 +31,7 @@ ROWS = 1 << 16
 """Captions handed on at once where they are read one by one."""
 
 Row = tuple[str, str]
+"""Image and caption, without an address."""
 
 
 def read_captions(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
@@ -46,7 +47,12 @@ def read_captions(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatc
     Raises:
         ClipnError: a file is missing or damaged, or not laid out as `source.reader` says.
     """
-    return READERS[source.reader](source, folder)
+    if source.reader in BLOCK_READERS:
+        yield from BLOCK_READERS[source.reader](source, folder)
+        return
+    for part in batched(ROW_READERS[source.reader](source, folder), ROWS):
+        images, captions = zip(*part, strict=True)
+        yield pa.record_batch([pa.array(images), pa.nulls(len(part), pa.string()), pa.array(captions)], schema=SCHEMA)
 
 
 def caption_file(source: CaptionSource, folder: Path) -> Path:
@@ -61,14 +67,16 @@ def _tab_separated(path: Path, stream: IO[bytes]) -> Iterator[tuple[pa.StringArr
     """Both fields of each line, block by block; they may hold anything but tab and line feed, quotation marks too."""
     above = 0
     while block := stream.read(BLOCK):
+        # A block ends anywhere; the rest of its last line completes it.
         content = (block + stream.readline()).removesuffix(b"\n")
         try:
-            text = pa.array([content]).cast(pa.string())
-        except pa.ArrowInvalid as error:
-            number = above + _first_undecodable(content.split(b"\n"))
+            text = pa.array([content.decode()])
+        except UnicodeDecodeError as error:
+            number = above + 1 + content.count(b"\n", 0, error.start)
             raise ClipnError(f"{path}, line {number}: not UTF-8; fetch it again") from error
         fields = pc.split_pattern(pc.split_pattern(text, "\n").flatten(), "\t")
         sizes = pc.list_value_length(fields)
+        # pc.index gives -1 where there is none.
         if wrong := pc.index(pc.equal(sizes, 2), False).as_py() + 1:
             raise ClipnError(
                 f"{path}, line {above + wrong}: expected two fields and one tab, got {sizes[wrong - 1]} fields;"
@@ -78,45 +86,21 @@ def _tab_separated(path: Path, stream: IO[bytes]) -> Iterator[tuple[pa.StringArr
         yield pc.list_element(fields, 0), pc.utf8_rtrim(pc.list_element(fields, 1), "\r")
 
 
-def _first_undecodable(lines: list[bytes]) -> int:
-    """Number of the first line that is not UTF-8, from 1."""
-    for number, line in enumerate(lines, 1):
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            return number
-    raise AssertionError("all lines are UTF-8")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file, decompressed when its name ends in `.gz`; damage met inside the block is a ClipnError."""
+def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+    """Headerless `caption TAB address`, gzipped if the name ends in `.gz`; the row names the image in the archive."""
+    path, row = caption_file(source, folder), 0
     try:
         with require(path).open("rb") as stored:
-            yield cast(IO[bytes], gzip.GzipFile(fileobj=stored)) if path.suffix == ".gz" else stored
+            stream = cast(IO[bytes], gzip.GzipFile(fileobj=stored)) if path.suffix == ".gz" else stored
+            for caption, url in _tab_separated(path, stream):
+                images = [CC3M_IMAGE.format(number) for number in range(row, row + len(caption))]
+                row += len(caption)
+                yield pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ClipnError(f"{path}: damaged ({error}); delete it and fetch it again") from error
 
 
-def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
-    """Headerless `caption TAB address`; the row names the image in the archive."""
-    path, row = caption_file(source, folder), 0
-    with _opened(path) as stream:
-        for caption, url in _tab_separated(path, stream):
-            images = [CC3M_IMAGE.format(number) for number in range(row, row + len(caption))]
-            row += len(caption)
-            yield pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
-
-
 # Archives that hold images and captions
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
-    """(image, caption) rows, without addresses."""
-    stream = iter(rows)
-    while part := list(islice(stream, ROWS)):
-        images, captions = zip(*part, strict=True)
-        yield pa.record_batch([pa.array(images), pa.nulls(len(part), pa.string()), pa.array(captions)], schema=SCHEMA)
 
 
 def _table_rows(source: CaptionSource, folder: Path, ending: str) -> Iterator[Row]:
@@ -133,19 +117,17 @@ def _images(source: CaptionSource, folder: Path) -> list[str]:
     return selected_paths([folder / source.images[0].file], source.select)
 
 
-def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
     members = {PurePosixPath(name).name: name for name in _images(source, folder)}
-    table = _table_rows(source, folder, "/captions.tsv")
-    return _batches((members[file], caption) for file, caption in table if file in members)
+    for file, caption in _table_rows(source, folder, "/captions.tsv"):
+        # A selection may leave out images that the table still names.
+        if file in members:
+            yield members[file], caption
 
 
-def _class_folders(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
-    return _batches(_class_rows(source, folder))
-
-
-def _class_rows(source: CaptionSource, folder: Path) -> Iterator[Row]:
     table = dict(_table_rows(source, folder, "/classes.tsv"))
     templates = prompt_pool("openai80")
     for number, member in enumerate(_images(source, folder)):
@@ -160,16 +142,17 @@ def _class_rows(source: CaptionSource, folder: Path) -> Iterator[Row]:
 # WebDataset shards
 
 
-def _webdataset(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+def _webdataset(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """An image and a `.txt` of the same name for each sample; the image's path begins with its shard's name.
 
     `select` counts samples in the order of shards and members.
     """
     rows = (row for archive in source.images for row in _shard_rows(folder / archive.file, source.select))
-    return _batches(islice(rows, source.select.start, source.select.stop))
+    return islice(rows, source.select.start, source.select.stop)
 
 
 def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
+    # Start and stop count over all shards, so they are left to the caller.
     chosen = selected_paths([shard], Selection(include=select.include, exclude=select.exclude))
     images = {str(PurePosixPath(name).with_suffix(".txt")): name for name in chosen}
     if len(images) < len(chosen):
@@ -186,47 +169,44 @@ def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
 
 def _table(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
     """`captions.tsv`, `.csv` or `.parquet` with columns image (path in the folder) and caption; others are ignored."""
-    path = _only_table(folder)
-    try:
-        for batch in _read_parquet(path) if path.suffix == ".parquet" else _read_text(path):
-            image, caption = (batch.column(name).cast(pa.string()) for name in ("image", "caption"))
-            url = pa.nulls(len(batch), pa.string())
-            yield pa.record_batch([pc.fill_null(image, ""), url, pc.fill_null(caption, "")], schema=SCHEMA)
-    except (pa.ArrowException, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise ClipnError(f"{path}: {reason:.200}; it needs the columns image and caption, in UTF-8") from error
-
-
-def _only_table(folder: Path) -> Path:
     found = [path for ending in TABLES if (path := folder / f"captions{ending}").is_file()]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise ClipnError(f"{folder}: needs one captions.tsv, captions.csv or captions.parquet, has {names}")
-    return found[0]
+    (path,) = found
+    try:
+        for batch in _table_batches(path):
+            image, caption = (batch.column(name).cast(pa.string()) for name in ("image", "caption"))
+            url = pa.nulls(len(batch), pa.string())
+            yield pa.record_batch([pc.fill_null(image, ""), url, pc.fill_null(caption, "")], schema=SCHEMA)
+    except (pa.ArrowException, KeyError) as error:
+        reason = " ".join(str(error).split())  # Arrow's messages have several lines
+        raise ClipnError(f"{path}: {reason:.200}; it needs the columns image and caption, in UTF-8") from error
 
 
-def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(ROWS, columns=["image", "caption"])
-
-
-def _read_text(path: Path) -> Iterator[pa.RecordBatch]:
-    is_tsv = path.suffix == ".tsv"
+def _table_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Columns image and caption of a Parquet, CSV or TSV file."""
     columns = {"image": pa.string(), "caption": pa.string()}
+    if path.suffix == ".parquet":
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(ROWS, columns=list(columns))
+        return
+    # A TSV has no quotation: a caption may hold quotation marks, and ends with its line.
+    is_tsv = path.suffix == ".tsv"
     yield from pyarrow.csv.open_csv(
         path,
         pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK),
         pyarrow.csv.ParseOptions(
             delimiter="\t" if is_tsv else ",", quote_char=False if is_tsv else '"', newlines_in_values=not is_tsv
         ),
+        # Without types, a column of numbers would be read as numbers, and 007 become 7.
         pyarrow.csv.ConvertOptions(column_types=columns, include_columns=list(columns)),
     )
 
 
-READERS: dict[str, Callable[[CaptionSource, Path], Iterator[pa.RecordBatch]]] = {
-    "cc3m": _cc3m,
+BLOCK_READERS: dict[str, Callable[[CaptionSource, Path], Iterator[pa.RecordBatch]]] = {"cc3m": _cc3m, "table": _table}
+ROW_READERS: dict[str, Callable[[CaptionSource, Path], Iterator[Row]]] = {
     "flickr8k": _flickr8k,
     "class_folders": _class_folders,
     "webdataset": _webdataset,
-    "table": _table,
 }

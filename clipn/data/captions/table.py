@@ -33,6 +33,7 @@ def write_captions(path: Path, blocks: Iterable[pa.RecordBatch]) -> None:
     start = 0
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for group in _row_groups(blocks):
+            # Keys of equal width sort as texts in the order of their rows.
             rows = pa.array(np.arange(start, start + len(group)))
             keys = pc.utf8_lpad(rows.cast(pa.string()), 9, "0")
             writer.write_table(group.add_column(0, SCHEMA.field("key"), keys), ROW_GROUP)
@@ -50,6 +51,7 @@ def without(path: Path, rows: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
 
 def _row_groups(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows of `blocks`, `ROW_GROUP` at a time; the last ones may be fewer."""
+    # Groups of a fixed size, since Parquet's bytes depend on how rows are grouped.
     waiting = UNNUMBERED.empty_table()
     for block in blocks:
         waiting = pa.concat_tables([waiting, pa.Table.from_batches([block])])

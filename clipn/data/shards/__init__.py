@@ -59,6 +59,7 @@ def index_shards(shards: Sequence[Path], output: Path) -> None:
     table = pa.concat_tables([_indexed(shard) for shard in tracked(shards, len(shards), "index", "shards")])
     if not len(table):
         raise ClipnError(f"{', '.join(names)}: hold no sample; build the shards again")
+    # By name and not by path, so that the index stays the same where the shards are moved.
     hashes = {shard.name: file_hash(shard) for shard in shards}
     with atomic(output) as temporary:
         pq.write_table(table.replace_schema_metadata({"sha256": json.dumps(hashes)}), temporary, compression="zstd")
@@ -120,11 +121,11 @@ class ShardImages:
 
 def _indexed(shard: Path) -> pa.Table:
     """Rows of the index for one shard, captions read where they lie."""
-    places = [(name, (offset, size)) for name, offset, size in member_offsets(shard) if _is_part(name)]
+    parts_of = [(name, (offset, size)) for name, offset, size in member_offsets(shard) if _is_part(name)]
     content = OpenFiles([shard])
     rows = [
         (key, _decoded(content.read(0, *parts["caption"]), shard, key), *parts["image"])
-        for key, parts in _samples(shard, places)
+        for key, parts in _samples(shard, parts_of)
     ]
     keys, captions, offsets, sizes = zip(*rows, strict=True) if rows else ((), (), (), ())
     texts = pa.array(captions, pa.string())
@@ -148,6 +149,7 @@ def _is_part(name: str) -> bool:
 
 def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[str, dict[str, T]]]:
     """Members, two of a key, as (key, {"image": ..., "caption": ...})."""
+    # Writers other than ours need not put the two files of a sample next to each other.
     waiting: dict[str, dict[str, T]] = {}
     for name, content in members:
         path = PurePosixPath(name)

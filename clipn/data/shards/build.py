@@ -1,4 +1,4 @@
-"""Captions and their images sealed into WebDataset shards: one hash per content, whatever road the images came."""
+"""Build WebDataset shards of captions and their images: the same content has the same bytes, wherever images lay."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from clipn.data.archives import write_archive
 from clipn.data.readers import Image
 from clipn.data.registry import CaptionSource
 from clipn.data.shards import index_shards
-from clipn.data.shards.locate import ImageIndex, locate_images
+from clipn.data.shards.locate import locate_images
 from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
@@ -54,16 +54,18 @@ def build_shards(
         ClipnError: a caption's source is not named, fewer captions than shards have an image, or an image cannot be
             read.
     """
-    joined = _joined(captions, sources, folders)
+    joined = _join(captions, sources, folders)
     total = int(np.count_nonzero(joined.size))
     if total < len(shards):
         raise ClipnError(f"{captions}: {total} captions have an image, too few for {len(shards)} shards")
+    # By rows, not by samples that decode: the parts are fixed before any image is read.
     bounds = [total * number // len(shards) for number in range(1, len(shards))]
     parts = np.split(np.flatnonzero(joined.size), bounds)
     samples = tracked(_undamaged(captions, joined), total, "shards", "samples")
     for shard, part in zip(shards, parts, strict=True):
         write_archive(shard, (member for sample in islice(samples, len(part)) for member in sample))
     index_shards(shards, index)
+    # Writing has set the size of damaged images to 0.
     counts = {shard.name: int(np.count_nonzero(joined.size[part])) for shard, part in zip(shards, parts, strict=True)}
     held = int(np.count_nonzero(joined.size))
     record = {"samples": held, "without_image": len(joined.size) - total, "damaged": total - held, "shards": counts}
@@ -72,7 +74,7 @@ def build_shards(
 
 @dataclass(frozen=True)
 class _Joined:
-    """Every caption's source, by number, and the place of its image; arrays (n,) as in `ImageIndex`."""
+    """Every caption's source, by number, and where its image lies; arrays (n,) as in `ImageIndex`."""
 
     files: list[OpenFiles]
     source: NDArray[np.int32]
@@ -81,7 +83,7 @@ class _Joined:
     size: NDArray[np.int64]
 
 
-def _joined(captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping[str, Path]) -> _Joined:
+def _join(captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping[str, Path]) -> _Joined:
     table = pq.read_table(require(captions), columns=["source", "image", "row"])
     numbers = pc.index_in(table["source"], value_set=pa.array(list(sources), pa.string()))
     if numbers.null_count:
@@ -91,16 +93,12 @@ def _joined(captions: Path, sources: Mapping[str, CaptionSource], folders: Mappi
     joined = _Joined([], numbers.to_numpy(), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64))
     for number, (name, source) in enumerate(sources.items()):
         of_source = joined.source == number
-        places = locate_images(source, folders[name], table.filter(pa.array(of_source)))
-        _enter(joined, of_source, places)
+        index = locate_images(source, folders[name], table.filter(pa.array(of_source)))
+        joined.files.append(OpenFiles(index.files))
+        joined.file[of_source] = index.file
+        joined.offset[of_source] = index.offset
+        joined.size[of_source] = index.size
     return joined
-
-
-def _enter(joined: _Joined, of_source: NDArray[np.bool_], places: ImageIndex) -> None:
-    joined.files.append(OpenFiles(places.files))
-    joined.file[of_source] = places.file
-    joined.offset[of_source] = places.offset
-    joined.size[of_source] = places.size
 
 
 def _undamaged(captions: Path, joined: _Joined) -> Iterator[Members]:
@@ -126,22 +124,16 @@ def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members]]:
     for batch in pq.ParquetFile(captions).iter_batches(columns=["key", "image", "caption"]):
         columns = (batch[name].to_pylist() for name in ("key", "image", "caption"))
         for row, (key, image, caption) in enumerate(zip(*columns, strict=True), start):
-            if joined.size[row]:
-                yield row, [(f"{key}{_suffix(image)}", _image(joined, row)), (f"{key}.txt", caption.encode())]
+            file, offset, size = int(joined.file[row]), int(joined.offset[row]), int(joined.size[row])
+            if not size:
+                continue
+            files = joined.files[int(joined.source[row])]
+            content = files.read(file, offset, size)
+            if len(content) < size:
+                raise ClipnError(f"{files.paths[file]}: changed while it was read; run again")
+            suffix = PurePosixPath(image).suffix.lower()
+            yield row, [(f"{key}{SUFFIXES.get(suffix, suffix)}", content), (f"{key}.txt", caption.encode())]
         start += len(batch)
-
-
-def _suffix(image: str) -> str:
-    suffix = PurePosixPath(image).suffix.lower()
-    return SUFFIXES.get(suffix, suffix)
-
-
-def _image(joined: _Joined, row: int) -> bytes:
-    files, file, size = joined.files[int(joined.source[row])], int(joined.file[row]), int(joined.size[row])
-    content = files.read(file, int(joined.offset[row]), size)
-    if len(content) < size:
-        raise ClipnError(f"{files.paths[file]}: changed while it was read; run again")
-    return content
 
 
 def _source_statistics(sources: Mapping[str, CaptionSource], joined: _Joined) -> dict[str, Any]:

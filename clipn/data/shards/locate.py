@@ -54,14 +54,18 @@ def locate_images(source: CaptionSource, folder: Path, captions: pa.Table) -> Im
             did not finish.
     """
     if source.is_crawled:
-        return _crawled(folder, captions["row"])
+        held = pq.read_table(require(folder / IMAGES), columns=["row", "file", "offset", "size"])
+        names = pc.unique(held["file"])
+        numbered = held.set_column(1, "file", pc.index_in(held["file"], value_set=names))
+        found = pc.index_in(captions["row"], value_set=held["row"])
+        return _taken([folder / name for name in names.to_pylist()], numbered, found)
     if source.folder is not None:
         return _in_folder(folder, captions["image"].combine_chunks())
     return _in_archives(source, folder, captions["image"])
 
 
 class _FolderFiles(Sequence[Path]):
-    """Paths of many files of a folder, made when asked for."""
+    """Paths of many files of a folder, made when asked for, since a `Path` takes more memory than its name."""
 
     def __init__(self, folder: Path, names: pa.Array) -> None:
         self.folder = folder
@@ -74,29 +78,9 @@ class _FolderFiles(Sequence[Path]):
         return self.folder / self.names[number].as_py()
 
 
-def _size_inside(root: Path, name: str) -> int:
-    """Bytes of an image below a folder; 0 if there is none.
-
-    Raises:
-        ClipnError: the name leaves the folder, or is not that of an image.
-    """
-    path = root / safe_name(root, name)
-    if not path.is_file():
-        return 0
-    if not (is_image(name) and path.resolve().is_relative_to(root)):
-        raise ClipnError(f"{root}: {name!r} is no image of this folder; correct its table")
-    return path.stat().st_size
-
-
-def _crawled(folder: Path, rows: pa.ChunkedArray) -> ImageIndex:
-    held = pq.read_table(require(folder / IMAGES), columns=["row", "file", "offset", "size"])
-    names = pc.unique(held["file"])
-    numbered = held.set_column(1, "file", pc.index_in(held["file"], value_set=names))
-    return _taken([folder / name for name in names.to_pylist()], numbered, pc.index_in(rows, value_set=held["row"]))
-
-
 def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -> ImageIndex:
     files = [folder / archive.file for archive in source.images]
+    # Keys of WebDataset shards are only unique within a shard.
     within = [f"{file.name}/" if source.reader == "webdataset" else "" for file in files]
     parts = [
         part
@@ -105,7 +89,9 @@ def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -
     ]
     held = pa.Table.from_batches(parts, _HELD)
     if pc.count_distinct(held["name"]).as_py() < len(held):
-        raise ClipnError(f"{_repeated(held['name'])}: is in {folder} twice; leave one of the archives out")
+        counts = pc.value_counts(held["name"])
+        repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"]
+        raise ClipnError(f"{repeated}: is in {folder} twice; leave one of the archives out")
     return _taken(files, held, pc.index_in(images, value_set=held["name"]))
 
 
@@ -114,7 +100,7 @@ _HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64()
 
 def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
     """Images of an archive as batches of `_HELD`."""
-    images = (place for place in member_offsets(archive) if is_image(place[0]))
+    images = (member for member in member_offsets(archive) if is_image(member[0]))
     for part in batched(images, MEMBERS_AT_ONCE):
         names, offsets, sizes = zip(*part, strict=True)
         columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
@@ -123,18 +109,20 @@ def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch
         )
 
 
-def _repeated(names: pa.ChunkedArray) -> str:
-    counts = pc.value_counts(names)
-    return str(counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"])
-
-
 def _in_folder(folder: Path, images: pa.Array) -> ImageIndex:
     names = pc.unique(images)
     files = _FolderFiles(folder, names)
     root = folder.resolve()
-    sizes = pa.array((_size_inside(root, name) for name in names.to_pylist()), pa.int64())
+    sizes = []
+    for name in names.to_pylist():
+        path = root / safe_name(root, name)
+        is_here = path.is_file()
+        # A table is somebody's text: it must not put any file of this machine into shards, links included.
+        if is_here and not (is_image(name) and path.resolve().is_relative_to(root)):
+            raise ClipnError(f"{root}: {name!r} is no image of this folder; correct its table")
+        sizes.append(path.stat().st_size if is_here else 0)
     numbers = np.arange(len(names))
-    held = pa.table({"file": numbers, "offset": np.zeros_like(numbers), "size": sizes})
+    held = pa.table({"file": numbers, "offset": np.zeros_like(numbers), "size": pa.array(sizes, pa.int64())})
     return _taken(files, held, pc.index_in(images, value_set=names))
 
 

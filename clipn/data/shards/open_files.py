@@ -1,4 +1,4 @@
-"""Files that are read at any place, again and again."""
+"""Files that are read at any offset, again and again."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class OpenFiles:
         self._open: dict[int, IO[bytes]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Files are opened anew in another process."""
+        """Files are opened again in another process, which cannot take over their handles."""
         return {**self.__dict__, "_open": {}}
 
     def read(self, number: int, offset: int, size: int) -> bytes:
@@ -29,6 +29,7 @@ class OpenFiles:
             ClipnError: the file is missing.
         """
         if number in self._open:
+            # pread has no position of its own, so threads do not disturb each other.
             return os.pread(self._open[number].fileno(), size, offset)
         stream = require(self.paths[number]).open("rb", buffering=0)
         if len(self._open) < HELD_OPEN:
