@@ -16,7 +16,7 @@ from clipn import progress
 from clipn.data.download import fetch_archive, http
 from clipn.errors import ClipnError
 from tests.helpers.fetching import archive
-from tests.helpers.server import Answer, Server, running
+from tests.helpers.server import Response, Server, running
 
 LARGEST = 300_000
 PAGE = b"<!DOCTYPE html><html><title>Log in</title>"
@@ -27,54 +27,54 @@ ALL = (*SIZES, "nothing")
 
 
 class Kind(NamedTuple):
-    """One kind of fault: the answers of a server that holds a body, and the records by which it can be noticed."""
+    """One kind of fault: the responses of a server that holds a body, and the records by which it can be noticed."""
 
-    answers: Callable[[Generator, bytes], list[Answer]]
+    responses: Callable[[Generator, bytes], list[Response]]
     noticed_by: tuple[str, ...]
 
 
-def _place(rng: Generator, body: bytes) -> int:
+def _position(rng: Generator, body: bytes) -> int:
     return int(rng.integers(len(body)))
 
 
-def _cuts(rng: Generator, body: bytes, *, ranges: bool) -> list[Answer]:
+def _cuts(rng: Generator, body: bytes, *, ranges: bool) -> list[Response]:
     forms = rng.choice(["length", "chunked", "close"], size=rng.integers(1, 4))
-    return [Answer(body, cut=_place(rng, body), form=form, ranges=ranges) for form in forms]
+    return [Response(body, cut=_position(rng, body), form=form, ranges=ranges) for form in forms]
 
 
 def _flipped(rng: Generator, body: bytes) -> bytes:
-    place = _place(rng, body)
-    return body[:place] + bytes([body[place] ^ int(rng.integers(1, 256))]) + body[place + 1 :]
+    position = _position(rng, body)
+    return body[:position] + bytes([body[position] ^ int(rng.integers(1, 256))]) + body[position + 1 :]
 
 
-def _changed(rng: Generator, body: bytes) -> list[Answer]:
+def _changed(rng: Generator, body: bytes) -> list[Response]:
     old, checks_tag = rng.bytes(len(body)), bool(rng.integers(2))
-    return [Answer(old, cut=_place(rng, body)), Answer(body, checks_tag=checks_tag)]
+    return [Response(old, cut=_position(rng, body)), Response(body, checks_tag=checks_tag)]
 
 
-def _flipped_and_cut(rng: Generator, body: bytes) -> list[Answer]:
-    wrong = Answer(_flipped(rng, body), cut=_place(rng, body), tag='"same"')
-    return [wrong, Answer(body, tag='"same"')]
+def _flipped_and_cut(rng: Generator, body: bytes) -> list[Response]:
+    wrong = Response(_flipped(rng, body), cut=_position(rng, body), tag='"same"')
+    return [wrong, Response(body, tag='"same"')]
 
 
-def _long_promise(rng: Generator, body: bytes) -> list[Answer]:
-    place = _place(rng, body)
-    return [Answer(body[:place], announced=len(body), tag='"same"'), Answer(body, tag='"same"')]
+def _long_promise(rng: Generator, body: bytes) -> list[Response]:
+    position = _position(rng, body)
+    return [Response(body[:position], announced=len(body), tag='"same"'), Response(body, tag='"same"')]
 
 
 KINDS = {
-    "cut": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Answer(body)], ALL),
-    "cut, no ranges": Kind(lambda rng, body: [*_cuts(rng, body, ranges=False), Answer(body, ranges=False)], ALL),
+    "cut": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Response(body)], ALL),
+    "cut, no ranges": Kind(lambda rng, body: [*_cuts(rng, body, ranges=False), Response(body, ranges=False)], ALL),
     "cut, always": Kind(lambda rng, body: _cuts(rng, body, ranges=False), ALL),
-    "cut, wrong range": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Answer(body, shift=1)], ALL),
+    "cut, wrong range": Kind(lambda rng, body: [*_cuts(rng, body, ranges=True), Response(body, shift=1)], ALL),
     "cut, file changed": Kind(_changed, ALL),
     "cut, true length": Kind(_long_promise, ALL),
     "cut, byte flipped": Kind(_flipped_and_cut, CHECKSUMS),
-    "shorter, own length": Kind(lambda rng, body: [Answer(body[: _place(rng, body)])], SIZES),
-    "bytes appended": Kind(lambda rng, body: [Answer(body + rng.bytes(1 + _place(rng, body)))], SIZES),
-    "byte flipped": Kind(lambda rng, body: [Answer(_flipped(rng, body))], CHECKSUMS),
-    "another file": Kind(lambda rng, body: [Answer(rng.bytes(len(body)))], CHECKSUMS),
-    "web page": Kind(lambda rng, _: [Answer(PAGE, headers={"Content-Type": "application/octet-stream"})], ALL),
+    "shorter, own length": Kind(lambda rng, body: [Response(body[: _position(rng, body)])], SIZES),
+    "bytes appended": Kind(lambda rng, body: [Response(body + rng.bytes(1 + _position(rng, body)))], SIZES),
+    "byte flipped": Kind(lambda rng, body: [Response(_flipped(rng, body))], CHECKSUMS),
+    "another file": Kind(lambda rng, body: [Response(rng.bytes(len(body)))], CHECKSUMS),
+    "web page": Kind(lambda rng, _: [Response(PAGE, headers={"Content-Type": "application/octet-stream"})], ALL),
 }
 
 
@@ -98,8 +98,8 @@ def _without_waiting() -> Iterator[None]:
 def _outcome(kind: Kind, rng: Generator, server: Server, folder: Path) -> str:
     """Of one fetch of a random file; half of the records have a second address, without faults."""
     body = rng.bytes(int(rng.integers(1, LARGEST)))
-    addresses = [server.at("/faulty", *kind.answers(rng, body)), server.at("/good", Answer(body))]
-    record = archive(*addresses[: rng.integers(1, 3)], proof=str(rng.choice(kind.noticed_by)), body=body)
+    addresses = [server.at("/faulty", *kind.responses(rng, body)), server.at("/good", Response(body))]
+    record = archive(*addresses[: rng.integers(1, 3)], published=str(rng.choice(kind.noticed_by)), body=body)
     output = folder / record.file
     try:
         fetch_archive(record, folder, output, folder / "downloads")

@@ -44,17 +44,17 @@ def test_a_round_trip_keeps_order_and_bytes(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_bytes() == first
 
 
-def test_places_are_where_the_bytes_lie(tmp_path: Path) -> None:
+def test_offsets_are_where_the_bytes_lie(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.tar", [("1.bin", b"one"), (".2.bin", b"hidden"), ("3.bin", b"three")])
     content = (tmp_path / "a.tar").read_bytes()
-    places = list(member_offsets(tmp_path / "a.tar"))
-    assert [(name, content[offset : offset + size]) for name, offset, size in places] == [
+    offsets = list(member_offsets(tmp_path / "a.tar"))
+    assert [(name, content[offset : offset + size]) for name, offset, size in offsets] == [
         ("1.bin", b"one"),
         ("3.bin", b"three"),
     ]
 
 
-def test_compressed_archives_have_no_places(tmp_path: Path) -> None:
+def test_compressed_archives_have_no_offsets(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.tar.gz", [("1.bin", b"one")])
     with pytest.raises(ClipnError, match=r"a\.tar\.gz: is compressed, .*; unpack it to \.tar"):
         list(member_offsets(tmp_path / "a.tar.gz"))
@@ -148,16 +148,16 @@ def test_random_damage_is_an_error_of_one_line_or_harmless(tmp_path: Path, name:
     else:
         write_archive(tmp_path / name, files.items())
     whole, draw = (tmp_path / name).read_bytes(), random.Random(0)
-    complaints = []
+    errors = []
     for _ in range(300):
         start, damage = draw.randrange(len(whole)), draw.randbytes(draw.randrange(1, 9))
         (tmp_path / name).write_bytes(whole[:start] + damage + whole[start + len(damage) :])
-        complaints += [complaint(tmp_path / name)]
-    assert complaints.count("") < 250
-    assert not any("\n" in text for text in complaints)
+        errors += [error_of(tmp_path / name)]
+    assert errors.count("") < 250
+    assert not any("\n" in text for text in errors)
 
 
-def complaint(archive: Path) -> str:
+def error_of(archive: Path) -> str:
     try:
         list(read_members(archive, lambda path: True))
     except ClipnError as error:
@@ -187,14 +187,14 @@ def test_sparse_members_are_refused(tmp_path: Path) -> None:
         member_names(headers_only(tmp_path / "a.tar", [0], tarfile.GNUTYPE_SPARSE))
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("is_read", [True, False])
 def test_a_gzip_bomb_is_refused_before_it_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_read: bool
 ) -> None:
     monkeypatch.setattr(members, "EXPANSION_FLOOR", 1 << 20)
     write_archive(tmp_path / "a.tar.gz", [("zeros.jpg", bytes(32 << 20))])
     with pytest.raises(ClipnError, match=r"a\.tar\.gz: .* compressed bytes expand to [1-9],\d{3},\d{3} or more"):
-        list(read_members(tmp_path / "a.tar.gz", lambda path: wanted))
+        list(read_members(tmp_path / "a.tar.gz", lambda path: is_read))
 
 
 def test_a_gzip_bomb_behind_the_last_member_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The crawl: judged by what came, goes on where it was, and asks again only for what failed."""
+"""The crawl is judged by what came, goes on where it was, and asks again only for what failed."""
 
 import fcntl
 import os
@@ -236,10 +236,10 @@ def test_a_crawler_that_outlives_a_kill_is_waited_for(work: Work) -> None:
     assert work.fetched() == [list(range(7)), [1, 3, 4]]
 
 
-# Sealed
+# Built into shards
 
 
-def sealed(work: Work) -> Path:
+def built(work: Work) -> Path:
     folder = work.captions.parent / "shards"
     build_shards(
         work.captions,
@@ -252,19 +252,19 @@ def sealed(work: Work) -> Path:
     return folder
 
 
-def test_two_crawls_of_the_same_images_are_sealed_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_crawls_of_the_same_images_give_the_same_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = work_in(tmp_path / "one"), work_in(tmp_path / "two")
     first = one.crawl()
     monkeypatch.setenv("CRAWLER_ORDER", "reversed")
     assert two.crawl(shard_size=2) == first
-    shards, others = sealed(one), sealed(two)
+    shards, others = built(one), built(two)
     for path in shards.iterdir():
         assert path.read_bytes() == (others / path.name).read_bytes(), path.name
 
 
-def test_a_crawl_is_sealed_with_the_captions_of_its_rows(work: Work) -> None:
+def test_shards_hold_the_captions_of_the_rows_that_were_crawled(work: Work) -> None:
     work.crawl()
-    samples = list(read_samples([sealed(work) / "0.tar", sealed(work) / "1.tar"]))
+    samples = list(read_samples([built(work) / "0.tar", built(work) / "1.tar"]))
     assert [(sample.image.content, sample.caption) for sample in samples] == [
         (picture(URLS[number]), f"caption {FIRST_ROW + number}") for number in CAME
     ]

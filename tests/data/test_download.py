@@ -1,4 +1,4 @@
-"""Archives come from the first place that gives them, and are what the record says."""
+"""Archives come from the first address that gives them, and are what the record says."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,11 @@ from clipn.data.download import fetch_archive, http
 from clipn.data.download.checks import WEB_PAGE, Inspection
 from clipn.data.download.part import part_of
 from clipn.errors import ClipnError
-from tests.helpers.fetching import OUTPUT, archive, proofs, refusal
-from tests.helpers.server import BODY, Answer, Server
+from tests.helpers.fetching import OUTPUT, archive, published_fields, refusal
+from tests.helpers.server import BODY, Response, Server
 
-PROOFS = proofs(BODY)
-SHA256 = str(PROOFS["sha256"]["sha256"])
+PUBLISHED = published_fields(BODY)
+SHA256 = str(PUBLISHED["sha256"]["sha256"])
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +29,16 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-@pytest.mark.parametrize("proof", list(PROOFS))
-def test_a_file_that_is_what_the_record_says(server: Server, tmp_path: Path, proof: str) -> None:
-    record = archive(server.at("/a"), proof=proof)
+@pytest.mark.parametrize("published", list(PUBLISHED))
+def test_a_file_that_is_what_the_record_says(server: Server, tmp_path: Path, published: str) -> None:
+    record = archive(server.at("/a"), published=published)
     fetch_archive(record, tmp_path, tmp_path / "new" / "a.tar.gz")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.tar.gz"]
     assert (tmp_path / "new" / "a.tar.gz").read_bytes() == BODY
 
 
 def test_redirects_are_followed(server: Server, tmp_path: Path) -> None:
-    moved = Answer(b"", 302, {"Location": server.at("/new/a")})
+    moved = Response(b"", 302, {"Location": server.at("/new/a")})
     fetch_archive(archive(server.at("/old/a", moved)), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == BODY
     assert server.requests == ["/old/a", "/new/a"]
@@ -47,51 +47,54 @@ def test_redirects_are_followed(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
 def test_the_encoding_of_an_archive_is_kept(server: Server, tmp_path: Path, encoding: str) -> None:
     """Old servers send a .tar.gz as a gzip-encoded tar; the checksum is that of the stored file."""
-    stored = Answer(BODY, headers={"Content-Encoding": encoding})
+    stored = Response(BODY, headers={"Content-Encoding": encoding})
     fetch_archive(archive(server.at("/a", stored)), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == BODY
 
 
 PAGE = b"\xef\xbb\xbf\n <!DOCTYPE HTML><title>Log in</title>"
 WRONG = {
-    "checksum": (Answer(BODY[::-1]), "wrong checksum: sha256 is [0-9a-f]{64}, expected [0-9a-f]{64}"),
-    "size": (Answer(BODY[1:]), "has 255,743 bytes, expected 255,744"),
-    "endless": (Answer(BODY * 2, form="close"), "has more than the expected 255,744 bytes"),
-    "page": (Answer(PAGE, headers={"Content-Type": "text/html; charset=utf-8"}), "is a web page instead of a file"),
-    "page in capitals": (Answer(headers={"Content-Type": "Text/HTML"}), "is a web page instead of a file"),
-    "page in disguise": (Answer(PAGE, headers={"Content-Type": "application/gzip"}), "is a web page instead of a file"),
-    "page of no length": (Answer(PAGE, form="chunked"), "is a web page instead of a file"),
-    "not found": (Answer(status=404), "HTTP 404"),
-    "broken off": (Answer(cut=0), "broke off after 0 of 255,744 bytes"),
-    "redirected in circles": (Answer(b"", 302, {"Location": "/bad"}), "redirects more than 10 times"),
-    "redirected to nowhere": (Answer(b"", 302, {"Location": "ftp://127.0.0.1/"}), "cannot be asked for .*ftp"),
+    "checksum": (Response(BODY[::-1]), "wrong checksum: sha256 is [0-9a-f]{64}, expected [0-9a-f]{64}"),
+    "size": (Response(BODY[1:]), "has 255,743 bytes, expected 255,744"),
+    "endless": (Response(BODY * 2, form="close"), "has more than the expected 255,744 bytes"),
+    "page": (Response(PAGE, headers={"Content-Type": "text/html; charset=utf-8"}), "is a web page instead of a file"),
+    "page in capitals": (Response(headers={"Content-Type": "Text/HTML"}), "is a web page instead of a file"),
+    "page in disguise": (
+        Response(PAGE, headers={"Content-Type": "application/gzip"}),
+        "is a web page instead of a file",
+    ),
+    "page of no length": (Response(PAGE, form="chunked"), "is a web page instead of a file"),
+    "not found": (Response(status=404), "HTTP 404"),
+    "broken off": (Response(cut=0), "broke off after 0 of 255,744 bytes"),
+    "redirected in circles": (Response(b"", 302, {"Location": "/bad"}), "redirects more than 10 times"),
+    "redirected to nowhere": (Response(b"", 302, {"Location": "ftp://127.0.0.1/"}), "cannot be asked for .*ftp"),
 }
 
 
 @pytest.mark.usefixtures("pauses")
-@pytest.mark.parametrize(("answer", "reason"), WRONG.values(), ids=WRONG)
-def test_a_wrong_answer_is_refused_and_the_next_address_tried(
-    server: Server, tmp_path: Path, answer: Answer, reason: str
+@pytest.mark.parametrize(("response", "reason"), WRONG.values(), ids=WRONG)
+def test_a_wrong_response_is_refused_and_the_next_address_tried(
+    server: Server, tmp_path: Path, response: Response, reason: str
 ) -> None:
-    bad, worse, good = server.at("/bad", answer), server.at("/worse", answer), server.at("/good")
-    complaint = refusal(archive(bad, worse, bytes=len(BODY)), OUTPUT)
-    assert complaint.startswith("a.tar.gz: ")
-    assert re.search(rf"{re.escape(bad)}: .*{reason}.*; {re.escape(worse)}: .*{reason}", complaint)
-    assert "put it at downloads/a.tar.gz or correct the registry" in complaint
+    bad, worse, good = server.at("/bad", response), server.at("/worse", response), server.at("/good")
+    message = refusal(archive(bad, worse, bytes=len(BODY)), OUTPUT)
+    assert message.startswith("a.tar.gz: ")
+    assert re.search(rf"{re.escape(bad)}: .*{reason}.*; {re.escape(worse)}: .*{reason}", message)
+    assert "put it at downloads/a.tar.gz or correct the registry" in message
 
     fetch_archive(archive(bad, good, bytes=len(BODY)), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == BODY
 
 
 def test_a_server_in_trouble_is_asked_again(server: Server, tmp_path: Path, pauses: list[float]) -> None:
-    trouble = Answer(status=500)
-    fetch_archive(archive(server.at("/a", trouble, trouble, Answer())), tmp_path, tmp_path / "a.tar.gz")
+    trouble = Response(status=500)
+    fetch_archive(archive(server.at("/a", trouble, trouble, Response())), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == BODY
     assert pauses == [1, 2]
 
 
 def test_a_server_in_lasting_trouble_is_given_up(server: Server, tmp_path: Path, pauses: list[float]) -> None:
-    assert "HTTP 503" in refusal(archive(server.at("/a", Answer(status=503))), OUTPUT)
+    assert "HTTP 503" in refusal(archive(server.at("/a", Response(status=503))), OUTPUT)
     assert server.requests == ["/a"] * http.ATTEMPTS
     assert pauses == [1, 2, 4, 8]
 
@@ -100,7 +103,7 @@ def test_a_server_in_lasting_trouble_is_given_up(server: Server, tmp_path: Path,
 def test_a_server_that_says_no_is_not_asked_again(
     server: Server, tmp_path: Path, pauses: list[float], status: int
 ) -> None:
-    assert f"HTTP {status}" in refusal(archive(server.at("/a", Answer(status=status))), OUTPUT)
+    assert f"HTTP {status}" in refusal(archive(server.at("/a", Response(status=status))), OUTPUT)
     assert server.requests == ["/a"]
     assert pauses == []
 
@@ -117,7 +120,7 @@ def test_no_server(pauses: list[float], capsys: pytest.CaptureFixture[str]) -> N
 def test_a_failed_fetch_leaves_the_older_file_alone(server: Server, tmp_path: Path, pauses: list[float]) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"older")
     with pytest.raises(ClipnError):
-        fetch_archive(archive(server.at("/a", Answer(cut=5))), tmp_path, tmp_path / "a.tar.gz")
+        fetch_archive(archive(server.at("/a", Response(cut=5))), tmp_path, tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == b"older"
     assert pauses
 
@@ -133,17 +136,17 @@ def test_a_page_is_known_by_its_first_bytes_however_they_come() -> None:
 
 
 def test_the_name_may_say_that_a_file_is_a_page(server: Server, tmp_path: Path) -> None:
-    address = server.at("/a", Answer(PAGE, headers={"Content-Type": "text/html"}))
+    address = server.at("/a", Response(PAGE, headers={"Content-Type": "text/html"}))
     fetch_archive(archive(address, file="a.html", body=PAGE), tmp_path, tmp_path / "a.html")
     assert (tmp_path / "a.html").read_bytes() == PAGE
 
 
 def test_a_body_whose_end_cannot_be_told_needs_a_size_or_a_checksum(server: Server, tmp_path: Path) -> None:
-    address = server.at("/a", Answer(form="close"))
-    assert "enter `bytes` or a checksum" in refusal(archive(address, proof="nothing"), OUTPUT)
-    for proof in ("sha256", "md5", "bytes"):
-        fetch_archive(archive(address, proof=proof), tmp_path, tmp_path / proof)
-        assert (tmp_path / proof).read_bytes() == BODY
+    address = server.at("/a", Response(form="close"))
+    assert "enter `bytes` or a checksum" in refusal(archive(address, published="nothing"), OUTPUT)
+    for published in ("sha256", "md5", "bytes"):
+        fetch_archive(archive(address, published=published), tmp_path, tmp_path / published)
+        assert (tmp_path / published).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("form", ["mirror/an archive.tar", "file://{base}/mirror/an%20archive.tar"])
@@ -164,8 +167,8 @@ def test_other_schemes_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_archive_to_be_fetched_by_hand(tmp_path: Path) -> None:
-    complaint = refusal(archive(manual="register at image-net.org"), OUTPUT)
-    assert "put it at downloads/a.tar.gz: register at image-net.org" in complaint
+    message = refusal(archive(manual="register at image-net.org"), OUTPUT)
+    assert "put it at downloads/a.tar.gz: register at image-net.org" in message
     assert "give an address in the registry" in refusal(archive(), OUTPUT)
 
 

@@ -7,7 +7,7 @@ import pytest
 from clipn.data.download import FetchJob, fetch_archives, http
 from clipn.errors import ClipnError
 from tests.helpers.fetching import archive
-from tests.helpers.server import BODY, Answer, Server
+from tests.helpers.server import BODY, Response, Server
 
 IN_VAIN = http.ATTEMPTS - 1
 """Pauses for one archive that does not come."""
@@ -31,10 +31,10 @@ def pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def fetch(**addresses: list[str]) -> str:
-    """Fetch one file of each name after the other; returns the complaint."""
+    """Fetch one file of each name after the other; returns the message of their failures."""
     jobs = [
-        FetchJob("cc3m", archive(*known, file=f"{name}.tar"), Path(), Path("out", name))
-        for name, known in addresses.items()
+        FetchJob("cc3m", archive(*urls, file=f"{name}.tar"), Path(), Path("out", name))
+        for name, urls in addresses.items()
     ]
     try:
         fetch_archives(jobs, parallel=1)
@@ -44,12 +44,12 @@ def fetch(**addresses: list[str]) -> str:
 
 
 def test_a_silent_host_is_waited_for_once(silent: str, pauses: list[float]) -> None:
-    complaint = fetch(a=[f"{silent}a"], b=[f"{silent}b"], c=[f"{silent}c"])
+    message = fetch(a=[f"{silent}a"], b=[f"{silent}b"], c=[f"{silent}c"])
     assert len(pauses) == IN_VAIN
     host = silent.split("/")[2]
-    assert f"a.tar: {silent}a: no response (Connection refused); put it at" in complaint
-    assert f"b.tar: {silent}b: not asked, as {host} gave no response before; put it at" in complaint
-    assert f"c.tar: {silent}c: not asked, as {host}" in complaint
+    assert f"a.tar: {silent}a: no response (Connection refused); put it at" in message
+    assert f"b.tar: {silent}b: not asked, as {host} gave no response before; put it at" in message
+    assert f"c.tar: {silent}c: not asked, as {host}" in message
 
 
 def test_the_other_addresses_of_a_file_are_asked(server: Server, silent: str, pauses: list[float]) -> None:
@@ -59,16 +59,16 @@ def test_the_other_addresses_of_a_file_are_asked(server: Server, silent: str, pa
 
 
 def test_of_a_redirection_only_the_silent_end_is_given_up(server: Server, silent: str, pauses: list[float]) -> None:
-    moved = Answer(b"", 302, {"Location": silent})
-    complaint = fetch(a=[server.at("/a", moved)], b=[server.at("/b", moved)], c=[server.at("/c")])
-    assert "not asked" in complaint
+    moved = Response(b"", 302, {"Location": silent})
+    message = fetch(a=[server.at("/a", moved)], b=[server.at("/b", moved)], c=[server.at("/c")])
+    assert "not asked" in message
     assert server.requests == ["/a"] * http.ATTEMPTS + ["/b", "/c"]
     assert Path("out/c").read_bytes() == BODY
     assert len(pauses) == IN_VAIN
 
 
-@pytest.mark.parametrize("trouble", [Answer(status=503), Answer(cut=0)])
-def test_a_host_in_trouble_is_asked_for_the_next_file(server: Server, trouble: Answer) -> None:
+@pytest.mark.parametrize("trouble", [Response(status=503), Response(cut=0)])
+def test_a_host_in_trouble_is_asked_for_the_next_file(server: Server, trouble: Response) -> None:
     assert "a.tar: " in fetch(a=[server.at("/a", trouble)], b=[server.at("/b")])
     assert Path("out/b").read_bytes() == BODY
 

@@ -12,7 +12,7 @@ import pytest
 from clipn.data.download import fetch_archive
 from clipn.data.download.part import part_of
 from tests.helpers.fetching import archive, assert_fetched
-from tests.helpers.server import FAR_TOO_LONG, Answer, Server
+from tests.helpers.server import FAR_TOO_LONG, Response, Server
 
 FETCH = """
 import sys
@@ -80,7 +80,7 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(server: Server, output: P
 
 
 def test_of_two_processes_one_fetches_and_both_end_well(server: Server, output: Path, child: Child) -> None:
-    address = server.at("/a", Answer(stall=9))
+    address = server.at("/a", Response(stall=9))
     first = child(address)
     assert server.stalled.acquire(timeout=FAR_TOO_LONG)
     second = child(address)
@@ -93,7 +93,7 @@ def test_of_two_processes_one_fetches_and_both_end_well(server: Server, output: 
 
 
 def test_a_process_that_is_killed_is_gone_on_from(server: Server, output: Path, child: Child) -> None:
-    address = server.at("/a", Answer(stall=100_000), Answer())
+    address = server.at("/a", Response(stall=100_000), Response())
     process = child(address, TELL_WHAT_IS_WRITTEN)
     assert process.stdout is not None
     assert any(int(line) == 100_000 for line in process.stdout)
@@ -117,7 +117,7 @@ def fetch():
 
 
 def test_an_interruption_ends_several_fetches_at_once(server: Server, output: Path, child: Child) -> None:
-    process = child(server.at("/a", Answer(stall=9)), SEVERAL)
+    process = child(server.at("/a", Response(stall=9)), SEVERAL)
     assert all(server.stalled.acquire(timeout=FAR_TOO_LONG) for _ in range(2))
     process.send_signal(signal.SIGINT)
     assert process.wait(FAR_TOO_LONG / 2) != 0

@@ -10,11 +10,11 @@ import pytest
 from clipn.data.download import FetchJob, fetch_archive, fetch_archives
 from clipn.data.download.checks import Recorded, receipt
 from clipn.errors import ClipnError
-from tests.helpers.fetching import OUTPUT, archive, assert_fetched, proofs, refusal
-from tests.helpers.server import BODY, FAR_TOO_LONG, Answer, Server
+from tests.helpers.fetching import OUTPUT, archive, assert_fetched, published_fields, refusal
+from tests.helpers.server import BODY, FAR_TOO_LONG, Response, Server
 
-PROOFS = proofs(BODY)
-SHA256 = str(PROOFS["sha256"]["sha256"])
+PUBLISHED = published_fields(BODY)
+SHA256 = str(PUBLISHED["sha256"]["sha256"])
 
 
 @pytest.fixture(autouse=True)
@@ -66,11 +66,11 @@ def test_what_is_there_and_right_is_not_fetched_again(server: Server, tmp_path: 
     assert output.read_bytes() == BODY
 
 
-@pytest.mark.parametrize("proof", ["sha256", "md5", "bytes"])
-def test_a_wrong_file_got_by_hand_is_refused_and_kept(tmp_path: Path, by_hand: Path, proof: str) -> None:
-    by_hand.write_bytes(BODY[:-1] + (b"" if proof == "bytes" else b"\0"))
-    complaint = refusal(archive(proof=proof), OUTPUT)
-    assert re.match(r"a\.tar\.gz: downloads/a\.tar\.gz: .*expected.*; put the right file there", complaint)
+@pytest.mark.parametrize("published", ["sha256", "md5", "bytes"])
+def test_a_wrong_file_got_by_hand_is_refused_and_kept(tmp_path: Path, by_hand: Path, published: str) -> None:
+    by_hand.write_bytes(BODY[:-1] + (b"" if published == "bytes" else b"\0"))
+    message = refusal(archive(published=published), OUTPUT)
+    assert re.match(r"a\.tar\.gz: downloads/a\.tar\.gz: .*expected.*; put the right file there", message)
     assert by_hand.exists()
 
 
@@ -86,14 +86,14 @@ def test_a_fetched_file_that_is_not_the_right_one_any_more_is_to_be_deleted(tmp_
 
 def test_a_page_saved_by_hand_is_refused_whatever_the_record(tmp_path: Path, by_hand: Path) -> None:
     by_hand.write_bytes(b"<html>Log in")
-    assert "downloads/a.tar.gz: is a web page" in refusal(archive(proof="nothing"), OUTPUT)
+    assert "downloads/a.tar.gz: is a web page" in refusal(archive(published="nothing"), OUTPUT)
 
 
 def test_a_file_got_by_hand_ends_a_fetch_that_broke_off(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    record = archive(server.at("/a", Answer(cut=9), Answer(status=404)))
+    record = archive(server.at("/a", Response(cut=9), Response(status=404)))
     refusal(record, OUTPUT)
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "a.tar.gz").write_bytes(BODY)
@@ -101,9 +101,9 @@ def test_a_file_got_by_hand_ends_a_fetch_that_broke_off(
     assert_fetched(OUTPUT)
 
 
-@pytest.mark.parametrize("place", ["a.tar.gz", "sun/a.tar.gz"])
-def test_a_file_of_a_mirror_is_used_in_place(tmp_path: Path, place: str) -> None:
-    kept = tmp_path / "mirror" / place
+@pytest.mark.parametrize("path", ["a.tar.gz", "sun/a.tar.gz"])
+def test_a_file_of_a_mirror_is_used_in_place(tmp_path: Path, path: str) -> None:
+    kept = tmp_path / "mirror" / path
     kept.parent.mkdir(parents=True)
     kept.write_bytes(BODY)
     output = tmp_path / "out" / "a.tar.gz"
@@ -144,11 +144,11 @@ def test_a_wrong_file_of_a_mirror_is_refused_and_kept(server: Server, tmp_path: 
     assert not (tmp_path / "a.tar.gz").exists()
 
 
-@pytest.mark.parametrize("proof", ["bytes", "nothing"])
+@pytest.mark.parametrize("published", ["bytes", "nothing"])
 def test_without_a_published_checksum_the_first_download_is_recorded(
-    server: Server, tmp_path: Path, proof: str
+    server: Server, tmp_path: Path, published: str
 ) -> None:
-    record = archive(server.at("/a", Answer(), Answer(), Answer(BODY[::-1])), proof=proof)
+    record = archive(server.at("/a", Response(), Response(), Response(BODY[::-1])), published=published)
     assert receipt(record, Path("downloads")) is None
     fetch_archive(record, tmp_path, tmp_path / "out" / "a.tar.gz")
     path = tmp_path / "downloads" / "recorded" / "a.tar.gz.json"
@@ -159,10 +159,10 @@ def test_without_a_published_checksum_the_first_download_is_recorded(
 
     fetch_archive(record, tmp_path, tmp_path / "again")
     (tmp_path / "out" / "a.tar.gz").unlink()
-    complaint = refusal(record, OUTPUT)
-    where = "downloads/recorded/a.tar.gz.json"
-    assert f"differs from the first download (sha256 {SHA256} recorded in {where})" in complaint
-    assert f"if the new one is right, delete {where}" in complaint
+    message = refusal(record, OUTPUT)
+    recorded = "downloads/recorded/a.tar.gz.json"
+    assert f"differs from the first download (sha256 {SHA256} recorded in {recorded})" in message
+    assert f"if the new one is right, delete {recorded}" in message
 
     path.unlink()
     fetch_archive(record, tmp_path, tmp_path / "new")
@@ -177,9 +177,9 @@ def test_a_published_checksum_needs_no_receipt(server: Server, tmp_path: Path) -
 
 
 def test_a_checksum_that_is_published_later_outweighs_the_receipt(server: Server, tmp_path: Path) -> None:
-    address = server.at("/a", Answer(BODY[::-1]), Answer())
-    fetch_archive(archive(address, proof="nothing"), tmp_path, OUTPUT)
-    fetch_archive(archive(address, proof="md5"), tmp_path, OUTPUT)
+    address = server.at("/a", Response(BODY[::-1]), Response())
+    fetch_archive(archive(address, published="nothing"), tmp_path, OUTPUT)
+    fetch_archive(archive(address, published="md5"), tmp_path, OUTPUT)
     assert_fetched(OUTPUT)
 
 
@@ -187,8 +187,8 @@ def test_a_damaged_receipt_is_named(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "downloads" / "recorded" / "a.tar.gz.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"file": "a.tar.gz"}')
-    complaint = refusal(archive(server.at("/a"), proof="nothing"), OUTPUT)
-    assert complaint == "downloads/recorded/a.tar.gz.json: is no receipt; delete it and fetch a.tar.gz again"
+    message = refusal(archive(server.at("/a"), published="nothing"), OUTPUT)
+    assert message == "downloads/recorded/a.tar.gz.json: is no receipt; delete it and fetch a.tar.gz again"
 
 
 def test_several_archives_are_all_tried(server: Server, tmp_path: Path) -> None:
@@ -212,14 +212,14 @@ def test_of_many_failures_three_are_named(tmp_path: Path, count: int, rest: str)
     jobs = [FetchJob("sun", archive(file=f"{number}.tar"), tmp_path, tmp_path / str(number)) for number in range(count)]
     with pytest.raises(ClipnError) as caught:
         fetch_archives(jobs, parallel=2)
-    complaint = str(caught.value)
-    assert re.findall(r"(\w+\.tar): may not be fetched", complaint) == ["0.tar", "1.tar", "2.tar"]
-    assert complaint.endswith(f"put it at downloads/2.tar: give an address in the registry{rest}")
+    message = str(caught.value)
+    assert re.findall(r"(\w+\.tar): may not be fetched", message) == ["0.tar", "1.tar", "2.tar"]
+    assert message.endswith(f"put it at downloads/2.tar: give an address in the registry{rest}")
 
 
 def test_archives_are_fetched_at_the_same_time(server: Server, tmp_path: Path) -> None:
     jobs = [
-        FetchJob("sun", archive(server.at(f"/{name}", Answer(stall=9))), tmp_path, tmp_path / name) for name in "ab"
+        FetchJob("sun", archive(server.at(f"/{name}", Response(stall=9))), tmp_path, tmp_path / name) for name in "ab"
     ]
     thread = Thread(target=fetch_archives, args=(jobs, 2))
     thread.start()

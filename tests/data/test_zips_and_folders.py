@@ -67,7 +67,7 @@ def test_zips_of_another_compression_are_refused(tmp_path: Path) -> None:
         member_names(zipped(tmp_path / "a.zip", FILES, zipfile.ZIP_BZIP2))
 
 
-def test_zips_have_no_places(tmp_path: Path) -> None:
+def test_zips_have_no_offsets(tmp_path: Path) -> None:
     with pytest.raises(ClipnError, match="is compressed"):
         list(member_offsets(zipped(tmp_path / "a.zip", FILES)))
 

@@ -52,8 +52,8 @@ class Work(NamedTuple):
     def images(self) -> dict[int, bytes]:
         """Images by their position in the list, read where `images.parquet` says."""
         return {
-            place["row"] - FIRST_ROW: (self.folder / place["file"]).read_bytes()[place["offset"] :][: place["size"]]
-            for place in pq.read_table(self.folder / "images.parquet").to_pylist()
+            entry["row"] - FIRST_ROW: (self.folder / entry["file"]).read_bytes()[entry["offset"] :][: entry["size"]]
+            for entry in pq.read_table(self.folder / "images.parquet").to_pylist()
         }
 
 
@@ -70,7 +70,7 @@ def write_captions(path: Path, urls: Sequence[str]) -> Path:
 
 
 def work_in(folder: Path, urls: Sequence[str] = URLS) -> Work:
-    """A crawl of `urls` by the stand-in, not yet begun."""
+    """A crawl of `urls` by the stand-in, not yet started."""
     folder.mkdir(exist_ok=True)
     captions = write_captions(folder / "captions.parquet", urls)
     return Work(captions, folder / "work", folder / "report.json", crawler.install(folder))

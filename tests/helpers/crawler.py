@@ -106,7 +106,7 @@ def meet() -> None:
 
 def write_shard(call: Call, number: int, part: list[dict[str, Any]]) -> None:
     fault = call.fault if number == 1 else ""
-    results = [result(call, number, place, row) for place, row in enumerate(part)]
+    results = [result(call, number, index, row) for index, row in enumerate(part)]
     if os.environ.get("CRAWLER_ORDER") == "reversed":
         results.reverse()
     successes = [entry for entry in results if entry["status"] == "success"]
@@ -122,10 +122,10 @@ def write_shard(call: Call, number: int, part: list[dict[str, Any]]) -> None:
     Path(f"{stem}_stats.json").write_text(stats[:9] if fault == "cut_stats" else stats)
 
 
-def result(call: Call, number: int, place: int, row: dict[str, Any]) -> dict[str, Any]:
+def result(call: Call, number: int, index: int, row: dict[str, Any]) -> dict[str, Any]:
     kind, later = row["url"].split("/")[0], call.folder.name != "round0"
     status, error = ("success", None) if kind == "ok" or (kind == "flaky" and later) else FAILURES[kind]
-    key = f"{number:05d}{place:04d}"
+    key = f"{number:05d}{index:04d}"
     return {**row, "key": key, "status": status, "error_message": error, "sha256": None if error else row["url"]}
 
 

@@ -1,4 +1,4 @@
-"""Records of the file that a server gives, and what a fetch may come to."""
+"""Records of the file that a server gives, and how a fetch may end."""
 
 import hashlib
 from pathlib import Path
@@ -14,8 +14,8 @@ OUTPUT = Path("out/a.tar.gz")
 """In a test's own folder."""
 
 
-def proofs(body: bytes) -> dict[str, dict[str, str | int]]:
-    """Fields of a record that say something of `body`."""
+def published_fields(body: bytes) -> dict[str, dict[str, str | int]]:
+    """What a record may publish of `body`, by its name."""
     return {
         "sha256": {"sha256": hashlib.sha256(body).hexdigest()},
         "md5": {"md5": hashlib.md5(body).hexdigest()},
@@ -24,15 +24,18 @@ def proofs(body: bytes) -> dict[str, dict[str, str | int]]:
     }
 
 
-def archive(*addresses: str, proof: str = "sha256", body: bytes = BODY, **fields: object) -> Archive:
+def archive(*addresses: str, published: str = "sha256", body: bytes = BODY, **fields: object) -> Archive:
     """The record of a file at `addresses`."""
-    return Archive.model_validate({"file": "a.tar.gz", "addresses": list(addresses), **proofs(body)[proof], **fields})
+    return Archive.model_validate(
+        {"file": "a.tar.gz", "addresses": list(addresses), **published_fields(body)[published], **fields}
+    )
 
 
-def refusal(record: Archive, output: Path, **places: Path) -> str:
-    """The one line of a fetch that fails and leaves nothing that could be taken for the file."""
+def refusal(record: Archive, output: Path, **folders: Path) -> str:
+    """The message of a fetch that fails: one line, and nothing is left that could be taken for the file."""
     with pytest.raises(ClipnError) as caught:
-        fetch_archive(record, Path(), output, **places)
+        fetch_archive(record, Path(), output, **folders)
+    # Hidden files may stay: the next fetch goes on from them.
     assert all(path.name.startswith(".") for path in output.parent.iterdir())
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -16,7 +16,7 @@ FAR_TOO_LONG = 20.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the server says to one request."""
 
     body: bytes = BODY
@@ -35,7 +35,7 @@ class Answer:
     """Entity tag; `hash`: one that names the body."""
     checks_tag: bool = True
     shift: int = 0
-    """By how many bytes it goes on at a wrong place."""
+    """By how many bytes it goes on at a wrong position."""
 
     @property
     def entity_tag(self) -> str | None:
@@ -52,21 +52,21 @@ class Request:
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers of a path in turn, the last one for ever."""
+    """Gives the responses of a path in turn, the last one for ever."""
 
     daemon_threads = True
     scheme = "http"
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, list[Answer]] = {}
+        self.responses: dict[str, list[Response]] = {}
         self.log: list[Request] = []
         self.stalled = threading.Semaphore(0)
         self.released = threading.Event()
 
-    def at(self, path: str, *answers: Answer) -> str:
-        """Give `answers` at `path`; returns its address."""
-        self.answers[path] = list(answers or [Answer()])
+    def at(self, path: str, *responses: Response) -> str:
+        """Give `responses` at `path`; returns its address."""
+        self.responses[path] = list(responses or [Response()])
         return f"{self.scheme}://127.0.0.1:{self.server_port}{path}"
 
     @property
@@ -89,41 +89,43 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends one answer."""
+    """Sends one response."""
 
     server: Server
 
     def do_GET(self) -> None:
-        answers = self.server.answers.get(self.path, [Answer(status=404)])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        responses = self.server.responses.get(self.path, [Response(status=404)])
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
         self.note = Request(self.path, self.headers.get("Range"))
         self.server.log.append(self.note)
-        start = self._start(answer)
-        if start is not None and start >= len(answer.body):
-            return self._send_head(416, {"Content-Range": f"bytes */{len(answer.body)}", "Content-Length": "0"})
-        self._send_head(answer.status if start is None else 206, self._headers(answer, start))
-        self._send_body(answer, start or 0)
+        start = self._start(response)
+        if start is not None and start >= len(response.body):
+            return self._send_head(416, {"Content-Range": f"bytes */{len(response.body)}", "Content-Length": "0"})
+        self._send_head(response.status if start is None else 206, self._headers(response, start))
+        self._send_body(response, start or 0)
         return None
 
-    def _start(self, answer: Answer) -> int | None:
+    def _start(self, response: Response) -> int | None:
         """First byte of the range that is granted."""
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        wanted_tag = self.headers.get("If-Range", answer.entity_tag)
-        if not wanted or not answer.ranges or answer.status != 200:
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        requested_tag = self.headers.get("If-Range", response.entity_tag)
+        if not requested or not response.ranges or response.status != 200:
             return None
-        return None if answer.checks_tag and wanted_tag != answer.entity_tag else int(wanted[1]) + answer.shift
+        return (
+            None if response.checks_tag and requested_tag != response.entity_tag else int(requested[1]) + response.shift
+        )
 
-    def _headers(self, answer: Answer, start: int | None) -> dict[str, str]:
-        size = len(answer.body)
-        headers = {} if answer.entity_tag is None else {"ETag": answer.entity_tag}
+    def _headers(self, response: Response, start: int | None) -> dict[str, str]:
+        size = len(response.body)
+        headers = {} if response.entity_tag is None else {"ETag": response.entity_tag}
         if start is not None:
             headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        if answer.form == "length":
-            length = size - (start or 0) if answer.announced is None else answer.announced
+        if response.form == "length":
+            length = size - (start or 0) if response.announced is None else response.announced
             headers["Content-Length"] = str(length)
-        elif answer.form == "chunked":
+        elif response.form == "chunked":
             headers["Transfer-Encoding"] = "chunked"
-        return headers | answer.headers
+        return headers | response.headers
 
     def _send_head(self, status: int, headers: dict[str, str]) -> None:
         self.protocol_version = "HTTP/1.1"
@@ -133,21 +135,21 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def _send_body(self, answer: Answer, start: int) -> None:
-        if answer.stall is not None and start < answer.stall:
-            self._send(answer, start, answer.stall)
+    def _send_body(self, response: Response, start: int) -> None:
+        if response.stall is not None and start < response.stall:
+            self._send(response, start, response.stall)
             self.server.stalled.release()
             self.server.released.wait(FAR_TOO_LONG)
-            start = answer.stall
-        cut = answer.cut if answer.cut is not None and answer.cut >= start else None
-        self._send(answer, start, len(answer.body) if cut is None else cut)
-        if answer.form == "chunked" and cut is None:
+            start = response.stall
+        cut = response.cut if response.cut is not None and response.cut >= start else None
+        self._send(response, start, len(response.body) if cut is None else cut)
+        if response.form == "chunked" and cut is None:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _send(self, answer: Answer, start: int, stop: int) -> None:
-        block = answer.body[start:stop]
+    def _send(self, response: Response, start: int, stop: int) -> None:
+        block = response.body[start:stop]
         self.note.sent += len(block)
-        if block and answer.form == "chunked":
+        if block and response.form == "chunked":
             self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block))
         else:
             self.wfile.write(block)
@@ -158,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(server: Server) -> Iterator[Server]:
-    """Let `server` answer until the block ends; no proxy is asked for it."""
+    """Let `server` respond until the block ends; no proxy is asked for it."""
     with server, mock.patch.dict(os.environ, NO_PROXY="127.0.0.1"):
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -16,7 +16,7 @@ from clipn.progress import progress
 POLL_SECONDS = 1.0
 
 STALL_SECONDS = 900.0
-"""How long img2dataset may write nothing. It waits for ever for a worker that was killed, or an endless answer."""
+"""How long img2dataset may write nothing. It waits for ever for a worker that was killed, or an endless response."""
 
 ENVIRONMENT = {"NO_ALBUMENTATIONS_UPDATE": "1", "WANDB_MODE": "disabled"}
 """Keeps libraries of img2dataset from calling home."""
