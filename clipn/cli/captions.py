@@ -23,11 +23,11 @@ def captions(
 ) -> None:
     """Bring captions to Parquet: key, source, row, image, url, caption, tokens."""
     from clipn.data.captions import prepare_captions
+    from clipn.data.location import source_folders
     from clipn.data.registry import load_registry
 
     sources = load_registry(registry).caption_sources(names)
-    folders = {name: _folder(source.folder, archives / name, registry) for name, source in sources.items()}
-    prepare_captions(sources, folders, settings, output, statistics)
+    prepare_captions(sources, source_folders(sources, archives, registry.parent), settings, output, statistics)
 
 
 @options_from(Crawl)
@@ -60,18 +60,11 @@ def shards(
     statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image")],
     crawl: CrawlFolder = Path("work/crawl"),
 ) -> None:
-    """Seal captions with their images in WebDataset shards: sorted by key, one hash for one content."""
+    """Build WebDataset shards of captions with their images: sorted by key, one hash for one content."""
+    from clipn.data.location import source_folders
     from clipn.data.registry import load_registry
     from clipn.data.shards.build import build_shards
 
     sources = load_registry(registry).caption_sources(source)
-    folders = {
-        name: crawl / name if record.is_crawled else _folder(record.folder, archives / name, registry)
-        for name, record in sources.items()
-    }
+    folders = source_folders(sources, archives, registry.parent, crawl)
     build_shards(captions, sources, folders, shards, index, statistics)
-
-
-def _folder(own: str | None, archives: Path, registry: Path) -> Path:
-    """Where a source lies: its own folder, which starts from the registry's, or that of its archives."""
-    return archives if own is None else registry.parent / own

@@ -1,8 +1,7 @@
 """Subcommands that cache what the frozen towers say."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,11 +18,6 @@ from clipn.cli.options import (
     parse_copies,
     parse_logit_scale,
 )
-from clipn.errors import ClipnError
-
-if TYPE_CHECKING:
-    from clipn.data.readers import Image
-
 
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
 
@@ -31,7 +25,7 @@ DatasetName = Annotated[str, typer.Argument(help="dataset")]
 DatasetArchives = Annotated[Path, typer.Option(help="folder of the dataset's archives")]
 Manifest = Annotated[Path, typer.Option(help="manifest of the dataset")]
 Unpacked = Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")]
-KnownClasses = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, whose classes are known")]
+IDDescription = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, which names its classes")]
 
 
 @features_app.command("images")
@@ -47,11 +41,13 @@ def image_features(
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of a dataset."""
+    # Torch takes seconds to import, so every command imports it only when it is called.
     from clipn.compute import prepare_torch
+    from clipn.data.readers import read_dataset
     from clipn.features.images import cache_image_features
 
     prepare_torch(device, threads)
-    cache_image_features(backbone, manifest, _images(name, registry, archives, unpacked), output, device)
+    cache_image_features(backbone, manifest, read_dataset(name, registry, archives, unpacked), output, device)
 
 
 @features_app.command("perturbed")
@@ -73,34 +69,32 @@ def perturbed_features(
 ) -> None:
     """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
     from clipn.compute import prepare_torch
-    from clipn.features.perturbed import cache_perturbed_features
+    from clipn.features.perturbed import DatasetFolders, perturb_datasets
 
-    scale, copies = parse_logit_scale(logit_scale), parse_copies(unpacked)
+    # Parsed before torch is prepared: a mistake in an option is told first.
+    scale = parse_logit_scale(logit_scale)
+    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
     prepare_torch(device, threads)
-    images = {
-        name: (datasets / name / "manifest.parquet", _images(name, registry, archives / name, copies.get(name)))
-        for name in names
-    }
-    classes = _classes(datasets / names[0] / "dataset.json")
-    cache_perturbed_features(backbone, images, classes, prompts, scale, epsilon, output, device)
+    perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device)
 
 
 @features_app.command("negatives")
 def negative_labels(
     backbone: BackboneFile,
-    description: KnownClasses,
+    description: IDDescription,
     words: Annotated[str, typer.Option(help="text file with a word per line; or `wordnet`: the system's copy")],
     output: Output,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Choose NegLabel's negative labels for the known classes and cache their features."""
+    """Choose NegLabel's negative labels for the ID classes and cache their features."""
     from clipn.compute import prepare_torch
+    from clipn.data.description import read_classes
     from clipn.features.negative_labels import cache_negative_labels
     from clipn.text.wordlists import read_words
 
     prepare_torch(device, threads)
-    cache_negative_labels(backbone, _classes(description), read_words(words), output, device=device)
+    cache_negative_labels(backbone, read_classes(description), read_words(words), output, device=device)
 
 
 @features_app.command("captions")
@@ -137,20 +131,3 @@ def caption_images(
 
     prepare_torch(device, threads)
     cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
-
-
-def _images(name: str, registry: Path, archives: Path, unpacked: Path | None) -> Iterator["Image"]:
-    from clipn.data.location import locate
-    from clipn.data.readers import read_images
-    from clipn.data.registry import load_registry
-
-    return read_images(locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked))
-
-
-def _classes(description: Path) -> list[str]:
-    from clipn.data.description import read_description
-
-    classes = read_description(description).classes
-    if not classes:
-        raise ClipnError(f"{description}: has no class names; name the ID dataset's, or `classes` in the registry")
-    return classes

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-weights_app = typer.Typer(help="Fetch and prove weights.", no_args_is_help=True)
+weights_app = typer.Typer(help="Fetch and verify weights.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
 checkpoint_app = typer.Typer(help="Take over checkpoints of CLIPN.", no_args_is_help=True)
 
@@ -36,10 +36,9 @@ def import_backbone(
     tag: Tag = None,
 ) -> None:
     """Bring the weights of a CLIP model to a backbone file."""
-    from clipn.model.backbone import import_backbone, save_backbone
+    from clipn.model.backbone import convert_backbone
 
-    model, config = import_backbone(weights, architecture, tag)
-    save_backbone(output, model, config, name)
+    convert_backbone(weights, architecture, output, name, tag)
 
 
 @checkpoint_app.command("import")
@@ -51,9 +50,7 @@ def import_checkpoint(
     output: Output,
     tag: Tag = None,
 ) -> None:
-    """Bring a checkpoint published by the authors of CLIPN to this project's form."""
-    from clipn.model.checkpoint import save_checkpoint
-    from clipn.model.released import import_checkpoint
+    """Bring a checkpoint released by the authors of CLIPN to this project's form."""
+    from clipn.model.released import convert_checkpoint
 
-    model, architecture, metadata = import_checkpoint(checkpoint, backbone, tag)
-    save_checkpoint(output, model.state_dict(), architecture, metadata)
+    convert_checkpoint(checkpoint, backbone, output, tag)

@@ -44,3 +44,15 @@ def read_description(path: Path) -> Description:
         return Description.model_validate(read_json(path))
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_error(error)}; delete it and run again") from error
+
+
+def read_classes(path: Path) -> list[str]:
+    """Class names, in label order, of the dataset that a description is of.
+
+    Raises:
+        ClipnError: missing or damaged file, or a dataset without class names.
+    """
+    classes = read_description(path).classes
+    if not classes:
+        raise ClipnError(f"{path}: has no class names; name the ID dataset's, or `classes` in the registry")
+    return classes

@@ -1,5 +1,6 @@
-"""Where the images of a dataset lie."""
+"""Where the images of a dataset, and the captions of a source, lie."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,26 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     if unpacked is not None:
         paths[0] = unpacked
     return Location(record, paths, base / record.file_list if record.file_list is not None else None)
+
+
+def source_folders(
+    sources: Mapping[str, CaptionSource], archives: Path, base: Path, crawl: Path | None = None
+) -> dict[str, Path]:
+    """The folder of each source: its own; else, for the images of a crawled one, its crawl; else that of its archives.
+
+    Args:
+        sources: records by name.
+        archives: folder with one folder of archives per source.
+        base: folder that a record's own folder starts from.
+        crawl: folder with one crawl per source, if images are looked for; captions never come from there.
+    """
+    folders = {}
+    for name, source in sources.items():
+        if crawl is not None and source.is_crawled:
+            folders[name] = crawl / name
+        else:
+            folders[name] = archives / name if source.folder is None else base / source.folder
+    return folders
 
 
 def is_here(record: Dataset | CaptionSource, archives: Path, base: Path) -> bool:

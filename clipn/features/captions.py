@@ -25,12 +25,13 @@ CAPTION_IMAGE_FORMAT = "clipn-caption-images-1"
 def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu") -> None:
     """Write, for every sample of a shards' index, the unit-norm "yes" features (n, d) and the tokens (n, length).
 
-    Tokens are cut after the longest caption; the causal mask makes that exact.
+    Tokens are cut after the end of the longest caption.
     """
     clip, _ = load_backbone(backbone)
     require_clip_text_tower(clip)
     clip = clip.to(device)
     tokens = torch.from_numpy(padded(read_tokens_of(index), clip.context_length))
+    # The causal mask makes this exact: no position sees what is cut off.
     tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
     yes = encode_in_batches(partial(encode_text, clip), tokens, device)
     header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
@@ -55,6 +56,7 @@ def cache_caption_images(
     transform = training_crop(architecture) if views else preprocess(architecture)
     clip, encoded = clip.to(device), []
     for view in range(max(views, 1)):
+        # A seed of its own for every crop: under a common seed all images would lose the same edges.
         items = ((row, row * max(views, 1) + view) for row in range(len(images)))
         loader = crop_loader(images, transform, batched(items, BATCH), workers)
         with torch.inference_mode():

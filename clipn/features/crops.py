@@ -36,6 +36,7 @@ class _Crops(Dataset[Tensor]):
 
     def __getitem__(self, item: Item) -> Tensor:
         row, seed = item
+        # No devices: a worker that asked CUDA for its random state would fail, since it is a fork.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.transform(self.images[row].open())

@@ -1,4 +1,4 @@
-"""NegLabel's negative labels (Jiang et al., ICLR 2024): words far from all known classes, encoded."""
+"""NegLabel's negative labels (Jiang et al., ICLR 2024): words far from all ID classes, encoded."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FORMAT = "clipn-negative-labels-1"
 TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
 """How a word is put, by its part of speech, as in the authors' code; classes are nouns."""
 QUANTILE = 0.95
-"""Of a word's similarities with the known classes: how near it is (the paper's eta of 5 %, counted by distance)."""
+"""Of a word's similarities with the ID classes: how near it is (the paper's eta of 5 %, counted by distance)."""
 NUMBER, PERCENT = 10_000, 15
 """At most so many negative labels (the paper), and at most this share of the words (the authors' code)."""
 SEED = 0
@@ -32,14 +32,14 @@ SIMILARITIES = 2**22
 def cache_negative_labels(
     backbone: Path, classes: Sequence[str], words: Wordlists, output: Path, number: int = NUMBER, device: str = "cpu"
 ) -> None:
-    """Write the unit-norm features of the known classes, `labels` (classes, d), and of `negatives` (m, d).
+    """Write the unit-norm features of the ID classes, `labels` (classes, d), and of `negatives` (m, d).
 
-    The negatives are the words farthest from all known classes, of nouns and adjectives the same share. They are in
+    The negatives are the words farthest from all ID classes, of nouns and adjectives the same share. They are in
     random order, so that consecutive groups are random groups; the header names them in this order.
 
     Args:
         backbone: backbone file.
-        classes: names of the known classes.
+        classes: names of the ID classes.
         words: as by `clipn.text.wordlists.read_words`; those that name a class are left out.
         output: file to write.
         number: of negative labels; never more than 15 % of the words.
@@ -49,19 +49,20 @@ def cache_negative_labels(
         ClipnError: no class is named, or there are too few words.
     """
     if not classes:
-        raise ClipnError("classes: negative labels need the names of known classes; give at least one")
+        raise ClipnError("classes: negative labels need the names of ID classes; give at least one")
     candidates = without(words, classes)
-    wanted = quotas(candidates, number)
+    numbers = quotas(candidates, number)
     clip, _ = load_backbone(backbone)
     clip = clip.to(device)
     labels = _encode(clip, classes, "noun", device)
     chosen: list[str] = []
     negatives: list[Tensor] = []
-    for part, size in wanted.items():
+    for part, size in numbers.items():
         features = _encode(clip, candidates[part], part, device)
         rows = farthest(features, labels, size)
         chosen += [candidates[part][row] for row in rows]
         negatives.append(features[rows])
+    # Scores take groups of consecutive labels; in the order of choice, a group would be all near or all far.
     order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(SEED))
     made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "words": words_hash(words)}
     settings = {"number": str(number), "percent": str(PERCENT), "quantile": str(QUANTILE), "seed": str(SEED)}
@@ -89,6 +90,7 @@ def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
         labels: unit-norm features (classes, d).
         number: how many.
     """
+    # Similarities of 70,000 words with 1,000 labels would take half a gigabyte.
     at_once = max(1, SIMILARITIES // len(labels))
     nearness = [torch.quantile(part.double() @ labels.double().T, QUANTILE, dim=1) for part in words.split(at_once)]
     return torch.cat(nearness).argsort(stable=True)[:number]
@@ -96,8 +98,8 @@ def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
 
 def without(words: Wordlists, names: Sequence[str]) -> Wordlists:
     """The words that are none of the names, whatever their case; CIFAR's names have underscores for spaces."""
-    known = {name.replace("_", " ").casefold() for name in names}
-    return {part: [word for word in candidates if word.casefold() not in known] for part, candidates in words.items()}
+    folded = {name.replace("_", " ").casefold() for name in names}
+    return {part: [word for word in candidates if word.casefold() not in folded] for part, candidates in words.items()}
 
 
 def quotas(words: Wordlists, number: int = NUMBER) -> dict[str, int]:
@@ -107,16 +109,17 @@ def quotas(words: Wordlists, number: int = NUMBER) -> dict[str, int]:
         ClipnError: not one would.
     """
     total = sum(map(len, words.values()))
-    wanted = {
+    numbers = {
+        # Whole numbers all the way: 15 % in floats may miss a whole number by a hair and lose a label.
         part: min(len(candidates) * PERCENT // 100, len(candidates) * number // total)
         for part, candidates in words.items()
         if candidates
     }
-    if not any(wanted.values()):
+    if not any(numbers.values()):
         raise ClipnError(
             f"words: {total} that name no class are too few, as {PERCENT} % of them become negative labels; give more"
         )
-    return wanted
+    return numbers
 
 
 def _encode(clip: open_clip.CLIP, words: Sequence[str], part: str, device: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import open_clip
 import torch
 from torch import Tensor
 
-from clipn.data.readers import Image
+from clipn.data.description import read_classes
+from clipn.data.readers import Image, read_dataset
 from clipn.errors import ClipnError
 from clipn.features.images import image_batches
 from clipn.files import file_hash
@@ -22,6 +24,49 @@ from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
 FORMAT = "clipn-perturbed-features-2"
 BATCH = 32
 """Images whose gradient is taken at once; they need far more memory than those that are only encoded."""
+
+
+@dataclass(frozen=True)
+class DatasetFolders:
+    """Where datasets are read from.
+
+    Attributes:
+        registry: YAML file of their records.
+        archives: folder with one folder of archives per dataset.
+        datasets: folder with one folder per dataset, of its manifest and description.
+        unpacked: copies by dataset, in place of the first archive.
+    """
+
+    registry: Path
+    archives: Path
+    datasets: Path
+    unpacked: Mapping[str, Path] = field(default_factory=dict)
+
+
+def perturb_datasets(
+    backbone: Path,
+    names: Sequence[str],
+    folders: DatasetFolders,
+    prompts: str,
+    logit_scale: float | None,
+    epsilon: float,
+    output: Path,
+    device: str = "cpu",
+) -> None:
+    """As `cache_perturbed_features`, of datasets of a registry, under the classes of the first of `names`.
+
+    Raises:
+        ClipnError: as `cache_perturbed_features`, or a dataset is not in the registry or not where it should be.
+    """
+    datasets = {
+        name: (
+            folders.datasets / name / "manifest.parquet",
+            read_dataset(name, folders.registry, folders.archives / name, folders.unpacked.get(name)),
+        )
+        for name in names
+    }
+    classes = read_classes(folders.datasets / names[0] / "dataset.json")
+    cache_perturbed_features(backbone, datasets, classes, prompts, logit_scale, epsilon, output, device)
 
 
 def cache_perturbed_features(
@@ -39,7 +84,7 @@ def cache_perturbed_features(
     Args:
         backbone: backbone file.
         datasets: manifest and images of every dataset that is scored under these classes.
-        classes: names of the known classes.
+        classes: names of the ID classes.
         prompts: prompt pool.
         logit_scale: what multiplies cosines; None: the backbone's own.
         epsilon: step of every pixel, in units of the normalised image, as in the paper; the authors' code divides it
@@ -51,7 +96,7 @@ def cache_perturbed_features(
         ClipnError: no class is named, or the images are not those of their manifest.
     """
     if not classes:
-        raise ClipnError("classes: the perturbation needs the names of known classes; give at least one")
+        raise ClipnError("classes: the perturbation needs the names of ID classes; give at least one")
     clip, architecture = load_backbone(backbone)
     clip = clip.to(device).requires_grad_(False)
     scale = clip.logit_scale.exp().item() if logit_scale is None else logit_scale
@@ -98,9 +143,11 @@ def perturbed(clip: open_clip.CLIP, images: Tensor, weights: Tensor, logit_scale
         logit_scale: what multiplies cosines.
         epsilon: step, in units of `images`.
     """
+    # A copy, since asking a gradient of the caller's tensor would change it.
     images = images.clone().requires_grad_()
     features = encode_image(clip, images)
     with torch.no_grad():
+        # Float64, in which near classes do not tie; the model keeps its own precision.
         logits = logit_scale * (features.double() @ weights.T)
         uphill = weights[logits.argmax(dim=1)] - (logits / TEMPERATURE).softmax(dim=1) @ weights
     (gradient,) = torch.autograd.grad((features * uphill.float()).sum(), images)

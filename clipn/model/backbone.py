@@ -43,9 +43,11 @@ def build(config: dict[str, Any]) -> open_clip.CLIP:
     Raises:
         ClipnError: the configuration is not that of a CLIP model.
     """
-    known = {key: config[key] for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu") if key in config}
+    # Configurations hold more than the class takes, such as `preprocess_cfg` and `custom_text`.
+    arguments = {key: config[key] for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu") if key in config}
     try:
-        return open_clip.CLIP(**known).eval()
+        return open_clip.CLIP(**arguments).eval()
+    # open_clip checks nothing beforehand: these come from wherever a key or a size does not fit.
     except (TypeError, AssertionError, RuntimeError) as error:
         raise ClipnError(f"architecture: open_clip cannot build it ({error}); check its keys") from error
 
@@ -55,9 +57,10 @@ def preprocess(config: dict[str, Any]) -> Preprocess:
 
     CLIP's by default: bicubic resize of the shorter side, centre crop, OpenAI mean and deviation.
     """
-    size, wanted = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg", {})
+    size, settings = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg", {})
+    # Keys that are missing are left out and not None, so that open_clip's defaults stay in force.
     transform: Preprocess = open_clip.image_transform(
-        size, is_train=False, **{key: wanted[key] for key in PREPROCESSING if key in wanted}
+        size, is_train=False, **{key: settings[key] for key in PREPROCESSING if key in settings}
     )
     return transform
 
@@ -71,15 +74,16 @@ def pretrained_architecture(name: str, tag: str | None) -> dict[str, Any]:
     config = architecture(name)
     if tag is None:
         return config
-    known = open_clip.get_pretrained_cfg(name, tag)
-    if not known:
+    pretrained = open_clip.get_pretrained_cfg(name, tag)
+    if not pretrained:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ClipnError(f"tag: open_clip has no {tag!r} of {name}; choose one of {tags}, or give no tag")
-    if "quick_gelu" in known:
-        config["quick_gelu"] = known["quick_gelu"]
-    wanted = {key: known[key] for key in PREPROCESSING}
+    if "quick_gelu" in pretrained:
+        config["quick_gelu"] = pretrained["quick_gelu"]
+    settings = {key: pretrained[key] for key in PREPROCESSING}
+    # As lists: the header of a backbone file is JSON, and what is read back must equal what was written.
     config["preprocess_cfg"] = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()
+        key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
     }
     return config
 
@@ -105,6 +109,12 @@ def import_backbone(
         raise ClipnError(f'{weights}: has a "no" tower, so it is a CLIPN checkpoint; use `clipn checkpoint import`')
     fit(model, tensors, weights, f"it is not of architecture {architecture_name}; name its own")
     return model, config
+
+
+def convert_backbone(weights: Path, architecture_name: str, output: Path, name: str, tag: str | None = None) -> None:
+    """Write what `import_backbone` reads as a backbone file of that `name`; same errors."""
+    model, config = import_backbone(weights, architecture_name, tag)
+    save_backbone(output, model, config, name)
 
 
 def save_backbone(path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str) -> None:

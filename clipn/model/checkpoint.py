@@ -28,6 +28,7 @@ def save_checkpoint(
         architecture: open_clip's configuration of its towers.
         metadata: what made it, e.g. backbone, variant, seed, epochs.
     """
+    # The last two win: whatever the metadata holds, the file says what it is.
     header = {**metadata, "format": FORMAT, "architecture": json.dumps(architecture)}
     write_safetensors(path, tensors, header)
 
@@ -45,13 +46,10 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
     architecture = json.loads(metadata["architecture"])
     clip = build(architecture)
-    model = CLIPN(clip, preprocess(architecture), *_bank(tensors.get("no.prompts"), clip.context_length))
+    prompts, positions, stored_bank = 0, None, tensors.get("no.prompts")
+    # A bank of an odd shape gets none, or as much as there may be: `fit` then says what is wrong with it.
+    if stored_bank is not None and stored_bank.ndim == 3:
+        prompts, positions = stored_bank.shape[0], min(stored_bank.shape[1], clip.context_length)
+    model = CLIPN(clip, preprocess(architecture), prompts, positions)
     fit(model, tensors, Path(path), "it does not fit its own header; delete it and make it again")
     return model.to(device).eval().requires_grad_(False)
-
-
-def _bank(stored: Tensor | None, context: int) -> tuple[int, int | None]:
-    """Prompts and tokens of the bank that fits a stored one, or comes close enough for `fit` to say what is wrong."""
-    if stored is None or stored.ndim != 3:
-        return 0, None
-    return stored.shape[0], min(stored.shape[1], context)

@@ -41,6 +41,7 @@ class NoTextTower(nn.Module):
         self.positional_embedding = nn.Parameter(clip.positional_embedding.detach().clone())
         self.ln_final = deepcopy(clip.ln_final)
         self.text_projection = nn.Parameter(clip.text_projection.detach().clone())
+        # Follows from the context, so checkpoints need not hold it.
         self.register_buffer("attn_mask", clip.attn_mask, persistent=False)
         bank = torch.zeros(prompts, tokens or context, width)
         self.prompts = nn.Parameter(bank) if prompts else None
@@ -56,6 +57,7 @@ class NoTextTower(nn.Module):
         if self.prompts is None:
             return encode_text(self, tokens)
         bank = torch.cat([self.prompts, self.prompts.mean(dim=0, keepdim=True)])
+        # Zeros where the bank ends, so that all positions are treated alike.
         bank = pad(bank, (0, 0, 0, len(self.positional_embedding) - bank.shape[1]))
         if choice is None:
             choice = torch.full((len(tokens),), len(self.prompts), device=tokens.device)
@@ -91,7 +93,9 @@ def _encode(tower: Any, tokens: Tensor, added: Tensor, ends: Tensor) -> Tensor:
     length = tokens.shape[1]
     x = tower.token_embedding(tokens) + added
     x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+    # Only the end token is read, so only it is normalised and projected.
     x = tower.ln_final(x[torch.arange(len(tokens), device=tokens.device), ends])
+    # Under autocast the product has half precision, in which norms would be too coarse.
     features: Tensor = (x @ tower.text_projection).float()
     return features
 
@@ -158,6 +162,7 @@ def require_clip_text_tower(clip: nn.Module) -> None:
     Raises:
         ClipnError: the architecture has another text tower.
     """
+    # Texts are cut after their end token, which changes nothing only if no position sees what follows it.
     causal = isinstance(clip, open_clip.CLIP) and clip.attn_mask is not None and clip.text_pool_type == "argmax"
     if not causal or not isinstance(clip.text_projection, nn.Parameter):
         raise ClipnError("architecture: needs CLIP's causal text transformer; choose ViT-B-32, ViT-B-16, RN50, ...")
@@ -185,4 +190,5 @@ def class_weights(
     """Prompt-ensemble classifier (classes, d): unit-norm mean of the unit-norm features of every template."""
     tokens = torch.cat([tokenizer([template.format(name) for template in templates]) for name in names])
     features = encode_in_batches(encode, tokens, device).to(device)
+    # The sum instead of the mean: normalising removes the factor.
     return normalize(features.view(len(names), len(templates), -1).sum(dim=1), dim=-1)

@@ -1,15 +1,15 @@
-"""Checkpoints as the authors of CLIPN publish them."""
+"""Checkpoints as the authors of CLIPN released them."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import open_clip
 import torch
-from torch import Tensor
 
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model.backbone import build, load_backbone, preprocess, pretrained_architecture
+from clipn.model.checkpoint import save_checkpoint
 from clipn.model.clipn import CLIPN
 from clipn.model.weights import fit, read_weights
 
@@ -19,7 +19,7 @@ HALF = 1e-3
 
 
 class Released(NamedTuple):
-    """A published model in evaluation mode, the architecture of its towers, and where it came from."""
+    """A released model in evaluation mode, the architecture of its towers, and where it came from."""
 
     model: CLIPN
     architecture: dict[str, Any]
@@ -52,35 +52,36 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
     tensors, notes = read_weights(path)
     if "positional_embedding_no" not in tensors:
         raise ClipnError(f'{path}: has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`')
-    frozen, architecture = _backbone(backbone, tag)
-    model = CLIPN(build(architecture), preprocess(architecture), prompts=_size(tensors.get(BANK)))
+    frozen = None
+    if backbone.endswith(".safetensors"):
+        frozen, architecture = load_backbone(Path(backbone))
+    else:
+        architecture = pretrained_architecture(backbone, tag)
+    bank = tensors.get(BANK)
+    # A bank without dimensions has no size; `fit` refuses it by name.
+    prompts = bank.shape[0] if bank is not None and bank.ndim else 0
+    model = CLIPN(build(architecture), preprocess(architecture), prompts)
     fit(model, tensors, path, f"it was not trained on {backbone}; name its backbone", released_name)
     if frozen is not None:
         _require_same_towers(model.clip, frozen, path, backbone)
+    is_file = backbone.endswith((".json", ".safetensors"))
     metadata = {
-        "backbone": Path(backbone).stem if _is_file(backbone) else backbone,
+        "backbone": Path(backbone).stem if is_file else backbone,
         "epoch": str(notes.get("epoch", "")),
         "source_sha256": file_hash(path),
     }
     return Released(model.eval(), architecture, metadata)
 
 
-def _size(bank: Tensor | None) -> int:
-    return bank.shape[0] if bank is not None and bank.ndim else 0
-
-
-def _is_file(backbone: str) -> bool:
-    return backbone.endswith((".json", ".safetensors"))
-
-
-def _backbone(backbone: str, tag: str | None) -> tuple[open_clip.CLIP | None, dict[str, Any]]:
-    if backbone.endswith(".safetensors"):
-        return load_backbone(Path(backbone))
-    return None, pretrained_architecture(backbone, tag)
+def convert_checkpoint(path: Path, backbone: str, output: Path, tag: str | None = None) -> None:
+    """Write what `import_checkpoint` reads as a checkpoint of this project; same errors."""
+    model, architecture, metadata = import_checkpoint(path, backbone, tag)
+    save_checkpoint(output, model.state_dict(), architecture, metadata)
 
 
 def _require_same_towers(clip: open_clip.CLIP, frozen: open_clip.CLIP, path: Path, backbone: str) -> None:
     theirs = frozen.state_dict()
     for name, tensor in clip.state_dict().items():
+        # Image features do not depend on the temperature, so it may differ.
         if name != "logit_scale" and not torch.allclose(tensor, theirs[name], rtol=HALF, atol=HALF**2):
             raise ClipnError(f"{path}: {name} differs from that of {backbone}; name the backbone it was trained on")

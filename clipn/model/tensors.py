@@ -17,13 +17,11 @@ HEADER = "clipn"
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and metadata atomically; the same content gives the same bytes.
-
-    safetensors writes metadata in random order, so all of it lies under one key.
-    """
+    """Write tensors and metadata atomically; the same content gives the same bytes."""
     whole = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     with atomic(path) as temporary:
         try:
+            # It writes metadata in random order, so all of it lies under one key.
             save_file(whole, temporary, {HEADER: json.dumps(dict(metadata))})
         except SafetensorError as error:
             raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error

@@ -55,18 +55,20 @@ def fit(
     Raises:
         ClipnError: they do not fit; the message names the first that differs.
     """
-    wanted = {named(name): name for name in model.state_dict()}
-    shapes = {named(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    if difference := _difference(shapes, {name: tuple(tensor.shape) for name, tensor in tensors.items()}):
+    # torch's own check lists every name that differs, hundreds of lines for a wrong architecture.
+    own_names = {named(name): name for name in model.state_dict()}
+    expected = {named(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if difference := _difference(expected, {name: tuple(tensor.shape) for name, tensor in tensors.items()}):
         raise ClipnError(f"{path}: {difference}; {remedy}")
-    model.load_state_dict({wanted[name]: tensor for name, tensor in tensors.items()})
+    model.load_state_dict({own_names[name]: tensor for name, tensor in tensors.items()})
 
 
-def _difference(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> str | None:
-    for name, shape in wanted.items():
+def _difference(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> str | None:
+    # Shapes first: another width of one tensor says more than what else is missing because of it.
+    for name, shape in expected.items():
         if name in given and given[name] != shape:
             return f"{name} has shape {given[name]}, expected {shape}"
-    for word, names in (("lacks", wanted.keys() - given.keys()), ("has unknown", given.keys() - wanted.keys())):
+    for word, names in (("lacks", expected.keys() - given.keys()), ("has unknown", given.keys() - expected.keys())):
         if names:
             first, *others = sorted(names)
             return f"{word} {first}" + (f" and {len(others)} more" if others else "")
@@ -75,29 +77,29 @@ def _difference(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple
 
 def _unpickled(path: Path) -> Any:
     try:
+        # torch warns of old and scripted files; those that it then refuses get one line of ours.
         with warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a foreign file can make the unpickler raise anything
-        raise ClipnError(f"{path}: {_refusal(error)}") from error
-
-
-def _refusal(error: Exception) -> str:
-    if found := re.search(r"GLOBAL (\S+)", str(error)):
-        return (
-            f"holds more than tensors ({found[1]}), which may be a program, so none of it was run; "
-            "get the file from its source again or convert it to safetensors"
-        )
-    if "TorchScript" in str(error):
-        return "is TorchScript, a program; fetch the safetensors of the same weights, see config/weights.yaml"
-    return f"not a whole weight file ({type(error).__name__}); get it again"
+        reason = f"not a whole weight file ({type(error).__name__}); get it again"
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            reason = (
+                f"holds more than tensors ({found[1]}), which may be a program, so none of it was run; "
+                "get the file from its source again or convert it to safetensors"
+            )
+        elif "TorchScript" in str(error):
+            reason = "is TorchScript, a program; fetch the safetensors of the same weights, see config/weights.yaml"
+        raise ClipnError(f"{path}: {reason}") from error
 
 
 def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
     tensors = {k: v for k, v in content.items() if k not in NOT_WEIGHTS} if isinstance(content, dict) else {}
     if not tensors or not all(isinstance(key, str) and isinstance(tensors[key], Tensor) for key in tensors):
         raise ClipnError(f"{path}: holds no weights by name; give a state dict, alone or under the key `state_dict`")
+    # DistributedDataParallel puts this before every name.
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     if "logit_scale" in tensors:
+        # Some files hold it as a vector of one.
         tensors["logit_scale"] = tensors["logit_scale"].squeeze()
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}

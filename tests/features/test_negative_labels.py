@@ -228,7 +228,7 @@ def test_the_header_says_what_made_it(backbone: Path, tmp_path: Path) -> None:
 
 def test_mistakes(backbone: Path, tmp_path: Path) -> None:
     output = tmp_path / "negatives"
-    with pytest.raises(ClipnError, match="classes: negative labels need the names of known classes"):
+    with pytest.raises(ClipnError, match="classes: negative labels need the names of ID classes"):
         cache_negative_labels(backbone, [], WORDS, output)
     with pytest.raises(ClipnError, match="words: 5 that name no class are too few"):
         cache_negative_labels(backbone, CLASSES, {"noun": [*"abcde", "CAT", "Dog"], "adj": []}, output)

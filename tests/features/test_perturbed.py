@@ -210,7 +210,7 @@ def test_images_that_are_not_the_manifests(files: Files, what: str, perturb: boo
 
 
 def test_other_mistakes(files: Files, tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match="classes: the perturbation needs the names of known classes"):
+    with pytest.raises(ClipnError, match="classes: the perturbation needs the names of ID classes"):
         files.features("own", classes=[])
     with pytest.raises(ClipnError, match="no pool 'triple'; choose one of"):
         files.features("own", prompts="triple")

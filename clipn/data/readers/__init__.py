@@ -1,8 +1,9 @@
 """Images and class names of every dataset, straight from its archives or folders: one module per layout."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from clipn.data.location import Location
+from clipn.data.location import Location, locate
 from clipn.data.readers.cifar import cifar_classes, cifar_images
 from clipn.data.readers.file_list import listed_images
 from clipn.data.readers.folders import flat_images, folder_classes, folder_images
@@ -11,6 +12,7 @@ from clipn.data.readers.imagenet import imagenet_classes, imagenet_images
 from clipn.data.readers.selection import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from clipn.data.readers.selection import selected_paths as selected_paths
 from clipn.data.readers.webdataset import shard_classes, shard_images
+from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
 
 
@@ -24,6 +26,21 @@ def read_images(location: Location) -> Iterator[Image]:
         ClipnError: an archive is missing, damaged, unsafe, or not laid out as the record's reader says.
     """
     return _IMAGES[location.record.reader](location)
+
+
+def read_dataset(name: str, registry: Path, archives: Path, unpacked: Path | None = None) -> Iterator[Image]:
+    """As `read_images`, of a dataset of a registry.
+
+    Args:
+        name: of the dataset.
+        registry: YAML file, in the folder that a record's own folder and file list start from.
+        archives: folder of the dataset's archives.
+        unpacked: as for `locate`.
+
+    Raises:
+        ClipnError: as `read_images`, or the registry has no such dataset.
+    """
+    return read_images(locate(load_registry(registry).dataset(name), archives, registry.parent, unpacked))
 
 
 def class_names(location: Location) -> list[str]:
