@@ -2,7 +2,7 @@
 
 A dataset is scored in batches of 512 images. The logits of a batch are matrix products in float64, on all threads that
 BLAS has; the methods of the batch share them, and nothing else. Every method goes its own way from there, with SciPy's
-`softmax` and `logsumexp`, and appends to a list; NegLabel takes a softmax over the known labels and each group of
+`softmax` and `logsumexp`, and appends to a list; NegLabel takes a softmax over the ID labels and each group of
 negative ones in turn, as its authors' code does. Every method and OOD set gets its metrics from scikit-learn, and
 nothing is kept from one checkpoint to the next. Scripts of the field compute in float32; these digits could not be
 compared to 1e-6.
@@ -38,7 +38,7 @@ class Texts:
     Attributes:
         yes: of the "yes" tower.
         no: of the "no" tower.
-        labels: of the known labels under NegLabel's prompt.
+        labels: of the ID labels under NegLabel's prompt.
         negatives: (m, d) of negative labels.
         clip_at: ReAct's limit.
         scale: what multiplies cosines.
@@ -82,7 +82,7 @@ class Batch:
 
     @cached_property
     def labels(self) -> Array:
-        """Logits (n, classes) of the known labels under NegLabel's prompt."""
+        """Logits (n, classes) of the ID labels under NegLabel's prompt."""
         return self.texts.scale * (self.images @ self.texts.labels.T)
 
     @cached_property
@@ -97,7 +97,7 @@ class Batch:
 
     @cached_property
     def atd(self) -> tuple[Array, Array]:
-        """Probabilities of ATD's known classes (n, classes), and of its unknown class (n,)."""
+        """Probabilities of ATD's ID classes (n, classes), and of its OOD class (n,)."""
         p = softmax(self.yes, axis=1)
         return p * (1 - self.p_no), np.sum(p * self.p_no, axis=1)
 
@@ -109,7 +109,7 @@ def gen(batch: Batch) -> Array:
 
 
 def neglabel(batch: Batch) -> Array:
-    """Share (n,) of the known labels in a softmax with a group of negative labels, mean over the groups."""
+    """Share (n,) of the ID labels in a softmax with a group of negative labels, mean over the groups."""
     groups = min(GROUPS, batch.negatives.shape[1])
     size = batch.negatives.shape[1] // groups
     shares = []
@@ -154,19 +154,21 @@ def read(path: Path) -> dict[str, Array]:
     return dict(load_file(path))
 
 
-def read_texts(folder: Path, known: str, run: int, id_images: Array, scale: float) -> Texts:
+def read_texts(folder: Path, id_dataset: str, run: int, id_images: Array, scale: float) -> Texts:
     """Text features of a run that `benchmarks.planted` wrote; `id_images` (n, d) set ReAct's limit."""
-    cached = read(folder / "texts.safetensors") | read(folder / "features" / "negative_labels" / f"{known}.safetensors")
+    cached = read(folder / "texts.safetensors") | read(
+        folder / "features" / "negative_labels" / f"{id_dataset}.safetensors"
+    )
     texts = {name: array.astype(np.float64) for name, array in cached.items()}
     limit = float(np.quantile(id_images, 0.9, method="inverted_cdf"))
     return Texts(texts["yes"], texts[f"no{run}"], texts["labels"], texts["negatives"], limit, scale)
 
 
-def read_images(folder: Path, known: str, names: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+def read_images(folder: Path, id_dataset: str, names: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
     """Features by dataset, of the images as they are and perturbed."""
     features = folder / "features"
     images = {name: read(features / f"{name}.safetensors")["image"] for name in names}
-    return images, read(features / "perturbed" / f"{known}.safetensors")
+    return images, read(features / "perturbed" / f"{id_dataset}.safetensors")
 
 
 def score(
@@ -199,11 +201,11 @@ def measure(id_scores: Array, ood_scores: Array) -> dict[str, float]:
 
 
 def evaluate(
-    scores: Mapping[str, Mapping[str, Array]], known: str, methods: Collection[str]
+    scores: Mapping[str, Mapping[str, Array]], id_dataset: str, methods: Collection[str]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics by OOD dataset and method, of the columns of every dataset; `known` is the ID dataset."""
+    """Metrics by OOD dataset and method, from the columns of every dataset."""
     return {
-        name: {method: measure(scores[known][method], columns[method]) for method in methods}
+        name: {method: measure(scores[id_dataset][method], columns[method]) for method in methods}
         for name, columns in scores.items()
-        if name != known
+        if name != id_dataset
     }

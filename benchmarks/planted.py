@@ -34,7 +34,7 @@ class Size:
 
     Attributes:
         images: by dataset, `ID` first; all others are OOD.
-        classes: known ones.
+        classes: of the ID dataset.
         negatives: negative labels.
         width: entries of a feature.
     """
@@ -55,12 +55,12 @@ class Look:
     """What is in an image beside noise of length 1: lowest and highest of two shares.
 
     Attributes:
-        known: of the weight of its class.
-        unknown: of the direction that all "no" weights share.
+        id_share: of the weight of its class.
+        ood_share: of the direction that all "no" weights share.
     """
 
-    known: tuple[float, float]
-    unknown: tuple[float, float]
+    id_share: tuple[float, float]
+    ood_share: tuple[float, float]
 
 
 ID_LOOK = Look((0.08, 0.20), (0.0, 0.10))
@@ -85,18 +85,18 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     from clipn.features import perturbed as perturbation
 
     draw = np.random.default_rng(seed)
-    yes, unknown = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
-    no = {f"no{run}": _near(draw, 0.3 * yes + 0.8 * unknown) for run in range(runs)}
+    yes, ood = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
+    no = {f"no{run}": _near(draw, 0.3 * yes + 0.8 * ood) for run in range(runs)}
     _write(folder / "texts.safetensors", TEXTS, {"yes": yes, **no})
-    negatives = _near(draw, np.broadcast_to(0.3 * unknown, (size.negatives, size.width)))
+    negatives = _near(draw, np.broadcast_to(0.3 * ood, (size.negatives, size.width)))
     cached = scoring_inputs(folder).features
     labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
     _write(cached / "negative_labels" / f"{ID}.safetensors", negative_labels.FORMAT, labels)
     perturbed = {}
     for name, count in size.images.items():
         classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
-        known, unknowable = (draw.uniform(*share, size=(count, 1)) for share in (look.known, look.unknown))
-        images = _near(draw, known * yes[classes] + unknowable * unknown)
+        id_share, ood_share = (draw.uniform(*share, size=(count, 1)) for share in (look.id_share, look.ood_share))
+        images = _near(draw, id_share * yes[classes] + ood_share * ood)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
         _write(cached / f"{name}.safetensors", features.IMAGE_FORMAT, {"image": images})
         _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)

@@ -1,4 +1,4 @@
-"""Subcommands that look ahead at a study, and back from a result."""
+"""`clipn study`, and how commands print JSON, tables and trees."""
 
 import json
 import sys
@@ -28,11 +28,10 @@ def plan(
     name: Annotated[str, typer.Argument(help="name of the study: config/studies/NAME.yaml")], as_json: AsJson = False
 ) -> None:
     """What a study takes when it starts from nothing: jobs, downloads, disk, and hours of a GPU."""
-    from clipn.planning.plan import load_study
-    from clipn.planning.plan import plan as plan_study
+    from clipn.planning.plan import plan_study
     from clipn.planning.tables import as_mapping, tables
 
-    made = plan_study(load_study(name))
+    made = plan_study(name)
     if as_json:
         print_json(as_mapping(made))
     else:
@@ -48,4 +47,5 @@ def console() -> "Console":
     """Where tables and trees are printed."""
     from rich.console import Console
 
+    # Without colours of its own, and without markup, which would take brackets out of file names.
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)

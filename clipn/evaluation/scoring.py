@@ -195,6 +195,6 @@ def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: Scori
     # An OOD image has none of these classes, and its own dataset's labels would look like some.
     labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
     names = pd.DataFrame({"id": id_dataset, "dataset": dataset, "row": np.arange(len(scores)), "label": labels})
-    # pandas' own bool has no third value for the images that nobody looked at.
+    # pandas' own bool has no third value for the images that nobody inspected.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
     return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)

@@ -41,7 +41,7 @@ def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]
     for label in chosen.tolist():
         own = features[truth == label]
         yes, no = (logits(own).cpu()[:, chosen] for logits in (detector.yes_logits, detector.no_logits))
-        # p_no needs the logits at their scale; the cosines are told without it.
+        # p_no needs the logits at their scale; the cosines are reported without it.
         cosines = [(logits / detector.logit_scale).mean(dim=0) for logits in (yes, no)]
         p_no = torch.sigmoid(no - yes).mean(dim=0)
         columns = dict(zip(("yes", "no", "p_no"), (*cosines, p_no), strict=True))

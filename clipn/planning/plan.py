@@ -79,12 +79,13 @@ def load_study(name: str) -> Study:
     return parse_study({**(_mapping(CONFIG) if CONFIG.is_file() else {}), **own, "study": name})
 
 
-def plan(study: Study) -> Plan:
-    """Ask Snakemake for the jobs of a study, and work out the rest from its settings and the registries.
+def plan_study(name: str) -> Plan:
+    """Read a study, ask Snakemake for its jobs, and work out the rest from its settings and the registries.
 
     Raises:
-        ClipnError: Snakemake is not installed or refuses the study, or an architecture is unknown.
+        ClipnError: there is no such study or it is wrong, Snakemake refuses it, or an architecture is unknown.
     """
+    study = load_study(name)
     jobs = count_jobs(study.study)
     sizes, files, data = StudySizes(study), list(downloads(study)), StudyData(study)
     costs = {name: measure(backbone.architecture, TOKENS) for name, backbone in study.backbones.items()}

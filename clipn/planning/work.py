@@ -112,7 +112,7 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
         yield Work("perturbed image features", name, operations, perturbed)
     pools, every_scoring = prompt_pools(study), scorings(study)
     for name, cost in costs.items():
-        # The methods on plain CLIP ask the "yes" tower alone, a run asks both of its own.
+        # Methods on plain CLIP encode texts with the "yes" tower alone, a run with both.
         towers = [(1 if of.variant == PLAIN else 2, of.prompts) for of in every_scoring if of.backbone == name]
         texts = sum(number * sizes.class_texts(pools[pool]) for number, pool in towers)
         yield Work("class texts", name, texts * cost.text)

@@ -128,8 +128,8 @@ def test_an_image_set_is_resampled_alike_for_all_methods_and_runs(tmp_path: Path
 
 def test_image_sets_are_resampled_apart(tmp_path: Path) -> None:
     table = scores(cleaned=False)
-    twin = table[table["dataset"] == "sun"].assign(dataset="places")
-    record = evaluated(tmp_path, pd.concat([table, twin]), MetricOptions(resamples=20), ["sun", "places"])
+    copied = table[table["dataset"] == "sun"].assign(dataset="places")
+    record = evaluated(tmp_path, pd.concat([table, copied]), MetricOptions(resamples=20), ["sun", "places"])
     assert record["ood"][0]["auroc"] == record["ood"][1]["auroc"]
     found = replicates(tmp_path)
     assert found["sun", "official", "msp", "auroc"].tolist() != found["places", "official", "msp", "auroc"].tolist()

@@ -226,8 +226,8 @@ def test_the_studies_of_the_project_have_work_of_every_kind_that_they_name(
     study = load_study(name)
     costs = {key: measure(backbone.architecture, 20) for key, backbone in study.backbones.items()}
     parts = work(study, StudySizes(study), costs)
-    taught = [run for run in study.trained_runs if study.variants[run.variant].model_dump()["epochs"]]
-    assert sum(part.kind == "training" for part in parts) == len(taught)
+    trained = [run for run in study.trained_runs if study.variants[run.variant].model_dump()["epochs"]]
+    assert sum(part.kind == "training" for part in parts) == len(trained)
     assert sum(part.kind == "image features" for part in parts) == len(study.backbones)
     assert StudySizes(study).unknown == []
 

@@ -173,12 +173,12 @@ def test_numpy_in_numpy_out(method: str, dtype: type) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 def test_torch_in_torch_out(method: str, dtype: torch.dtype) -> None:
     logits = {name: torch.from_numpy(matrix).to(dtype).requires_grad_() for name, matrix in batch().items()}
-    twins = {name: matrix.detach().double().numpy() for name, matrix in logits.items()}
+    arrays = {name: matrix.detach().double().numpy() for name, matrix in logits.items()}
     for function in (SCORES[method], SCORES[method].ranking):
         scores = function(**logits)
         assert isinstance(scores, torch.Tensor)
         assert scores.dtype == torch.float64
-        np.testing.assert_array_equal(scores.numpy(), function(**twins))
+        np.testing.assert_array_equal(scores.numpy(), function(**arrays))
 
 
 @pytest.mark.parametrize("rule", RULES)
