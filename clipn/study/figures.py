@@ -9,14 +9,14 @@ PLAIN_KINDS = ["scores", "roc", "intervals"]
 """Figures of every ID dataset and backbone."""
 
 
-def figure_names(study: Study, has_published: bool) -> list[str]:
+def figure_names(study: Study, is_published: bool) -> list[str]:
     """Names of all figures, in the order of the page.
 
     Args:
         study: the study.
-        has_published: whether there are published numbers to compare the study with.
+        is_published: whether there are published numbers to compare the study with.
     """
-    names = ["published"] if has_published else []
+    names = ["published"] if is_published else []
     for id_dataset in study.pairs:
         for backbone in study.backbones:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in _kinds(study, backbone)]
@@ -25,7 +25,7 @@ def figure_names(study: Study, has_published: bool) -> list[str]:
     return names + ["training"] * trains
 
 
-def main_run(study: Study, backbone: str) -> Scoring:
+def main_scoring(study: Study, backbone: str) -> Scoring:
     """The first run on a backbone under the main prompt pool: the one that single-run figures show."""
     run = next(run for run in study.runs if run.backbone == backbone)
     return Scoring(backbone, run.variant, main_pool(study), run.seeds[0])

@@ -74,6 +74,13 @@ def figure_files(paths: StudyPaths, names: Sequence[str]) -> list[str]:
     return [paths.figure(name, ending) for name in names for ending in ("png", "pdf")]
 
 
+def printed_tables(paths: StudyPaths) -> list[str]:
+    """The printed forms of the tables over all ID datasets."""
+    return [
+        paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings if ending != "csv"
+    ]
+
+
 def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
     """All that a person looks at: tables, figures and page, with their copies at the short paths."""
     tables = [paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings]

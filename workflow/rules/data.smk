@@ -4,23 +4,22 @@ if study.demo:
 
     rule generate_demo:
         output:
-            registry=REGISTRY,
-            words=f"{STUDY}/archives/mirror/words.txt",
+            registry=paths.registry,
+            words=f"{paths.mirror}/words.txt",
             archives=[
-                f"{STUDY}/archives/mirror/{file}"
+                f"{paths.mirror}/{file}"
                 for name in data.names
                 for file in data.files(name)
             ],
         log:
-            f"{LOGS}/generate_demo.log",
+            job_log("generate_demo"),
         benchmark:
-            f"{LOGS}/generate_demo.tsv"
+            job_log("generate_demo", "tsv")
         threads: 1
         resources:
-            mem_mb=400,
-            cpu_percent=cpu_percent(1),
+            **needs(mem_mb=400),
         params:
-            options=options(study.demo),
+            options=options.demo,
             code=fingerprint("clipn.demo.mirror"),
         shell:
             "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
@@ -29,169 +28,141 @@ if study.demo:
 rule fetch_archive:
     input:
         GENERATED_REGISTRY,
-        [f"{STUDY}/archives/mirror/{{file}}"] if study.demo else [],
+        [f"{paths.mirror}/{{file}}"] if study.demo else [],
     output:
-        f"{STUDY}/archives/{{dataset}}/{{file}}",
+        paths.archive("{dataset}", "{file}"),
     log:
-        f"{LOGS}/fetch_archive/{{dataset}}/{{file}}.log",
+        job_log("fetch_archive/{dataset}/{file}"),
     benchmark:
-        f"{LOGS}/fetch_archive/{{dataset}}/{{file}}.tsv"
+        job_log("fetch_archive/{dataset}/{file}", "tsv")
     threads: 1
     resources:
-        mem_mb=200,
-        cpu_percent=10,
+        **needs(mem_mb=200, threads=0.2),
     params:
-        archive=lambda wildcards: archive_identity(wildcards.dataset, wildcards.file),
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        options=options({"mirror": study.mirror}),
+        archive=lambda wildcards: contents.archive(wildcards.dataset, wildcards.file),
+        options=options.registry + options.mirror,
         code=fingerprint("clipn.data.download"),
     shell:
         "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file}"
-        " --registry {params.registry} --archives {params.archives}/{wildcards.dataset} {params.options}"
+        f" --archives {paths.folder}/archives/{{wildcards.dataset}} {{params.options}}"
 
 
 rule verify_dataset:
     input:
         GENERATED_REGISTRY,
-        archives=lambda wildcards: archive_paths(wildcards.dataset, cleaning=True),
+        archives=lambda wildcards: paths.archives(wildcards.dataset, cleaning=True),
     output:
-        manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
-        description=f"{STUDY}/datasets/{{dataset}}/dataset.json",
+        manifest=paths.manifest("{dataset}"),
+        description=paths.description("{dataset}"),
     log:
-        f"{LOGS}/verify_dataset/{{dataset}}.log",
+        job_log("verify_dataset/{dataset}"),
     benchmark:
-        f"{LOGS}/verify_dataset/{{dataset}}.tsv"
+        job_log("verify_dataset/{dataset}", "tsv")
     wildcard_constraints:
         dataset="|".join(study.datasets),
     threads: 2
     resources:
-        mem_mb=400,
-        cpu_percent=cpu_percent(2),
+        **needs(mem_mb=400, threads=2),
     params:
-        record=lambda wildcards: data.expectation(wildcards.dataset),
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        in_place=lambda wildcards: state_in_place(wildcards.dataset),
-        options=lambda wildcards: place_options(wildcards.dataset),
-        cleaning=lambda wildcards: repeated(
-            "--cleaning", data.cleaning(wildcards.dataset)
-        ),
-        output=place(f"{STUDY}/datasets"),
+        dataset=lambda wildcards: contents.expectations(wildcards.dataset),
+        options=lambda wildcards: options.registry
+        + options.unpacked(wildcards.dataset)
+        + options.cleaning(wildcards.dataset),
         code=fingerprint("clipn.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.dataset} --registry {params.registry}"
-        " --archives {params.archives}/{wildcards.dataset} --output {params.output}"
-        " {params.options} {params.cleaning} > /dev/null"
+        "clipn --log {log} data verify {wildcards.dataset} {params.options}"
+        f" --archives {paths.folder}/archives/{{wildcards.dataset}} --output {paths.folder}/datasets > /dev/null"
 
 
 rule verify_captions:
     input:
         GENERATED_REGISTRY,
-        lambda wildcards: archive_paths(wildcards.source),
+        lambda wildcards: paths.archives(wildcards.source),
     output:
-        f"{STUDY}/datasets/{{source}}/dataset.json",
+        paths.description("{source}"),
     log:
-        f"{LOGS}/verify_captions/{{source}}.log",
+        job_log("verify_captions/{source}"),
     benchmark:
-        f"{LOGS}/verify_captions/{{source}}.tsv"
+        job_log("verify_captions/{source}", "tsv")
     threads: 1
     resources:
-        mem_mb=400,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=400),
     params:
-        record=lambda wildcards: data.expectation(wildcards.source),
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        in_place=lambda wildcards: state_in_place(wildcards.source),
-        output=place(f"{STUDY}/datasets"),
+        captions=lambda wildcards: contents.expectations(wildcards.source),
+        options=options.registry,
         code=fingerprint("clipn.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.source} --registry {params.registry}"
-        " --archives {params.archives}/{wildcards.source} --output {params.output} > /dev/null"
+        "clipn --log {log} data verify {wildcards.source} {params.options}"
+        f" --archives {paths.folder}/archives/{{wildcards.source}} --output {paths.folder}/datasets > /dev/null"
 
 
 rule prepare_captions:
     input:
         GENERATED_REGISTRY,
-        archives=caption_archives(),
+        archives=paths.archives(*study.captions.sources),
     output:
-        captions=f"{STUDY}/captions/captions.parquet",
-        statistics=f"{STUDY}/captions/statistics.json",
+        captions=paths.captions,
+        statistics=paths.caption_statistics,
     log:
-        f"{LOGS}/prepare_captions.log",
+        job_log("prepare_captions"),
     benchmark:
-        f"{LOGS}/prepare_captions.tsv"
+        job_log("prepare_captions", "tsv")
     threads: 1
     resources:
-        mem_mb=600,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=600),
     params:
-        sources=study.captions.sources,
-        records=[record(name) for name in study.captions.sources],
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        in_place=[state_in_place(name) for name in study.captions.sources],
-        options=options(
-            study.captions.model_dump(include=set(CaptionPreparation.model_fields))
-        ),
+        captions=contents.images(*study.captions.sources),
+        sources=options.caption_sources,
+        options=options.registry + options.caption_preparation,
         code=fingerprint("clipn.data.captions"),
     shell:
-        "clipn --log {log} captions {params.sources} --registry {params.registry} --archives {params.archives}"
-        " --output {output.captions} --statistics {output.statistics} {params.options}"
+        "clipn --log {log} captions {params.sources} {params.options} --output {output.captions}"
+        f" --statistics {{output.statistics}} --archives {paths.folder}/archives"
 
 
 rule crawl_images:
     input:
         rules.prepare_captions.output.captions,
     output:
-        f"{STUDY}/captions/crawl_{{source}}.json",
+        paths.crawl_report("{source}"),
     log:
-        f"{LOGS}/crawl_images/{{source}}.log",
+        job_log("crawl_images/{source}"),
     benchmark:
-        f"{LOGS}/crawl_images/{{source}}.tsv"
+        job_log("crawl_images/{source}", "tsv")
     threads: study.captions.crawl.processes
     resources:
-        mem_mb=3000,
-        cpu_percent=cpu_percent(study.captions.crawl.processes),
+        **needs(mem_mb=3000, threads=study.captions.crawl.processes),
     params:
-        options=options(study.captions.crawl),
-        record=lambda wildcards: data.expectation(wildcards.source),
-        registry=place(REGISTRY),
-        crawl=place(f"work/{study.study}/crawl"),
+        captions=lambda wildcards: contents.expectations(wildcards.source),
+        options=options.registry + options.crawl,
         code=fingerprint("clipn.data.crawl"),
     shell:
-        "clipn --log {log} crawl {wildcards.source} --captions {input} --registry {params.registry}"
-        " --crawl {params.crawl} --report {output} {params.options}"
+        "clipn --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
+        f" --crawl {paths.work}/crawl"
 
 
 rule build_shards:
     input:
         GENERATED_REGISTRY,
-        crawl_reports(),
+        paths.crawl_reports,
         captions=rules.prepare_captions.output.captions,
-        archives=caption_archives(),
+        archives=paths.archives(*study.captions.sources),
     output:
-        shards=shard_paths(),
-        index=f"{STUDY}/shards/index.parquet",
-        statistics=f"{STUDY}/shards/statistics.json",
+        shards=paths.shards,
+        index=paths.shard_index,
+        statistics=paths.shard_statistics,
     log:
-        f"{LOGS}/build_shards.log",
+        job_log("build_shards"),
     benchmark:
-        f"{LOGS}/build_shards.tsv"
+        job_log("build_shards", "tsv")
     threads: 1
     resources:
-        mem_mb=2000,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=2000),
     params:
-        sources=repeated("--source", study.captions.sources),
-        records=[data.expectation(name) for name in study.captions.sources],
-        in_place=[state_in_place(name) for name in study.captions.sources],
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        crawl=place(f"work/{study.study}/crawl"),
+        captions=contents.expectations(*study.captions.sources),
+        options=options.registry + options.shards,
         code=fingerprint("clipn.data.shards.build"),
     shell:
-        "clipn --log {log} shards {output.shards} --captions {input.captions} {params.sources}"
-        " --registry {params.registry} --archives {params.archives} --crawl {params.crawl} --index {output.index}"
-        " --statistics {output.statistics}"
+        "clipn --log {log} shards {output.shards} --captions {input.captions} {params.options}"
+        " --index {output.index} --statistics {output.statistics}"
+        f" --archives {paths.folder}/archives --crawl {paths.work}/crawl"

@@ -4,159 +4,133 @@
 rule cache_image_features:
     input:
         GENERATED_REGISTRY,
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        manifest=f"{STUDY}/datasets/{{dataset}}/manifest.parquet",
-        archives=lambda wildcards: archive_paths(wildcards.dataset),
+        backbone=paths.backbone("{backbone}"),
+        manifest=paths.manifest("{dataset}"),
+        archives=lambda wildcards: paths.archives(wildcards.dataset),
     output:
-        f"{STUDY}/features/{{backbone}}/{{dataset}}.safetensors",
+        paths.features("{backbone}", "{dataset}"),
     log:
-        f"{LOGS}/cache_image_features/{{backbone}}/{{dataset}}.log",
+        job_log("cache_image_features/{backbone}/{dataset}"),
     benchmark:
-        f"{LOGS}/cache_image_features/{{backbone}}/{{dataset}}.tsv"
+        job_log("cache_image_features/{backbone}/{dataset}", "tsv")
     threads: study.threads
     resources:
-        mem_mb=1200,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(1200, study.threads, GPU),
     params:
-        record=lambda wildcards: record(wildcards.dataset),
-        options=MODEL_OPTIONS,
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        in_place=lambda wildcards: state_in_place(wildcards.dataset),
-        places=lambda wildcards: place_options(wildcards.dataset),
+        images=lambda wildcards: contents.images(wildcards.dataset),
+        options=lambda wildcards: options.registry
+        + options.model
+        + options.unpacked(wildcards.dataset),
         code=fingerprint("clipn.features.images", "clipn.compute"),
     shell:
-        "clipn --log {log} features images {wildcards.dataset} --registry {params.registry}"
-        " --archives {params.archives}/{wildcards.dataset} --manifest {input.manifest}"
-        " --backbone {input.backbone} --output {output} {params.options} {params.places}"
+        "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
+        f" --archives {paths.folder}/archives/{{wildcards.dataset}}"
+        " --backbone {input.backbone} --output {output}"
 
 
 rule cache_caption_features:
     input:
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        index=SHARD_INDEX,
+        backbone=paths.backbone("{backbone}"),
+        index=paths.shard_index,
     output:
-        f"{STUDY}/caption_features/{{backbone}}/captions.safetensors",
+        paths.caption_features("{backbone}"),
     log:
-        f"{LOGS}/cache_caption_features/{{backbone}}.log",
+        job_log("cache_caption_features/{backbone}"),
     benchmark:
-        f"{LOGS}/cache_caption_features/{{backbone}}.tsv"
+        job_log("cache_caption_features/{backbone}", "tsv")
     threads: study.threads
     resources:
-        mem_mb=1500,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(1500, study.threads, GPU),
     params:
-        options=MODEL_OPTIONS,
+        options=options.model,
         code=fingerprint("clipn.features.captions", "clipn.compute"),
     shell:
-        "clipn --log {log} features captions --index {input.index}"
-        " --backbone {input.backbone} --output {output} {params.options}"
+        "clipn --log {log} features captions --index {input.index} --backbone {input.backbone}"
+        " --output {output} {params.options}"
 
 
 rule cache_caption_images:
     input:
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        shards=shard_paths(),
-        index=SHARD_INDEX,
+        backbone=paths.backbone("{backbone}"),
+        shards=paths.shards,
+        index=paths.shard_index,
     output:
-        f"{STUDY}/caption_features/{{backbone}}/views{{views}}.safetensors",
+        paths.caption_images("{backbone}", "{views}"),
     log:
-        f"{LOGS}/cache_caption_features/{{backbone}}/views{{views}}.log",
+        job_log("cache_caption_features/{backbone}/views{views}"),
     benchmark:
-        f"{LOGS}/cache_caption_features/{{backbone}}/views{{views}}.tsv"
+        job_log("cache_caption_features/{backbone}/views{views}", "tsv")
     wildcard_constraints:
         views=r"\d+",
     threads: study.threads
     resources:
-        mem_mb=1500,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(1500, study.threads, GPU),
     params:
-        options=MODEL_OPTIONS,
+        options=options.model,
         code=fingerprint("clipn.features.captions", "clipn.compute"),
     shell:
         "clipn --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
 
 
-# Words far from the known classes, encoded, for NegLabel.
+# Words far from the ID classes, encoded, for NegLabel.
 rule negative_labels:
     input:
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-        description=f"{STUDY}/datasets/{{known}}/dataset.json",
-        words=word_file(),
+        backbone=paths.backbone("{backbone}"),
+        description=paths.description("{id_dataset}"),
+        words=paths.words,
     output:
-        f"{STUDY}/features/{{backbone}}/negative_labels/{{known}}.safetensors",
+        paths.negative_labels("{backbone}", "{id_dataset}"),
     log:
-        f"{LOGS}/negative_labels/{{backbone}}/{{known}}.log",
+        job_log("negative_labels/{backbone}/{id_dataset}"),
     benchmark:
-        f"{LOGS}/negative_labels/{{backbone}}/{{known}}.tsv"
+        job_log("negative_labels/{backbone}/{id_dataset}", "tsv")
     threads: study.threads
     resources:
-        mem_mb=1500,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(1500, study.threads, GPU),
     params:
-        words=lambda wildcards, input: input.words or study.negative_words,
-        list=word_hash(),
-        options=MODEL_OPTIONS,
+        words=or_exit(contents.words),
+        options=options.model + options.negative_words,
         code=fingerprint(
             "clipn.features.negative_labels", "clipn.data.description", "clipn.compute"
         ),
     shell:
         "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
-        " --words {params.words:q} --output {output} {params.options}"
+        " --output {output} {params.options}"
 
 
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:
         GENERATED_REGISTRY,
-        backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
+        backbone=paths.backbone("{backbone}"),
         indexed=lambda wildcards: [
-            f"{STUDY}/datasets/{name}/{file}"
-            for name in together(wildcards.known)
-            for file in ("manifest.parquet", "dataset.json")
+            path(name)
+            for name in together(wildcards.id_dataset)
+            for path in (paths.manifest, paths.description)
         ],
-        archives=lambda wildcards: [
-            path for name in together(wildcards.known) for path in archive_paths(name)
-        ],
+        archives=lambda wildcards: paths.archives(*together(wildcards.id_dataset)),
     output:
-        f"{STUDY}/features/{{backbone}}/perturbed/{{known}}.safetensors",
+        paths.perturbed_features("{backbone}", "{id_dataset}"),
     log:
-        f"{LOGS}/perturbed_features/{{backbone}}/{{known}}.log",
+        job_log("perturbed_features/{backbone}/{id_dataset}"),
     benchmark:
-        f"{LOGS}/perturbed_features/{{backbone}}/{{known}}.tsv"
+        job_log("perturbed_features/{backbone}/{id_dataset}", "tsv")
     threads: study.threads
     resources:
-        mem_mb=2000,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(2000, study.threads, GPU),
     params:
-        names=lambda wildcards: together(wildcards.known),
-        records=lambda wildcards: [record(name) for name in together(wildcards.known)],
-        options=MODEL_OPTIONS,
-        settings=options(
-            {
-                "prompts": POOLS[MAIN_POOL],
-                "logit_scale": study.logit_scale,
-                "epsilon": study.perturbation,
-            }
-        ),
-        pool=pool_hash(POOLS[MAIN_POOL]),
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        datasets=place(f"{STUDY}/datasets"),
-        in_place=lambda wildcards: [
-            state_in_place(name) for name in together(wildcards.known)
-        ],
-        copies=lambda wildcards: copies(wildcards.known),
+        names=lambda wildcards: together(wildcards.id_dataset),
+        images=lambda wildcards: contents.images(*together(wildcards.id_dataset)),
+        pool=contents.prompt_pool(main_pool(study)),
+        options=lambda wildcards: options.registry
+        + options.model
+        + options.prompts()
+        + options.perturbation
+        + options.unpacked_copies(together(wildcards.id_dataset)),
         code=fingerprint(
             "clipn.features.perturbed", "clipn.data.description", "clipn.compute"
         ),
     shell:
-        "clipn --log {log} features perturbed {params.names} --registry {params.registry}"
-        " --archives {params.archives} --datasets {params.datasets} --backbone {input.backbone}"
-        " --output {output} {params.settings} {params.options} {params.copies}"
+        "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
+        f" --output {{output}} --archives {paths.folder}/archives --datasets {paths.folder}/datasets"

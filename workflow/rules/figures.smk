@@ -3,156 +3,117 @@
 
 rule score_figure:
     input:
-        scores=lambda wildcards: shown_scores(wildcards.backbone),
+        scores=lambda wildcards: [
+            paths.scores(scoring)
+            for scoring in figures.shown_scorings(study, wildcards.backbone)
+        ],
         descriptions=DESCRIPTIONS,
     output:
-        png=report(
-            f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.png",
-            caption="../report/score_figure.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/{{known}}_{{kind}}_{{backbone}}.pdf",
+        **figure("{id_dataset}_{kind}_{backbone}", "score_figure"),
     log:
-        f"{LOGS}/score_figure/{{known}}_{{kind}}_{{backbone}}.log",
+        job_log("score_figure/{id_dataset}_{kind}_{backbone}"),
     benchmark:
-        f"{LOGS}/score_figure/{{known}}_{{kind}}_{{backbone}}.tsv"
+        job_log("score_figure/{id_dataset}_{kind}_{backbone}", "tsv")
     wildcard_constraints:
         kind="scores|roc|reliability",
     threads: 1
     resources:
-        mem_mb=800,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=800),
     params:
-        study=study.study,
-        datasets=place(f"{STUDY}/datasets"),
+        options=options.study,
         code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.known}"
-        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
-        " --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
+        " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
+        f" --datasets {paths.folder}/datasets"
 
 
 rule intervals_figure:
     input:
-        table=f"{STUDY}/tables/metrics.csv",
+        table=paths.table("metrics"),
         descriptions=DESCRIPTIONS,
     output:
-        png=report(
-            f"{STUDY}/figures/{{known}}_intervals_{{backbone}}.png",
-            caption="../report/intervals.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/{{known}}_intervals_{{backbone}}.pdf",
+        **figure("{id_dataset}_intervals_{backbone}", "intervals"),
     log:
-        f"{LOGS}/intervals_figure/{{known}}_{{backbone}}.log",
+        job_log("intervals_figure/{id_dataset}_{backbone}"),
     benchmark:
-        f"{LOGS}/intervals_figure/{{known}}_{{backbone}}.tsv"
+        job_log("intervals_figure/{id_dataset}_{backbone}", "tsv")
     threads: 1
     resources:
-        mem_mb=500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=500),
     params:
-        study=study.study,
-        datasets=place(f"{STUDY}/datasets"),
-        shown=SHOWN,
+        options=options.study + options.shown,
         code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report figure intervals {input.table} --id {wildcards.known}"
-        " --backbone {wildcards.backbone} --study {params.study} --datasets {params.datasets}"
-        " {params.shown} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
+        " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
+        f" --datasets {paths.folder}/datasets"
 
 
 rule ablations_figure:
     input:
-        table=f"{STUDY}/tables/ablations.csv",
+        table=paths.table("ablations"),
         descriptions=DESCRIPTIONS,
     output:
-        png=report(
-            f"{STUDY}/figures/{{known}}_ablations.png",
-            caption="../report/ablations.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/{{known}}_ablations.pdf",
+        **figure("{id_dataset}_ablations", "ablations"),
     log:
-        f"{LOGS}/ablations_figure/{{known}}.log",
+        job_log("ablations_figure/{id_dataset}"),
     benchmark:
-        f"{LOGS}/ablations_figure/{{known}}.tsv"
+        job_log("ablations_figure/{id_dataset}", "tsv")
     threads: 1
     resources:
-        mem_mb=500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=500),
     params:
-        study=study.study,
-        datasets=place(f"{STUDY}/datasets"),
-        base=study.base,
+        options=options.study + options.base,
         code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report figure ablations {input.table} --id {wildcards.known} --base {params.base}"
-        " --study {params.study} --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
+        f" --png {{output.png}} --pdf {{output.pdf}} --datasets {paths.folder}/datasets"
 
 
 rule published_figure:
     input:
-        table=f"{STUDY}/tables/published.csv",
+        table=paths.table("published"),
         descriptions=DESCRIPTIONS,
     output:
-        png=report(
-            f"{STUDY}/figures/published.png",
-            caption="../report/published.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/published.pdf",
+        **figure("published", "published"),
     log:
-        f"{LOGS}/published_figure.log",
+        job_log("published_figure"),
     benchmark:
-        f"{LOGS}/published_figure.tsv"
+        job_log("published_figure", "tsv")
     threads: 1
     resources:
-        mem_mb=500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=500),
     params:
-        study=study.study,
-        datasets=place(f"{STUDY}/datasets"),
+        options=options.study,
         code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report figure published {input.table} --study {params.study}"
-        " --datasets {params.datasets} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure published {input.table} {params.options}"
+        f" --png {{output.png}} --pdf {{output.pdf}} --datasets {paths.folder}/datasets"
 
 
 # What "no" learned, in the first run of the first variant on this backbone.
 rule similarity_figure:
     input:
-        checkpoint=lambda wildcards: first_checkpoint(wildcards.backbone),
-        features=f"{STUDY}/features/{{backbone}}/{{known}}.safetensors",
-        manifest=f"{STUDY}/datasets/{{known}}/manifest.parquet",
-        description=f"{STUDY}/datasets/{{known}}/dataset.json",
+        unpack(lambda w: paths.scored_from(figures.main_scoring(study, w.backbone))),
+        features=paths.features("{backbone}", "{id_dataset}"),
+        manifest=paths.manifest("{id_dataset}"),
+        description=paths.description("{id_dataset}"),
     output:
-        png=report(
-            f"{STUDY}/figures/{{known}}_similarity_{{backbone}}.png",
-            caption="../report/similarity.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/{{known}}_similarity_{{backbone}}.pdf",
+        **figure("{id_dataset}_similarity_{backbone}", "similarity"),
     log:
-        f"{LOGS}/similarity_figure/{{known}}_{{backbone}}.log",
+        job_log("similarity_figure/{id_dataset}_{backbone}"),
     benchmark:
-        f"{LOGS}/similarity_figure/{{known}}_{{backbone}}.tsv"
+        job_log("similarity_figure/{id_dataset}_{backbone}", "tsv")
     threads: study.threads
     resources:
-        mem_mb=1500,
-        cpu_percent=cpu_percent(study.threads),
-        gpu=gpu(),
+        **needs(1500, study.threads, GPU),
     params:
-        study=study.study,
-        variant=lambda wildcards: main_variant(wildcards.backbone),
-        options=lambda wildcards: options(
-            {
-                "prompts": POOLS[MAIN_POOL],
-                "logit_scale": study.logit_scale,
-            }
-        ),
-        pool=lambda wildcards: pool_hash(POOLS[MAIN_POOL]),
-        model_options=MODEL_OPTIONS,
+        variant=lambda wildcards: figures.main_scoring(
+            study, wildcards.backbone
+        ).variant,
+        pool=contents.prompt_pool(main_pool(study)),
+        options=options.study + options.prompts() + options.model,
         code=fingerprint(
             "clipn.evaluation.similarity",
             "clipn.model.checkpoint",
@@ -162,77 +123,58 @@ rule similarity_figure:
         ),
     shell:
         "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
-        " --manifest {input.manifest} --description {input.description} --study {params.study}"
-        " --backbone {wildcards.backbone} --variant {params.variant} {params.options} {params.model_options}"
-        " --png {output.png} --pdf {output.pdf}"
+        " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
+        " --variant {params.variant} {params.options} --png {output.png} --pdf {output.pdf}"
 
 
 # The images behind the most confident mistakes of the same run.
 rule mistakes_figure:
     input:
         GENERATED_REGISTRY,
-        scores=lambda wildcards: first_scores(
-            wildcards.backbone, main_variant(wildcards.backbone)
-        ),
+        scores=lambda w: paths.scores(figures.main_scoring(study, w.backbone)),
         descriptions=DESCRIPTIONS,
-        archives=lambda wildcards: [
-            path for name in together(wildcards.known) for path in archive_paths(name)
-        ],
+        archives=lambda wildcards: paths.archives(*together(wildcards.id_dataset)),
     output:
-        png=report(
-            f"{STUDY}/figures/{{known}}_mistakes_{{backbone}}.png",
-            caption="../report/mistakes.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/{{known}}_mistakes_{{backbone}}.pdf",
+        **figure("{id_dataset}_mistakes_{backbone}", "mistakes"),
     log:
-        f"{LOGS}/mistakes_figure/{{known}}_{{backbone}}.log",
+        job_log("mistakes_figure/{id_dataset}_{backbone}"),
     benchmark:
-        f"{LOGS}/mistakes_figure/{{known}}_{{backbone}}.tsv"
+        job_log("mistakes_figure/{id_dataset}_{backbone}", "tsv")
     threads: 1
     resources:
-        mem_mb=800,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=800),
     params:
-        study=study.study,
-        registry=place(REGISTRY),
-        archives=place(f"{STUDY}/archives"),
-        datasets=place(f"{STUDY}/datasets"),
-        copies=lambda wildcards: copies(wildcards.known),
+        options=lambda wildcards: options.study
+        + options.registry
+        + options.unpacked_copies(together(wildcards.id_dataset)),
         code=fingerprint(
             "clipn.report.figures.gallery",
             "clipn.report.figures",
             "clipn.report.tables.build",
         ),
     shell:
-        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.known} --study {params.study}"
-        " --registry {params.registry} --archives {params.archives} --datasets {params.datasets}"
-        " {params.copies} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
+        " --png {output.png} --pdf {output.pdf}"
+        f" --archives {paths.folder}/archives --datasets {paths.folder}/datasets"
 
 
 rule training_figure:
     input:
-        runs=histories(),
-        backbones=[f"{STUDY}/backbones/{name}.csv" for name in TRAINED],
+        runs=targets.run_histories(paths),
+        backbones=targets.backbone_histories(paths),
     output:
-        png=report(
-            f"{STUDY}/figures/training.png",
-            caption="../report/training.rst",
-            category="Figures",
-        ),
-        pdf=f"{STUDY}/figures/training.pdf",
+        **figure("training", "training"),
     log:
-        f"{LOGS}/training_figure.log",
+        job_log("training_figure"),
     benchmark:
-        f"{LOGS}/training_figure.tsv"
+        job_log("training_figure", "tsv")
     threads: 1
     resources:
-        mem_mb=500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=500),
     params:
-        study=study.study,
         backbones=lambda wildcards, input: repeated("--backbone", input.backbones),
+        options=options.study,
         code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report figure training {input.runs} {params.backbones}"
-        " --study {params.study} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure training {input.runs} {params.backbones} {params.options}"
+        " --png {output.png} --pdf {output.pdf}"

@@ -1,75 +1,141 @@
-"""Backbones and the runs trained on them."""
+"""Backbones and CLIPN: imported from the weights of others, or trained here."""
+
+if FETCHED:
+
+    rule fetch_weights:
+        output:
+            paths.fetched_weights("{weights}"),
+        log:
+            job_log("fetch_weights/{weights}"),
+        benchmark:
+            job_log("fetch_weights/{weights}", "tsv")
+        wildcard_constraints:
+            weights="|".join(map(re.escape, FETCHED)),
+        threads: 1
+        resources:
+            **needs(mem_mb=200, threads=0.2),
+        params:
+            key=lambda wildcards: FETCHED[wildcards.weights],
+            weights=lambda wildcards: contents.weights(FETCHED[wildcards.weights]),
+            code=fingerprint("clipn.data.download"),
+        shell:
+            "clipn --log {log} weights fetch {params.key} --output {output}"
+            f" --registry {WEIGHTS}"
+
+
+if PRETRAINED:
+
+    rule import_backbone:
+        input:
+            lambda wildcards: paths.weights(backbone_source(study, wildcards.backbone)),
+        output:
+            paths.backbone("{backbone}"),
+        log:
+            job_log("import_backbone/{backbone}"),
+        benchmark:
+            job_log("import_backbone/{backbone}", "tsv")
+        wildcard_constraints:
+            backbone="|".join(PRETRAINED),
+        threads: 1
+        resources:
+            **needs(mem_mb=3000),
+        params:
+            options=lambda wildcards: options.architecture(wildcards.backbone)
+            + options.weights(wildcards.backbone),
+            definition=lambda wildcards: contents.architecture(wildcards.backbone),
+            weights=lambda wildcards: contents.weights(
+                backbone_source(study, wildcards.backbone)
+            ),
+            code=fingerprint("clipn.model.backbone"),
+        shell:
+            "clipn --log {log} backbone import {input:q} --name {wildcards.backbone}"
+            " {params.options} --output {output}"
+
+
+if RELEASED:
+
+    rule import_checkpoint:
+        input:
+            checkpoint=lambda wildcards: paths.weights(released(wildcards)),
+            backbone=paths.backbone("{backbone}"),
+        output:
+            paths.run(RUN),
+        log:
+            job_log("import_checkpoint/{backbone}/{variant}/seed{seed}"),
+        benchmark:
+            job_log("import_checkpoint/{backbone}/{variant}/seed{seed}", "tsv")
+        wildcard_constraints:
+            variant="|".join(RELEASED),
+        threads: 1
+        resources:
+            **needs(mem_mb=3500),
+        params:
+            weights=lambda wildcards: contents.weights(released(wildcards)),
+            options=lambda w: options.released(w.variant, int(w.seed)),
+            code=fingerprint("clipn.model.released", "clipn.model.checkpoint"),
+        shell:
+            "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
+
 
 if TRAINED:
 
     rule train_backbone:
         input:
-            shards=shard_paths(),
-            index=SHARD_INDEX,
+            shards=paths.shards,
+            index=paths.shard_index,
         output:
-            backbone=f"{STUDY}/backbones/{{backbone}}.safetensors",
-            history=f"{STUDY}/backbones/{{backbone}}.csv",
+            backbone=paths.backbone("{backbone}"),
+            history=paths.backbone("{backbone}", "csv"),
         log:
-            f"{LOGS}/train_backbone/{{backbone}}.log",
+            job_log("train_backbone/{backbone}"),
         benchmark:
-            f"{LOGS}/train_backbone/{{backbone}}.tsv"
+            job_log("train_backbone/{backbone}", "tsv")
         wildcard_constraints:
             backbone="|".join(TRAINED),
         threads: lambda wildcards: study.backbones[wildcards.backbone].training.threads
         resources:
-            mem_mb=2500,
-            cpu_percent=lambda wildcards: cpu_percent(
-                study.backbones[wildcards.backbone].training.threads
-            ),
-            gpu=gpu(),
+            **needs(2500, lambda w: study.backbones[w.backbone].training.threads, GPU),
         params:
-            architecture=lambda wildcards: study.backbones[
-                wildcards.backbone
-            ].architecture,
-            definition=lambda wildcards: architecture_text(wildcards.backbone),
-            options=lambda wildcards: options(
-                study.backbones[wildcards.backbone].training
-            ),
-            device=study.device,
+            definition=lambda wildcards: contents.architecture(wildcards.backbone),
+            options=lambda wildcards: options.device
+            + options.architecture(wildcards.backbone)
+            + options.backbone_training(wildcards.backbone),
             code=fingerprint("clipn.training.backbone", "clipn.compute"),
         shell:
             "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
-            " --architecture {params.architecture:q} --output {output.backbone}"
-            " --history {output.history} --device {params.device} {params.options}"
+            " --output {output.backbone} --history {output.history} {params.options}"
 
 
 if TAUGHT:
 
     rule train_clipn:
         input:
-            unpack(training_files),
+            unpack(lambda w: paths.training_files(w.backbone, w.variant)),
         output:
-            checkpoint=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.safetensors",
-            history=f"{STUDY}/runs/{{backbone}}/{{variant}}/seed{{seed}}.csv",
+            checkpoint=paths.run(RUN),
+            history=paths.run(RUN, "csv"),
         log:
-            f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.log",
+            job_log("train_clipn/{backbone}/{variant}/seed{seed}"),
         benchmark:
-            f"{LOGS}/train_clipn/{{backbone}}/{{variant}}/seed{{seed}}.tsv"
+            job_log("train_clipn/{backbone}/{variant}/seed{seed}", "tsv")
         wildcard_constraints:
             variant="|".join(TAUGHT),
-        threads: lambda wildcards: training_threads(wildcards)
+        threads: training_threads
         resources:
-            mem_mb=1500,
-            cpu_percent=lambda wildcards: cpu_percent(training_threads(wildcards)),
-            gpu=lambda wildcards: gpu() * study.variants[wildcards.variant].processes,
+            **needs(
+                1500,
+                training_threads,
+                lambda w: GPU * study.variants[w.variant].processes,
+            ),
             workers=study.workers,
         params:
-            launcher=lambda wildcards: launcher(
-                study.variants[wildcards.variant].processes
-            ),
-            files=training_file_options,
-            options=lambda wildcards: options(study.variants[wildcards.variant]),
-            device=study.device,
-            work=place(f"work/{study.study}/train"),
-            curves=lambda wildcards: f"{LOGS}/tensorboard/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}",
+            launcher=lambda wildcards: options.launcher(wildcards.variant),
+            files=training_files,
+            options=lambda w: options.device + options.training(w.variant),
             code=fingerprint("clipn.training.clipn", "clipn.compute"),
         shell:
-            "{params.launcher}clipn --log {log} train {params.files}"
+            "{params.launcher}clipn --log {log} train {params.files} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
-            " --output {output.checkpoint} --history {output.history} --work {params.work}"
-            " --curves {params.curves} --workers {resources.workers} --device {params.device} {params.options}"
+            " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"
+            f" --work {paths.work}/train --curves {paths.logs}/tensorboard"
+            "/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}"

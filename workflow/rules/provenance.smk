@@ -7,9 +7,11 @@ from clipn.provenance.snakemake import mode_of
 
 def check_results():
     """Check what is there, and write down how it was made."""
-    for name in (*study.captions.sources, *study.datasets):
-        state_in_place(name)  # now, so that the cache keeps the hashes of what it read
-    checked = CheckedStudy(study.study, study.model_dump(mode="json"), all_files())
+    # Hashes files that are read in place now, so that the cache is saved with them.
+    contents.images(*study.captions.sources, *study.datasets)
+    checked = CheckedStudy(
+        study.study, study.model_dump(mode="json"), targets.all_files(paths, FIGURES)
+    )
     or_exit(check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow))
 
 

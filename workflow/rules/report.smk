@@ -1,39 +1,89 @@
-"""The page of the study."""
+"""The page of the study, and copies of the active study's results where people look for them."""
 
 
 rule report_page:
     input:
         metrics=METRICS,
-        tables=[f"{STUDY}/tables/{name}.csv" for name in (*OTHER_TABLES, "published")],
-        figures=[f"{STUDY}/figures/{name}.png" for name in figure_names()],
-        descriptions=[*DESCRIPTIONS, *caption_descriptions()],
-        backbones=[f"{STUDY}/backbones/{name}.safetensors" for name in study.backbones],
-        runs=run_paths(".safetensors"),
-        shards=[f"{STUDY}/shards/statistics.json"] if study.captions.sources else [],
+        tables=[paths.table(name) for name in (*OVERALL_TABLES, "published")],
+        figures=[paths.figure(name) for name in FIGURES],
+        descriptions=[
+            *DESCRIPTIONS,
+            *map(paths.description, study.captions.sources),
+        ],
+        backbones=[paths.backbone(name) for name in study.backbones],
+        runs=targets.checkpoints(paths),
+        shards=[paths.shard_statistics] if study.captions.sources else [],
     output:
-        f"{STUDY}/report.html",
+        paths.page,
     log:
-        f"{LOGS}/report_page.log",
+        job_log("report_page"),
     benchmark:
-        f"{LOGS}/report_page.tsv"
+        job_log("report_page", "tsv")
     threads: 1
     resources:
-        mem_mb=500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=500),
     params:
-        study=study.study,
-        settings=shlex.quote(study_text()),
-        known=repeated("--id", study.pairs),
-        shown=SHOWN,
-        figures=lambda wildcards, input: repeated("--figure", input.figures),
-        weights=lambda wildcards, input: repeated(
-            "--weights", (*input.backbones, *input.runs)
+        options=options.page + options.study + options.shown,
+        files=lambda wildcards, input: " ".join(
+            [
+                repeated("--figure", input.figures),
+                repeated("--weights", (*input.backbones, *input.runs)),
+                repeated("--shards", input.shards),
+            ]
         ),
-        folder=place(STUDY),
-        shards=lambda wildcards, input: repeated("--shards", input.shards),
         code=fingerprint("clipn.report.page.build"),
-        template=page_template(),
+        template=contents.template(),
     shell:
-        "clipn --log {log} report page {input.metrics} --study {params.study}"
-        " --settings {params.settings} {params.known} {params.shown} {params.figures} {params.weights}"
-        " --folder {params.folder} {params.shards} --output {output}"
+        "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
+        f" --folder {paths.folder}"
+
+
+rule publish:
+    input:
+        paths.table("{name}", "{ending}"),
+    output:
+        paths.published(paths.table("{name}", "{ending}")),
+    log:
+        job_log("publish/tables/{name}.{ending}"),
+    benchmark:
+        job_log("publish/tables/{name}.{ending}", "tsv")
+    wildcard_constraints:
+        name="[^/]+",
+        ending="[a-z]+",
+    threads: 1
+    resources:
+        **needs(mem_mb=10),
+    shell:
+        "cp {input} {output} 2> {log}"
+
+
+# All figures at once, so that none of another study is left beside them.
+rule publish_figures:
+    input:
+        targets.figure_files(paths, FIGURES),
+    output:
+        [paths.published(path) for path in targets.figure_files(paths, FIGURES)],
+    log:
+        job_log("publish/figures"),
+    benchmark:
+        job_log("publish/figures", "tsv")
+    threads: 1
+    resources:
+        **needs(mem_mb=10),
+    params:
+        options=options.study,
+    shell:
+        "(rm -f results/figures/* && cp {input} results/figures/) 2> {log}"
+
+
+use rule publish as publish_page with:
+    input:
+        f"{paths.folder}/{{file}}",
+    output:
+        "results/{file}",
+    log:
+        job_log("publish/{file}"),
+    benchmark:
+        job_log("publish/{file}", "tsv")
+    wildcard_constraints:
+        file=r"metrics\.json|report\.html",

@@ -1,133 +1,92 @@
 """Tables of the study."""
 
-METRICS = scored_paths("metrics", ".json")
-REPLICATES = scored_paths("metrics", ".parquet")
-DESCRIPTIONS = [f"{STUDY}/datasets/{name}/dataset.json" for name in study.datasets]
-SHOWN = f"{repeated('--variant', [PLAIN, *study.shown])} --prompts {MAIN_POOL}"
-"""What figures and wide tables show."""
-
 
 rule ood_table:
     input:
         metrics=METRICS,
         descriptions=DESCRIPTIONS,
     output:
-        csv=report(
-            f"{STUDY}/tables/{{known}}_ood.csv",
-            caption="../report/ood_table.rst",
-            category="Tables",
-        ),
-        twins=[
-            f"{STUDY}/tables/{{known}}_ood.{ending}"
-            for ending in ("md", "tex", "json")
+        csv=table("{id_dataset}_ood", "ood_table"),
+        printed=[
+            paths.table("{id_dataset}_ood", kind) for kind in ("md", "tex", "json")
         ],
     log:
-        f"{LOGS}/ood_table/{{known}}.log",
+        job_log("ood_table/{id_dataset}"),
     benchmark:
-        f"{LOGS}/ood_table/{{known}}.tsv"
+        job_log("ood_table/{id_dataset}", "tsv")
     threads: 1
     resources:
-        mem_mb=300,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=300),
     params:
-        tables=place(f"{STUDY}/tables"),
-        datasets=place(f"{STUDY}/datasets"),
-        shown=SHOWN,
+        options=options.shown,
         code=fingerprint("clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report ood-table {input.metrics} --id {wildcards.known}"
-        " --tables {params.tables} --datasets {params.datasets} {params.shown}"
+        "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
+        f" --tables {paths.folder}/tables --datasets {paths.folder}/datasets"
 
 
 rule tables:
     input:
         metrics=METRICS,
-        replicates=REPLICATES,
+        replicates=[paths.replicates(scoring) for scoring in SCORINGS],
         descriptions=DESCRIPTIONS,
     output:
-        csv=report(
-            [f"{STUDY}/tables/{name}.csv" for name in OTHER_TABLES],
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-        twins=[
-            f"{STUDY}/tables/{name}.{ending}"
-            for name in OTHER_TABLES
-            if name != "metrics"
-            for ending in ("md", "tex")
-        ],
+        csv=[table(name, "tables") for name in OVERALL_TABLES],
+        printed=targets.printed_tables(paths),
     log:
-        f"{LOGS}/tables.log",
+        job_log("tables"),
     benchmark:
-        f"{LOGS}/tables.tsv"
+        job_log("tables", "tsv")
     threads: 1
     resources:
-        mem_mb=1500,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=1500),
     params:
-        study=study.study,
-        tables=place(f"{STUDY}/tables"),
-        datasets=place(f"{STUDY}/datasets"),
-        shown=SHOWN,
-        base=study.base,
-        ablations=repeated("--ablation", map(":".join, ablations(study))),
+        options=options.study + options.shown + options.base + options.ablations,
         code=fingerprint("clipn.report.tables.build"),
     shell:
-        "clipn --log {log} report tables {input.metrics} --study {params.study} --tables {params.tables}"
-        " --datasets {params.datasets} {params.shown} --base {params.base}"
-        " {params.ablations}"
+        "clipn --log {log} report tables {input.metrics} {params.options}"
+        f" --tables {paths.folder}/tables --datasets {paths.folder}/datasets"
 
 
 rule published_table:
     input:
         metrics=METRICS,
-        table=f"{STUDY}/tables/metrics.csv",
+        table=paths.table("metrics"),
         descriptions=DESCRIPTIONS,
-        published=PUBLISHED_NUMBERS,
+        published=PUBLISHED,
     output:
-        csv=report(
-            f"{STUDY}/tables/published.csv",
-            caption="../report/published.rst",
-            category="Tables",
-        ),
-        markdown=f"{STUDY}/tables/published.md",
+        csv=table("published", "published"),
+        markdown=paths.table("published", "md"),
     log:
-        f"{LOGS}/published_table.log",
+        job_log("published_table"),
     benchmark:
-        f"{LOGS}/published_table.tsv"
+        job_log("published_table", "tsv")
     threads: 1
     resources:
-        mem_mb=300,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=300),
     params:
-        study=study.study,
-        datasets=place(f"{STUDY}/datasets"),
-        sources=repeated(
-            "--source",
-            (f"{name}:{backbone_source(study, name)}" for name in PRETRAINED),
-        ),
+        options=options.study + options.backbone_sources,
         code=fingerprint("clipn.report.tables.build", "clipn.report.tables.published"),
     shell:
-        "clipn --log {log} report published-table {input.metrics} --table {input.table}"
-        " --published {input.published} --study {params.study} {params.sources}"
-        " --datasets {params.datasets} --csv {output.csv} --markdown {output.markdown}"
+        "clipn --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
+        " --published {input.published} --csv {output.csv} --markdown {output.markdown}"
+        f" --datasets {paths.folder}/datasets"
 
 
 rule metrics_summary:
     input:
         METRICS,
     output:
-        f"{STUDY}/metrics.json",
+        paths.summary,
     log:
-        f"{LOGS}/metrics_summary.log",
+        job_log("metrics_summary"),
     benchmark:
-        f"{LOGS}/metrics_summary.tsv"
+        job_log("metrics_summary", "tsv")
     threads: 1
     resources:
-        mem_mb=300,
-        cpu_percent=cpu_percent(1),
+        **needs(mem_mb=300),
     params:
+        options=options.main_prompts,
         code=fingerprint("clipn.report.tables.build"),
-        prompts=MAIN_POOL,
     shell:
-        "clipn --log {log} report summary {input} --prompts {params.prompts} --output {output}"
+        "clipn --log {log} report summary {input} {params.options} --output {output}"

@@ -3,29 +3,29 @@
 
 rule data:
     input:
-        data_files(),
+        targets.data_files(paths),
 
 
 rule models:
     input:
-        model_files(),
+        targets.model_files(paths),
 
 
 rule features:
     input:
-        feature_files(),
+        targets.feature_files(paths),
 
 
 rule imagenet_ood:
     input:
-        table_files("imagenet"),
+        targets.ood_table_files(paths, "imagenet"),
 
 
 rule cifar10_ood:
     input:
-        table_files("cifar10"),
+        targets.ood_table_files(paths, "cifar10"),
 
 
 rule cifar100_ood:
     input:
-        table_files("cifar100"),
+        targets.ood_table_files(paths, "cifar100"),

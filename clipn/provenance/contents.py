@@ -1,0 +1,92 @@
+"""What jobs read beside their declared inputs: registry records, files in place, prompt pools, local weights.
+
+Each is a parameter of rules, by what people call it, so that an old date hides no change and `clipn why` can name it.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from clipn.files import file_hash
+from clipn.provenance.hash_cache import HashCache
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.study.parameters import Contents
+from clipn.study.scorings import prompt_pools
+from clipn.study.weights import is_weight_file, weight_record
+from clipn.text.prompts import pool_hash
+from clipn.text.wordlists import FOLDER, WORDNET, read_words, words_hash
+
+TEMPLATE = Path(__file__).parents[1] / "report/page/page.html.jinja"
+
+
+class RuleContents:
+    """Contents that the rules of a study depend on.
+
+    Args:
+        study: the study.
+        data: which data it uses.
+        hashes: of the project's files.
+    """
+
+    def __init__(self, study: Study, data: StudyData, hashes: HashCache) -> None:
+        self._study = study
+        self._data = data
+        self._hashes = hashes
+        self._in_place = cache(self._hash_in_place)
+
+    def archive(self, name: str, file: str) -> Contents:
+        """What the registry says of the bytes of one archive, so that a new address alone fetches nothing again."""
+        record = self._data.record(name)
+        return Contents({f"what the registry says of {file}": record and self._data.archive(name, file).identity})
+
+    def images(self, *names: str) -> Contents:
+        """What images or captions and their labels depend on, of datasets or caption sources."""
+        records = {name: self._data.record(name) for name in names}
+        return self._of_data({name: record and record.identity for name, record in records.items()})
+
+    def expectations(self, *names: str) -> Contents:
+        """All that `clipn data verify` compares datasets or caption sources with."""
+        return self._of_data({name: self._data.expectation(name) for name in names})
+
+    def _of_data(self, records: dict[str, object]) -> Contents:
+        known = {f"the record of {name} in the registry": record for name, record in records.items()}
+        return Contents(
+            known | {f"the files of {name} that are read in place": self._in_place(name) for name in records}
+        )
+
+    def _hash_in_place(self, name: str) -> str:
+        """Hash of names and contents of the files that are read where they are, outside the study."""
+        lines = []
+        for path in self._data.in_place(name):
+            files = [file for file in (path, *sorted(path.rglob("*"))) if file.is_file()]
+            self._hashes.hash_files(map(str, files))
+            lines += [f"{file.relative_to(path)} {self._hashes.sha256(str(file))}\n" for file in files]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def words(self) -> Contents:
+        """The system's words for NegLabel; a word list of the study is an input like any other."""
+        uses_wordnet = "neglabel" in self._study.baselines and self._study.negative_words == WORDNET
+        # Without WordNet a dry run must still plan; the job itself says what to install.
+        return Contents(
+            {"the word list": words_hash(read_words(WORDNET)) if uses_wordnet and FOLDER.is_dir() else None}
+        )
+
+    def architecture(self, backbone: str) -> Contents:
+        """Content of an architecture file; the name itself for open_clip's own."""
+        name = self._study.backbones[backbone].architecture
+        return Contents({"the architecture file": Path(name).read_text() if name.endswith(".json") else name})
+
+    def weights(self, source: str) -> Contents:
+        """A local weight file, or what the registry says of one that is fetched."""
+        if is_weight_file(source):
+            return Contents({f"the weight file {source}": self._hashes.sha256(source)})
+        return Contents({f"what the registry says of {source}": weight_record(source).archive.model_dump_json()})
+
+    def prompt_pool(self, name: str) -> Contents:
+        """The templates of a prompt pool."""
+        return Contents({f"the prompt pool {name}": pool_hash(prompt_pools(self._study)[name])})
+
+    def template(self) -> Contents:
+        """The template of the page, which is no Python module and so in no fingerprint of code."""
+        return Contents({"the template of the page": file_hash(TEMPLATE)})

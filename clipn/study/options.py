@@ -1,0 +1,216 @@
+"""Options of the commands that rules run, as the settings of a study say, each recorded by the key of its setting."""
+
+import shlex
+from collections.abc import Sequence
+
+import yaml
+
+from clipn.data.settings import CaptionPreparation
+from clipn.study.config import PLAIN, ReleasedVariant, Study
+from clipn.study.data import StudyData
+from clipn.study.loading import ablations
+from clipn.study.parameters import Settings, flattened, repeated, settings_of
+from clipn.study.paths import StudyPaths
+from clipn.study.scorings import main_pool, methods, prompt_pools
+from clipn.study.weights import backbone_source, is_weight_file
+from clipn.training.settings import Variant
+
+
+class RuleOptions:
+    """Settings that the rules of a study depend on.
+
+    Args:
+        paths: of the study.
+    """
+
+    def __init__(self, paths: StudyPaths) -> None:
+        self._study: Study = paths.study
+        self._data: StudyData = paths.data
+        self._registry = paths.registry
+        self._words = paths.words
+
+    @property
+    def study(self) -> Settings:
+        """Name of the study."""
+        return settings_of({"study": self._study.study})
+
+    # Data
+
+    @property
+    def demo(self) -> Settings:
+        """The generated world."""
+        assert self._study.demo is not None
+        return settings_of(self._study.demo, "demo")
+
+    @property
+    def registry(self) -> Settings:
+        """The registry; one that is generated is no setting."""
+        return Settings({"registry": self._study.registry}, f"--registry {self._registry}")
+
+    @property
+    def mirror(self) -> Settings:
+        """Shared folder of archives."""
+        return settings_of({"mirror": self._study.mirror})
+
+    def unpacked(self, dataset: str) -> Settings:
+        """Unpacked copy of a dataset in the mirror, if its images come from there."""
+        folder = self._data.unpacked(dataset)
+        return Settings({"mirror": self._study.mirror}, f"--unpacked {folder}") if folder else Settings({})
+
+    def unpacked_copies(self, datasets: Sequence[str]) -> Settings:
+        """The same of several datasets, for commands that take DATASET:FOLDER."""
+        folders = {name: folder for name in datasets if (folder := self._data.unpacked(name))}
+        texts = repeated("--unpacked", (f"{name}:{folder}" for name, folder in folders.items()))
+        return Settings({"mirror": self._study.mirror} if folders else {}, texts)
+
+    def cleaning(self, dataset: str) -> Settings:
+        """Switched-on cleaning lists of a dataset."""
+        return settings_of({"cleaning": self._data.cleaning(dataset)})
+
+    @property
+    def caption_preparation(self) -> Settings:
+        """What becomes of captions."""
+        settings = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
+        return settings_of(settings, "captions")
+
+    @property
+    def caption_sources(self) -> Settings:
+        """Caption sources, as arguments."""
+        return Settings({"captions.sources": self._study.captions.sources}, " ".join(self._study.captions.sources))
+
+    @property
+    def shards(self) -> Settings:
+        """Sources of the shards; their number is that of the outputs."""
+        sources = settings_of({"sources": self._study.captions.sources}, "captions", {"sources": "source"})
+        return sources + Settings({"captions.shards": self._study.captions.shards})
+
+    @property
+    def crawl(self) -> Settings:
+        """How images are fetched from the web."""
+        return settings_of(self._study.captions.crawl, "captions.crawl")
+
+    # Models and features
+
+    @property
+    def device(self) -> Settings:
+        """Where models run."""
+        return settings_of({"device": self._study.device})
+
+    @property
+    def model(self) -> Settings:
+        """Device and threads of encoding."""
+        return self.device + settings_of({"threads": self._study.threads})
+
+    def architecture(self, backbone: str) -> Settings:
+        """Architecture of a backbone."""
+        return settings_of({"architecture": self._study.backbones[backbone].architecture}, f"backbones.{backbone}")
+
+    def weights(self, backbone: str) -> Settings:
+        """Where the weights of a backbone come from; a local file has no open_clip tag."""
+        tag = self._study.backbones[backbone].pretrained
+        assert tag is not None
+        return Settings(
+            {f"backbones.{backbone}.pretrained": tag}, "" if is_weight_file(tag) else f"--tag {shlex.quote(tag)}"
+        )
+
+    def backbone_training(self, backbone: str) -> Settings:
+        """How a backbone is trained."""
+        training = self._study.backbones[backbone].training
+        assert training is not None
+        return settings_of(training, f"backbones.{backbone}.training")
+
+    def released(self, variant: str, number: int) -> Settings:
+        """Which checkpoint a released run is."""
+        released = self._study.variants[variant]
+        assert isinstance(released, ReleasedVariant)
+        return Settings({f"variants.{variant}.checkpoints.{number}": released.checkpoints[number]})
+
+    def training(self, variant: str) -> Settings:
+        """How a variant is trained."""
+        return settings_of(self._study.variants[variant], f"variants.{variant}")
+
+    def launcher(self, variant: str) -> Settings:
+        """What starts a training in several processes; nothing for one."""
+        settings = self._study.variants[variant]
+        assert isinstance(settings, Variant)
+        command = f"torchrun --standalone --nproc-per-node {settings.processes} --no-python "
+        return Settings(
+            {f"variants.{variant}.processes": settings.processes}, command if settings.processes > 1 else ""
+        )
+
+    @property
+    def negative_words(self) -> Settings:
+        """Where NegLabel's words come from; those of the demo are generated, so no setting names them."""
+        sources = self._words or [self._study.negative_words]
+        return Settings({"negative_words": self._study.negative_words}, repeated("--words", filter(None, sources)))
+
+    @property
+    def perturbation(self) -> Settings:
+        """How ODIN perturbs images."""
+        return settings_of({"perturbation": self._study.perturbation}, options={"perturbation": "epsilon"})
+
+    # Scores, metrics and what shows them
+
+    def prompts(self, pool: str | None = None) -> Settings:
+        """A prompt pool, by default the main one, and the logit scale."""
+        name = prompt_pools(self._study)[pool or main_pool(self._study)]
+        return settings_of({"prompts": name, "logit_scale": self._study.logit_scale})
+
+    @property
+    def pairs(self) -> Settings:
+        """ID datasets with their OOD datasets."""
+        pairs = self._study.pairs
+        texts = (f"{id_dataset}:{','.join(ood_datasets)}" for id_dataset, ood_datasets in pairs.items())
+        return Settings({f"pairs.{name}": names for name, names in pairs.items()}, repeated("--pair", texts))
+
+    def methods(self, variant: str, pool: str) -> Settings:
+        """Methods and rules of a scoring; those of a "no" tower are no setting."""
+        names = methods(self._study, variant, pool)
+        if variant == PLAIN:
+            return settings_of({"baselines": names}, options={"baselines": "method"})
+        return Settings({}, repeated("--method", names)) + settings_of(
+            {"rules": self._study.rules}, options={"rules": "rule"}
+        )
+
+    @property
+    def metrics(self) -> Settings:
+        """Conventions and resamples."""
+        values = {"conventions": self._study.conventions, "resamples": self._study.resamples}
+        return settings_of(values, options={"conventions": "convention"})
+
+    @property
+    def main_prompts(self) -> Settings:
+        """Name of the prompt pool that is shown."""
+        return Settings({"prompts": self._study.prompts[0]}, f"--prompts {main_pool(self._study)}")
+
+    @property
+    def shown(self) -> Settings:
+        """What figures and printed tables show."""
+        variants = [PLAIN, *self._study.shown]
+        return Settings({"runs": variants}, repeated("--variant", variants)) + self.main_prompts
+
+    @property
+    def base(self) -> Settings:
+        """The variant that others are compared with."""
+        return Settings({"runs[0].variant": self._study.base}, f"--base {self._study.base}")
+
+    @property
+    def ablations(self) -> Settings:
+        """What the ablations vary."""
+        rows = [":".join(row) for row in ablations(self._study)]
+        return Settings({"ablations": rows}, repeated("--ablation", rows))
+
+    @property
+    def page(self) -> Settings:
+        """All settings, as the page shows them: as they were checked, defaults filled in."""
+        text = yaml.safe_dump(self._study.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        options = f"--settings {shlex.quote(text)} {repeated('--id', self._study.pairs)}"
+        return Settings(flattened(self._study.model_dump(mode="json")), options)
+
+    @property
+    def backbone_sources(self) -> Settings:
+        """Where the weights of backbones come from that were not trained here."""
+        sources = {name: backbone_source(self._study, name) for name in self._study.backbones}
+        pretrained = {name: source for name, source in sources.items() if source}
+        keys = {f"backbones.{name}.pretrained": source for name, source in pretrained.items()}
+        return Settings(keys, repeated("--source", (f"{name}:{source}" for name, source in pretrained.items())))

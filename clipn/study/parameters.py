@@ -1,0 +1,90 @@
+"""Parameters of rules that Snakemake records by key, so that a change of one can be named.
+
+Snakemake records the `repr` of every parameter, without the parameter's name, and puts the `str` into the command. So a
+`Settings` is recorded as its keys and values, and gives the command its options; `Contents` are what files and records
+hold that a rule reads beside its inputs.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+
+class Keyed(dict[str, Any]):
+    """Values by key, recorded as JSON after their kind; a `dict`, as Snakemake records values of builtin types only."""
+
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"{self.kind} {json.dumps(self, sort_keys=True, ensure_ascii=False)}"
+
+
+class Settings(Keyed):
+    """Settings by their keys in the study, e.g. `variants.learnable.epochs`.
+
+    Attributes:
+        options: how the command takes them; empty where they count and are no option.
+    """
+
+    kind = "settings"
+
+    def __init__(self, settings: Mapping[str, Any], options: str = "") -> None:
+        super().__init__(settings)
+        self.options = options
+
+    def __str__(self) -> str:
+        return self.options
+
+    def __add__(self, other: Self) -> Self:
+        """Both, with the options of both."""
+        return type(self)({**self, **other}, " ".join(filter(None, (self.options, other.options))))
+
+
+class Contents(Keyed):
+    """Hashes or texts by what people call their sources, e.g. `the prompt pool`."""
+
+    kind = "contents"
+
+
+def settings_of(
+    values: BaseModel | Mapping[str, Any], above: str = "", options: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings with an option each, e.g. {'batch_size': 256} as `--batch-size 256`; one that is None has none.
+
+    Args:
+        values: by name.
+        above: key of what they belong to, e.g. `variants.learnable`.
+        options: names of options that differ from those of their settings.
+    """
+    known = values.model_dump(mode="json") if isinstance(values, BaseModel) else values
+    words: list[str] = []
+    for name, value in known.items():
+        option = (options or {}).get(name, name.replace("_", "-"))
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words.append(repeated(f"--{option}", value if isinstance(value, list) else [value]))
+    return Settings({f"{above}.{name}" if above else name: value for name, value in known.items()}, " ".join(words))
+
+
+def repeated(option: str, values: Iterable[object]) -> str:
+    """`--option value` for every value."""
+    return " ".join(f"{option} {shlex.quote(str(value))}" for value in values)
+
+
+def flattened(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their keys with dots between the parts; lists and empty mappings are values."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        key = f"{above}.{name}" if above else name
+        found |= flattened(value, key) if isinstance(value, dict) and value else {key: value}
+    return found
+
+
+def parsed(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any] | None:
+    """All values of one kind among recorded parameters, by key; None if nothing of it is among them."""
+    found = [text.removeprefix(f"{kind.kind} ") for text in texts if text.startswith(f"{kind.kind} ")]
+    return {key: value for text in found for key, value in json.loads(text).items()} if found else None

@@ -1,0 +1,55 @@
+"""Scores and metrics: one job per run and prompt pool, all pairs inside."""
+
+
+rule score_run:
+    input:
+        unpack(lambda wildcards: paths.scored_from(Scoring(*wildcards))),
+        features=[paths.features("{backbone}", name) for name in study.datasets],
+        manifests=[paths.manifest(name) for name in study.datasets],
+        descriptions=[paths.description(name) for name in study.pairs],
+    output:
+        paths.scores(SCORING),
+    log:
+        job_log(f"score_run/{SCORING}"),
+    benchmark:
+        job_log(f"score_run/{SCORING}", "tsv")
+    threads: study.threads
+    resources:
+        **needs(1500, study.threads, GPU),
+    params:
+        model=lambda wildcards, input: (
+            f"--backbone {input.backbone}"
+            if wildcards.variant == PLAIN
+            else f"--checkpoint {input.checkpoint}"
+        ),
+        pool=lambda wildcards: contents.prompt_pool(wildcards.prompts),
+        options=lambda wildcards: options.model
+        + options.pairs
+        + options.methods(wildcards.variant, wildcards.prompts)
+        + options.prompts(wildcards.prompts),
+        code=fingerprint("clipn.evaluation.scoring", "clipn.compute"),
+    shell:
+        "clipn --log {log} score {params.model} {params.options} --output {output}"
+        f" --datasets {paths.folder}/datasets --features {paths.folder}/features/{{wildcards.backbone}}"
+
+
+rule evaluate_run:
+    input:
+        rules.score_run.output,
+    output:
+        metrics=paths.metrics(SCORING),
+        replicates=paths.replicates(SCORING),
+    log:
+        job_log(f"evaluate_run/{SCORING}"),
+    benchmark:
+        job_log(f"evaluate_run/{SCORING}", "tsv")
+    threads: 1
+    resources:
+        **needs(mem_mb=800),
+    params:
+        options=options.study + options.pairs + options.metrics,
+        code=fingerprint("clipn.evaluation.evaluate"),
+    shell:
+        "clipn --log {log} evaluate {input} {params.options}"
+        " --backbone {wildcards.backbone} --variant {wildcards.variant} --seed {wildcards.seed}"
+        " --prompts {wildcards.prompts} --output {output.metrics} --replicates {output.replicates}"
