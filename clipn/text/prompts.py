@@ -1,15 +1,16 @@
-"""Class names and prompt pools, from open_clip's lists proven by hash or from a user's file; imports no torch."""
+"""Class names and prompt pools, from open_clip's lists, verified by hash, or from a user's file; imports no torch."""
 
 import hashlib
 import importlib.util
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
 from clipn.errors import ClipnError
 from clipn.files import require
+from clipn.text.open_clip_files import open_clip_file
 
 CLASSNAMES_SHA256 = "8800e39242cbed4c6889376e20a49cfdaf4f84a773a6686d15c3b39972ef94c4"
 CLEAN_YES_SHA256 = "6bbdbaeb0f12927c352fe31384abb9366319cdc9f3581ac8cbcbce5c7c7fff19"
@@ -33,12 +34,8 @@ STEM = re.compile(r"[A-Za-z0-9_-]+")
 @cache
 def _metadata() -> ModuleType:
     """open_clip's list module, loaded by path because importing open_clip imports torch."""
-    package = importlib.util.find_spec("open_clip")
-    if package is None or package.origin is None:
-        raise ClipnError("open_clip is not installed; run `make install`")
-    spec = importlib.util.spec_from_file_location(
-        "clipn._open_clip_lists", Path(package.origin).with_name("zero_shot_metadata.py")
-    )
+    path = open_clip_file("zero_shot_metadata.py")
+    spec = importlib.util.spec_from_file_location("clipn._open_clip_lists", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -51,7 +48,8 @@ def lines_sha256(lines: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def _proven(lines: list[str], sha256: str, what: str) -> list[str]:
+def _verified(lines: list[str], sha256: str, what: str) -> list[str]:
+    # Another open_clip may have corrected a name or a template, and every score would move a little.
     if lines_sha256(lines) != sha256:
         raise ClipnError(f"{what} differ from the released ones; install the open_clip of requirements.lock")
     return lines
@@ -59,7 +57,7 @@ def _proven(lines: list[str], sha256: str, what: str) -> list[str]:
 
 def imagenet_classnames() -> list[str]:
     """The 1,000 names in sorted-wnid order that OpenAI, open_clip and the CLIPN authors use."""
-    return _proven(list(_metadata().IMAGENET_CLASSNAMES), CLASSNAMES_SHA256, "ImageNet class names")
+    return _verified(list(_metadata().IMAGENET_CLASSNAMES), CLASSNAMES_SHA256, "ImageNet class names")
 
 
 def _openai80() -> list[str]:
@@ -67,6 +65,7 @@ def _openai80() -> list[str]:
 
 
 def _clipn128_clean() -> list[str]:
+    # The authors' 128 lines are 64 of OpenAI's 80, and the same 64 in other words.
     first = [template for template in _openai80() if not DROPPED.search(template)]
     second = [
         VIDEO_GAME.sub(r" appearing in \1 video game.", template)
@@ -74,42 +73,36 @@ def _clipn128_clean() -> list[str]:
         else template.replace(" of ", " with ")
         for template in first
     ]
-    return _proven(first + second, CLEAN_YES_SHA256, "prompt templates")
+    return _verified(first + second, CLEAN_YES_SHA256, "prompt templates")
 
 
 def _clipn128_clean_no() -> list[str]:
     yes = _clipn128_clean()
+    # Each half was negated by a rule of its own: " of no " in the first, " without " in the second.
     half = len(yes) // 2
     first = [VIDEO_GAME_NO.get(template, ARTICLE.sub(" of no ", template)) for template in yes[:half]]
     second = [
         template.replace(" with ", " without ").replace(" appearing in ", " not appearing in ")
         for template in yes[half:]
     ]
-    return _proven(first + second, CLEAN_NO_SHA256, "negating templates")
+    return _verified(first + second, CLEAN_NO_SHA256, "negating templates")
 
 
-def _as_released(lines: list[str]) -> list[str]:
-    """Every line in quotation marks and two with a comma behind, as in the authors' files."""
-    return [f"'{line}'" + ("," if number in STRAY_COMMA_LINES else "") for number, line in enumerate(lines)]
-
-
-def _clipn128() -> list[str]:
-    return _proven(_as_released(_clipn128_clean()), RELEASED_YES_SHA256, "prompt templates")
-
-
-def _clipn128_no() -> list[str]:
-    return _proven(_as_released(_clipn128_clean_no()), RELEASED_NO_SHA256, "negating templates")
+def _as_released(pool: Callable[[], list[str]], sha256: str, what: str) -> list[str]:
+    """A pool as in the authors' files: every line in quotation marks, and two of them with a comma behind."""
+    lines = [f"'{line}'" + ("," if number in STRAY_COMMA_LINES else "") for number, line in enumerate(pool())]
+    return _verified(lines, sha256, what)
 
 
 POOLS: dict[str, Callable[[], list[str]]] = {
-    "clipn128": _clipn128,
+    "clipn128": partial(_as_released, _clipn128_clean, RELEASED_YES_SHA256, "prompt templates"),
     "clipn128_clean": _clipn128_clean,
     "openai80": _openai80,
     "single": lambda: ["a photo of a {}."],
     "nice": lambda: ["The nice {}."],
 }
 NO_POOLS: dict[str, Callable[[], list[str]]] = {
-    "clipn128": _clipn128_no,
+    "clipn128": partial(_as_released, _clipn128_clean_no, RELEASED_NO_SHA256, "negating templates"),
     "clipn128_clean": _clipn128_clean_no,
     "single": lambda: ["a photo of no {}."],
 }
@@ -146,7 +139,12 @@ def no_prompt_pool(name: str) -> list[str]:
             that is no template, or more lines than the other.
     """
     if _is_file(name):
-        return _read_negations(name)
+        path, templates = _negations_of(name), prompt_pool(name)
+        negations = _read_templates(path)
+        if len(negations) != len(templates):
+            counts = f"{len(negations)} against {len(templates)} lines of {name}"
+            raise ClipnError(f"{path}: {counts}; write a negation for every template")
+        return negations
     if name not in NO_POOLS:
         raise ClipnError(f"templates: no pool {name!r} that negates; choose one of {', '.join(NO_POOLS)}")
     return NO_POOLS[name]()
@@ -180,6 +178,7 @@ def pool_hash(name: str) -> str:
         ClipnError: as `prompt_pool` and `no_prompt_pool`.
     """
     negations = no_prompt_pool(name) if has_negations(name) else []
+    # The empty line keeps a pool of 2n lines apart from one of n with negations.
     return lines_sha256([*prompt_pool(name), "", *negations])
 
 
@@ -192,18 +191,9 @@ def _negations_of(name: str) -> Path:
     return path.with_name(f"{path.stem}_no.txt")
 
 
-def _read_negations(name: str) -> list[str]:
-    path, templates = _negations_of(name), prompt_pool(name)
-    negations = _read_templates(path)
-    if len(negations) != len(templates):
-        raise ClipnError(
-            f"{path}: {len(negations)} against {len(templates)} lines of {name}; write a negation for every template"
-        )
-    return negations
-
-
 def _read_templates(path: Path) -> list[str]:
     try:
+        # Not splitlines(): white space at either end may be meant, and a blank line is a mistake to report.
         lines = require(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise ClipnError(f"{path}: is not UTF-8 text; save it as such") from error

@@ -6,12 +6,10 @@ words, and each word of a block is encoded once.
 
 import gzip
 import html
-import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import islice, pairwise
-from pathlib import Path
 
 import ftfy
 import numpy as np
@@ -20,7 +18,7 @@ import pyarrow.compute as pc
 import regex
 from numpy.typing import NDArray
 
-from clipn.errors import ClipnError
+from clipn.text.open_clip_files import open_clip_file
 
 WORD = r"(?:[!-%'-~]+&?|&)"
 PLAIN_TEXT = rf"^(?:{WORD}(?: {WORD})*)?$"
@@ -45,7 +43,17 @@ def tokenize(captions: pa.StringArray | Sequence[str]) -> pa.ListArray:
     Args:
         captions: an Arrow array, whose blocks should be large, or texts, which may hold lone surrogates.
     """
-    return _ids_of(pc.split_pattern(_cleaned(captions), " "))
+    if isinstance(captions, pa.StringArray):
+        cleaned = pc.ascii_lower(replaced(captions, pc.invert(is_plain(captions)), _clean))
+    else:
+        # A lone surrogate cannot enter an Arrow array, so these texts are cleaned before they do.
+        plain = re.compile(PLAIN_TEXT)
+        cleaned = pa.array((text.lower() if plain.fullmatch(text) else _clean(text) for text in captions), pa.string())
+    words = pc.split_pattern(cleaned, " ")
+    distinct = words.flatten().dictionary_encode()
+    ids_of = pa.array([word_ids(word) for word in distinct.dictionary.to_pylist()], IDS)
+    ids = ids_of.take(distinct.indices)
+    return pa.ListArray.from_arrays(ids.offsets.take(words.offsets), ids.values, type=IDS)
 
 
 def padded(tokens: pa.ListArray, length: int) -> NDArray[np.int64]:
@@ -62,25 +70,10 @@ def padded(tokens: pa.ListArray, length: int) -> NDArray[np.int64]:
     return table
 
 
-def _cleaned(captions: pa.StringArray | Sequence[str]) -> pa.StringArray:
-    if isinstance(captions, pa.StringArray):
-        return pc.ascii_lower(replaced(captions, pc.invert(is_plain(captions)), _clean))
-    plain = re.compile(PLAIN_TEXT)
-    texts = (text.lower() if plain.fullmatch(text) else _clean(text) for text in captions)
-    return pa.array(texts, pa.string())
-
-
 def _clean(text: str) -> str:
     """open_clip's cleaning: Unicode repaired, entities decoded twice, white space normalised, lower case."""
+    # Twice, as CLIP does: texts of the web hold `&amp;amp;`.
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
-
-
-def _ids_of(captions: pa.ListArray) -> pa.ListArray:
-    """Ids of captions that are lists of words."""
-    words = captions.flatten().dictionary_encode()
-    known = pa.array([word_ids(word) for word in words.dictionary.to_pylist()], IDS)
-    ids = known.take(words.indices)
-    return pa.ListArray.from_arrays(ids.offsets.take(captions.offsets), ids.values, type=IDS)
 
 
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
@@ -91,6 +84,7 @@ PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 """Bytes that the file writes as the character of that number; the others are written as characters from 256 on."""
 BYTES = [*PRINTABLE, *(byte for byte in range(256) if byte not in PRINTABLE)]
 """Bytes in the order of their ids: these inside a word, then these at its end, then merges, start and end."""
+BYTE_IDS = {byte: number for number, byte in enumerate(BYTES)}
 START = 2 * len(BYTES) + MERGES
 END = START + 1
 SPECIAL = {"<start_of_text>": START, "<end_of_text>": END}
@@ -99,67 +93,52 @@ PART = regex.compile(
 )
 """What merges never cross; no part holds white space."""
 CACHED_WORDS = 1 << 16
-"""Words whose ids are remembered."""
+"""Words whose ids are cached."""
 
 
 @lru_cache(CACHED_WORDS)
 def word_ids(word: str) -> tuple[int, ...]:
     """Token ids of a lower-case text that `PART` takes apart."""
-    return tuple(number for part in PART.findall(word) for number in _part_ids(part))
+    ids: list[int] = []
+    for part in PART.findall(word):
+        if part in SPECIAL:
+            ids.append(SPECIAL[part])
+            continue
+        symbols = [BYTE_IDS[byte] for byte in part.encode()]
+        symbols[-1] += len(BYTES)
+        ids += _merged(symbols)
+    return tuple(ids)
 
 
-def _part_ids(part: str) -> list[int]:
-    if part in SPECIAL:
-        return [SPECIAL[part]]
-    ids = [_byte_ids()[byte] for byte in part.encode()]
-    ids[-1] += len(BYTES)
-    return _merged(ids, _merges())
-
-
-def _merged(ids: list[int], merges: dict[tuple[int, int], int]) -> list[int]:
-    """Join pairs until none can be joined, those of the earliest merge first."""
+def _merged(ids: list[int]) -> list[int]:
+    """Join pairs until none can be joined, those of the earliest merge first, from left to right."""
+    merges = _merges()
     while len(ids) > 1:
+        # Merged ids count up in the order of the merges, so the least one is the earliest.
         pair = min(pairwise(ids), key=lambda pair: merges.get(pair, END))
         if pair not in merges:
             break
-        ids = _joined(ids, pair, merges[pair])
+        joined = ids[:1]
+        for number in ids[1:]:
+            if (joined[-1], number) == pair:
+                joined[-1] = merges[pair]
+            else:
+                joined.append(number)
+        ids = joined
     return ids
-
-
-def _joined(ids: list[int], pair: tuple[int, int], merged: int) -> list[int]:
-    """`ids` with every `pair` replaced, from left to right."""
-    result = ids[:1]
-    for number in ids[1:]:
-        if (result[-1], number) == pair:
-            result[-1] = merged
-        else:
-            result.append(number)
-    return result
-
-
-@cache
-def _byte_ids() -> dict[int, int]:
-    return {byte: number for number, byte in enumerate(BYTES)}
 
 
 @cache
 def _merges() -> dict[tuple[int, int], int]:
     """Merged id of a pair of ids; the lower, the earlier."""
+    # The file writes bytes as printable characters, as GPT-2 did, so that a line can be split at white space.
     characters = [chr(byte) for byte in PRINTABLE]
     characters += [chr(256 + number) for number in range(256 - len(PRINTABLE))]
     symbols = [*characters, *(f"{character}</w>" for character in characters)]
     ids = {symbol: number for number, symbol in enumerate(symbols)}
     merges = {}
-    with gzip.open(_vocabulary(), "rt", encoding="utf-8") as lines:
+    with gzip.open(open_clip_file(VOCABULARY), "rt", encoding="utf-8") as lines:
         for line in islice(lines, 1, 1 + MERGES):
             left, right = line.split()
             merges[ids[left], ids[right]] = ids[left + right] = len(ids)
     return merges
-
-
-def _vocabulary() -> Path:
-    """Found without importing open_clip, which imports torch."""
-    package = importlib.util.find_spec("open_clip")
-    if package is None or package.origin is None:
-        raise ClipnError("open_clip is not installed; run `make install`")
-    return Path(package.origin).with_name(VOCABULARY)

@@ -1,4 +1,4 @@
-"""Lists of words that might name what is in no known class: a user's file, or WordNet's nouns and adjectives."""
+"""Lists of words that might name what is in no ID class: a user's file, or WordNet's nouns and adjectives."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,9 @@ def read_words(source: str, folder: Path = FOLDER) -> Wordlists:
         ClipnError: the file or WordNet is missing, holds no word, or is not UTF-8 text.
     """
     if source == WORDNET:
-        return _read_wordnet(folder)
+        nouns, adjectives = (_read_index(folder / f"index.{part}") for part in ("noun", "adj"))
+        # What is both a noun and an adjective is taken for a noun, or it would be chosen twice.
+        return {"noun": sorted(nouns), "adj": sorted(adjectives - nouns)}
     words = sorted(set(read_lines(Path(source))))
     if not words:
         raise ClipnError(f"{source}: holds no word; write one word or phrase per line")
@@ -39,12 +41,6 @@ def read_words(source: str, folder: Path = FOLDER) -> Wordlists:
 def words_hash(words: Wordlists) -> str:
     """sha256 of words and their parts of speech."""
     return lines_sha256(f"{part} {word}" for part in sorted(words) for word in words[part])
-
-
-def _read_wordnet(folder: Path) -> Wordlists:
-    """What is both a noun and an adjective is taken for a noun."""
-    nouns, adjectives = (_read_index(folder / f"index.{part}") for part in ("noun", "adj"))
-    return {"noun": sorted(nouns), "adj": sorted(adjectives - nouns)}
 
 
 def _read_index(path: Path) -> set[str]:

@@ -88,7 +88,7 @@ def test_compressed_captions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [1, 16, 1 << 20])
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "error"),
     [
         (tsv("a\thttp://h/1", "b http://h/2"), "line 2: expected two fields and one tab, got 1 fields; fetch it again"),
         (tsv("a\tb\thttp://h/1"), "line 1: expected two fields and one tab, got 3 fields; fetch it again"),
@@ -100,11 +100,11 @@ def test_compressed_captions(tmp_path: Path) -> None:
     ids=["no tab", "two tabs", "blank line", "latin-1", "surrogate", "web page"],
 )
 def test_bad_caption_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, complaint: str, block: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, error: str, block: int
 ) -> None:
     monkeypatch.setattr(caption_sources, "BLOCK", block)
     (tmp_path / "c.tsv").write_bytes(content)
-    assert refusal(CC3M, tmp_path).startswith(f"{tmp_path}/c.tsv, {complaint}")
+    assert refusal(CC3M, tmp_path).startswith(f"{tmp_path}/c.tsv, {error}")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_caption_in_a_tsv_may_start_with_a_quotation_mark(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("files", "complaint"),
+    ("files", "error"),
     [
         ({}, ": needs one captions.tsv, captions.csv or captions.parquet, has none"),
         ({"tsv": b"", "csv": b""}, ": needs one captions.tsv, captions.csv or captions.parquet, has captions.tsv, cap"),
@@ -243,10 +243,10 @@ def test_a_caption_in_a_tsv_may_start_with_a_quotation_mark(tmp_path: Path) -> N
     ],
     ids=["none", "two", "column", "fields", "latin-1", "empty", "not Parquet"],
 )
-def test_folders_without_a_proper_table(tmp_path: Path, files: dict[str, bytes], complaint: str) -> None:
+def test_folders_without_a_proper_table(tmp_path: Path, files: dict[str, bytes], error: str) -> None:
     for ending, content in files.items():
         (tmp_path / f"captions.{ending}").write_bytes(content)
-    with pytest.raises(ClipnError, match=f"{tmp_path}{complaint}") as caught:
+    with pytest.raises(ClipnError, match=f"{tmp_path}{error}") as caught:
         rows(TABLE, tmp_path)
     assert "\n" not in str(caught.value)
 

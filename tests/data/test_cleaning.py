@@ -39,7 +39,7 @@ def test_an_image_is_clean_if_all_decisions_say_so(tmp_path: Path, decisions: st
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         ("", r"l\.csv: needs the columns index, image_location, decision"),
         (HEADER, r"l\.csv: needs the columns"),
@@ -51,8 +51,8 @@ def test_an_image_is_clean_if_all_decisions_say_so(tmp_path: Path, decisions: st
         (HEADER + "1,a.jpg,o\n", r"l\.csv: lists 1 images, expected 2; fetch it again"),
     ],
 )
-def test_other_lists_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(ClipnError, match=complaint):
+def test_other_lists_are_refused(tmp_path: Path, text: str, error: str) -> None:
+    with pytest.raises(ClipnError, match=error):
         listed(tmp_path / "l.csv", text, images=2)
 
 

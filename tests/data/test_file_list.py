@@ -53,7 +53,7 @@ def test_selection_applies_to_listed_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         ("a/1.jpg\nz.jpg\n", r"list\.txt: z\.jpg not found in .*set; complete"),
         ("z.jpg 1\na/1.jpg 0\ny.jpg 1\n../out.jpg 3", r"list\.txt: \.\./out\.jpg and 2 more not found"),
@@ -62,8 +62,8 @@ def test_selection_applies_to_listed_paths(tmp_path: Path) -> None:
         ("# nothing\n\n", r"list\.txt: lists no file"),
     ],
 )
-def test_lists_that_do_not_fit_the_images_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(ClipnError, match=complaint):
+def test_lists_that_do_not_fit_the_images_are_refused(tmp_path: Path, text: str, error: str) -> None:
+    with pytest.raises(ClipnError, match=error):
         found(listed(tmp_path, text))
 
 

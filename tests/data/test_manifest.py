@@ -38,7 +38,7 @@ def test_rows_are_in_the_order_of_the_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "names", "complaint"),
+    ("fields", "names", "error"),
     [
         ({}, [], "demo: no image found"),
         ({}, ["a.jpg", "a.jpg"], "demo: a.jpg occurs 2 times"),
@@ -46,16 +46,14 @@ def test_rows_are_in_the_order_of_the_images() -> None:
         ({"names_sha256": "0" * 64}, ["a.jpg"], "not to `names_sha256`"),
     ],
 )
-def test_images_that_do_not_fit_the_record_are_refused(
-    fields: dict[str, object], names: list[str], complaint: str
-) -> None:
+def test_images_that_do_not_fit_the_record_are_refused(fields: dict[str, object], names: list[str], error: str) -> None:
     images = [Image(name, -1, jpeg()) for name in names]
-    with pytest.raises(ClipnError, match=complaint):
+    with pytest.raises(ClipnError, match=error):
         index_images("demo", dataset("x.tar", **fields), images)
 
 
 @pytest.mark.parametrize(
-    ("broken", "complaint"),
+    ("broken", "error"),
     [
         (
             [4],
@@ -65,22 +63,22 @@ def test_images_that_do_not_fit_the_record_are_refused(
         (range(2, 9), r"demo: 7 images are .*: 2\.jpg, 3\.jpg, 4\.jpg and 4 more; fetch"),
     ],
 )
-def test_all_images_that_do_not_decode_are_counted(broken: list[int], complaint: str) -> None:
+def test_all_images_that_do_not_decode_are_counted(broken: list[int], error: str) -> None:
     images = [Image(f"{number}.jpg", -1, jpeg()[: 99 if number in broken else None]) for number in range(10)]
-    with pytest.raises(ClipnError, match=complaint):
+    with pytest.raises(ClipnError, match=error):
         index_images("demo", dataset("x.tar", images=3), images)
 
 
 @pytest.mark.parametrize(
-    ("count", "complaint"),
+    ("count", "error"),
     [
         (1, r"mine: 1 image is truncated, .* no image: 0\.jpg; repair or remove it$"),
         (2, r"mine: 2 images are truncated, .* no images: 0\.jpg, 1\.jpg; repair or remove them$"),
     ],
 )
-def test_broken_images_of_a_folder_are_repaired_or_removed(count: int, complaint: str) -> None:
+def test_broken_images_of_a_folder_are_repaired_or_removed(count: int, error: str) -> None:
     broken = [Image(f"{number}.jpg", -1, jpeg()[:99]) for number in range(count)]
-    with pytest.raises(ClipnError, match=complaint):
+    with pytest.raises(ClipnError, match=error):
         index_images("mine", dataset(folder="mine"), broken)
 
 

@@ -57,7 +57,7 @@ def test_class_names_lie_beside_the_shards(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "complaint"),
+    ("members", "error"),
     [
         ([("0.jpg", b""), ("0.cls", b"cat")], r"0\.tar: 0\.cls is no class number \(b'cat'\)"),
         ([("0.jpg", b""), ("0.cls", b"-1")], r"0\.tar: 0\.cls is no class number"),
@@ -66,11 +66,9 @@ def test_class_names_lie_beside_the_shards(folder: Path) -> None:
         ([("0.cls", b"1"), ("0.cls", b"2"), ("0.jpg", b"")], r"at most one label"),
     ],
 )
-def test_samples_that_are_not_whole_are_refused(
-    tmp_path: Path, members: list[tuple[str, bytes]], complaint: str
-) -> None:
+def test_samples_that_are_not_whole_are_refused(tmp_path: Path, members: list[tuple[str, bytes]], error: str) -> None:
     write_archive(tmp_path / "0.tar", members)
-    with pytest.raises(ClipnError, match=complaint):
+    with pytest.raises(ClipnError, match=error):
         found(at(tmp_path / "0.tar", reader="webdataset"))
 
 

@@ -1,4 +1,4 @@
-"""Prompt pools, a user's too, and class names: sizes, proofs, the released quirks; and what must not import torch."""
+"""Prompt pools, a user's too, and class names: sizes, hashes, the released quirks; and what must not import torch."""
 
 import hashlib
 import pkgutil
@@ -70,8 +70,8 @@ def test_single_negated() -> None:
 
 @pytest.mark.parametrize("name", ["openai80", "nice", "clipn"])
 def test_pools_without_a_negation(name: str) -> None:
-    complaint = f"templates: no pool '{name}' that negates; choose one of clipn128, clipn128_clean, single"
-    with pytest.raises(ClipnError, match=complaint):
+    error = f"templates: no pool '{name}' that negates; choose one of clipn128, clipn128_clean, single"
+    with pytest.raises(ClipnError, match=error):
         no_prompt_pool(name)
     assert set(NO_POOLS) < set(POOLS)
 
@@ -192,7 +192,7 @@ def test_a_hash_tells_every_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         ("", "line 1 needs one {} for the class name and no other brace"),
         ("a {}\n\nthe {}\n", "line 2 needs one {}"),
@@ -207,9 +207,9 @@ def test_a_hash_tells_every_change(tmp_path: Path) -> None:
         ("gr\u00f6\u00dfer {}\n".encode("latin-1"), "is not UTF-8 text; save it as such"),
     ],
 )
-def test_files_that_are_no_pool(tmp_path: Path, text: str | bytes, complaint: str) -> None:
+def test_files_that_are_no_pool(tmp_path: Path, text: str | bytes, error: str) -> None:
     pool = written(tmp_path / "my.txt", text)
-    with pytest.raises(ClipnError, match=re.escape(f"my.txt: {complaint}")):
+    with pytest.raises(ClipnError, match=re.escape(f"my.txt: {error}")):
         prompt_pool(pool)
 
 
@@ -228,7 +228,7 @@ def test_negations_that_do_not_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "complaint"),
+    ("file", "error"),
     [
         ("clipn128.txt", "clipn128 is the name of a built-in pool; rename the file"),
         ("my pool.txt", "a pool is called by letters, digits, `_` and `-` only; rename the file"),
@@ -237,8 +237,8 @@ def test_negations_that_do_not_fit(tmp_path: Path) -> None:
         (".txt", "a pool is called by letters"),
     ],
 )
-def test_files_whose_name_suits_no_path(file: str, complaint: str) -> None:
-    with pytest.raises(ClipnError, match=re.escape(f"{file}: {complaint}")):
+def test_files_whose_name_suits_no_path(file: str, error: str) -> None:
+    with pytest.raises(ClipnError, match=re.escape(f"{file}: {error}")):
         pool_name(f"pools/{file}")
 
 
