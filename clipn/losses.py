@@ -46,6 +46,7 @@ def tso(yes: Tensor, no: Tensor, eps: float = 1e-4) -> Tensor:
     """
     with torch.autocast(yes.device.type, enabled=False):
         difference = yes.float() - no.float()
+        # Where both features are equal, the root's gradient is infinite without `eps`; that of vector_norm is zero.
         if eps == 0:
             distance: Tensor = torch.linalg.vector_norm(difference, dim=-1)
         else:

@@ -71,7 +71,7 @@ def perturbed_features(
     from clipn.compute import prepare_torch
     from clipn.features.perturbed import DatasetFolders, perturb_datasets
 
-    # Parsed before torch is prepared: a mistake in an option is told first.
+    # Parsed before torch is prepared: a mistake in an option is met at once.
     scale = parse_logit_scale(logit_scale)
     folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
     prepare_torch(device, threads)

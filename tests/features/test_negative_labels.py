@@ -121,12 +121,12 @@ def test_one_odd_label_of_many_does_not_decide() -> None:
 
 @pytest.mark.parametrize(("words", "labels"), [(200, 1), (77, 40), (5, 300)])
 def test_farthest_against_numpy(monkeypatch: pytest.MonkeyPatch, words: int, labels: int) -> None:
-    features, known = unit(words, seed=1), unit(labels, seed=2)
-    similarities = features.double().numpy() @ known.double().numpy().T
+    features, classes = unit(words, seed=1), unit(labels, seed=2)
+    similarities = features.double().numpy() @ classes.double().numpy().T
     expected = np.quantile(similarities, 0.95, axis=1).argsort()[:50].tolist()
-    assert farthest(features, known, 50).tolist() == expected
+    assert farthest(features, classes, 50).tolist() == expected
     monkeypatch.setattr(negative_labels, "SIMILARITIES", 100)
-    assert farthest(features, known, 50).tolist() == expected
+    assert farthest(features, classes, 50).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def encode(texts: Sequence[str]) -> torch.Tensor:
 
 
 def plainly_chosen(words: Sequence[str], template: str, number: int) -> list[str]:
-    known = encode([f"The nice {name}." for name in CLASSES]).double().numpy()
-    similarities = encode([template.format(word) for word in words]).double().numpy() @ known.T
+    classes = encode([f"The nice {name}." for name in CLASSES]).double().numpy()
+    similarities = encode([template.format(word) for word in words]).double().numpy() @ classes.T
     nearness = np.quantile(similarities, 0.95, axis=1)
     return [words[row] for row in nearness.argsort()[:number]]
 
@@ -178,8 +178,8 @@ def test_the_farthest_nouns_and_adjectives_are_written(
     of_adjectives = plainly_chosen(WORDS["adj"], "This is a {} photo", adjectives)
     assert sorted(chosen) == sorted(of_nouns + of_adjectives)
     texts = [f"The nice {word}." if word in of_nouns else f"This is a {word} photo" for word in chosen]
-    known = [f"The nice {name}." for name in CLASSES]
-    torch.testing.assert_close(torch.cat([labels, negatives]), encode([*known, *texts]), rtol=0, atol=ROUNDING)
+    classes = [f"The nice {name}." for name in CLASSES]
+    torch.testing.assert_close(torch.cat([labels, negatives]), encode([*classes, *texts]), rtol=0, atol=ROUNDING)
 
 
 def test_a_users_list_is_nouns(backbone: Path, tmp_path: Path) -> None:
@@ -197,9 +197,9 @@ def test_groups_are_random(backbone: Path, tmp_path: Path) -> None:
     labels, negatives = read_negative_labels(output)
     assert len(negatives) == 100
     order = farthest(negatives, labels, 100)
-    places = order.argsort().view(10, 10)
-    assert (places < 50).any(dim=1).all()
-    assert (places >= 50).any(dim=1).all()
+    ranks = order.argsort().view(10, 10)
+    assert (ranks < 50).any(dim=1).all()
+    assert (ranks >= 50).any(dim=1).all()
 
 
 def test_the_same_bytes_again(backbone: Path, tmp_path: Path) -> None:
