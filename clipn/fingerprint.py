@@ -63,7 +63,12 @@ class Fingerprints:
             text = path_of(name).read_text(encoding="utf-8")
             # Another version of this module may see other things in the same text.
             key = hashlib.sha256(OWN_TEXT + text.encode()).hexdigest()
-            source = self.sources[key] = self._known.get(key) or _parsed(text)
+            source = self._known.get(key)
+            if source is None:
+                tree = ast.parse(text)
+                plain = _dump(ast.parse(ast.unparse(tree)))
+                source = Source(hashlib.sha256(plain.encode()).hexdigest()[:16], list(_named_modules(tree)))
+            self.sources[key] = source
             # Whether an imported name is a module or stands in one, only the files say, and they may change.
             self._modules[name] = source._replace(imports=[name for name in source.imports if path_of(name).exists()])
         return self._modules[name]
@@ -80,17 +85,12 @@ def path_of(name: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _parsed(text: str) -> Source:
-    tree = ast.parse(text)
-    plain = _dump(ast.parse(ast.unparse(tree)))
-    return Source(hashlib.sha256(plain.encode()).hexdigest()[:16], list(_named_modules(tree)))
-
-
 def _dump(node: object) -> str:
-    """Text of a syntax tree without docstrings and empty fields, which differ between versions of Python."""
+    """Text of a syntax tree without docstrings, the same for all versions of Python."""
     if isinstance(node, list):
         return f"[{','.join(_dump(item) for item in node if not _is_docstring(item))}]"
     if isinstance(node, ast.AST):
+        # Empty fields are left out, as each version of Python adds some.
         fields = (f"{name}={_dump(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
         return f"{type(node).__name__}({','.join(fields)})"
     return repr(node)

@@ -8,7 +8,7 @@ from clipn.provenance.check import Mode
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records, remove_record, write_record
 from clipn.provenance.run_state import RunState
-from clipn.provenance.snakemake import Plan, Request, planned
+from clipn.provenance.snakemake import Request, planned
 from clipn.provenance.why import reasons
 
 WITHOUT_RECORD = "no record"
@@ -50,28 +50,23 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
 def _accept_planned(request: Request, root: Path) -> dict[str, list[str]]:
     """Accept all changes that Snakemake sees now."""
     with planned(request, Mode.ACCEPT | Mode.DRY_RUN) as plan:
-        before, accepted = read_records(root), _acceptable(plan, root)
+        before, found = read_records(root), reasons(plan.jobs, root)
+        for reason in found:
+            if reason.causes and not reason.can_be_accepted:
+                path = reason.job.outputs[0]
+                remedy = f"only changes of settings and code can be accepted; re-run its job with `snakemake {path}`"
+                raise ClipnError(f"{path}: {reason.causes[0]}; {remedy}")
+        accepted = {path: reason.causes for reason in found for path in reason.job.outputs if reason.causes}
+        unknown = [path for path in plan.outputs if path not in before and (root / path).exists()]
+        accepted |= {path: [WITHOUT_RECORD] for path in unknown}
         plan.record(list(accepted))
     cache, state = HashCache(root), RunState(root)
     for path, record in read_records(root).items():
         if path in accepted:
-            # Snakemake does not hash large inputs, and knows nothing of the output's hash.
+            # Snakemake records no hash of large inputs, and none of the output.
             hashes = {name: sha256 for name in record.inputs if (sha256 := cache.sha256(name))}
             causes = (*(before[path].accepted if path in before else ()), *accepted[path])
             noted = replace(record, sha256=cache.sha256(path), settings=state.running, accepted=causes)
             write_record(root, path, noted.with_hashes(hashes))
     cache.save()
     return accepted
-
-
-def _acceptable(plan: Plan, root: Path) -> dict[str, list[str]]:
-    """What there is to accept, by path."""
-    records, found = read_records(root), reasons(plan.jobs, root)
-    for reason in found:
-        if reason.causes and not reason.can_be_accepted:
-            path = reason.job.outputs[0]
-            remedy = f"re-run its job with `snakemake {path}`"
-            raise ClipnError(f"{path}: {reason.causes[0]}; only changes of settings and code can be accepted; {remedy}")
-    changed = {path: reason.causes for reason in found for path in reason.job.outputs if reason.causes}
-    unknown = [path for path in plan.outputs if path not in records and (root / path).exists()]
-    return changed | {path: [WITHOUT_RECORD] for path in unknown}

@@ -73,7 +73,9 @@ def check_outputs(
     _require_records(study, stages, records, mode)
     checked = _mark_stale(paths, records)
     correct_timestamps(checked, cache, records.incomplete)
-    _remember(study, records, fingerprints)
+    # Of other studies the records are imported when it is their turn, so their files still count as new.
+    state.written |= {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
+    state.begin_run(study.settings, records.local.values(), fingerprints)
     if Mode.DRY_RUN not in mode:
         complete = {path: record for path, record in records.local.items() if path not in records.incomplete}
         write_stage_records(stages, home(study.name), complete, frozenset(study.outputs), cache, state)
@@ -137,11 +139,3 @@ def _mark_stale(paths: set[str], records: Records) -> dict[str, JobRecord]:
         checked[path] = replace(record, stale=path in stale)
         records.keep(path, checked[path])
     return checked
-
-
-def _remember(study: CheckedStudy, records: Records, fingerprints: Fingerprints) -> None:
-    """Keep which files of records were read, and what the run that begins now is given."""
-    # Those of other studies are read again next time, as their records are imported when their study is the active one.
-    imported = {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
-    records.state.written |= imported
-    records.state.begin_run(study.settings, records.local.values(), fingerprints)

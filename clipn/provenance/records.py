@@ -68,13 +68,14 @@ class JobRecord:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """sha256 of the inputs as the job read them, by path; of some it may be unknown."""
+        """sha256 of the inputs as the job read them, by path; of large ones Snakemake records none."""
         checksums: dict[str, str] = self.content.get("input_checksums") or {}
         return {path: checksum.removeprefix("sha256:") for path, checksum in checksums.items()}
 
     @cached_property
     def inputs(self) -> list[str]:
         """Paths of its inputs, in the rule's order as far as that is known."""
+        # The checksums are in the rule's order, and lack large inputs; Snakemake sorts the list of all inputs.
         return list(dict.fromkeys([*self.hashes, *(self.content.get("input") or [])]))
 
     @property
@@ -106,16 +107,28 @@ class JobRecord:
 def read_records(root: Path) -> dict[str, JobRecord]:
     """The records of all files that were made in the project `root`, by path relative to it.
 
-    A record that cannot be read counts as none, as it does for Snakemake, which may be writing it.
+    A record that cannot be read counts as none, as it does for Snakemake.
     """
     records = {}
     for path, file in _files(root / METADATA):
         try:
             fields = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, FileNotFoundError):
+        except (ValueError, FileNotFoundError):  # a run is writing it just now, or was killed while it did
             continue
-        if isinstance(fields, dict) and fields.get("rule"):
-            records[path] = _record(fields)
+        if not isinstance(fields, dict) or not fields.get("rule"):
+            continue
+        content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
+        if PARAMETERS_OF_STALE in fields:
+            content["params"] = fields[PARAMETERS_OF_STALE]
+        records[path] = JobRecord(
+            content=content,
+            started=fields.get("starttime") or 0.0,
+            ended=fields.get("endtime") or 0.0,
+            sha256=fields.get("sha256"),
+            settings=fields.get("settings"),
+            accepted=tuple(fields.get("accepted") or ()),
+            stale=PARAMETERS_OF_STALE in fields,
+        )
     return records
 
 
@@ -130,6 +143,7 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
         "settings": record.settings,
         "accepted": list(record.accepted),
     }
+    # Snakemake reads no input that is older than the output, so a parameter must tell it that one changed.
     if record.stale:
         fields |= {"params": [repr(STALE)], PARAMETERS_OF_STALE: record.parameters}
     file = _file(root / METADATA, path)
@@ -163,22 +177,7 @@ def _file(folder: Path, path: str) -> Path:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every output with its file in one of Snakemake's folders."""
-    for file in sorted(folder.rglob("[!.]*")):
+    for file in sorted(folder.rglob("[!.]*")):  # base64 has no dot, so hidden files are of others
         if file.is_file() and file.name != MIGRATION:
             parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
             yield urlsafe_b64decode("".join(parts)).decode(), file
-
-
-def _record(fields: dict[str, Any]) -> JobRecord:
-    content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
-    if PARAMETERS_OF_STALE in fields:
-        content["params"] = fields[PARAMETERS_OF_STALE]
-    return JobRecord(
-        content=content,
-        started=fields.get("starttime") or 0.0,
-        ended=fields.get("endtime") or 0.0,
-        sha256=fields.get("sha256"),
-        settings=fields.get("settings"),
-        accepted=tuple(fields.get("accepted") or ()),
-        stale=PARAMETERS_OF_STALE in fields,
-    )

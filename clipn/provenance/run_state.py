@@ -41,7 +41,7 @@ class RunState:
             records: of all files here.
             fingerprints: of the run.
         """
-        records = list(records)
+        records = list(records)  # gone through twice
         self.running = settings_key(settings)
         known = self.settings | {self.running: settings}
         modules = self.modules | fingerprints.closures
@@ -49,6 +49,7 @@ class RunState:
         codes = {*fingerprints.closures, *(record.code for record in records)}
         self.settings = {key: known[key] for key in known.keys() & keys}
         self.modules = {code: modules[code] for code in modules.keys() & codes}
+        # Not those of earlier runs: what this one did not need, the next will not need either.
         self.sources = fingerprints.sources
 
     def save(self) -> None:

@@ -1,10 +1,8 @@
 """The stages of dvc.yaml: which files of a study belong together when results travel."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -36,7 +34,8 @@ class Stage:
 
     @cached_property
     def folders(self) -> list[str]:
-        """Those of its outputs that are folders, which in dvc.yaml are those without a dot in their names."""
+        """Its outputs that are folders: in dvc.yaml those without an ending."""
+        # By their names and not on the disk, where they may be missing.
         return [path for path in self.outputs if not Path(path).suffix]
 
     def has(self, path: str) -> bool:
@@ -52,15 +51,13 @@ def load_stages(root: Path, study: str) -> list[Stage]:
     """
     try:
         content = yaml.safe_load((root / DVC).read_text(encoding="utf-8"))
-        outputs = {name: list(_outputs(stage, study)) for name, stage in content["stages"].items()}
+        outputs: dict[str, list[str]] = {}
+        for name, stage in content["stages"].items():
+            items = [item for kind in ("outs", "metrics", "plots") for item in stage.get(kind) or []]
+            # An output with options, such as `persist`, is a mapping of one key, its path.
+            paths = [next(iter(item)) if isinstance(item, dict) else item for item in items]
+            outputs[name] = [path.replace(STUDY, study) for path in paths]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
     records = {name: f"{home(study)}provenance/{name}.jsonl" for name in outputs}
     return [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
-
-
-def _outputs(stage: dict[str, Any], study: str) -> Iterator[str]:
-    for kind in ("outs", "metrics", "plots"):
-        for item in stage.get(kind) or []:
-            (path,) = item if isinstance(item, dict) else [item]
-            yield path.replace(STUDY, study)

@@ -21,6 +21,7 @@ class StateFile:
     def __init__(self, root: Path, name: str) -> None:
         self._path = root / FOLDER / name
         read = next((path for path in (self._path, root / OLD) if path.is_file()), None)
+        # What was read from the old file is written to the new one, even if it is the same.
         self._saved = self._path.read_bytes() if read == self._path else b""
         try:
             content = json.loads(read.read_bytes()) if read else {}

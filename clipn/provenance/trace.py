@@ -33,7 +33,7 @@ NOT_VERIFIED = Verification(None, None)
 
 
 @dataclass(frozen=True)
-class Made:
+class TracedFile:
     """One file and the job that made it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Made:
         return self.record.rule if self.record else "not made by a rule"
 
 
-def trace(target: Path, root: Path) -> dict[str, Made]:
+def trace(target: Path, root: Path) -> dict[str, TracedFile]:
     """All that a file was made from, itself first, by path in the project `root`.
 
     Raises:
@@ -82,7 +82,7 @@ def trace(target: Path, root: Path) -> dict[str, Made]:
     verifications, incomplete = _verifications(files, records, root), incomplete_outputs(root)
     recorded = {file: records[file].sha256 for file in files if file in records}
     hashes = {file: cache.sha256(file) or recorded.get(file) for file in files}
-    made = {}
+    traced = {}
     for file in files:
         record, sha256, verification = records.get(file), hashes[file], verifications.get(file, NOT_VERIFIED)
         faults = []
@@ -95,10 +95,11 @@ def trace(target: Path, root: Path) -> dict[str, Made]:
         if file in incomplete:
             faults.append("its job has not ended")
         read = record.hashes if record else {}
+        # Of an input of which nobody knows what it is now, nobody can say that it changed.
         changed = {name: then for name, then in read.items() if hashes[name] not in (None, then)}
         here, origin = cache.sha256(file) is not None, _origin(record, file, root)
-        made[file] = Made(file, record, sha256, here, origin, verification.state, faults, changed)
-    return made
+        traced[file] = TracedFile(file, record, sha256, here, origin, verification.state, faults, changed)
+    return traced
 
 
 def _recorded_path(target: Path, root: Path, records: Mapping[str, JobRecord]) -> str:
@@ -109,6 +110,7 @@ def _recorded_path(target: Path, root: Path, records: Mapping[str, JobRecord]) -
         return path
     if not records:
         raise ClipnError(f"{METADATA}: no record of any job; go to the project's folder, or run `snakemake {path}`")
+    # Without a cutoff, as people know what they look for and not how its path is spelled.
     near = get_close_matches(path, records, n=3, cutoff=0.0)
     remedy = f"make it with `snakemake {path}`, or name another, e.g. {', '.join(near)}"
     raise ClipnError(f"{path}: no record of how it was made; {remedy}")
@@ -116,9 +118,9 @@ def _recorded_path(target: Path, root: Path, records: Mapping[str, JobRecord]) -
 
 def _verifications(files: list[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, Verification]:
     """What `clipn data verify` found of the archives among `files`."""
-    found, traced = {}, set(files)
+    found, behind = {}, set(files)
     for path, record in records.items():
-        archives = {Path(file).name: file for file in record.inputs if file in traced}
+        archives = {Path(file).name: file for file in record.inputs if file in behind}
         if Path(path).name == RESULTS[-1] and archives:
             with suppress(ClipnError):  # a description that is missing or damaged proves nothing
                 description = read_description(root / path)

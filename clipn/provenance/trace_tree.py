@@ -9,36 +9,37 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from clipn.provenance.records import JobRecord
-from clipn.provenance.trace import SHORT, Made
+from clipn.provenance.trace import SHORT, TracedFile
 
 NAMED = 3
 """Files of those left out that are named."""
 
 
-def tree(made: Mapping[str, Made], target: str, everything: bool = False) -> Tree:
+def tree(files: Mapping[str, TracedFile], target: str, everything: bool = False) -> Tree:
     """The tree of a trace.
 
     Args:
-        made: as by `clipn.provenance.trace.trace`.
+        files: as by `clipn.provenance.trace.trace`.
         target: its root.
         everything: write out every file; else of files that were made in the same way from the same kind of files, and
             are in order, the first.
     """
-    return _Branches(made, everything).grown(target, None)
+    return _Branches(files, everything).grown(target, None)
 
 
-def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
+def nested(files: Mapping[str, TracedFile], target: str) -> dict[str, Any]:
     """All of a trace in one mapping for JSON, with the mappings of a file's inputs inside its own."""
     shown: set[str] = set()
 
-    def record_of(path: str, consumer: Made | None) -> dict[str, Any]:
-        file, again = made[path], path in shown
+    def record_of(path: str, consumer: TracedFile | None) -> dict[str, Any]:
+        file, again = files[path], path in shown
         shown.add(path)
         known = {"path": path, "sha256": file.sha256, "recorded": _hash_then(file, consumer), "above": again}
         if again:
             return known
-        job = _job(file.record) if file.record else {}
+        job: dict[str, Any] = {}
+        if record := file.record:
+            job = {"rule": record.rule, "shell": record.shell, "code": record.code, "accepted": list(record.accepted)}
         data = {"origin": file.origin, "proof": file.verification} if file.origin or file.verification else {}
         return {
             **known,
@@ -52,54 +53,63 @@ def nested(made: Mapping[str, Made], target: str) -> dict[str, Any]:
     return record_of(target, None)
 
 
-def summary(made: Mapping[str, Made]) -> str:
+def summary(files: Mapping[str, TracedFile]) -> str:
     """A trace in one line: number of files, how far the archives are proven, number of faults."""
-    away = sum(not file.here and file.sha256 is not None for file in made.values())
-    verifications = Counter(file.verification for file in made.values() if file.verification)
-    faults = sum(len(file.faults) + len(file.changed) for file in made.values())
-    accepted = sum(bool(_accepted(file)) for file in made.values())
+    away = sum(not file.here and file.sha256 is not None for file in files.values())
+    verifications = Counter(file.verification for file in files.values() if file.verification)
+    faults = sum(len(file.faults) + len(file.changed) for file in files.values())
+    accepted = sum(bool(_accepted(file)) for file in files.values())
     archives = ", ".join(f"{number} {state}" for state, number in verifications.items()) or "none proven"
     notes = [f", {away} of them not here" if away else "", f", {accepted} accepted" if accepted else ""]
-    files = f"{len(made)} files{''.join(notes)}"
-    return f"{files}; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
+    return (
+        f"{len(files)} files{''.join(notes)}; archives: {archives}; {faults or 'no'} fault{'' if faults == 1 else 's'}"
+    )
 
 
 class _Branches:
     """Grows a tree from its root, remembering what it has shown."""
 
-    def __init__(self, made: Mapping[str, Made], everything: bool) -> None:
-        self._made = made
+    def __init__(self, files: Mapping[str, TracedFile], everything: bool) -> None:
+        self._files = files
         self._everything = everything
         self._shown: set[str] = set()
         self._kinds: dict[str, int] = {}
         self._numbers: dict[object, int] = {}
 
-    def grown(self, path: str, consumer: Made | None) -> Tree:
+    def grown(self, path: str, consumer: TracedFile | None) -> Tree:
         """The branch of a file under the one that was made from it."""
-        file = self._made[path]
+        file = self._files[path]
         if path in self._shown:
             return Tree(_line(file, consumer, "see above"))
         self._shown.add(path)
-        branch = Tree(_line(file, consumer, *_facts(file)))
-        for first, *others in self._groups(file):
+        # Without its hash, a file that is not here is missing, which is among its faults.
+        facts = [file.rule, (file.sha256 or "")[:SHORT], file.verification]
+        facts += ["not here"] if file.sha256 and not file.here else []
+        facts += [f"accepted: {change}" for change in _accepted(file)]
+        facts += [f"from {file.origin}"] if file.origin else []
+        branch = Tree(_line(file, consumer, *filter(None, facts)))
+        kinds: dict[object, list[str]] = {}
+        for name in file.inputs:
+            # An input that changed since then is shown, though others of its kind are shown already.
+            alone = self._everything or name in file.changed
+            kinds.setdefault(name if alone else self._kind(name), []).append(name)
+        for first, *others in kinds.values():
             branch.children.append(self.grown(first, file))
             if others:
-                branch.add(Text(_rest(self._made[first], others), "dim"))
+                folder = os.path.commonpath([Path(name).parent for name in (first, *others)])
+                names = ", ".join(os.path.relpath(name, folder) for name in others[:NAMED])
+                more = ", ..." if len(others) > NAMED else ""
+                rest = f"and {len(others)} more by {self._files[first].rule}: {names}{more}"
+                branch.add(Text(rest, "dim"))
         return branch
 
-    def _groups(self, file: Made) -> list[list[str]]:
-        """The inputs of a file, those of one kind together."""
-        groups: dict[object, list[str]] = {}
-        for path in file.inputs:
-            alone = self._everything or path in file.changed
-            groups.setdefault(path if alone else self._kind(path), []).append(path)
-        return list(groups.values())
-
     def _kind(self, path: str) -> int:
-        """A number that files share whose rules, and all before them, are the same; what is special is a kind apart."""
+        """A number that files share whose rules, and all rules before them, are the same."""
         if path not in self._kinds:
-            file = self._made[path]
+            file = self._files[path]
+            # By number and not by content: a kind holds those of its inputs, which would grow with every step.
             before = frozenset(self._kind(name) for name in file.inputs)
+            # What people should see is shown by itself.
             apart = path if file.faults or file.changed or _accepted(file) else None
             self._kinds[path] = self._numbers.setdefault(
                 (file.rule, file.verification, before, apart), len(self._numbers)
@@ -107,18 +117,7 @@ class _Branches:
         return self._kinds[path]
 
 
-def _facts(file: Made) -> list[str]:
-    facts = [
-        file.rule,
-        file.sha256[:SHORT] if file.sha256 else "",
-        file.verification or "",
-        "" if file.here or not file.sha256 else "not here",
-    ]
-    facts += [f"accepted: {change}" for change in _accepted(file)]
-    return [*filter(None, facts), *([f"from {file.origin}"] if file.origin else [])]
-
-
-def _line(file: Made, consumer: Made | None, *facts: str) -> Text:
+def _line(file: TracedFile, consumer: TracedFile | None, *facts: str) -> Text:
     faults = list(file.faults)
     then = _hash_then(file, consumer)
     if consumer and then and then != file.sha256:
@@ -127,21 +126,10 @@ def _line(file: Made, consumer: Made | None, *facts: str) -> Text:
     return Text("  ").join(Text(*word) for word in words)
 
 
-def _hash_then(file: Made, consumer: Made | None) -> str | None:
+def _hash_then(file: TracedFile, consumer: TracedFile | None) -> str | None:
     """sha256 that a file had when the job read it that made `consumer` from it."""
     return consumer.record.hashes.get(file.path) if consumer and consumer.record else None
 
 
-def _accepted(file: Made) -> tuple[str, ...]:
+def _accepted(file: TracedFile) -> tuple[str, ...]:
     return file.record.accepted if file.record else ()
-
-
-def _job(record: JobRecord) -> dict[str, Any]:
-    return {"rule": record.rule, "shell": record.shell, "code": record.code, "accepted": list(record.accepted)}
-
-
-def _rest(first: Made, others: list[str]) -> str:
-    """What stands for files that are left out."""
-    place = os.path.commonpath([Path(path).parent for path in (first.path, *others)])
-    names = ", ".join(os.path.relpath(path, place) for path in others[:NAMED])
-    return f"and {len(others)} more by {first.rule}: {names}{', ...' if len(others) > NAMED else ''}"
