@@ -9,6 +9,7 @@ from clipn.data.settings import CaptionPreparation
 from clipn.study.config import PLAIN, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.loading import ablations
+from clipn.study.names import Scoring
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths
 from clipn.study.scorings import main_pool, methods, prompt_pools
@@ -24,10 +25,9 @@ class RuleOptions:
     """
 
     def __init__(self, paths: StudyPaths) -> None:
+        self._paths = paths
         self._study: Study = paths.study
         self._data: StudyData = paths.data
-        self._registry = paths.registry
-        self._words = paths.words
 
     @property
     def study(self) -> Settings:
@@ -45,49 +45,67 @@ class RuleOptions:
     @property
     def registry(self) -> Settings:
         """The registry; one that is generated is no setting."""
-        return Settings({"registry": self._study.registry}, f"--registry {self._registry}")
+        return Settings({"registry": self._study.registry}, f"--registry {self._paths.registry}")
 
     @property
     def mirror(self) -> Settings:
         """Shared folder of archives."""
         return settings_of({"mirror": self._study.mirror})
 
-    def unpacked(self, dataset: str) -> Settings:
-        """Unpacked copy of a dataset in the mirror, if its images come from there."""
-        folder = self._data.unpacked(dataset)
-        return Settings({"mirror": self._study.mirror}, f"--unpacked {folder}") if folder else Settings({})
+    def archives(self, name: str = "") -> Settings:
+        """The registry, and the folder of the archives of one dataset or caption source, or that of all of them."""
+        return self.registry + Settings({}, f"--archives {self._paths.archives_folder(name)}")
 
-    def unpacked_copies(self, datasets: Sequence[str]) -> Settings:
+    def images(self, dataset: str) -> Settings:
+        """Where the images of a dataset lie: in its archives, or in an unpacked copy in the mirror."""
+        folder = self._data.unpacked(dataset)
+        unpacked = Settings({"mirror": self._study.mirror}, f"--unpacked {folder}") if folder else Settings({})
+        return self.archives(dataset) + unpacked
+
+    def images_of_all(self, datasets: Sequence[str]) -> Settings:
         """The same of several datasets, for commands that take DATASET:FOLDER."""
         folders = {name: folder for name in datasets if (folder := self._data.unpacked(name))}
         texts = repeated("--unpacked", (f"{name}:{folder}" for name, folder in folders.items()))
-        return Settings({"mirror": self._study.mirror} if folders else {}, texts)
-
-    def cleaning(self, dataset: str) -> Settings:
-        """Switched-on cleaning lists of a dataset."""
-        return settings_of({"cleaning": self._data.cleaning(dataset)})
+        return self.archives() + Settings({"mirror": self._study.mirror} if folders else {}, texts)
 
     @property
-    def caption_preparation(self) -> Settings:
-        """What becomes of captions."""
-        settings = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
-        return settings_of(settings, "captions")
+    def datasets(self) -> Settings:
+        """Folder of the verified datasets."""
+        return Settings({}, f"--datasets {self._paths.datasets_folder}")
+
+    def verification(self, name: str) -> Settings:
+        """Where a dataset or caption source lies, its switched-on cleaning lists, and the folder for what is found."""
+        cleaning = settings_of({"cleaning": self._data.cleaning(name)})
+        return self.images(name) + cleaning + Settings({}, f"--output {self._paths.datasets_folder}")
 
     @property
-    def caption_sources(self) -> Settings:
-        """Caption sources, as arguments."""
-        return Settings({"captions.sources": self._study.captions.sources}, " ".join(self._study.captions.sources))
+    def captions(self) -> Settings:
+        """Caption sources, where they lie, and what becomes of captions."""
+        names = self._study.captions.sources
+        preparation = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
+        return (
+            Settings({"captions.sources": names}, " ".join(names))
+            + self.archives()
+            + settings_of(preparation, "captions")
+        )
 
     @property
     def shards(self) -> Settings:
-        """Sources of the shards; their number is that of the outputs."""
+        """Sources of the shards and where they lie; the number of shards is that of the outputs."""
         sources = settings_of({"sources": self._study.captions.sources}, "captions", {"sources": "source"})
-        return sources + Settings({"captions.shards": self._study.captions.shards})
+        return (
+            sources + Settings({"captions.shards": self._study.captions.shards}) + self.archives() + self.crawl_folder
+        )
 
     @property
     def crawl(self) -> Settings:
-        """How images are fetched from the web."""
-        return settings_of(self._study.captions.crawl, "captions.crawl")
+        """How images are fetched from the web, and where they are kept."""
+        return self.registry + settings_of(self._study.captions.crawl, "captions.crawl") + self.crawl_folder
+
+    @property
+    def crawl_folder(self) -> Settings:
+        """Folder of the crawls."""
+        return Settings({}, f"--crawl {self._paths.work}/crawl")
 
     # Models and features
 
@@ -141,8 +159,8 @@ class RuleOptions:
     @property
     def negative_words(self) -> Settings:
         """Where NegLabel's words come from; those of the demo are generated, so no setting names them."""
-        sources = self._words or [self._study.negative_words]
-        return Settings({"negative_words": self._study.negative_words}, repeated("--words", filter(None, sources)))
+        source = next(iter(self._paths.words), self._study.negative_words)
+        return Settings({"negative_words": self._study.negative_words}, repeated("--words", [source] if source else []))
 
     @property
     def perturbation(self) -> Settings:
@@ -172,11 +190,12 @@ class RuleOptions:
             {"rules": self._study.rules}, options={"rules": "rule"}
         )
 
-    @property
-    def metrics(self) -> Settings:
-        """Conventions and resamples."""
+    def metrics(self, scoring: Scoring) -> Settings:
+        """What is evaluated, and how."""
         values = {"conventions": self._study.conventions, "resamples": self._study.resamples}
-        return settings_of(values, options={"conventions": "convention"})
+        names = (f"--{field} {value}" for field, value in scoring._asdict().items())
+        metrics = settings_of(values, options={"conventions": "convention"})
+        return self.study + Settings({}, " ".join(names)) + self.pairs + metrics
 
     @property
     def main_prompts(self) -> Settings:

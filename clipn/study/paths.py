@@ -67,6 +67,11 @@ class StudyPaths:
         return f"{self.folder}/archives/mirror"
 
     @property
+    def mirrored(self) -> list[str]:
+        """The generated archives of the demo."""
+        return [f"{self.mirror}/{file}" for name in self.data.names for file in self.data.files(name)]
+
+    @property
     def registry(self) -> str:
         """Registry of datasets and caption sources."""
         return self.study.registry or f"{self.mirror}/datasets.yaml"
@@ -78,21 +83,30 @@ class StudyPaths:
             return [f"{self.mirror}/words.txt"]
         return [self.study.negative_words] if self.study.negative_words not in (None, WORDNET) else []
 
+    def archives_folder(self, name: str = "") -> str:
+        """Folder of the archives of a dataset or caption source; without a name, of all of them."""
+        return f"{self.folder}/archives/{name}".rstrip("/")
+
     def archive(self, name: str, file: str) -> str:
         """One archive of a dataset or caption source."""
-        return f"{self.folder}/archives/{name}/{file}"
+        return f"{self.archives_folder(name)}/{file}"
 
     def archives(self, *names: str, cleaning: bool = False) -> list[str]:
         """Archives of datasets or caption sources; with `cleaning`, their switched-on lists, too."""
         return [self.archive(name, file) for name in names for file in self.data.files(name, cleaning)]
 
+    @property
+    def datasets_folder(self) -> str:
+        """Folder of what was found of datasets and caption sources."""
+        return f"{self.folder}/datasets"
+
     def manifest(self, dataset: str) -> str:
         """Images of a dataset."""
-        return f"{self.folder}/datasets/{dataset}/manifest.parquet"
+        return f"{self.datasets_folder}/{dataset}/manifest.parquet"
 
     def description(self, name: str) -> str:
         """What was found of a dataset or caption source."""
-        return f"{self.folder}/datasets/{name}/dataset.json"
+        return f"{self.datasets_folder}/{name}/dataset.json"
 
     @property
     def captions(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from clipn.study.config import ID_DATASETS
+from clipn.study.figures import shown_scorings
 from clipn.study.paths import OVERALL_TABLES, StudyPaths
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import own_features, scorings
@@ -69,9 +70,19 @@ def ood_table_files(paths: StudyPaths, id_dataset: str) -> list[str]:
     return _with_copies(paths, [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS])
 
 
+def shown_scores(paths: StudyPaths, backbone: str) -> list[str]:
+    """Scores that figures of a backbone show."""
+    return [paths.scores(scoring) for scoring in shown_scorings(paths.study, backbone)]
+
+
 def figure_files(paths: StudyPaths, names: Sequence[str]) -> list[str]:
     """All figures, each as PNG and PDF."""
     return [paths.figure(name, ending) for name in names for ending in ("png", "pdf")]
+
+
+def printed_ood_tables(paths: StudyPaths, id_dataset: str) -> list[str]:
+    """All forms but CSV of an ID dataset's table."""
+    return [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS if ending != "csv"]
 
 
 def printed_tables(paths: StudyPaths) -> list[str]:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
+from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.contents import RuleContents
 from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
+from clipn.provenance.snakemake import mode_of
 from clipn.report.published_numbers import load_published
 from clipn.study import figures, targets
 from clipn.study.config import ID_DATASETS, PLAIN, ReleasedVariant
@@ -79,6 +82,11 @@ wildcard_constraints:
     prompts="|".join(prompt_pools(study)),
     id_dataset="|".join(ID_DATASETS),
     source="|".join(study.captions.sources) or "none",
+    weights="|".join(map(re.escape, FETCHED)) or "none",
+    views=r"\d+",
+    kind="scores|roc|reliability",
+    table="[^/]+",
+    ending="[a-z]+",
 
 
 def job_log(name, ending="log"):
@@ -129,3 +137,12 @@ def figure(name, caption):
     rst = f"../report/{caption}.rst"
     png = report(paths.figure(name), caption=rst, category="Figures")
     return {"png": png, "pdf": paths.figure(name, "pdf")}
+
+
+def check_results():
+    """Check what is there, and write down how it was made."""
+    # Hashes files that are read in place now, so that the cache is saved with them.
+    contents.images(*study.captions.sources, *study.datasets)
+    files = targets.all_files(paths, FIGURES)
+    checked = CheckedStudy(study.study, study.model_dump(mode="json"), files)
+    or_exit(check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow))

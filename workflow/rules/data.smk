@@ -6,16 +6,11 @@ if study.demo:
         output:
             registry=paths.registry,
             words=f"{paths.mirror}/words.txt",
-            archives=[
-                f"{paths.mirror}/{file}"
-                for name in data.names
-                for file in data.files(name)
-            ],
+            archives=paths.mirrored,
         log:
             job_log("generate_demo"),
         benchmark:
             job_log("generate_demo", "tsv")
-        threads: 1
         resources:
             **needs(mem_mb=400),
         params:
@@ -35,16 +30,14 @@ rule fetch_archive:
         job_log("fetch_archive/{dataset}/{file}"),
     benchmark:
         job_log("fetch_archive/{dataset}/{file}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=200, threads=0.2),
     params:
-        archive=lambda wildcards: contents.archive(wildcards.dataset, wildcards.file),
-        options=options.registry + options.mirror,
+        archive=lambda w: contents.archive(w.dataset, w.file),
+        options=lambda w: options.archives(w.dataset) + options.mirror,
         code=fingerprint("clipn.data.download"),
     shell:
-        "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file}"
-        f" --archives {paths.folder}/archives/{{wildcards.dataset}} {{params.options}}"
+        "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
 
 
 rule verify_dataset:
@@ -65,13 +58,10 @@ rule verify_dataset:
         **needs(mem_mb=400, threads=2),
     params:
         dataset=lambda wildcards: contents.expectations(wildcards.dataset),
-        options=lambda wildcards: options.registry
-        + options.unpacked(wildcards.dataset)
-        + options.cleaning(wildcards.dataset),
+        options=lambda w: options.verification(w.dataset),
         code=fingerprint("clipn.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.dataset} {params.options}"
-        f" --archives {paths.folder}/archives/{{wildcards.dataset}} --output {paths.folder}/datasets > /dev/null"
+        "clipn --log {log} data verify {wildcards.dataset} {params.options} > /dev/null"
 
 
 rule verify_captions:
@@ -84,16 +74,14 @@ rule verify_captions:
         job_log("verify_captions/{source}"),
     benchmark:
         job_log("verify_captions/{source}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=400),
     params:
-        captions=lambda wildcards: contents.expectations(wildcards.source),
-        options=options.registry,
+        captions=lambda w: contents.expectations(w.source),
+        options=lambda w: options.verification(w.source),
         code=fingerprint("clipn.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.source} {params.options}"
-        f" --archives {paths.folder}/archives/{{wildcards.source}} --output {paths.folder}/datasets > /dev/null"
+        "clipn --log {log} data verify {wildcards.source} {params.options} > /dev/null"
 
 
 rule prepare_captions:
@@ -107,17 +95,15 @@ rule prepare_captions:
         job_log("prepare_captions"),
     benchmark:
         job_log("prepare_captions", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=600),
     params:
         captions=contents.images(*study.captions.sources),
-        sources=options.caption_sources,
-        options=options.registry + options.caption_preparation,
+        options=options.captions,
         code=fingerprint("clipn.data.captions"),
     shell:
-        "clipn --log {log} captions {params.sources} {params.options} --output {output.captions}"
-        f" --statistics {{output.statistics}} --archives {paths.folder}/archives"
+        "clipn --log {log} captions {params.options} --output {output.captions}"
+        " --statistics {output.statistics}"
 
 
 rule crawl_images:
@@ -134,11 +120,10 @@ rule crawl_images:
         **needs(mem_mb=3000, threads=study.captions.crawl.processes),
     params:
         captions=lambda wildcards: contents.expectations(wildcards.source),
-        options=options.registry + options.crawl,
+        options=options.crawl,
         code=fingerprint("clipn.data.crawl"),
     shell:
         "clipn --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
-        f" --crawl {paths.work}/crawl"
 
 
 rule build_shards:
@@ -155,14 +140,12 @@ rule build_shards:
         job_log("build_shards"),
     benchmark:
         job_log("build_shards", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=2000),
     params:
         captions=contents.expectations(*study.captions.sources),
-        options=options.registry + options.shards,
+        options=options.shards,
         code=fingerprint("clipn.data.shards.build"),
     shell:
         "clipn --log {log} shards {output.shards} --captions {input.captions} {params.options}"
         " --index {output.index} --statistics {output.statistics}"
-        f" --archives {paths.folder}/archives --crawl {paths.work}/crawl"

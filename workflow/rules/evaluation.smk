@@ -26,11 +26,12 @@ rule score_run:
         options=lambda wildcards: options.model
         + options.pairs
         + options.methods(wildcards.variant, wildcards.prompts)
-        + options.prompts(wildcards.prompts),
+        + options.prompts(wildcards.prompts)
+        + options.datasets,
         code=fingerprint("clipn.evaluation.scoring", "clipn.compute"),
     shell:
         "clipn --log {log} score {params.model} {params.options} --output {output}"
-        f" --datasets {paths.folder}/datasets --features {paths.folder}/features/{{wildcards.backbone}}"
+        f" --features {paths.folder}/features/{{wildcards.backbone}}"
 
 
 rule evaluate_run:
@@ -43,13 +44,11 @@ rule evaluate_run:
         job_log(f"evaluate_run/{SCORING}"),
     benchmark:
         job_log(f"evaluate_run/{SCORING}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=800),
     params:
-        options=options.study + options.pairs + options.metrics,
+        options=lambda wildcards: options.metrics(Scoring(*wildcards)),
         code=fingerprint("clipn.evaluation.evaluate"),
     shell:
-        "clipn --log {log} evaluate {input} {params.options}"
-        " --backbone {wildcards.backbone} --variant {wildcards.variant} --seed {wildcards.seed}"
-        " --prompts {wildcards.prompts} --output {output.metrics} --replicates {output.replicates}"
+        "clipn --log {log} evaluate {input} {params.options} --output {output.metrics}"
+        " --replicates {output.replicates}"

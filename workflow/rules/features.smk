@@ -18,13 +18,10 @@ rule cache_image_features:
         **needs(1200, study.threads, GPU),
     params:
         images=lambda wildcards: contents.images(wildcards.dataset),
-        options=lambda wildcards: options.registry
-        + options.model
-        + options.unpacked(wildcards.dataset),
+        options=lambda w: options.images(w.dataset) + options.model,
         code=fingerprint("clipn.features.images", "clipn.compute"),
     shell:
         "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
-        f" --archives {paths.folder}/archives/{{wildcards.dataset}}"
         " --backbone {input.backbone} --output {output}"
 
 
@@ -60,8 +57,6 @@ rule cache_caption_images:
         job_log("cache_caption_features/{backbone}/views{views}"),
     benchmark:
         job_log("cache_caption_features/{backbone}/views{views}", "tsv")
-    wildcard_constraints:
-        views=r"\d+",
     threads: study.threads
     resources:
         **needs(1500, study.threads, GPU),
@@ -123,14 +118,14 @@ rule perturbed_features:
         names=lambda wildcards: together(wildcards.id_dataset),
         images=lambda wildcards: contents.images(*together(wildcards.id_dataset)),
         pool=contents.prompt_pool(main_pool(study)),
-        options=lambda wildcards: options.registry
+        options=lambda wildcards: options.images_of_all(together(wildcards.id_dataset))
+        + options.datasets
         + options.model
         + options.prompts()
-        + options.perturbation
-        + options.unpacked_copies(together(wildcards.id_dataset)),
+        + options.perturbation,
         code=fingerprint(
             "clipn.features.perturbed", "clipn.data.description", "clipn.compute"
         ),
     shell:
         "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
-        f" --output {{output}} --archives {paths.folder}/archives --datasets {paths.folder}/datasets"
+        " --output {output}"

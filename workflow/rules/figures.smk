@@ -3,10 +3,7 @@
 
 rule score_figure:
     input:
-        scores=lambda wildcards: [
-            paths.scores(scoring)
-            for scoring in figures.shown_scorings(study, wildcards.backbone)
-        ],
+        scores=lambda wildcards: targets.shown_scores(paths, wildcards.backbone),
         descriptions=DESCRIPTIONS,
     output:
         **figure("{id_dataset}_{kind}_{backbone}", "score_figure"),
@@ -14,18 +11,19 @@ rule score_figure:
         job_log("score_figure/{id_dataset}_{kind}_{backbone}"),
     benchmark:
         job_log("score_figure/{id_dataset}_{kind}_{backbone}", "tsv")
-    wildcard_constraints:
-        kind="scores|roc|reliability",
-    threads: 1
     resources:
         **needs(mem_mb=800),
     params:
-        options=options.study,
-        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
+        options=options.study + options.datasets,
+        code=fingerprint(
+            "clipn.report.figures.context",
+            "clipn.report.figures.histograms",
+            "clipn.report.figures.roc",
+            "clipn.report.figures.reliability",
+        ),
     shell:
         "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
-        f" --datasets {paths.folder}/datasets"
 
 
 rule intervals_figure:
@@ -38,16 +36,14 @@ rule intervals_figure:
         job_log("intervals_figure/{id_dataset}_{backbone}"),
     benchmark:
         job_log("intervals_figure/{id_dataset}_{backbone}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=500),
     params:
-        options=options.study + options.shown,
-        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
+        options=options.study + options.datasets + options.shown,
+        code=fingerprint("clipn.report.figures.intervals"),
     shell:
         "clipn --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
-        f" --datasets {paths.folder}/datasets"
 
 
 rule ablations_figure:
@@ -60,15 +56,14 @@ rule ablations_figure:
         job_log("ablations_figure/{id_dataset}"),
     benchmark:
         job_log("ablations_figure/{id_dataset}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=500),
     params:
-        options=options.study + options.base,
-        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
+        options=options.study + options.datasets + options.base,
+        code=fingerprint("clipn.report.figures.ablations"),
     shell:
         "clipn --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
-        f" --png {{output.png}} --pdf {{output.pdf}} --datasets {paths.folder}/datasets"
+        " --png {output.png} --pdf {output.pdf}"
 
 
 rule published_figure:
@@ -81,15 +76,14 @@ rule published_figure:
         job_log("published_figure"),
     benchmark:
         job_log("published_figure", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=500),
     params:
-        options=options.study,
-        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
+        options=options.study + options.datasets,
+        code=fingerprint("clipn.report.figures.published"),
     shell:
         "clipn --log {log} report figure published {input.table} {params.options}"
-        f" --png {{output.png}} --pdf {{output.pdf}} --datasets {paths.folder}/datasets"
+        " --png {output.png} --pdf {output.pdf}"
 
 
 # What "no" learned, in the first run of the first variant on this backbone.
@@ -114,13 +108,7 @@ rule similarity_figure:
         ).variant,
         pool=contents.prompt_pool(main_pool(study)),
         options=options.study + options.prompts() + options.model,
-        code=fingerprint(
-            "clipn.evaluation.similarity",
-            "clipn.model.checkpoint",
-            "clipn.features.images",
-            "clipn.report.figures",
-            "clipn.compute",
-        ),
+        code=fingerprint("clipn.report.figures.similarity"),
     shell:
         "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
         " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
@@ -140,22 +128,16 @@ rule mistakes_figure:
         job_log("mistakes_figure/{id_dataset}_{backbone}"),
     benchmark:
         job_log("mistakes_figure/{id_dataset}_{backbone}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=800),
     params:
         options=lambda wildcards: options.study
-        + options.registry
-        + options.unpacked_copies(together(wildcards.id_dataset)),
-        code=fingerprint(
-            "clipn.report.figures.gallery",
-            "clipn.report.figures",
-            "clipn.report.tables.build",
-        ),
+        + options.datasets
+        + options.images_of_all(together(wildcards.id_dataset)),
+        code=fingerprint("clipn.report.figures.gallery"),
     shell:
         "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
-        f" --archives {paths.folder}/archives --datasets {paths.folder}/datasets"
 
 
 rule training_figure:
@@ -168,13 +150,12 @@ rule training_figure:
         job_log("training_figure"),
     benchmark:
         job_log("training_figure", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=500),
     params:
         backbones=lambda wildcards, input: repeated("--backbone", input.backbones),
         options=options.study,
-        code=fingerprint("clipn.report.figures", "clipn.report.tables.build"),
+        code=fingerprint("clipn.report.figures.training"),
     shell:
         "clipn --log {log} report figure training {input.runs} {params.backbones} {params.options}"
         " --png {output.png} --pdf {output.pdf}"

@@ -9,9 +9,6 @@ if FETCHED:
             job_log("fetch_weights/{weights}"),
         benchmark:
             job_log("fetch_weights/{weights}", "tsv")
-        wildcard_constraints:
-            weights="|".join(map(re.escape, FETCHED)),
-        threads: 1
         resources:
             **needs(mem_mb=200, threads=0.2),
         params:
@@ -36,7 +33,6 @@ if PRETRAINED:
             job_log("import_backbone/{backbone}", "tsv")
         wildcard_constraints:
             backbone="|".join(PRETRAINED),
-        threads: 1
         resources:
             **needs(mem_mb=3000),
         params:
@@ -66,7 +62,6 @@ if RELEASED:
             job_log("import_checkpoint/{backbone}/{variant}/seed{seed}", "tsv")
         wildcard_constraints:
             variant="|".join(RELEASED),
-        threads: 1
         resources:
             **needs(mem_mb=3500),
         params:

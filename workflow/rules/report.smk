@@ -19,7 +19,6 @@ rule report_page:
         job_log("report_page"),
     benchmark:
         job_log("report_page", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=500),
     params:
@@ -40,17 +39,13 @@ rule report_page:
 
 rule publish:
     input:
-        paths.table("{name}", "{ending}"),
+        paths.table("{table}", "{ending}"),
     output:
-        paths.published(paths.table("{name}", "{ending}")),
+        paths.published(paths.table("{table}", "{ending}")),
     log:
-        job_log("publish/tables/{name}.{ending}"),
+        job_log("publish/tables/{table}.{ending}"),
     benchmark:
-        job_log("publish/tables/{name}.{ending}", "tsv")
-    wildcard_constraints:
-        name="[^/]+",
-        ending="[a-z]+",
-    threads: 1
+        job_log("publish/tables/{table}.{ending}", "tsv")
     resources:
         **needs(mem_mb=10),
     shell:
@@ -67,7 +62,6 @@ rule publish_figures:
         job_log("publish/figures"),
     benchmark:
         job_log("publish/figures", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=10),
     params:

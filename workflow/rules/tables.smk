@@ -7,22 +7,19 @@ rule ood_table:
         descriptions=DESCRIPTIONS,
     output:
         csv=table("{id_dataset}_ood", "ood_table"),
-        printed=[
-            paths.table("{id_dataset}_ood", kind) for kind in ("md", "tex", "json")
-        ],
+        printed=targets.printed_ood_tables(paths, "{id_dataset}"),
     log:
         job_log("ood_table/{id_dataset}"),
     benchmark:
         job_log("ood_table/{id_dataset}", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=300),
     params:
-        options=options.shown,
+        options=options.shown + options.datasets,
         code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
-        f" --tables {paths.folder}/tables --datasets {paths.folder}/datasets"
+        f" --tables {paths.folder}/tables"
 
 
 rule tables:
@@ -37,15 +34,18 @@ rule tables:
         job_log("tables"),
     benchmark:
         job_log("tables", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=1500),
     params:
-        options=options.study + options.shown + options.base + options.ablations,
+        options=options.study
+        + options.shown
+        + options.base
+        + options.ablations
+        + options.datasets,
         code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report tables {input.metrics} {params.options}"
-        f" --tables {paths.folder}/tables --datasets {paths.folder}/datasets"
+        f" --tables {paths.folder}/tables"
 
 
 rule published_table:
@@ -61,16 +61,14 @@ rule published_table:
         job_log("published_table"),
     benchmark:
         job_log("published_table", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=300),
     params:
-        options=options.study + options.backbone_sources,
-        code=fingerprint("clipn.report.tables.build", "clipn.report.tables.published"),
+        options=options.study + options.datasets + options.backbone_sources,
+        code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
         " --published {input.published} --csv {output.csv} --markdown {output.markdown}"
-        f" --datasets {paths.folder}/datasets"
 
 
 rule metrics_summary:
@@ -82,7 +80,6 @@ rule metrics_summary:
         job_log("metrics_summary"),
     benchmark:
         job_log("metrics_summary", "tsv")
-    threads: 1
     resources:
         **needs(mem_mb=300),
     params:
