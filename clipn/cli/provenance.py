@@ -1,4 +1,4 @@
-"""Subcommands about what would be made anew."""
+"""Subcommands about what would be rebuilt."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def why(
     configfile: Overlays = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Why results would be made anew: which setting, which module, which file."""
+    """Why results would be rebuilt: which setting, which module, which file."""
     from clipn.provenance.snakemake import Request, planned
     from clipn.provenance.why import as_mapping, reasons, text
 

@@ -42,7 +42,7 @@ class JobRecord:
         content: Snakemake's fields, without those that differ between two runs of the same job.
         started: when the job began, in seconds since the epoch.
         ended: modification time of the file when the job had ended, in seconds since the epoch.
-        sha256: of the file as the job left it; None until `clipn.provenance.check` has looked at it.
+        sha256: of the file as the job left it; None until `clipn.provenance.check` has hashed it.
         settings: key of the study's settings under which the job ran; None: unknown.
         accepted: changes since then that a person declared harmless.
         stale: whether an input is no longer the one that the job read, see `clipn.provenance.reconcile.stale_outputs`.

@@ -44,7 +44,7 @@ class PlannedJob:
         missing: outputs that are needed and not there.
         newer: inputs that are newer than the outputs.
         follows: inputs that other jobs would rebuild.
-        incomplete: whether the job was begun and killed.
+        incomplete: whether the job was killed.
     """
 
     rule: str
@@ -87,7 +87,7 @@ class Plan:
             self._workflow.async_run(persistence.finished(job))
 
     def _planned(self, job: Any) -> PlannedJob:
-        """A job with its own changes also where it would follow others anyway, which Snakemake does not look at."""
+        """A job with its own changes also where it would follow others anyway, which Snakemake does not ask for."""
         reason, persistence = self._dag.reason(job), self._workflow.persistence
         changed = persistence.params_changed(job)
         parameters = [(name, repr(value)) for name, value in job.params._allitems()]

@@ -1,4 +1,4 @@
-"""Why results would be made anew, in the words of the project: which setting, which module, which file."""
+"""Why results would be rebuilt, in the words of the project: which setting, which module, which file."""
 
 import re
 from collections import Counter, defaultdict
@@ -126,7 +126,7 @@ def _parameter_causes(job: PlannedJob, record: JobRecord, state: RunState) -> It
 
 
 def _compared(job: PlannedJob, record: JobRecord) -> PlannedJob:
-    """A job with the parameters that differ from those of its void record, which Snakemake does not know."""
+    """A job with the parameters that differ from those of its stale record, which Snakemake does not know."""
     before = sorted(set(record.parameters) - set(job.now.values()))
     return replace(
         job, before=before, now={name: text for name, text in job.now.items() if text not in record.parameters}
@@ -177,7 +177,7 @@ def text(target: str, reasons: list[Reason]) -> str:
         else:
             following.append(reason.job)
     number = f"{len(reasons)} job{'s' if len(reasons) > 1 else ''}"
-    lines = [f"{target}: would be made anew, {number}"]
+    lines = [f"{target}: would be rebuilt, {number}"]
     for (rule, *changes), jobs in groups.items():
         like_it = " like it" if len(jobs) > 1 else ""
         lines.append(f"  {rule}  {named([job.outputs[0] for job in jobs], 1)}{like_it}")

@@ -1,4 +1,4 @@
-"""Why results would be made anew is said in the project's words."""
+"""Why results would be rebuilt is said in the project's words."""
 
 from pathlib import Path
 from typing import Any

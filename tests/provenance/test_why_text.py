@@ -15,8 +15,8 @@ LOSSES = "module clipn/losses.py"
 def reason(rule: str, output: str, *causes: str, missing: str | None = None, follows: str | None = None) -> Reason:
     """A reason to run a job with one output and its history."""
     outputs = [f"{output}.csv", f"{output}.safetensors"]
-    lacking, made_anew = ([path] if path else [] for path in (missing, follows))
-    job = PlannedJob(rule, outputs, [], frozenset(), missing=lacking, follows=made_anew)
+    lacking, rebuilt = ([path] if path else [] for path in (missing, follows))
+    job = PlannedJob(rule, outputs, [], frozenset(), missing=lacking, follows=rebuilt)
     return Reason(job, list(causes), can_be_accepted=not missing)
 
 
@@ -31,7 +31,7 @@ def test_up_to_date() -> None:
 
 def test_one_job() -> None:
     assert text(TABLE, [TRAINED]).splitlines() == [
-        f"{TABLE}: would be made anew, 1 job",
+        f"{TABLE}: would be rebuilt, 1 job",
         "  train_clipn  seed1.csv",
         f"      {EPOCHS}",
         f"      {LOSSES}",
@@ -41,7 +41,7 @@ def test_one_job() -> None:
 def test_jobs_of_one_rule_with_the_same_causes_are_one_line() -> None:
     alike = [reason("train_clipn", f"seed{seed}", EPOCHS) for seed in (1, 2, 3)]
     assert text("all", alike).splitlines() == [
-        "all: would be made anew, 3 jobs",
+        "all: would be rebuilt, 3 jobs",
         "  train_clipn  seed1.csv and 2 more like it",
         f"      {EPOCHS}",
     ]
@@ -52,7 +52,7 @@ def test_jobs_of_one_rule_with_the_same_causes_are_one_line() -> None:
 )
 def test_jobs_of_another_rule_or_with_other_causes_are_apart(other: Reason) -> None:
     assert text("all", [TRAINED, other]).splitlines() == [
-        "all: would be made anew, 2 jobs",
+        "all: would be rebuilt, 2 jobs",
         "  train_clipn  seed1.csv",
         f"      {EPOCHS}",
         f"      {LOSSES}",
@@ -71,7 +71,7 @@ def test_what_is_not_here_is_one_line() -> None:
     ]
     several = [absent("train_clipn", "a"), absent("train_clipn", "b"), absent("score_run", "c"), SCORED]
     assert text("all", several).splitlines() == [
-        "all: would be made anew, 4 jobs",
+        "all: would be rebuilt, 4 jobs",
         "  not here, and needed: a.safetensors and 2 more, by train_clipn (2), score_run",
         "  because of these: score_run",
     ]
@@ -80,7 +80,7 @@ def test_what_is_not_here_is_one_line() -> None:
 def test_a_change_goes_before_what_is_not_here() -> None:
     both = reason("train_clipn", "seed1", "not here: seed1.safetensors", EPOCHS, missing="seed1.safetensors")
     assert text("all", [absent("build_shards", "0"), both]).splitlines() == [
-        "all: would be made anew, 2 jobs",
+        "all: would be rebuilt, 2 jobs",
         "  train_clipn  seed1.csv",
         f"      {EPOCHS}",
         "  not here, and needed: 0.safetensors, by build_shards",
@@ -90,7 +90,7 @@ def test_a_change_goes_before_what_is_not_here() -> None:
 def test_what_follows_comes_last_with_its_number() -> None:
     table = reason("ood_table", "table", follows="scores1.csv")
     assert text(TABLE, [TRAINED, SCORED, table, SCORED]).splitlines() == [
-        f"{TABLE}: would be made anew, 4 jobs",
+        f"{TABLE}: would be rebuilt, 4 jobs",
         "  train_clipn  seed1.csv",
         f"      {EPOCHS}",
         f"      {LOSSES}",
