@@ -83,19 +83,15 @@ class RuleOptions:
         """Caption sources, where they lie, and what becomes of captions."""
         names = self._study.captions.sources
         preparation = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
-        return (
-            Settings({"captions.sources": names}, " ".join(names))
-            + self.archives()
-            + settings_of(preparation, "captions")
-        )
+        sources = Settings({"captions.sources": names}, " ".join(names))
+        return sources + self.archives() + settings_of(preparation, "captions")
 
     @property
     def shards(self) -> Settings:
         """Sources of the shards and where they lie; the number of shards is that of the outputs."""
-        sources = settings_of({"sources": self._study.captions.sources}, "captions", {"sources": "source"})
-        return (
-            sources + Settings({"captions.shards": self._study.captions.shards}) + self.archives() + self.crawl_folder
-        )
+        captions = self._study.captions
+        sources = settings_of({"sources": captions.sources}, "captions", {"sources": "source"})
+        return sources + Settings({"captions.shards": captions.shards}) + self.archives() + self.crawl_folder
 
     @property
     def crawl(self) -> Settings:
@@ -207,6 +203,11 @@ class RuleOptions:
         """What figures and printed tables show."""
         variants = [PLAIN, *self._study.shown]
         return Settings({"runs": variants}, repeated("--variant", variants)) + self.main_prompts
+
+    @property
+    def tables(self) -> Settings:
+        """What tables print, and their folder."""
+        return self.shown + self.datasets + Settings({}, f"--tables {self._paths.tables_folder}")
 
     @property
     def base(self) -> Settings:

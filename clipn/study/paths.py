@@ -223,9 +223,14 @@ class StudyPaths:
 
     # What people look at
 
+    @property
+    def tables_folder(self) -> str:
+        """Folder of the tables."""
+        return f"{self.folder}/tables"
+
     def table(self, name: str, ending: str = "csv") -> str:
         """A table."""
-        return f"{self.folder}/tables/{name}.{ending}"
+        return f"{self.tables_folder}/{name}.{ending}"
 
     def figure(self, name: str, ending: str = "png") -> str:
         """A figure."""

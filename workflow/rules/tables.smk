@@ -15,11 +15,10 @@ rule ood_table:
     resources:
         **needs(mem_mb=300),
     params:
-        options=options.shown + options.datasets,
+        options=options.tables,
         code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
-        f" --tables {paths.folder}/tables"
 
 
 rule tables:
@@ -37,15 +36,10 @@ rule tables:
     resources:
         **needs(mem_mb=1500),
     params:
-        options=options.study
-        + options.shown
-        + options.base
-        + options.ablations
-        + options.datasets,
+        options=options.study + options.tables + options.base + options.ablations,
         code=fingerprint("clipn.report.tables.build"),
     shell:
         "clipn --log {log} report tables {input.metrics} {params.options}"
-        f" --tables {paths.folder}/tables"
 
 
 rule published_table:
