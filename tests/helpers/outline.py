@@ -1,4 +1,4 @@
-"""What a page of HTML holds."""
+"""The tags and visible text of an HTML page."""
 
 from html.parser import HTMLParser
 
@@ -38,7 +38,7 @@ class Outline(HTMLParser):
 
     @property
     def is_self_contained(self) -> bool:
-        """Whether it runs nothing and loads nothing, but for what stands in it."""
+        """Whether it runs no program and loads nothing from outside itself."""
         programs = {"script", "link", "iframe", "object"}
         return all(
             name not in programs
