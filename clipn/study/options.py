@@ -228,6 +228,11 @@ class RuleOptions:
         return Settings(flattened(self._study.model_dump(mode="json")), options)
 
     @property
+    def backbone_histories(self) -> Settings:
+        """Training histories of the backbones that are trained here."""
+        return Settings({}, repeated("--backbone", self._paths.backbone_histories))
+
+    @property
     def backbone_sources(self) -> Settings:
         """Where the weights of backbones come from that were not trained here."""
         sources = {name: backbone_source(self._study, name) for name in self._study.backbones}

@@ -156,6 +156,11 @@ class StudyPaths:
         """A backbone; its training history with the ending `csv`."""
         return f"{self.folder}/backbones/{name}.{ending}"
 
+    @property
+    def backbone_histories(self) -> list[str]:
+        """Training histories of the backbones that are trained here."""
+        return [self.backbone(name, "csv") for name, backbone in self.study.backbones.items() if backbone.training]
+
     def caption_features(self, backbone: str) -> str:
         """What the frozen "yes" tower says of the captions."""
         return f"{self.folder}/caption_features/{backbone}/captions.safetensors"

@@ -29,7 +29,7 @@ def model_files(paths: StudyPaths) -> list[str]:
     study = paths.study
     return [
         *map(paths.backbone, study.backbones),
-        *backbone_histories(paths),
+        *paths.backbone_histories,
         *map(paths.caption_features, text_caches(study)),
         *(paths.caption_images(*cache) for cache in image_caches(study)),
         *checkpoints(paths),
@@ -45,11 +45,6 @@ def checkpoints(paths: StudyPaths) -> list[str]:
 def run_histories(paths: StudyPaths) -> list[str]:
     """Training histories of the runs that are trained here."""
     return [paths.run(name, "csv") for name in run_names(paths.study.trained_runs)]
-
-
-def backbone_histories(paths: StudyPaths) -> list[str]:
-    """Training histories of the backbones that are trained here."""
-    return [paths.backbone(name, "csv") for name, backbone in paths.study.backbones.items() if backbone.training]
 
 
 def feature_files(paths: StudyPaths) -> list[str]:

@@ -102,8 +102,7 @@ rule prepare_captions:
         options=options.captions,
         code=fingerprint("clipn.data.captions"),
     shell:
-        "clipn --log {log} captions {params.options} --output {output.captions}"
-        " --statistics {output.statistics}"
+        "clipn --log {log} captions {params.options} --output {output.captions} --statistics {output.statistics}"
 
 
 rule crawl_images:

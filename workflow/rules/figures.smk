@@ -143,7 +143,7 @@ rule mistakes_figure:
 rule training_figure:
     input:
         runs=targets.run_histories(paths),
-        backbones=targets.backbone_histories(paths),
+        backbones=paths.backbone_histories,
     output:
         **figure("training", "training"),
     log:
@@ -153,9 +153,8 @@ rule training_figure:
     resources:
         **needs(mem_mb=500),
     params:
-        backbones=lambda wildcards, input: repeated("--backbone", input.backbones),
-        options=options.study,
+        options=options.study + options.backbone_histories,
         code=fingerprint("clipn.report.figures.training"),
     shell:
-        "clipn --log {log} report figure training {input.runs} {params.backbones} {params.options}"
+        "clipn --log {log} report figure training {input.runs} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
