@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import yaml
 from pydantic import (
@@ -34,18 +34,16 @@ def load_records(path: Path, model: type[M]) -> M:
     require(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return model.model_validate(_without_empty(content))
+        # A key without a value is None in YAML and stands for one that is not filled in yet.
+        if isinstance(content, dict):
+            content = {key: value for key, value in content.items() if value is not None}
+        return model.model_validate(content)
     except UnicodeDecodeError as error:
         raise ClipnError(f"{path}: not UTF-8 text; save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_error(error)}") from error
-
-
-def _without_empty(content: Any) -> Any:
-    """A mapping without the keys that have no value yet."""
-    return {key: value for key, value in content.items() if value is not None} if isinstance(content, dict) else content
 
 
 def named(records: Mapping[str, T], name: str, what: str) -> T:
@@ -56,7 +54,7 @@ def named(records: Mapping[str, T], name: str, what: str) -> T:
 
 
 def first_error(error: ValidationError) -> str:
-    """The first complaint of a validation error as `key: reason`."""
+    """The first of the errors that pydantic found, as `key: reason`."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "(top level)"
     if first["type"] == "extra_forbidden":
@@ -64,5 +62,6 @@ def first_error(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{key}: is missing; add it"
     reason = first["msg"].removeprefix("Value error, ")
+    # A list or a mapping would bury the reason.
     is_plain = isinstance(first["input"], (str, int, float))
     return f"{key}: {reason} (got {first['input']!r:.80})" if is_plain else f"{key}: {reason}"

@@ -28,12 +28,20 @@ def read_cleaning(cleaning: CleaningList, path: Path) -> dict[str, bool]:
     Raises:
         ClipnError: the list is missing, has other columns, or not as many rows as its record says.
     """
-    clean: dict[str, bool] = {}
-    rows = _read_ninco(path)
-    for location, decision in rows:
-        clean[location] = clean.get(location, True) and decision == NINCO_CLEAN
+    try:
+        # utf-8-sig, as spreadsheets put a byte order mark before the first column's name.
+        with require(path).open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ClipnError(f"{path}: is not a CSV file ({error}); fetch it again") from error
+    if not rows or any(list(row) != NINCO_COLUMNS or not all(row.values()) for row in rows):
+        raise ClipnError(f"{path}: needs the columns {', '.join(NINCO_COLUMNS)}, filled; fetch it again")
     if cleaning.images is not None and len(rows) != cleaning.images:
         raise ClipnError(f"{path}: lists {len(rows)} images, expected {cleaning.images}; fetch it again")
+    clean: dict[str, bool] = {}
+    for row in rows:
+        location = row["image_location"]
+        clean[location] = clean.get(location, True) and row["decision"] == NINCO_CLEAN
     return clean
 
 
@@ -68,16 +76,3 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
     for location, path in found.items():
         looked_at[path] = looked_at.get(path, True) and clean[location]
     return manifest.append_column(CLEAN + name, pa.array(map(looked_at.get, paths), pa.bool_()))
-
-
-def _read_ninco(path: Path) -> list[tuple[str, str]]:
-    """(location, decision) of every row."""
-    try:
-        # utf-8-sig, as spreadsheets put a byte order mark before the first column's name.
-        with require(path).open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ClipnError(f"{path}: is not a CSV file ({error}); fetch it again") from error
-    if not rows or any(list(row) != NINCO_COLUMNS or not all(row.values()) for row in rows):
-        raise ClipnError(f"{path}: needs the columns {', '.join(NINCO_COLUMNS)}, filled; fetch it again")
-    return [(row["image_location"], row["decision"]) for row in rows]

@@ -45,7 +45,13 @@ def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Tabl
     # All of them are decoded before any is refused, so that a person hears of every broken one at once.
     broken = [row["path"] for row in rows if row["width"] is None]
     if broken:
-        _refuse_broken(name, record, broken)
+        one = len(broken) == 1
+        number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
+        # A folder is the user's own, which no fetch repairs.
+        archived = f"fetch the archive again, or exclude {them} with `select`"
+        remedy = f"repair or remove {them}" if record.folder is not None else archived
+        listed = named(broken, NAMED_BROKEN)
+        raise ClipnError(f"{name}: {number} truncated, too large or no {kind}: {listed}; {remedy}")
     _check_names(name, record, [row["path"] for row in rows])
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -90,15 +96,6 @@ def _row(image: Image) -> dict[str, Any]:
     except ClipnError:
         return {"path": image.path, "label": image.label, "sha256": digest, "width": None, "height": None}
     return {"path": image.path, "label": image.label, "sha256": digest, "width": width, "height": height}
-
-
-def _refuse_broken(name: str, record: Dataset, broken: list[str]) -> None:
-    one = len(broken) == 1
-    number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
-    # A folder is the user's own, which no fetch repairs.
-    archived = f"fetch the archive again, or exclude {them} with `select`"
-    remedy = f"repair or remove {them}" if record.folder is not None else archived
-    raise ClipnError(f"{name}: {number} truncated, too large or no {kind}: {named(broken, NAMED_BROKEN)}; {remedy}")
 
 
 def _check_names(name: str, record: Dataset, paths: list[str]) -> None:

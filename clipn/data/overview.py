@@ -26,10 +26,18 @@ NOTHING = "-"
 
 def listing(registry: Registry) -> str:
     """All records: title, images or captions, layout, how they come, whether a checksum is published, terms."""
-    rows = [
-        (name, record.title, _number(_expected(record)), record.reader, *_conditions(record))
-        for name, record in registry.records.items()
-    ]
+    rows = []
+    for name, record in registry.records.items():
+        way = "fetch" if all(archive.addresses for archive in record.archives) else "by hand"
+        if record.folder is not None:
+            way = "in place"
+        elif isinstance(record, CaptionSource) and record.is_crawled:
+            way += ", crawl"
+        # all() of no archives would call a folder published.
+        published = bool(record.archives) and all(archive.has_checksum for archive in record.archives)
+        terms = "; ".join(filter(None, (record.licence, record.terms))) or NOTHING
+        number = _number(_expected(record))
+        rows.append((name, record.title, number, record.reader, way, "published" if published else "none", terms))
     return _as_text(plain_table(("name", "title", "number", "reader", "comes by", "checksum", "terms"), rows))
 
 
@@ -145,19 +153,6 @@ def _found(
 
 def _expected(record: Dataset | CaptionSource) -> int | None:
     return record.images if isinstance(record, Dataset) else record.rows
-
-
-def _conditions(record: Dataset | CaptionSource) -> tuple[str, str, str]:
-    """How a record comes, whether a checksum is published for all of it, and on what terms."""
-    way = "fetch" if all(archive.addresses for archive in record.archives) else "by hand"
-    if record.folder is not None:
-        way = "in place"
-    elif isinstance(record, CaptionSource) and record.is_crawled:
-        way += ", crawl"
-    # all() of no archives would call a folder published.
-    published = bool(record.archives) and all(archive.has_checksum for archive in record.archives)
-    terms = "; ".join(filter(None, (record.licence, record.terms))) or NOTHING
-    return way, "published" if published else "none", terms
 
 
 def _number(count: int | None) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -47,13 +47,13 @@ TITLES = {
     "lsun_resize": "LSUN-resize",
 }
 
-Members = Iterator[tuple[str, bytes]]
+Members = Iterable[tuple[str, bytes]]
 
 
 def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
     """Write all archives, `datasets.yaml` and `words.txt` into `folder`; the same arguments give the same bytes.
 
-    `words.txt` names every concept of the world, for methods that contrast known classes with other words.
+    `words.txt` names every concept of the world, for methods that contrast the ID classes with other words.
 
     Args:
         folder: made if it is missing.
@@ -94,10 +94,6 @@ def _photo(scene: Scene, rng: Generator) -> bytes:
     return _encoded(render(scene, rng, PHOTO_SIDE), "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 
-def _png(concept: str, rng: Generator) -> bytes:
-    return _encoded(render(imagine(concept, rng), rng, THUMBNAIL_SIDE), "PNG")
-
-
 def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     stream = BytesIO()
     PIL.Image.fromarray(pixels).save(stream, kind, **options)
@@ -123,22 +119,21 @@ def _write_imagenet(folder: Path, rng: Generator, images: int) -> Dataset:
     photos = (
         (f"ILSVRC2012_val_{number:08d}.JPEG", _jpeg(concepts[label], rng)) for number, label in enumerate(labels, 1)
     )
+    truth = "".join(f"{_devkit_id(label)}\n" for label in labels)
+    devkit = [
+        (f"{DEVKIT}/ILSVRC2012_validation_ground_truth.txt", truth.encode()),
+        (f"{DEVKIT}/meta.mat", _synsets()),
+    ]
     return Dataset(
         title=TITLES["imagenet"],
         archives=[
             _archive(folder / ARCHIVES["imagenet"][0], photos),
-            _archive(folder / ARCHIVES["imagenet"][1], _devkit(labels)),
+            _archive(folder / ARCHIVES["imagenet"][1], devkit),
         ],
         reader="imagenet_val",
         images=images,
         classes=list(concepts),
     )
-
-
-def _devkit(labels: list[int]) -> Members:
-    truth = "".join(f"{_devkit_id(label)}\n" for label in labels)
-    yield f"{DEVKIT}/ILSVRC2012_validation_ground_truth.txt", truth.encode()
-    yield f"{DEVKIT}/meta.mat", _synsets()
 
 
 def _devkit_id(label: int) -> int:
@@ -160,6 +155,7 @@ def _synsets() -> bytes:
     children = list(range(1, len(leaves) + 1))
     for number, words in enumerate(INNER_SYNSETS, len(leaves) + 1):
         rows.append((number, _wnid(number), words, f"any {words}", len(children), children, 1, 0))
+    # A column of records: SciPy writes it as the array of structs that MATLAB wrote.
     table = np.empty((len(rows), 1), dtype=[(field, object) for field in SYNSET_FIELDS])
     table[:, 0] = rows
     stream = BytesIO()
@@ -217,14 +213,12 @@ def _pickled(folder: str, contents: dict[str, dict[bytes, Any]]) -> Members:
 # Sets without labels, and DTD
 
 
-def _write_mos(
-    name: str, file_name: Callable[[str, int, Generator], str], folder: Path, rng: Generator, images: int
-) -> Dataset:
+def _write_mos(name: str, folder: Path, rng: Generator, images: int) -> Dataset:
     """A tarball as MOS published them: `<title>/images/<file name>`."""
     root = TITLES[name]
     concepts = [CONCEPTS[name][label] for label in _labels(name, rng, images)]
     members = (
-        (f"{root}/images/{file_name(concept, number, rng)}", _jpeg(concept, rng))
+        (f"{root}/images/{_mos_file_name(name, concept, number, rng)}", _jpeg(concept, rng))
         for number, concept in enumerate(concepts, 1)
     )
     return Dataset(
@@ -235,16 +229,13 @@ def _write_mos(
     )
 
 
-def _inaturalist_name(concept: str, number: int, rng: Generator) -> str:
-    return f"{rng.bytes(16).hex()}.jpg"
-
-
-def _sun_name(concept: str, number: int, rng: Generator) -> str:
-    letters = "".join(chr(ord("a") + letter) for letter in rng.integers(26, size=16))
-    return f"sun_{letters}.jpg"
-
-
-def _places_name(concept: str, number: int, rng: Generator) -> str:
+def _mos_file_name(name: str, concept: str, number: int, rng: Generator) -> str:
+    """As each of the three datasets names its files; only those of Places tell what they show."""
+    if name == "inaturalist":
+        return f"{rng.bytes(16).hex()}.jpg"
+    if name == "sun":
+        letters = "".join(chr(ord("a") + letter) for letter in rng.integers(26, size=16))
+        return f"sun_{letters}.jpg"
     figure = concept.split()[1]
     return f"{figure[0]}_{figure}_{number:08d}.jpg"
 
@@ -274,7 +265,10 @@ def _dtd(rng: Generator, images: int) -> Members:
 def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: int) -> Dataset:
     """A tarball as ODIN published them: 32 x 32, in a folder of the same name twice."""
     concepts = [CONCEPTS[name][label] for label in _labels(name, rng, images)]
-    members = ((f"{root}/{root}/{number:05d}.png", _png(concept, rng)) for number, concept in enumerate(concepts))
+    members = (
+        (f"{root}/{root}/{number:05d}.png", _encoded(render(imagine(concept, rng), rng, THUMBNAIL_SIDE), "PNG"))
+        for number, concept in enumerate(concepts)
+    )
     return Dataset(
         title=TITLES[name],
         archives=[_archive(folder / ARCHIVES[name][0], members)],
@@ -291,6 +285,7 @@ def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
     paths = [CC3M_IMAGE.format(row) for row in range(captions)]
     rows = (f"{caption(scene, rng)}\t{CAPTION_HOST}/{path}\n" for scene, path in zip(scenes, paths, strict=True))
     write_text(folder / ARCHIVES["cc3m"][0], "".join(rows))
+    # Drawn after all captions are written: the stream of random numbers must not depend on how tars are written.
     photos = ((path, _photo(scene, rng)) for scene, path in zip(scenes, paths, strict=True))
     return CaptionSource(
         title="CC3M",
@@ -305,9 +300,9 @@ _WRITERS: dict[str, Callable[[Path, Generator, int], Dataset]] = {
     "imagenet": _write_imagenet,
     "cifar10": _write_cifar10,
     "cifar100": _write_cifar100,
-    "inaturalist": partial(_write_mos, "inaturalist", _inaturalist_name),
-    "sun": partial(_write_mos, "sun", _sun_name),
-    "places": partial(_write_mos, "places", _places_name),
+    "inaturalist": partial(_write_mos, "inaturalist"),
+    "sun": partial(_write_mos, "sun"),
+    "places": partial(_write_mos, "places"),
     "textures": _write_textures,
     "imagenet_resize": partial(_write_resized, "imagenet_resize", "Imagenet_resize"),
     "lsun_resize": partial(_write_resized, "lsun_resize", "LSUN_resize"),

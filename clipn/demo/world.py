@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from clipn.demo.figures import FIGURES, OBJECTS, SCENES, UPRIGHT, Distance, Plane
+from clipn.demo.figures import FIGURES, OBJECTS, SCENES, TEXTURES, UPRIGHT, Plane
 from clipn.text.prompts import prompt_pool
 
 # Difficulty of recognition; the demo's numbers depend on these.
@@ -81,7 +81,7 @@ BESIDES = ("and a small {}", "beside a little {}", "with a tiny {} in the corner
 
 @dataclass(frozen=True)
 class Pose:
-    """Spread of a figure's place: turn in radians, scale and shift in half pictures."""
+    """Spread of a figure's position: turn in radians, scale and shift in half pictures."""
 
     turn: float
     scale: float
@@ -93,6 +93,12 @@ OBJECT_POSE = Pose(turn=0.35, scale=0.66, scale_spread=0.14, shift=0.22)
 UPRIGHT_POSE = Pose(turn=0.15, scale=0.76, scale_spread=0.12, shift=0.15)
 SCENE_POSE = Pose(turn=0.05, scale=1.0, scale_spread=0.15, shift=0.15)
 TEXTURE_POSE = Pose(turn=0.4, scale=1.0, scale_spread=0.2, shift=1.0)
+POSES = (
+    dict.fromkeys(OBJECTS, OBJECT_POSE)
+    | dict.fromkeys(UPRIGHT, UPRIGHT_POSE)
+    | dict.fromkeys(SCENES, SCENE_POSE)
+    | dict.fromkeys(TEXTURES, TEXTURE_POSE)
+)
 COMPANION_POSE = Pose(turn=0.35, scale=0.3, scale_spread=0.05, shift=0.75)
 
 
@@ -119,15 +125,22 @@ class Scene:
 def imagine(concept: str, rng: Generator) -> Scene:
     """A random scene with this concept."""
     background = list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))]
-    companion = _other_object(concept, rng) if rng.random() < COMPANION_PROBABILITY else None
+    companion = None
+    if rng.random() < COMPANION_PROBABILITY:
+        others = [other for other in ALL_CONCEPTS if other != concept and other.split()[1] in OBJECTS]
+        companion = others[rng.integers(len(others))]
     return Scene(concept, background, companion)
 
 
 def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
     """Draw a scene: (size, size, 3) RGB."""
-    canvas = _background(scene.background, rng, size)
+    # The background changes linearly in brightness, so that no single threshold separates it from the figure.
+    direction, contrast = rng.uniform((0, 0), (tau, BACKGROUND_CONTRAST))
+    x, y = _plane(size)
+    shade = 1 + contrast / 2 * (cos(direction) * x + sin(direction) * y)
+    canvas: Plane = shade[..., None] * _jittered(*BACKGROUNDS[scene.background], rng)
     opacity = rng.uniform(FAINTEST_FIGURE, 1)
-    _draw(canvas, scene.concept, opacity, _pose(scene.figure), rng)
+    _draw(canvas, scene.concept, opacity, POSES[scene.figure], rng)
     if scene.companion is not None:
         _draw(canvas, scene.companion, COMPANION_OPACITY, COMPANION_POSE, rng)
     canvas += PIXEL_NOISE * rng.standard_normal(canvas.shape)
@@ -157,8 +170,16 @@ def _pick(choices: Sequence[str], rng: Generator) -> str:
 
 
 def _draw(canvas: Plane, concept: str, opacity: float, pose: Pose, rng: Generator) -> None:
+    """Lay a concept's figure over the canvas (size, size, 3), turned, scaled and shifted at random around `pose`."""
     colour, figure = concept.split()
-    cover = _cover(FIGURES[figure], pose, rng, len(canvas))
+    turn, scale_change, right, up = POSE_JITTER * rng.uniform(-1, 1, size=4)
+    scale = pose.scale + scale_change * pose.scale_spread
+    across, along = cos(turn * pose.turn) / scale, sin(turn * pose.turn) / scale
+    x, y = _plane(len(canvas))
+    x, y = x - right * pose.shift, y - up * pose.shift
+    # The plane was divided by the scale, so distances are multiplied by it: edges are equally soft at every size.
+    distance = scale * FIGURES[figure](across * x + along * y, across * y - along * x)
+    cover = np.clip(0.5 - distance / EDGE_SOFTNESS, 0, 1)
     canvas += opacity * cover[..., None] * (_jittered(*COLOURS[colour], rng) - canvas)
 
 
@@ -168,40 +189,6 @@ def _plane(size: int) -> tuple[Plane, Plane]:
     line = (np.arange(size) + 0.5) * 2 / size - 1
     x, y = np.meshgrid(line, -line)
     return x, y
-
-
-def _background(name: str, rng: Generator, size: int) -> Plane:
-    """A muted colour with a linear change of brightness: (size, size, 3) in [0, 1]."""
-    direction, contrast = rng.uniform((0, 0), (tau, BACKGROUND_CONTRAST))
-    x, y = _plane(size)
-    shade = 1 + contrast / 2 * (cos(direction) * x + sin(direction) * y)
-    canvas: Plane = shade[..., None] * _jittered(*BACKGROUNDS[name], rng)
-    return canvas
-
-
-def _other_object(concept: str, rng: Generator) -> str:
-    others = [other for other in ALL_CONCEPTS if other != concept and other.split()[1] in OBJECTS]
-    return others[rng.integers(len(others))]
-
-
-def _pose(figure: str) -> Pose:
-    if figure in OBJECTS:
-        return OBJECT_POSE
-    if figure in UPRIGHT:
-        return UPRIGHT_POSE
-    return SCENE_POSE if figure in SCENES else TEXTURE_POSE
-
-
-def _cover(figure: Distance, pose: Pose, rng: Generator, size: int) -> Plane:
-    """Opacity in [0, 1] of a figure in a random place: (size, size)."""
-    turn, scale_change, right, up = POSE_JITTER * rng.uniform(-1, 1, size=4)
-    scale = pose.scale + scale_change * pose.scale_spread
-    across, along = cos(turn * pose.turn) / scale, sin(turn * pose.turn) / scale
-    x, y = _plane(size)
-    x, y = x - right * pose.shift, y - up * pose.shift
-    distance = scale * figure(across * x + along * y, across * y - along * x)
-    cover: Plane = np.clip(0.5 - distance / EDGE_SOFTNESS, 0, 1)
-    return cover
 
 
 def _jittered(hue: float, saturation: float, value: float, rng: Generator) -> NDArray[np.float64]:

@@ -29,9 +29,19 @@ def read_words(source: str, folder: Path = FOLDER) -> Wordlists:
         ClipnError: the file or WordNet is missing, holds no word, or is not UTF-8 text.
     """
     if source == WORDNET:
-        nouns, adjectives = (_read_index(folder / f"index.{part}") for part in ("noun", "adj"))
+        lemmas = {}
+        for part in ("noun", "adj"):
+            path = folder / f"index.{part}"
+            if not path.is_file():
+                remedy = "install WordNet (`apt-get install wordnet-base`) or name a word list"
+                raise ClipnError(f"{path}: no such file; {remedy}")
+            # A line begins with its lemma, which has underscores for spaces (WordNet's manual, wndb).
+            with path.open(encoding="utf-8") as lines:
+                lemmas[part] = {
+                    line.split(" ", 1)[0].replace("_", " ") for line in lines if not line.startswith(LICENCE)
+                }
         # What is both a noun and an adjective is taken for a noun, or it would be chosen twice.
-        return {"noun": sorted(nouns), "adj": sorted(adjectives - nouns)}
+        return {"noun": sorted(lemmas["noun"]), "adj": sorted(lemmas["adj"] - lemmas["noun"])}
     words = sorted(set(read_lines(Path(source))))
     if not words:
         raise ClipnError(f"{source}: holds no word; write one word or phrase per line")
@@ -41,11 +51,3 @@ def read_words(source: str, folder: Path = FOLDER) -> Wordlists:
 def words_hash(words: Wordlists) -> str:
     """sha256 of words and their parts of speech."""
     return lines_sha256(f"{part} {word}" for part in sorted(words) for word in words[part])
-
-
-def _read_index(path: Path) -> set[str]:
-    """The first word of every line is a lemma, with underscores for spaces (WordNet's manual, wndb)."""
-    if not path.is_file():
-        raise ClipnError(f"{path}: no such file; install WordNet (`apt-get install wordnet-base`) or name a word list")
-    with path.open(encoding="utf-8") as lines:
-        return {line.split(" ", 1)[0].replace("_", " ") for line in lines if not line.startswith(LICENCE)}

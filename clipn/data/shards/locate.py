@@ -1,6 +1,6 @@
 """Where the images of captions lie: found without reading an image, in a few bytes per caption."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +82,15 @@ def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -
     files = [folder / archive.file for archive in source.images]
     # Keys of WebDataset shards are only unique within a shard.
     within = [f"{file.name}/" if source.reader == "webdataset" else "" for file in files]
-    parts = [
-        part
-        for number, file in enumerate(tracked(files, len(files), "find images", "archives"))
-        for part in _members(file, number, within[number])
-    ]
+    parts = []
+    for number, file in enumerate(tracked(files, len(files), "find images", "archives")):
+        members = (member for member in member_offsets(file) if is_image(member[0]))
+        # A million members take far more memory as Python objects than as Arrow arrays.
+        for part in batched(members, MEMBERS_AT_ONCE):
+            names, offsets, sizes = zip(*part, strict=True)
+            columns = [[within[number] + name for name in names], [number] * len(part), offsets, sizes]
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, _HELD.types, strict=True)]
+            parts.append(pa.record_batch(arrays, schema=_HELD))
     held = pa.Table.from_batches(parts, _HELD)
     if pc.count_distinct(held["name"]).as_py() < len(held):
         counts = pc.value_counts(held["name"])
@@ -96,17 +100,6 @@ def _in_archives(source: CaptionSource, folder: Path, images: pa.ChunkedArray) -
 
 
 _HELD = pa.schema({"name": pa.string(), "file": pa.int32(), "offset": pa.int64(), "size": pa.int64()})
-
-
-def _members(archive: Path, number: int, within: str) -> Iterator[pa.RecordBatch]:
-    """Images of an archive as batches of `_HELD`."""
-    images = (member for member in member_offsets(archive) if is_image(member[0]))
-    for part in batched(images, MEMBERS_AT_ONCE):
-        names, offsets, sizes = zip(*part, strict=True)
-        columns = [[within + name for name in names], [number] * len(part), offsets, sizes]
-        yield pa.record_batch(
-            [pa.array(column, kind) for column, kind in zip(columns, _HELD.types, strict=True)], schema=_HELD
-        )
 
 
 def _in_folder(folder: Path, images: pa.Array) -> ImageIndex:
