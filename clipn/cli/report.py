@@ -5,34 +5,23 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.figures import figure_app
+from clipn.cli.figures import Datasets, IdDataset, Prompts, Study, Variants, figure_app
 
 app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_help=True)
 app.add_typer(figure_app, name="figure")
 
 Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
-Known = Annotated[str, typer.Option("--id", help="ID dataset")]
 Tables = Annotated[Path, typer.Option(help="folder to write to")]
-Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
-Study = Annotated[str, typer.Option(help="name of the study")]
-Variants = Annotated[list[str], typer.Option("--variant", help="variant to show; repeat")]
-Prompts = Annotated[str, typer.Option(help="name of the prompt pool to show")]
 
 
 @app.command("ood-table")
 def ood_table(
-    metrics: Metrics, known: Known, tables: Tables, datasets: Datasets, variant: Variants, prompts: Prompts
+    metrics: Metrics, id_dataset: IdDataset, tables: Tables, datasets: Datasets, variants: Variants, prompts: Prompts
 ) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset: CSV, JSON, Markdown, LaTeX."""
-    from clipn.files import write_json
-    from clipn.report import reading
-    from clipn.report.tables import build
-    from clipn.report.tables.ood import ood_table as tidy
+    from clipn.report.tables.build import write_ood_table
 
-    table, name = tidy(reading.read_metrics(metrics), known), f"{known}_ood"
-    shown = build.shown(table, variant, prompts)
-    build.write_table(tables, name, table, build.ood_grid(shown, known, reading.titles(datasets)))
-    write_json(tables / f"{name}.json", build.records(table))
+    write_ood_table(metrics, id_dataset, tables, datasets, variants, prompts)
 
 
 @app.command("tables")
@@ -41,7 +30,7 @@ def other_tables(
     study: Study,
     tables: Tables,
     datasets: Datasets,
-    variant: Variants,
+    variants: Variants,
     base: Annotated[str, typer.Option(help="variant that others are compared with")],
     prompts: Prompts,
     ablation: Annotated[list[str] | None, typer.Option(help="SETTING:VALUE:VARIANT; repeat")] = None,
@@ -50,15 +39,10 @@ def other_tables(
 
     The replicates of each run lie beside its metrics.
     """
-    from clipn.report import reading
-    from clipn.report.tables import build
-    from clipn.report.tables.intervals import mean_replicates
+    from clipn.report.tables.build import TableOptions, parse_ablations, write_other_tables
 
-    runs = reading.read_metrics(metrics)
-    replicates = mean_replicates(runs, reading.read_replicates_of(metrics))
-    asked = build.Comparison(variant, base, prompts, build.parse_ablations(ablation or []))
-    for name, table, grid in build.other_tables(runs, replicates, study, asked, reading.titles(datasets)):
-        build.write_table(tables, name, table, grid)
+    options = TableOptions(variants, base, prompts, parse_ablations(ablation or []))
+    write_other_tables(metrics, study, tables, datasets, options)
 
 
 @app.command("published-table")
@@ -73,25 +57,17 @@ def published_table(
     source: Annotated[list[str] | None, typer.Option(help="BACKBONE:ARCHITECTURE/TAG; repeat")] = None,
 ) -> None:
     """Measured and published numbers side by side."""
-    from clipn.files import write_text
-    from clipn.report import reading
-    from clipn.report.tables import build
-    from clipn.report.tables.ood import to_csv
-    from clipn.report.tables.published import published_markdown
+    from clipn.report.tables.build import write_published_table
 
-    compared = build.compared(metrics, table, published, study, source or [])
-    write_text(csv, to_csv(compared))
-    write_text(markdown, published_markdown(compared, reading.titles(datasets)))
+    write_published_table(metrics, table, published, study, datasets, csv, markdown, source or [])
 
 
 @app.command()
 def summary(metrics: Metrics, prompts: Prompts, output: Annotated[Path, typer.Option(help="JSON to write")]) -> None:
     """Averages over OOD sets as nested JSON, for `dvc metrics`."""
-    from clipn.files import write_json
-    from clipn.report import reading
-    from clipn.report.tables import build
+    from clipn.report.tables.build import write_summary
 
-    write_json(output, build.summary(reading.read_metrics(metrics), prompts))
+    write_summary(metrics, prompts, output)
 
 
 @app.command()
@@ -99,8 +75,8 @@ def page(
     metrics: Metrics,
     study: Study,
     settings: Annotated[str, typer.Option(help="the study's settings, as YAML text")],
-    known: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
-    variant: Variants,
+    id_datasets: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
+    variants: Variants,
     prompts: Prompts,
     figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
     weights: Annotated[list[Path], typer.Option(help="backbone or checkpoint; repeat")],
@@ -109,8 +85,7 @@ def page(
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
-    from clipn.files import write_text
-    from clipn.report.page import build as report
+    from clipn.report.page.build import PageFiles, write_page
 
-    files = report.PageFiles(metrics, figure, weights, folder, shards)
-    write_text(output, report.page(files, study, settings, known, variant, prompts))
+    files = PageFiles(metrics, figure, weights, folder, shards)
+    write_page(files, study, settings, id_datasets, variants, prompts, output)

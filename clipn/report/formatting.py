@@ -1,9 +1,10 @@
 """How names and numbers are written for people."""
 
 import math
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
-from clipn.metrics import CONVENTIONS
+from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import RULES, SCORES
 
 AVERAGE = "average"
@@ -11,7 +12,21 @@ AVERAGE = "average"
 
 MISSING = "–"  # noqa: RUF001
 
-_CONVENTIONS = {"clipn": "interpolated as in the authors' code"}
+HEADINGS = {
+    "id": "ID",
+    "ood": "OOD",
+    "ood_version": "Image list",
+    "setting": "Setting",
+    "value": "Value",
+    "rule": "Rule",
+    "method": "Method",
+    "backbone": "Backbone",
+    "variant": "Variant",
+    "prompts": "Prompts",
+    "run": "Run",
+    "runs": "Runs",
+}
+"""Printed names of the columns that hold labels."""
 
 _SETTINGS = {
     "losses": "Losses",
@@ -36,27 +51,46 @@ def setting_title(setting: str) -> str:
     return _SETTINGS.get(setting, setting)
 
 
+def dataset_title(name: str, titles: Mapping[str, str]) -> str:
+    """Printed name of a dataset or of the average over OOD sets; an identifier without one stays as it is."""
+    return "Average" if name == AVERAGE else titles.get(name, name)
+
+
+def label(column: str, value: object, titles: Mapping[str, str]) -> str:
+    """How a value of one of the columns in `HEADINGS` is printed; `titles` gives printed names of datasets."""
+    text = str(value)
+    if column in ("id", "ood"):
+        return dataset_title(text, titles)
+    if column in ("method", "rule"):
+        return method_title(text)
+    return setting_title(text) if column == "setting" else text
+
+
 def convention_sentence(convention: str) -> str:
     """What is positive and how FPR95 is read off the curve."""
-    if convention not in _CONVENTIONS:
-        return CONVENTIONS[convention].sentence if convention in CONVENTIONS else f"FPR95 by convention {convention}."
-    reading = _CONVENTIONS[convention]
-    return f"ID is the positive class; FPR95 is the share of OOD accepted at 95 % ID recall, {reading}."
+    if convention == CONVENTION:
+        # Its own sentence helps to choose a convention; beside numbers it is enough to say whose code they follow.
+        return (
+            "ID is the positive class; FPR95 is the share of OOD accepted at 95 % ID recall, "
+            "interpolated as in the authors' code."
+        )
+    # Metrics files keep the name of their convention, which the code may have lost since.
+    return CONVENTIONS[convention].sentence if convention in CONVENTIONS else f"FPR95 by convention {convention}."
 
 
 def fixed(value: float) -> str:
-    """Two decimals, halves away from zero, zero without a sign; empty for NaN.
-
-    The value is cut to nine decimals first, so that float noise cannot tip a half.
-    """
+    """Two decimals, halves away from zero, zero without a sign; empty for NaN."""
     if math.isnan(value):
         return ""
+    # Cut to nine decimals first: float noise (100 * 0.285 is 28.499999999999996) must not tip a half.
     rounded = Decimal(f"{value:.9f}").quantize(Decimal("0.01"), ROUND_HALF_UP)
+    # A decimal keeps the sign of zero, and "-0.00" would look like a difference.
     return str(rounded if rounded else abs(rounded))
 
 
 def signed(value: float) -> str:
     """As `fixed`, with `+` before what is not negative; no NaN."""
+    # The sign comes after rounding, so that -0.004 is printed as +0.00.
     return f"{Decimal(fixed(value)):+}"
 
 

@@ -76,14 +76,14 @@ class Entry(Record):
 
     @field_validator("method")
     @classmethod
-    def _known_method(cls, method: str) -> str:
+    def _registered_method(cls, method: str) -> str:
         if method not in SCORES:
             raise ValueError(f"no such method; choose among {', '.join(SCORES)}")
         return method
 
     @field_validator("prompts")
     @classmethod
-    def _known_pool(cls, name: str | None) -> str | None:
+    def _readable_pool(cls, name: str | None) -> str | None:
         if name is not None:
             try:
                 prompt_pool(name)
@@ -105,6 +105,7 @@ class Entry(Record):
     def values(self) -> Iterator[tuple[str, Measure, float]]:
         """OOD set, measure and published percentage of every known number, in order."""
         for ood, figures in self.cells.items():
+            # Not strict: many sources print AUROC alone.
             for measure, value in zip(MEASURES, figures, strict=False):
                 yield ood, measure, value
 
@@ -126,26 +127,32 @@ class PublishedNumbers(Record):
     @classmethod
     def _distinct(cls, entries: list[Entry]) -> list[Entry]:
         seen: dict[tuple[object, ...], int] = {}
-        for place, entry in enumerate(entries):
-            first = seen.setdefault(entry.identity, place)
-            if first != place:
-                raise ValueError(f"{place} repeats {first} ({entry.method}, {entry.source}); merge them or remove one")
+        for index, entry in enumerate(entries):
+            first = seen.setdefault(entry.identity, index)
+            if first != index:
+                raise ValueError(f"{index} repeats {first} ({entry.method}, {entry.source}); merge them or remove one")
         return entries
 
     @field_validator("entries")
     @classmethod
     def _tolerances_exist(cls, entries: list[Entry], info: ValidationInfo) -> list[Entry]:
+        # Absent where `tolerances` is itself wrong; pydantic then has already told why.
         tolerances: dict[str, Tolerance] = info.data.get("tolerances", {})
-        for place, entry in enumerate(entries):
+        for index, entry in enumerate(entries):
             for study, name in entry.compare.items():
                 if name not in tolerances:
-                    known = ", ".join(tolerances) or "none"
-                    raise ValueError(f"{place}.compare.{study}: no tolerance {name!r}; `tolerances` has {known}")
-                missing = _cell_without_runs(entries, entry) if tolerances[name].deviations else None
-                if missing:
+                    names = ", ".join(tolerances) or "none"
+                    raise ValueError(f"{index}.compare.{study}: no tolerance {name!r}; `tolerances` has {names}")
+                if tolerances[name].deviations is None:
+                    continue
+                # A deviation takes two runs. Said here, as later it would stop a study after its measurements.
+                cells = ((ood, measure) for ood, measure, _ in entry.values())
+                few = [cell for cell in cells if len(_over_runs(entries, entry, *cell)) < 2]
+                if few:
+                    ood, measure = few[0]
                     raise ValueError(
-                        f"{place}.compare.{study}: tolerance {name!r} needs two entries with `run` that have "
-                        f"{missing}; add them or name another tolerance"
+                        f"{index}.compare.{study}: tolerance {name!r} needs two entries with `run` that have "
+                        f"{measure} of {ood}; add them or name another tolerance"
                     )
         return entries
 
@@ -159,6 +166,7 @@ class PublishedNumbers(Record):
         allowed = self.tolerances[entry.compare[study]]
         points = allowed.points(measure)
         if allowed.deviations is None:
+            # `_one_way` has refused a tolerance with neither points nor deviations.
             assert points is not None
             return points
         return allowed.deviations * statistics.stdev(_over_runs(self.entries, entry, ood, measure))
@@ -172,15 +180,8 @@ def _over_runs(entries: Sequence[Entry], entry: Entry, ood: str, measure: Measur
         if other.run is not None
         and (other.id, other.backbone, other.method) == (entry.id, entry.backbone, entry.method)
     ]
+    # A run may lack an OOD set or FPR95; the deviation is over those that have it.
     return [value for value in values if value is not None]
-
-
-def _cell_without_runs(entries: Sequence[Entry], entry: Entry) -> str | None:
-    """The first cell of the entry that has no deviation over published single runs."""
-    for ood, measure, _ in entry.values():
-        if len(_over_runs(entries, entry, ood, measure)) < 2:
-            return f"{measure} of {ood}"
-    return None
 
 
 def load_published(path: Path) -> PublishedNumbers:

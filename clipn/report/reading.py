@@ -21,7 +21,7 @@ NUMBERS = (
 )  # fmt: skip
 """Columns of tables that hold numbers."""
 WHOLE = ("images", "run", "runs")
-"""Those of them that count."""
+"""Columns of whole numbers among them."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def read_histories(paths: Iterable[Path]) -> list[RunLog]:
         if match is None:
             raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.csv; rename the file")
         log = pd.read_csv(path)
+        # A variant with 0 epochs is a control: its history has a header and nothing to draw.
         if len(log):
             logs.append(RunLog(match[1], match[2], int(match[3]), log))
     return logs
@@ -88,18 +89,19 @@ def read_backbone_histories(paths: Iterable[Path]) -> dict[str, pd.DataFrame]:
     return {path.stem: pd.read_csv(require(path)) for path in paths}
 
 
-def descriptions(datasets: Path) -> dict[str, Description]:
+def read_descriptions(datasets: Path) -> dict[str, Description]:
     """Descriptions of the indexed datasets in a folder, by name."""
     return {path.parent.name: read_description(path) for path in sorted(datasets.glob("*/dataset.json"))}
 
 
-def titles(datasets: Path) -> dict[str, str]:
+def read_titles(datasets: Path) -> dict[str, str]:
     """Printed names of the indexed datasets in a folder."""
-    return {name: description.title for name, description in descriptions(datasets).items()}
+    return {name: description.title for name, description in read_descriptions(datasets).items()}
 
 
 def read_replicates_of(paths: Iterable[Path]) -> Iterator[pd.DataFrame]:
     """Replicates of runs, which lie beside their metrics, in the order of `paths`."""
+    # One by one, as those of all runs together would fill the memory of the step.
     return (read_replicates(path.with_suffix(".parquet")) for path in paths)
 
 
@@ -110,9 +112,12 @@ def read_table(path: Path) -> pd.DataFrame:
         ClipnError: the file is missing, or no table.
     """
     try:
+        # All as text first: pandas would take the variant "none" or a setting's "nan" for a missing value, and a
+        # backbone called 007 for a number.
         table = pd.read_csv(require(path), dtype=str, keep_default_na=False)
     except ValueError as error:
         raise ClipnError(f"{path}: not a CSV table ({error}); name one of the study's tables") from error
     numbers = {column: pd.to_numeric(table[column]) for column in table.columns.intersection([*NUMBERS])}
+    # Nullable, as a number of a run is missing where a row stands for a mean; a float would print as "2.0".
     whole = table.columns.intersection([*WHOLE])
     return table.assign(**numbers).astype(dict.fromkeys(whole, "Int64"))

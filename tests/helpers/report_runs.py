@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from clipn.evaluation.evaluate import MEASURES
 from clipn.evaluation.replicates import NAMES, VALUES, write_replicates
 from clipn.files import write_json
-from clipn.report import reading
 from clipn.report.tables import build
-from clipn.report.tables.intervals import mean_replicates
 
 Record = dict[str, Any]
 Figures = Mapping[tuple[str, str], tuple[float, float]]
@@ -83,8 +81,8 @@ def decided(shares: Mapping[str, tuple[float, float]], ood: str = "svhn") -> lis
     """Decisions of a run; `shares` maps a rule to the shares of ID accepted and of OOD rejected."""
     pair = {"id": "cifar10", "ood": ood, "ood_version": "official"}
     return [
-        pair | {"rule": rule, "id_accepted": known, "ood_rejected": unknown, "balanced_accuracy": (known + unknown) / 2}
-        for rule, (known, unknown) in shares.items()
+        pair | {"rule": rule, "id_accepted": of_id, "ood_rejected": of_ood, "balanced_accuracy": (of_id + of_ood) / 2}
+        for rule, (of_id, of_ood) in shares.items()
     ]
 
 
@@ -139,14 +137,16 @@ def write_descriptions(folder: Path, titles: Mapping[str, str]) -> None:
 
 
 def write_study(
-    folder: Path, runs: Sequence[Record], asked: build.Comparison, study: str = "demo", resamples: int = len(OFFSETS)
+    folder: Path,
+    runs: Sequence[Record],
+    options: build.TableOptions,
+    study: str = "demo",
+    resamples: int = len(OFFSETS),
 ) -> list[Path]:
     """Metrics, descriptions and tables of a study; returns the paths of the metrics."""
     metrics = write_runs(folder, runs, resamples)
     write_descriptions(folder / "datasets", {"cifar10": "CIFAR-10", "svhn": "SVHN", "dtd": "Textures"})
-    means = mean_replicates(runs, reading.read_replicates_of(metrics))
-    for name, table, grid in build.other_tables(runs, means, study, asked, reading.titles(folder / "datasets")):
-        build.write_table(folder / "tables", name, table, grid)
+    build.write_other_tables(metrics, study, folder / "tables", folder / "datasets", options)
     (folder / "published.yaml").write_text(yaml.safe_dump(PUBLISHED))
     measured, sources = folder / "tables" / "metrics.csv", ["tiny:ViT-B-32/openai"]
     compared = build.compared(metrics, measured, folder / "published.yaml", study, sources)

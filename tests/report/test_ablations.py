@@ -16,8 +16,8 @@ ABLATIONS = [
 ]
 
 
-def table(*runs: Record, asked: list[Ablation] = ABLATIONS) -> pd.DataFrame:
-    return ablations_table(ood_table(list(runs), "cifar10"), asked, "base", "clipn128")
+def table(*runs: Record, settings: list[Ablation] = ABLATIONS) -> pd.DataFrame:
+    return ablations_table(ood_table(list(runs), "cifar10"), settings, "base", "clipn128")
 
 
 def rows(found: pd.DataFrame, method: str = "ctw") -> list[tuple[str, str, str, float]]:
@@ -66,7 +66,7 @@ def single(variant: str, auroc: float) -> Record:
 
 def test_backbones_and_pools_of_the_base_are_settings_where_it_has_several() -> None:
     large = taught("base", 1, 0.9, backbone="large")
-    found = table(BASELINE, taught("base", 1, 0.8), large, single("base", 0.6), single("four", 0.5), asked=[])
+    found = table(BASELINE, taught("base", 1, 0.8), large, single("base", 0.6), single("four", 0.5), settings=[])
     assert rows(found) == [
         ("backbone", "tiny", "tiny", 80),
         ("backbone", "large", "large", 90),
@@ -77,7 +77,7 @@ def test_backbones_and_pools_of_the_base_are_settings_where_it_has_several() -> 
 
 
 def test_without_ablations_the_table_is_its_header() -> None:
-    found = table(BASELINE, taught("base", 1, 0.8), asked=[])
+    found = table(BASELINE, taught("base", 1, 0.8), settings=[])
     assert (list(found.columns), len(found)) == (COLUMNS, 0)
 
 

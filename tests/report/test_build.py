@@ -12,12 +12,13 @@ import yaml
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
-from clipn.report import figures, reading
+from clipn.report import reading
+from clipn.report.figures import published as figure
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from clipn.report.tables.intervals import mean_replicates, metrics_table
 from clipn.report.tables.ood import decisions_table, ood_table, to_csv
-from clipn.report.tables.published import published_grids
+from clipn.report.tables.published import printed_published
 from tests.helpers.report_runs import (
     BASELINE,
     PUBLISHED,
@@ -26,11 +27,12 @@ from tests.helpers.report_runs import (
     replicates,
     run,
     taught,
+    write_descriptions,
     write_runs,
     write_study,
 )
 
-ASKED = build.Comparison(["none", "base", "four"], "base", "clipn128", [Ablation("tokens", "4", "four")])
+OPTIONS = build.TableOptions(["none", "base", "four"], "base", "clipn128", [Ablation("tokens", "4", "four")])
 RUNS = [BASELINE, taught("base", 1, 0.8), taught("base", 2, 0.84), taught("four", 1, 0.7)]
 
 
@@ -106,18 +108,19 @@ def test_shown_are_some_variants_under_one_pool_and_methods_with_a_pool_of_their
     assert build.shown(decisions, ["base"], "clipn128").index.tolist() == [4]
 
 
-def test_a_wide_table_without_rows_is_a_sentence() -> None:
-    assert build.ood_grid(ood_table([], "imagenet"), "imagenet", {"imagenet": "ImageNet-1K"}).title == (
-        "This study has no ID dataset ImageNet-1K."
-    )
+def test_a_wide_table_without_rows_is_a_sentence(tmp_path: Path) -> None:
+    write_descriptions(tmp_path / "datasets", {"imagenet": "ImageNet-1K"})
+    build.write_ood_table([], "imagenet", tmp_path / "tables", tmp_path / "datasets", ["none"], "clipn128")
+    assert (tmp_path / "tables/imagenet_ood.md").read_text() == "**This study has no ID dataset ImageNet-1K.**\n"
+    assert json.loads((tmp_path / "tables/imagenet_ood.json").read_text()) == []
 
 
 def test_other_tables() -> None:
     found = mean_replicates(RUNS, map(replicates, RUNS))
-    made = {name: (table, grid) for name, table, grid in build.other_tables(RUNS, found, "demo", ASKED, {})}
+    made = {name: (table, printed) for name, table, printed in build.other_tables(RUNS, found, "demo", OPTIONS, {})}
     assert list(made) == ["id_accuracy", "decisions", "metrics", "differences", "ablations"]
     assert made["metrics"][1] is None
-    assert all(grid.title.endswith("study: demo") for _, grid in made.values() if grid)
+    assert all(printed.title.endswith("study: demo") for _, printed in made.values() if printed)
     differences = made["differences"][0]
     assert set(zip(differences["method"], differences["variant"], strict=True)) == {
         ("msp", "none"),
@@ -128,19 +131,19 @@ def test_other_tables() -> None:
     ctw = differences[(differences["variant"] == "base") & (differences["measure"] == "auroc")]
     assert ctw["difference"].tolist() == pytest.approx([-1] * 3)
     assert made["ablations"][0]["value"].tolist() == ["4", "4"]
-    accuracy, grid = made["id_accuracy"]
-    assert len(accuracy) == len(grid.lines if grid else []) == 1
+    accuracy, printed = made["id_accuracy"]
+    assert len(accuracy) == len(printed.lines if printed else []) == 1
 
 
 def test_other_tables_of_a_study_without_a_no_tower() -> None:
-    asked = build.Comparison(["none"], "base", "clipn128")
-    made = {name: table for name, table, _ in build.other_tables([BASELINE], {}, "demo", asked, {})}
+    options = build.TableOptions(["none"], "base", "clipn128")
+    made = {name: table for name, table, _ in build.other_tables([BASELINE], {}, "demo", options, {})}
     assert [len(made[name]) for name in ("decisions", "differences", "ablations")] == [0, 0, 0]
     assert len(made["metrics"]) == 3 * 5
 
 
 def test_written_tables_have_all_their_forms(tmp_path: Path) -> None:
-    write_study(tmp_path, RUNS, ASKED)
+    write_study(tmp_path, RUNS, OPTIONS)
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(
         [
             f"{name}.{end}"
@@ -201,14 +204,14 @@ def test_a_study_that_nobody_published(tmp_path: Path) -> None:
 def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path: Path) -> None:
     table = compared(tmp_path, [BASELINE, *SEEDS], "paper", ["tiny:ViT-B-32/openai"])
     back = written(tmp_path, table)
-    assert published_grids(back, {}) == published_grids(table, {})
-    assert [grid.header[:4] for grid in published_grids(back, {})] == [
+    assert printed_published(back, {}) == printed_published(table, {})
+    assert [printed.header[:4] for printed in printed_published(back, {})] == [
         ("Method", "Backbone", "Variant", "Prompts"),
         ("Method", "Backbone", "Variant", "Prompts"),
     ]
     for form in (table, back):
         shifted = form.assign(verdict=form["verdict"].replace("agrees", "differs"))
-        words = [text.get_text() for text in figures.published(shifted, "paper").findobj(Text)]
+        words = [text.get_text() for text in figure.published(shifted, "paper").findobj(Text)]
         assert any("AUROC of run 2: 92.00 published, 92.00 measured" in text for text in words)
         assert any("FPR95: 80.00 published, 60.00 measured" in text for text in words)
 

@@ -16,13 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from clipn.errors import ClipnError
-from clipn.report.figures import roc_curves, save, score_histograms, training_curves
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.histograms import score_histograms
+from clipn.report.figures.roc import roc_curves
+from clipn.report.figures.saving import save
 from clipn.report.figures.series import select
-from clipn.report.figures.style import look
+from clipn.report.figures.style import line_style
+from clipn.report.figures.training import training_curves
 from clipn.report.reading import RunLog, ScoredRun, read_scores
 from clipn.scores import SCORES
 
 IMAGES = 60
+CONTEXT = FigureContext("demo", "cifar10", "tiny")
 
 
 def scored(variant: str, seed: int, methods: tuple[str, ...], prompts: str = "single") -> ScoredRun:
@@ -71,36 +76,36 @@ def test_select_takes_the_first_seed_in_the_order_of_methods() -> None:
         "CLIPN-ATD (learnable)",
         "CLIPN-ATD (untrained)",
     ]
-    assert series[2].known.min() == 1
-    assert {name: len(scores) for name, scores in series[2].unknown.items()} == {
+    assert series[2].id_scores.min() == 1
+    assert {name: len(scores) for name, scores in series[2].ood_scores.items()} == {
         "svhn": IMAGES,
         "dtd": IMAGES,
     }
 
 
-def test_select_takes_the_variants_asked_for_in_their_order_beside_the_baselines() -> None:
-    series = select(RUNS, "tiny", "cifar10", variants=["untrained", "not scored", "learnable"])
+def test_select_takes_the_variants_in_the_order_met_after_the_baselines() -> None:
+    series = select([RUNS[2], *RUNS[:2], RUNS[3]], "tiny", "cifar10")
     assert [item.variant for item in series] == ["none", "none", "untrained", "learnable", "untrained", "learnable"]
-    assert [item.label for item in select(RUNS, "tiny", "cifar10", ["learnable"])][2:] == ["CLIPN-CTW", "CLIPN-ATD"]
+    assert [item.label for item in select([RUNS[0], *RUNS[3:]], "tiny", "cifar10")][2:] == ["CLIPN-CTW", "CLIPN-ATD"]
 
 
 def test_select_takes_one_prompt_pool() -> None:
-    assert {item.known.min() for item in select(RUNS, "tiny", "cifar10", ["learnable"])[2:]} == {1}
-    (ctw, atd) = select(RUNS, "tiny", "cifar10", prompts="clipn128")
-    assert (ctw.method, atd.method, ctw.known.min()) == ("ctw", "atd", 0)
+    learnable = [item for item in select(RUNS, "tiny", "cifar10") if item.variant == "learnable"]
+    assert {item.id_scores.min() for item in learnable} == {1}
+    (ctw, atd) = select(RUNS[::-1], "tiny", "cifar10")
+    assert (ctw.method, atd.method, ctw.id_scores.min()) == ("ctw", "atd", 0)
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("other", "message"),
     [
         ({"id_dataset": "imagenet"}, "none for ID dataset 'imagenet'"),
-        ({"prompts": "nice"}, "none for ID dataset 'cifar10'"),
         ({"backbone": "huge"}, "scores of huge"),
     ],
 )
-def test_select_refuses_what_was_not_scored(asked: dict[str, str], message: str) -> None:
+def test_select_refuses_what_was_not_scored(other: dict[str, str], message: str) -> None:
     with pytest.raises(ClipnError, match=message):
-        select(RUNS, **({"backbone": "tiny", "id_dataset": "cifar10"} | asked))
+        select(RUNS, **({"backbone": "tiny", "id_dataset": "cifar10"} | other))
 
 
 @pytest.mark.parametrize("draw", [score_histograms, roc_curves])
@@ -108,14 +113,16 @@ def test_figures_of_scores_need_an_ood_set(draw: Callable[..., Figure]) -> None:
     scores = RUNS[0].scores
     alone = replace(RUNS[0], scores=scores[scores["dataset"] == "cifar10"])
     with pytest.raises(ClipnError, match="no OOD set for 'cifar10'"):
-        draw([alone], "cifar10", "tiny", "demo")
+        draw([alone], CONTEXT)
 
 
 def test_no_two_methods_look_alike_even_without_colour() -> None:
-    looks = [look(method) for method in SCORES]
-    assert len({(item.marker, item.width) for item in looks}) == len({(item.colour, item.dash) for item in looks}) == 11
-    assert [method for method in SCORES if look(method).filled] == ["ctw", "atd"]
-    assert look("unknown").colour not in {item.colour for item in looks}
+    styles = [line_style(method) for method in SCORES]
+    assert (
+        len({(item.marker, item.width) for item in styles}) == len({(item.colour, item.dash) for item in styles}) == 11
+    )
+    assert [method for method in SCORES if line_style(method).filled] == ["ctw", "atd"]
+    assert line_style("unknown").colour not in {item.colour for item in styles}
 
 
 def test_scores_are_read_with_the_run_from_their_path(tmp_path: Path) -> None:
@@ -144,7 +151,7 @@ def test_bad_score_files(tmp_path: Path, name: str, content: bytes | None, messa
 
 
 def test_histograms_share_bins_along_a_row_and_are_densities() -> None:
-    figure = score_histograms(RUNS, "cifar10", "tiny", "demo", {"dtd": "Textures"})
+    figure = score_histograms(RUNS, replace(CONTEXT, titles={"dtd": "Textures"}))
     assert len(figure.axes) == 6 * 2
     (values, edges, _), (_, others, _) = (stairs(axes)[0].get_data() for axes in figure.axes[:2])
     assert np.array_equal(edges, others)
@@ -156,7 +163,7 @@ def test_histograms_share_bins_along_a_row_and_are_densities() -> None:
 
 def test_eleven_methods_and_two_variants_fit_a_page() -> None:
     runs = [scored("none", 0, tuple(name for name in SCORES if not SCORES[name].needs_no)), *RUNS[1:3]]
-    figure = score_histograms(runs, "cifar10", "tiny", "demo")
+    figure = score_histograms(runs, CONTEXT)
     assert len(figure.axes) == 13 * 2
     assert figure.get_size_inches()[1] < 9.5
     labels = [axes.get_ylabel() for axes in figure.axes[::2]]
@@ -168,15 +175,15 @@ def test_eleven_methods_and_two_variants_fit_a_page() -> None:
 def test_histograms_of_scores_that_do_not_differ(noise: float) -> None:
     run = scored("untrained", 1, ("ctw",))
     flat = replace(run, scores=run.scores.assign(ctw=0.5 + noise * run.scores["row"]))
-    figure = score_histograms([flat], "cifar10", "tiny", "demo")
+    figure = score_histograms([flat], CONTEXT)
     assert figure.axes[0].get_xlim()[0] < 0.5 < figure.axes[0].get_xlim()[1]
 
 
 def test_roc_legend_shows_auroc() -> None:
-    figure = roc_curves(RUNS, "cifar10", "tiny", "demo")
+    figure = roc_curves(RUNS, CONTEXT)
     assert [axes.get_legend_handles_labels()[1][0] for axes in figure.axes] == ["100.0  MSP", "50.0  MSP"]
     assert "50.0  CLIPN-ATD (untrained)" in texts(figure)
-    assert "learnable" not in texts(roc_curves(RUNS, "cifar10", "tiny", "demo", variants=["untrained"]))
+    assert "learnable" not in texts(roc_curves(RUNS[2:4], CONTEXT))
     assert "study: demo" in texts(figure)
 
 
@@ -197,7 +204,7 @@ def test_training_curves_of_a_study_without_own_backbone_or_without_runs() -> No
 
 
 def test_files_are_the_same_in_every_process_and_tell_no_date_or_version(tmp_path: Path) -> None:
-    figure = roc_curves(RUNS, "cifar10", "tiny", "demo")
+    figure = roc_curves(RUNS, CONTEXT)
     script = "import sys, pathlib, tests.report.test_figures as t; t.roc_files(pathlib.Path(sys.argv[1]))"
     environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
     root = Path(__file__).parents[2]
@@ -213,7 +220,7 @@ def test_files_are_the_same_in_every_process_and_tell_no_date_or_version(tmp_pat
 
 def roc_files(folder: Path) -> None:
     """Draw and save in another process."""
-    save(roc_curves(RUNS, "cifar10", "tiny", "demo"), folder / "roc.png", folder / "roc.pdf")
+    save(roc_curves(RUNS, CONTEXT), folder / "roc.png", folder / "roc.pdf")
 
 
 def test_the_users_own_settings_change_nothing(tmp_path: Path) -> None:

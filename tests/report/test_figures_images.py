@@ -1,5 +1,6 @@
 """Figures of classes and images: similarity, mistakes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,12 @@ from matplotlib.text import Text
 from PIL import Image
 
 from clipn.errors import ClipnError
-from clipn.report.figures import Mistake, mistakes, save, similarity
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.mistakes import Mistake, mistakes
+from clipn.report.figures.saving import save
+from clipn.report.figures.similarity import similarity
+
+CONTEXT = FigureContext("demo", "Shapes", "tiny")
 
 
 def texts(figure: Figure) -> list[str]:
@@ -19,7 +25,7 @@ def texts(figure: Figure) -> list[str]:
 
 def compared(classes: int) -> pd.DataFrame:
     """Every image's class with every text's: hundredths of a cosine tell the image's, ten-thousandths the text's."""
-    names = [f"class {place}" for place in range(classes)]
+    names = [f"class {index}" for index in range(classes)]
     rows = [
         {"image_class": shown, "text_class": named, "yes": i / 100 + j / 10000, "no": 0.2, "p_no": 0.7 - 0.4 * (i == j)}
         for i, shown in enumerate(names)
@@ -29,7 +35,7 @@ def compared(classes: int) -> pd.DataFrame:
 
 
 def test_similarity_has_images_down_and_texts_across() -> None:
-    figure = similarity(compared(3), "demo", "tiny", "learnable", "Shapes", 3)
+    figure = similarity(compared(3), CONTEXT, "learnable", 3)
     yes, p_no = (axes.images[0].get_array() for axes in figure.axes[:2])
     assert np.allclose(yes, [[0, 0.0001, 0.0002], [0.01, 0.0101, 0.0102], [0.02, 0.0201, 0.0202]])
     assert np.allclose(p_no, 0.7 - 0.4 * np.eye(3))
@@ -41,36 +47,36 @@ def test_similarity_has_images_down_and_texts_across() -> None:
 
 def test_the_colours_of_p_no_are_centred_on_undecided() -> None:
     for p_no, half in ((0.9, 0.4), (0.51, 0.05)):
-        figure = similarity(compared(2).assign(p_no=p_no), "demo", "tiny", "learnable", "Shapes", 2)
+        figure = similarity(compared(2).assign(p_no=p_no), CONTEXT, "learnable", 2)
         norm = figure.axes[1].images[0].norm
         assert (norm.vmin, norm.vmax) == pytest.approx((0.5 - half, 0.5 + half))
 
 
 def test_many_classes_lose_their_numbers_and_then_their_rows() -> None:
-    eleven = similarity(compared(11), "demo", "tiny", "learnable", "Shapes", 11)
+    eleven = similarity(compared(11), CONTEXT, "learnable", 11)
     assert eleven.axes[0].images[0].get_array().shape == (11, 11)
     assert not eleven.axes[0].texts
-    many = similarity(compared(12), "demo", "tiny", "learnable", "Shapes", 1000)
+    many = similarity(compared(12), CONTEXT, "learnable", 1000)
     assert many.axes[0].images[0].get_array().shape == (12, 12)
     assert "12 of 1000 classes, spread over all" in "\n".join(texts(many))
 
 
 def test_similarity_of_nothing() -> None:
     with pytest.raises(ClipnError, match="similarities of tiny, learnable: no rows"):
-        similarity(compared(1).iloc[:0], "demo", "tiny", "learnable", "Shapes", 1)
+        similarity(compared(1).iloc[:0], CONTEXT, "learnable", 1)
 
 
 RED, BLUE = Image.new("RGB", (40, 20), "red"), Image.new("L", (500, 500), 9)
 GALLERY = [
-    Mistake(BLUE, "great white shark", "a class with a very long name", 0.0001, known=True),
-    Mistake(RED, "svhn", "cat", 0.731, known=False),
-    Mistake(BLUE, "dtd", "dog", 0.9999, known=False),
-    Mistake(RED, "tench", "dog", 0.25, known=True),
+    Mistake(BLUE, "great white shark", "a class with a very long name", 0.0001, is_id=True),
+    Mistake(RED, "svhn", "cat", 0.731, is_id=False),
+    Mistake(BLUE, "dtd", "dog", 0.9999, is_id=False),
+    Mistake(RED, "tench", "dog", 0.25, is_id=True),
 ]
 
 
 def test_mistakes_come_in_two_blocks_the_most_confident_first() -> None:
-    figure = mistakes(GALLERY, "demo", "Shapes", "tiny", "learnable", "atd", {"svhn": "SVHN", "tench": "not a dataset"})
+    figure = mistakes(GALLERY, replace(CONTEXT, titles={"svhn": "SVHN", "tench": "not a dataset"}), "learnable", "atd")
     assert [axes.get_xlabel() for axes in figure.axes if axes.images] == [
         "dtd, >99.9 %\nas dog",
         "SVHN, 73.1 %\nas cat",
@@ -83,7 +89,7 @@ def test_mistakes_come_in_two_blocks_the_most_confident_first() -> None:
 
 
 def test_images_are_shown_whole_in_squares() -> None:
-    figure = mistakes(GALLERY[1:2], "demo", "Shapes", "tiny", "learnable", "atd")
+    figure = mistakes(GALLERY[1:2], CONTEXT, "learnable", "atd")
     (image,) = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert image.shape == (160, 160, 3)
     assert image[80, 0].tolist() == image[80, 159].tolist() == [255, 0, 0]
@@ -92,14 +98,14 @@ def test_images_are_shown_whole_in_squares() -> None:
 
 
 def test_without_mistakes_a_sentence_says_so() -> None:
-    figure = mistakes([], "demo", "Shapes", "tiny", "learnable", "atd")
+    figure = mistakes([], CONTEXT, "learnable", "atd")
     assert texts(figure) == ["No mistakes of CLIPN-ATD, ID: Shapes\nstudy: demo, backbone: tiny, variant: learnable"]
     assert not figure.axes
 
 
 def test_images_are_saved_as_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        figure = mistakes(GALLERY, "demo", "Shapes", "tiny", "learnable", "atd")
+        figure = mistakes(GALLERY, CONTEXT, "learnable", "atd")
         save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
     for suffix in ("png", "pdf"):
         assert (tmp_path / f"first.{suffix}").read_bytes() == (tmp_path / f"second.{suffix}").read_bytes()

@@ -1,6 +1,7 @@
 """The reliability figure against a plain count."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
-from clipn.report.figures import reliability
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.reliability import reliability
 from clipn.report.reading import ScoredRun
 
 RANDOM = np.random.default_rng(5)
@@ -37,17 +39,18 @@ SCORES = pd.concat(
     ],
     ignore_index=True,
 )
+CONTEXT = FigureContext("demo", "cifar10", "tiny")
 RUN = ScoredRun("tiny", "learnable", "single", 1, SCORES)
 
 
-def plain_share(known: list[float], unknown: list[float], low: float, high: float) -> float:
+def plain_share(of_id: list[float], of_ood: list[float], low: float, high: float) -> float:
     """Share of ID in a bin when both sets weigh the same, counted one by one; NaN in an empty bin."""
 
     def weight(values: list[float]) -> float:
         return sum(low <= 1 / (1 + math.exp(-value)) < high for value in values) / len(values)
 
-    total = weight(known) + weight(unknown)
-    return weight(known) / total if total else math.nan
+    total = weight(of_id) + weight(of_ood)
+    return weight(of_id) / total if total else math.nan
 
 
 def texts(figure: Figure) -> list[str]:
@@ -59,21 +62,21 @@ def values(dataset: str) -> list[float]:
 
 
 def test_every_ood_set_weighs_as_much_as_the_id_set() -> None:
-    upper = reliability([RUN], "cifar10", "tiny", "demo").axes[0]
+    upper = reliability([RUN], CONTEXT).axes[0]
     drawn = {str(line.get_label()).split(":")[0]: line for line in upper.lines}
     for name in ("svhn", "dtd"):
-        expected = [plain_share(values("cifar10"), values(name), place / 10, (place + 1) / 10) for place in range(10)]
+        expected = [plain_share(values("cifar10"), values(name), low / 10, (low + 1) / 10) for low in range(10)]
         assert np.allclose(drawn[name].get_ydata(), expected, equal_nan=True)
     assert np.allclose(drawn["dtd"].get_xdata(), np.arange(0.05, 1, 0.1))
 
 
 def test_sizes_of_bins_and_shares_of_decisions() -> None:
-    figure = reliability([RUN], "cifar10", "tiny", "demo", {"dtd": "Textures"})
-    known, unknown = (patch.get_data() for patch in figure.axes[1].patches)
-    assert sum(known.values) == pytest.approx(1)
-    assert sum(unknown.values) == pytest.approx(1)
+    figure = reliability([RUN], replace(CONTEXT, titles={"dtd": "Textures"}))
+    of_id, of_ood = (patch.get_data() for patch in figure.axes[1].patches)
+    assert sum(of_id.values) == pytest.approx(1)
+    assert sum(of_ood.values) == pytest.approx(1)
     svhn_high = np.mean([1 / (1 + math.exp(-value)) >= 0.9 for value in values("svhn")])
-    assert unknown.values[-1] == pytest.approx((svhn_high + 1 / 4) / 2)
+    assert of_ood.values[-1] == pytest.approx((svhn_high + 1 / 4) / 2)
     words = texts(figure)
     assert words.count("Textures: 75.0 % rejected") == 2
     assert f"cifar10: {100 * np.mean(np.array(values('cifar10')) >= 1):.1f} % accepted" in words
@@ -84,15 +87,15 @@ def test_sizes_of_bins_and_shares_of_decisions() -> None:
 def test_variants_go_down_and_runs_without_a_no_tower_are_left_out() -> None:
     other = ScoredRun("tiny", "untrained", "single", 1, SCORES)
     baselines = ScoredRun("tiny", "none", "single", 0, SCORES[["id", "dataset"]].assign(msp=0.0))
-    assert len(reliability([RUN, other, baselines], "cifar10", "tiny", "demo").axes) == 8
-    chosen = reliability([RUN, other, baselines], "cifar10", "tiny", "demo", variants=["untrained"])
+    assert len(reliability([RUN, other, baselines], CONTEXT).axes) == 8
+    chosen = reliability([other, baselines], CONTEXT)
     assert [text for text in texts(chosen) if "(" in text] == ["CLIPN-CTW (untrained)", "CLIPN-ATD (untrained)"]
     with pytest.raises(ClipnError, match="no decisions on 'cifar10'"):
-        reliability([baselines], "cifar10", "tiny", "demo")
+        reliability([baselines], CONTEXT)
 
 
 def test_scores_without_decisions_are_drawn_without_their_shares() -> None:
     undecided = ScoredRun("tiny", "learnable", "single", 1, SCORES.drop(columns=["accepts_ctw", "accepts_atd"]))
-    words = texts(reliability([undecided], "cifar10", "tiny", "demo"))
+    words = texts(reliability([undecided], CONTEXT))
     assert "svhn" in words
     assert not any("rejected" in text for text in words)

@@ -1,5 +1,6 @@
 """Figures that are drawn from tables: intervals, published numbers, ablations."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
-from clipn.report.figures import ablations, intervals, published, save
+from clipn.report.figures.ablations import ablations
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.intervals import intervals
+from clipn.report.figures.published import published
+from clipn.report.figures.saving import save
 
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN"}
+CONTEXT = FigureContext("demo", "cifar10", "tiny")
 
 
 def texts(figure: Figure) -> str:
@@ -54,7 +60,7 @@ METRICS = pd.DataFrame(
 
 
 def test_intervals_show_mean_bounds_and_deviation_of_the_rows_asked_for() -> None:
-    figure = intervals(METRICS, "cifar10", "tiny", "demo", TITLES)
+    figure = intervals(METRICS, replace(CONTEXT, titles=TITLES))
     svhn, dtd, average, svhn_auroc, *_ = figure.axes
     assert [axes.get_title() for axes in (svhn, dtd, average)] == ["SVHN", "dtd", "Average"]
     assert [label.get_text() for label in svhn.get_yticklabels()] == [
@@ -73,16 +79,16 @@ def test_intervals_show_mean_bounds_and_deviation_of_the_rows_asked_for() -> Non
 
 
 def test_intervals_of_the_variants_and_the_pool_asked_for() -> None:
-    figure = intervals(METRICS, "cifar10", "tiny", "demo", variants=["learnable"], prompts="clipn128")
+    figure = intervals(METRICS, CONTEXT, variants=["learnable"], prompts="clipn128")
     assert sorted(points(figure.axes[0], "mean")) == [(20, 0), (33, 1)]
     assert "untrained" not in texts(figure)
 
 
 def test_intervals_of_nothing() -> None:
     with pytest.raises(ClipnError, match="metrics of tiny: none for ID dataset 'imagenet'"):
-        intervals(METRICS, "imagenet", "tiny", "demo")
+        intervals(METRICS, replace(CONTEXT, id_dataset="imagenet"))
     with pytest.raises(ClipnError, match="metrics of tiny"):
-        intervals(METRICS.iloc[:0], "cifar10", "tiny", "demo")
+        intervals(METRICS.iloc[:0], CONTEXT)
 
 
 def number(measure: str, printed: float, found: float, verdict: str, **other: Any) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def test_published_numbers_are_told_apart_by_verdict_and_named_where_they_differ
 
 
 def test_only_some_of_many_differing_numbers_are_named() -> None:
-    many = pd.DataFrame([number("auroc", 50, 60 + place, "differs") for place in range(20)])
+    many = pd.DataFrame([number("auroc", 50, 60 + points, "differs") for points in range(20)])
     assert "and 5 more: see the table" in texts(published(many, "paper"))
 
 
@@ -212,7 +218,7 @@ def test_ablations_need_one_id_dataset() -> None:
 
 def test_the_same_table_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        figure = intervals(METRICS, "cifar10", "tiny", "demo")
+        figure = intervals(METRICS, CONTEXT)
         save(figure, tmp_path / name / "figure.png", tmp_path / name / "figure.pdf")
     for suffix in ("png", "pdf"):
         first, second = ((tmp_path / name / f"figure.{suffix}").read_bytes() for name in ("first", "second"))

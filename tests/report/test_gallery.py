@@ -22,7 +22,7 @@ SHADES = {"cifar10": 0, "svhn": 100, "dtd": 200}
 def albums(tmp_path: Path) -> Albums:
     """Five images of every dataset in a zip, of `dtd` in a folder that somebody unpacked."""
     for name, shade in SHADES.items():
-        files = {f"{place}.png": encoded(Image.new("L", (8, 8), shade + 10 * place), "PNG") for place in range(5)}
+        files = {f"{index}.png": encoded(Image.new("L", (8, 8), shade + 10 * index), "PNG") for index in range(5)}
         (tmp_path / "archives" / name).mkdir(parents=True)
         if name == "dtd":
             write_files(tmp_path / "mine", files)
@@ -32,16 +32,16 @@ def albums(tmp_path: Path) -> Albums:
     return Albums(registry, tmp_path, tmp_path / "archives", {"dtd": tmp_path / "mine"})
 
 
-def scored(dataset: str, rows: list[tuple[float, bool]], known: str = "cifar10") -> pd.DataFrame:
+def scored(dataset: str, rows: list[tuple[float, bool]], id_dataset: str = "cifar10") -> pd.DataFrame:
     """Scores of a dataset; `rows` hold probability of ID and whether the rule accepts; odd rows are taken for dogs."""
-    places = range(len(rows))
+    indices = range(len(rows))
     return pd.DataFrame(
         {
-            "id": known,
+            "id": id_dataset,
             "dataset": dataset,
-            "row": places,
-            "label": [0 if dataset == known else -1 for _ in places],
-            "prediction": [place % 2 for place in places],
+            "row": indices,
+            "label": [0 if dataset == id_dataset else -1 for _ in indices],
+            "prediction": [index % 2 for index in indices],
             "atd": [logit(probability) for probability, _ in rows],
             "accepts_atd": [accepted for _, accepted in rows],
         }
@@ -53,7 +53,7 @@ SCORES = pd.concat(
         scored("cifar10", [(0.9, True), (0.3, False), (0.6, True), (0.1, False), (0.2, True)]),
         scored("svhn", [(0.95, False), (0.7, True), (0.2, False), (0.6, True)]),
         scored("dtd", [(0.1, False), (0.2, False), (0.8, True)]),
-        scored("svhn", [(0.99, True)] * 2, known="cifar100"),
+        scored("svhn", [(0.99, True)] * 2, id_dataset="cifar100"),
     ],
     ignore_index=True,
 )
@@ -67,7 +67,7 @@ def shade(image: Image.Image) -> object:
 
 def test_accepted_ood_images_of_highest_score_and_rejected_id_images_of_lowest(albums: Albums) -> None:
     found = gallery(SCORES, "cifar10", CLASSES, albums)
-    assert [(item.truth, item.taken_for, round(item.score, 9), item.known) for item in found] == [
+    assert [(item.truth, item.taken_for, round(item.score, 9), item.is_id) for item in found] == [
         ("dtd", "cat", 0.8, False),
         ("svhn", "dog", 0.7, False),
         ("svhn", "dog", 0.6, False),

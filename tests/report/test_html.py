@@ -8,28 +8,30 @@ import pytest
 
 from clipn.report.formatting import MISSING
 from clipn.report.page.html import CaptionCopy, Context, Picture, Section, Source, Weights, page
-from clipn.report.tables.grid import Cell, Grid, cell
+from clipn.report.tables.layouts import printed_ood
 from clipn.report.tables.ood import ood_table
+from clipn.report.tables.printed import Cell, PrintedTable, cell
 from tests.helpers.outline import Outline
 from tests.helpers.report_runs import run
 
 PNG = b"\x89PNG\r\n\x1a\n not a real picture"
 
 RUNS = [run("learnable", seed, {("ctw", "svhn"): (0.9, 0.2)}) for seed in (1, 2)]
-NUMBERS = Grid(
+TITLES = {"cifar10": "CIFAR-10"}
+NUMBERS = PrintedTable(
     "Numbers & <signs>",
     "How to read them.",
-    ("Name", "Kind", "Two", "None"),
+    ("Name", "Kind"),
+    ("Two", "None"),
     ((cell("first", bold=True), cell("a"), Cell((("1.00 ± 0.10", True), ("2.00", False))), cell(MISSING)),),
-    2,
 )
 CONTEXT = Context(
     study="demo",
     summary="Small & generated <images>.",
     settings="seeds: [1, 2]\n",
-    ood={"cifar10": ood_table(RUNS, "cifar10"), "imagenet": ood_table(RUNS, "imagenet")},
+    ood={name: printed_ood(ood_table(RUNS, name), TITLES) for name in ("cifar10", "imagenet")},
     sections=[
-        Section("numbers", "Numbers", "What they say.", [NUMBERS, Grid("Empty", "Nothing here.", (), (), 0)]),
+        Section("numbers", "Numbers", "What they say.", [NUMBERS, PrintedTable("Empty", "Nothing here.")]),
         Section("hidden", "Hidden", "What is folded.", [NUMBERS], folded="Open me"),
     ],
     pictures=[
@@ -43,7 +45,7 @@ CONTEXT = Context(
     origin={"Commit": "0123456-dirty"},
     versions={"numpy": "2.4.6"},
     commands=["snakemake --config study=demo"],
-    titles={"cifar10": "CIFAR-10"},
+    titles=TITLES,
 )
 
 

@@ -15,7 +15,7 @@ DIFFERENCE_COLUMNS = (
     "study,id,ood,backbone,variant,prompts,method,reference_variant,reference,measure,difference,low,high,runs"
 )
 BASE = run("learnable", 1, {("atd", "svhn"): (0.9, 0.2), ("ctw", "svhn"): (0.85, 0.25)})
-PLAIN = run("none", 0, {("msp", "svhn"): (0.7, 0.6)})
+BASELINES = run("none", 0, {("msp", "svhn"): (0.7, 0.6)})
 BOUND = 1.9
 """Percent: how far `OFFSETS` reach, less the outer 5 %."""
 
@@ -82,7 +82,7 @@ def test_an_image_list_that_an_ood_set_lacks_has_no_average() -> None:
     clean = BASELINE["ood"][0] | {"ood_version": "ninco_clean", "auroc": 1.0}
     cleaned = BASELINE | {"ood": [*BASELINE["ood"], clean]}
     found = means([cleaned])
-    assert {place.ood_version for place in found if place.ood == "average"} == {"official"}
+    assert {key.ood_version for key in found if key.ood == "average"} == {"official"}
     table = metrics_table([cleaned], found)
     assert set(table.loc[table["ood"] == "average", "ood_version"]) == {"official"}
     assert figure(table, ood_version="ninco_clean", measure="auroc")["low"] == pytest.approx(100 - BOUND)
@@ -91,10 +91,10 @@ def test_an_image_list_that_an_ood_set_lacks_has_no_average() -> None:
 def test_variants_backbones_and_pools_keep_their_own_replicates() -> None:
     other = {"backbone": SEEDS[0] | {"backbone": "large"}, "prompts": run("learnable", 1, {}, prompts="single")}
     other["prompts"] |= {"ood": [row | {"prompts": "single"} for row in SEEDS[0]["ood"]]}
-    for key, twin in other.items():
-        tables = [replicates(SEEDS[0]), replicates(twin, {("ctw", "svhn"): np.zeros(41)})]
-        table = metrics_table([SEEDS[0], twin], mean_replicates([SEEDS[0], twin], tables))
-        row = figure(table, ood="svhn", measure="auroc", **{key: twin[key]})
+    for key, changed in other.items():
+        tables = [replicates(SEEDS[0]), replicates(changed, {("ctw", "svhn"): np.zeros(41)})]
+        table = metrics_table([SEEDS[0], changed], mean_replicates([SEEDS[0], changed], tables))
+        row = figure(table, ood="svhn", measure="auroc", **{key: changed[key]})
         assert (row["low"], row["high"]) == pytest.approx((90, 90))
 
 
@@ -126,7 +126,7 @@ def differences(runs: Sequence[Record], offsets: Mapping[tuple[str, str], np.nda
 
 
 def test_differences_are_method_less_reference() -> None:
-    table = differences([PLAIN, BASE])
+    table = differences([BASELINES, BASE])
     assert ",".join(table.columns) == DIFFERENCE_COLUMNS
     svhn = table[table["ood"] == "svhn"].set_index(["method", "measure"])["difference"]
     assert svhn.to_dict() == pytest.approx(
@@ -146,9 +146,9 @@ def test_a_paired_interval_knows_what_both_methods_find_hard() -> None:
 
 def test_a_method_is_compared_on_its_own_backbone_alone() -> None:
     large = run("none", 0, {("msp", "svhn"): (0.8, 0.5)}, backbone="large")
-    table = differences([PLAIN, large, BASE])
+    table = differences([BASELINES, large, BASE])
     assert set(table.loc[table["method"] == "msp", "backbone"]) == {"tiny"}
-    with_base = differences([PLAIN, large, BASE, BASE | {"backbone": "large"}])
+    with_base = differences([BASELINES, large, BASE, BASE | {"backbone": "large"}])
     found = with_base[with_base["method"].eq("msp") & with_base["measure"].eq("auroc") & with_base["ood"].eq("svhn")]
     assert dict(zip(found["backbone"], found["difference"], strict=True)) == pytest.approx({"tiny": -20, "large": -10})
 

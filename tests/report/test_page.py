@@ -29,7 +29,7 @@ FIGURES = [
     "cifar10_ablations",
     "training",
 ]
-ASKED = build.Comparison(["none", "base"], "base", "clipn128", [Ablation("tokens", "4", "four")])
+OPTIONS = build.TableOptions(["none", "base"], "base", "clipn128", [Ablation("tokens", "4", "four")])
 RUNS = [BASELINE, taught("base", 1, 0.8), taught("base", 2, 0.84), taught("four", 1, 0.7)]
 SETTINGS = "study: demo\nseeds: [1, 2]\n"
 
@@ -43,13 +43,13 @@ def outside_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def rendered(
     folder: Path,
     runs: Sequence[Record] = RUNS,
-    asked: build.Comparison = ASKED,
+    options: build.TableOptions = OPTIONS,
     study: str = "demo",
     figures: Sequence[str] = FIGURES,
     resamples: int = 41,
 ) -> str:
     """The page of a study with one backbone, one checkpoint, and pictures that are their names."""
-    metrics = write_study(folder, [run | {"study": study} for run in runs], asked, study, resamples)
+    metrics = write_study(folder, [run | {"study": study} for run in runs], options, study, resamples)
     pictures = [folder / "figures" / f"{name}.png" for name in figures]
     weights = [folder / "backbones/tiny.safetensors", folder / "runs/tiny/base/seed1.safetensors"]
     for path in (*pictures, *weights):
@@ -62,7 +62,7 @@ def rendered(
     counts = {"captions": 3_318_333, "with_image": 2_891_445, "trained_on": 2_891_445}
     write_json(folder / "shards/statistics.json", {"sources": {"cc3m": counts}})
     files = PageFiles(metrics, pictures, weights, folder, folder / "shards/statistics.json")
-    return page(files, study, SETTINGS, ["cifar10", "imagenet"], asked.variants, asked.prompts)
+    return page(files, study, SETTINGS, ["cifar10", "imagenet"], options.variants, options.prompts)
 
 
 def sha256(text: str) -> str:
@@ -125,7 +125,7 @@ def test_figures_come_by_id_dataset_with_captions_that_tell_backbones_apart(tmp_
         "Scores of CIFAR-10 images against each OOD set; further right is more in-distribution. Backbone: tiny.",
     ]
     assert str(captions[-1]).endswith("more in-distribution. Backbone: ViT-B-16_x.")
-    assert CAPTIONS["ablations"].format(known="CIFAR-10") in captions
+    assert CAPTIONS["ablations"].format(id_title="CIFAR-10") in captions
     assert len(captions) == len(set(captions)) == len(FIGURES) + 1
 
 
@@ -138,8 +138,8 @@ def test_a_study_that_can_be_compared(tmp_path: Path) -> None:
 
 
 def test_a_study_without_a_no_tower_resamples_and_ablations(tmp_path: Path) -> None:
-    asked = build.Comparison(["none"], "base", "clipn128")
-    outline = Outline(rendered(tmp_path, [BASELINE], asked, figures=FIGURES[1:3], resamples=0))
+    options = build.TableOptions(["none"], "base", "clipn128")
+    outline = Outline(rendered(tmp_path, [BASELINE], options, figures=FIGURES[1:3], resamples=0))
     assert "No run of this study has a “no” tower and a rule." in outline.text
     assert "Nothing to compare: this study has no resamples" in outline.text
     assert "not comparable with the published numbers" in outline.text

@@ -8,10 +8,10 @@ import pytest
 
 from clipn.report.formatting import MISSING
 from clipn.report.tables.ablations import COLUMNS as ABLATION_COLUMNS
-from clipn.report.tables.grid import Cell, Grid, cell, to_latex, to_markdown
 from clipn.report.tables.intervals import differences_table
+from clipn.report.tables.layouts import printed_ablations, printed_accuracy, printed_decisions, printed_differences
 from clipn.report.tables.ood import decisions_table, id_accuracy_table
-from clipn.report.tables.printed import ablations_grid, accuracy_grid, decisions_grid, differences_grid
+from clipn.report.tables.printed import Cell, PrintedTable, cell, to_latex, to_markdown
 from tests.helpers.report_runs import BASELINE, SEEDS, decided, run
 
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN"}
@@ -21,17 +21,17 @@ def texts(line: tuple[Cell, ...]) -> list[str]:
     return [" / ".join(text for text, _ in cell.parts) for cell in line]
 
 
-def bold(grid: Grid) -> list[list[str]]:
+def bold(printed: PrintedTable) -> list[list[str]]:
     """Bold texts, line by line."""
-    return [[text for cell in line for text, strong in cell.parts if strong] for line in grid.lines]
+    return [[text for cell in line for text, strong in cell.parts if strong] for line in printed.lines]
 
 
 def test_accuracy() -> None:
-    grid = accuracy_grid(id_accuracy_table([BASELINE, *SEEDS]), "demo", TITLES)
-    assert grid.title == "ID accuracy, study: demo"
-    assert grid.header == ("ID", "Backbone", "Prompts", "Top-1")
-    assert [texts(line) for line in grid.lines] == [["CIFAR-10", "tiny", "clipn128", "90.00"]]
-    assert (grid.labels, bold(grid)) == (3, [[]])
+    printed = printed_accuracy(id_accuracy_table([BASELINE, *SEEDS]), "demo", TITLES)
+    assert printed.title == "ID accuracy, study: demo"
+    assert printed.header == ("ID", "Backbone", "Prompts", "Top-1")
+    assert [texts(line) for line in printed.lines] == [["CIFAR-10", "tiny", "clipn128", "90.00"]]
+    assert (len(printed.labels), bold(printed)) == (3, [[]])
 
 
 def decision_runs() -> list[dict[str, Any]]:
@@ -42,12 +42,12 @@ def decision_runs() -> list[dict[str, Any]]:
 
 def test_decisions_of_the_best_printed_balance_are_bold_for_every_ood_set() -> None:
     """85.00 three times, one of them 84.995 in truth."""
-    grid = decisions_grid(decisions_table(decision_runs()), "demo", TITLES)
-    assert grid.header == (
+    printed = printed_decisions(decisions_table(decision_runs()), "demo", TITLES)
+    assert printed.header == (
         *("ID", "OOD", "Rule", "Backbone", "Variant"),
         *("ID accepted", "OOD rejected", "Balanced accuracy"),
     )
-    assert [texts(line) for line in grid.lines] == [
+    assert [texts(line) for line in printed.lines] == [
         ["CIFAR-10", "SVHN", "CLIPN-CTW", "tiny", "learnable", "90.00", "80.00", "85.00"],
         ["CIFAR-10", "SVHN", "CLIPN-ATD", "tiny", "learnable", "90.00", "80.00", "85.00"],
         ["CIFAR-10", "SVHN", "CLIPN-ATD, original p", "tiny", "learnable", "99.00", "20.00", "59.50"],
@@ -55,16 +55,16 @@ def test_decisions_of_the_best_printed_balance_are_bold_for_every_ood_set() -> N
         ["CIFAR-10", "dtd", "CLIPN-CTW", "tiny", "untrained", "50.00", "50.00", "50.00"],
     ]
     best = [["90.00", "80.00", "85.00"]] * 2
-    assert bold(grid) == [*best, [], ["99.00", "70.99", "85.00"], ["50.00", "50.00", "50.00"]]
+    assert bold(printed) == [*best, [], ["99.00", "70.99", "85.00"], ["50.00", "50.00", "50.00"]]
 
 
 def test_decisions_name_pools_and_image_lists_where_they_vary() -> None:
     runs = decision_runs()
     clean = [row | {"ood_version": "ninco_clean"} for row in runs[0]["decisions"]]
     table = decisions_table([runs[0] | {"decisions": runs[0]["decisions"] + clean}, runs[1] | {"prompts": "single"}])
-    grid = decisions_grid(table, "demo", TITLES)
-    assert grid.header[3:7] == ("Backbone", "Variant", "Prompts", "Image list")
-    assert {(texts(line)[5], texts(line)[6]) for line in grid.lines} == {
+    printed = printed_decisions(table, "demo", TITLES)
+    assert printed.header[3:7] == ("Backbone", "Variant", "Prompts", "Image list")
+    assert {(texts(line)[5], texts(line)[6]) for line in printed.lines} == {
         ("clipn128", "official"),
         ("clipn128", "ninco_clean"),
         ("single", "official"),
@@ -73,9 +73,9 @@ def test_decisions_name_pools_and_image_lists_where_they_vary() -> None:
 
 def test_decisions_of_one_id_dataset_say_so_in_the_title() -> None:
     table = decisions_table(decision_runs())
-    assert decisions_grid(table, "demo", TITLES).title == "Threshold-free decisions, ID: CIFAR-10, study: demo"
+    assert printed_decisions(table, "demo", TITLES).title == "Threshold-free decisions, ID: CIFAR-10, study: demo"
     other = table.assign(id="cifar100")
-    assert decisions_grid(pd.concat([table, other]), "demo", {}).title == "Threshold-free decisions, study: demo"
+    assert printed_decisions(pd.concat([table, other]), "demo", {}).title == "Threshold-free decisions, study: demo"
 
 
 def difference(measure: str, value: float, low: float, high: float, **other: Any) -> dict[str, Any]:
@@ -93,64 +93,64 @@ def test_differences_are_bold_where_the_printed_interval_leaves_out_0() -> None:
             difference("fpr95", 1, 0.006, 2, ood="svhn"),
         ]
     )
-    grid = differences_grid(table, "demo", TITLES)
-    assert grid.header == ("ID", "OOD", "Method", "Backbone", "Variant", "Compared with", "AUROC", "FPR95")
+    printed = printed_differences(table, "demo", TITLES)
+    assert printed.header == ("ID", "OOD", "Method", "Backbone", "Variant", "Compared with", "AUROC", "FPR95")
     names = ["MSP", "tiny", "none", "CLIPN-ATD, learnable"]
-    assert [texts(line) for line in grid.lines] == [
+    assert [texts(line) for line in printed.lines] == [
         ["CIFAR-10", "Average", *names, "-3.01 [-5.00, -0.01]", "+2.00 [+0.00, +4.13]"],
         ["CIFAR-10", "SVHN", *names, "+1.00 [+0.00, +2.00]", "+1.00 [+0.01, +2.00]"],
     ]
-    assert bold(grid) == [["-3.01 [-5.00, -0.01]"], ["+1.00 [+0.01, +2.00]"]]
+    assert bold(printed) == [["-3.01 [-5.00, -0.01]"], ["+1.00 [+0.01, +2.00]"]]
 
 
 def test_differences_of_a_study_that_reads_fpr95_in_another_convention() -> None:
-    grid = differences_grid(pd.DataFrame([difference("auroc", 1, 0.5, 2)]), "demo", {})
-    assert texts(grid.lines[0])[-2:] == ["+1.00 [+0.50, +2.00]", MISSING]
+    printed = printed_differences(pd.DataFrame([difference("auroc", 1, 0.5, 2)]), "demo", {})
+    assert texts(printed.lines[0])[-2:] == ["+1.00 [+0.50, +2.00]", MISSING]
 
 
 def test_no_differences_are_a_sentence() -> None:
     empty = differences_table(pd.DataFrame(columns=["measure"]), {}, "atd", "learnable", "clipn128")
-    grid = differences_grid(empty, "demo", {})
-    assert grid.lines == ()
-    assert "Nothing to compare" in grid.note
-    assert "|" not in to_markdown(grid)
+    printed = printed_differences(empty, "demo", {})
+    assert printed.lines == ()
+    assert "Nothing to compare" in printed.note
+    assert "|" not in to_markdown(printed)
 
 
 def test_ablations() -> None:
     names = {"study": "demo", "id": "cifar10", "backbone": "tiny", "variant": "four", "prompts": "p", "method": "ctw"}
     values = {"auroc": 80.0, "auroc_sd": 1.5, "fpr95": 30.0, "fpr95_sd": float("nan"), "runs": 3}
     rows = [names | values | {"setting": setting, "value": "4"} for setting in ("tokens", "prompt_pool", "epochs")]
-    grid = ablations_grid(pd.DataFrame(rows)[ABLATION_COLUMNS], "demo", TITLES)
-    assert grid.header == ("ID", "Setting", "Value", "Backbone", "Method", "Runs", "AUROC", "FPR95")
-    assert texts(grid.lines[0]) == [
+    printed = printed_ablations(pd.DataFrame(rows)[ABLATION_COLUMNS], "demo", TITLES)
+    assert printed.header == ("ID", "Setting", "Value", "Backbone", "Method", "Runs", "AUROC", "FPR95")
+    assert texts(printed.lines[0]) == [
         *("CIFAR-10", "Positions of a prompt", "4", "tiny", "CLIPN-CTW", "3", "80.00 ± 1.50", "30.00")
     ]
-    assert [texts(line)[1] for line in grid.lines[1:]] == ["Prompt pool", "epochs"]
-    assert not any(bold(grid))
+    assert [texts(line)[1] for line in printed.lines[1:]] == ["Prompt pool", "epochs"]
+    assert not any(bold(printed))
 
 
-@pytest.mark.parametrize("grid_of", [accuracy_grid, decisions_grid, differences_grid, ablations_grid])
-def test_a_table_without_rows_has_a_title_and_no_lines(grid_of: Any) -> None:
+@pytest.mark.parametrize("printed_of", [printed_accuracy, printed_decisions, printed_differences, printed_ablations])
+def test_a_table_without_rows_has_a_title_and_no_lines(printed_of: Any) -> None:
     columns = "study,id,ood,ood_version,setting,value,backbone,variant,prompts,rule,method,balanced_accuracy,measure"
-    grid = grid_of(pd.DataFrame(columns=columns.split(",")), "demo", TITLES)
-    assert "study: demo" in grid.title
-    assert grid.lines == ()
+    printed = printed_of(pd.DataFrame(columns=columns.split(",")), "demo", TITLES)
+    assert "study: demo" in printed.title
+    assert printed.lines == ()
 
 
-GRID = Grid(
+TABLE = PrintedTable(
     "Title, 95 %",
     "Mean ± SD, A & B.",
-    ("Name", "“No” texts", "AUROC", "FPR95"),
+    ("Name", "“No” texts"),
+    ("AUROC", "FPR95"),
     (
         (cell("a_b & c", bold=True), cell("100 %"), Cell((("90.00 ± 1.00", True), ("10.00", False))), cell(MISSING)),
         (cell("#1 ~ ^2"), cell(r"{$x\y$}"), cell("-1.00"), cell("x|y")),
     ),
-    2,
 )
 
 
 def test_markdown() -> None:
-    assert to_markdown(GRID).splitlines() == [
+    assert to_markdown(TABLE).splitlines() == [
         "**Title, 95 %**",
         "",
         "Mean ± SD, A & B.",
@@ -164,7 +164,7 @@ def test_markdown() -> None:
 
 def test_latex_is_plain() -> None:
     """Above the table are comments; in it, nothing but ASCII and commands that need no package but booktabs."""
-    assert to_latex(GRID).splitlines() == [
+    assert to_latex(TABLE).splitlines() == [
         "% Title, 95 %",
         "% Mean ± SD, A & B.",
         r"\begin{tabular}{llrr}",
@@ -182,21 +182,21 @@ def test_latex_of_every_table_is_plain() -> None:
     names = {"study": "demo", "id": "cifar10", "backbone": "tiny", "variant": "v", "prompts": "p", "method": "ctw"}
     values = {"auroc": 80.0, "auroc_sd": 1.5, "fpr95": 30.0, "fpr95_sd": 2.0, "runs": 3}
     ablation = {"setting": "no_texts", "value": "a_b", **names, **values}
-    for grid in (
-        accuracy_grid(id_accuracy_table(SEEDS), "demo", TITLES),
-        decisions_grid(decisions_table(decision_runs()), "demo", TITLES),
-        differences_grid(pd.DataFrame([difference("auroc", 1, 0.5, 2)]), "demo", TITLES),
-        ablations_grid(pd.DataFrame([ablation]), "demo", TITLES),
+    for printed in (
+        printed_accuracy(id_accuracy_table(SEEDS), "demo", TITLES),
+        printed_decisions(decisions_table(decision_runs()), "demo", TITLES),
+        printed_differences(pd.DataFrame([difference("auroc", 1, 0.5, 2)]), "demo", TITLES),
+        printed_ablations(pd.DataFrame([ablation]), "demo", TITLES),
     ):
-        lines = [line for line in to_latex(grid).splitlines() if not line.startswith("%")]
+        lines = [line for line in to_latex(printed).splitlines() if not line.startswith("%")]
         rows = [line for line in lines if line.endswith(r"\\")]
-        assert len(rows) == len(grid.lines) + 1
+        assert len(rows) == len(printed.lines) + 1
         assert "".join(lines).isascii()
-        assert all(len(re.findall(r"(?<!\\)&", row)) == len(grid.header) - 1 for row in rows)
+        assert all(len(re.findall(r"(?<!\\)&", row)) == len(printed.header) - 1 for row in rows)
         assert not re.search(r"(?<!\\)[%#_]", "".join(lines))
 
 
-def test_a_grid_without_lines_is_its_words() -> None:
-    empty = Grid("Title", "", (), (), 0)
+def test_a_table_without_lines_is_its_words() -> None:
+    empty = PrintedTable("Title")
     assert to_markdown(empty) == "**Title**\n"
     assert to_latex(empty) == "% Title\n"

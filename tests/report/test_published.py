@@ -118,7 +118,7 @@ def test_the_abstracts_margins_lie_between_the_restated_averages() -> None:
         next(entry for entry in PUBLISHED.entries if entry.method == method and entry.source.startswith("NegLabel"))
         for method in ("atd", "mcm")
     )
-    margins = [clipn.cells[AVERAGE][place] - mcm.cells[AVERAGE][place] for place in (0, 1)]
+    margins = [clipn.cells[AVERAGE][index] - mcm.cells[AVERAGE][index] for index in (0, 1)]
     assert margins == pytest.approx([2.34, -11.64])
 
 
@@ -232,9 +232,9 @@ def test_order_is_that_of_the_file_then_of_the_measurements() -> None:
         (entry.source, entry.run, ood, measure) for entry in PUBLISHED.entries for ood, measure, _ in entry.values()
     ]
     for each in (table, shuffled):
-        known = each[each["published"].notna()]
-        runs = [None if run is pd.NA else run for run in known["run"]]
-        assert list(zip(known["source"], runs, known["ood"], known["measure"], strict=True)) == expected
+        rows = each[each["published"].notna()]
+        runs = [None if run is pd.NA else run for run in rows["run"]]
+        assert list(zip(rows["source"], runs, rows["ood"], rows["measure"], strict=True)) == expected
     assert list(table["method"][-20:].unique()) == ["msp", "mcm"]
     assert list(shuffled["method"][-20:].unique()) == ["mcm", "msp"]
 

@@ -10,16 +10,16 @@ import pytest
 
 from clipn.errors import ClipnError
 from clipn.report.formatting import fixed, spread
-from clipn.report.tables.grid import to_latex, to_markdown
+from clipn.report.tables.layouts import printed_ood
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
-from clipn.report.tables.wide import grid, layout
+from clipn.report.tables.printed import to_latex, to_markdown
 from tests.helpers.report_runs import BASELINE, SEEDS, decided, run
 
 OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 
 
 def markdown(table: pd.DataFrame, titles: dict[str, str] | None = None) -> str:
-    return to_markdown(grid(layout(table, titles)))
+    return to_markdown(printed_ood(table, titles))
 
 
 def test_mean_and_sample_deviation_over_runs() -> None:
@@ -176,7 +176,7 @@ def test_wide_markdown() -> None:
 
 
 def test_wide_latex_escapes_and_balances() -> None:
-    text = to_latex(grid(layout(ood_table([BASELINE | {"variant": "a_b"}], "cifar10"))))
+    text = to_latex(printed_ood(ood_table([BASELINE | {"variant": "a_b"}], "cifar10")))
     assert r"a\_b & 1 & \textbf{70.00} / \textbf{60.00}" in text
     assert text.count(r"\begin{tabular}{llllrrr}") == text.count(r"\end{tabular}") == 1
 
@@ -184,7 +184,7 @@ def test_wide_latex_escapes_and_balances() -> None:
 def test_wide_refuses_mixed_conventions() -> None:
     other = run("untrained", 1, {("ctw", "svhn"): (0.9, 0.2)}, convention="openood")
     with pytest.raises(ClipnError, match="column 'convention' mixes clipn, openood"):
-        layout(ood_table([BASELINE, other], "cifar10"))
+        printed_ood(ood_table([BASELINE, other], "cifar10"))
 
 
 @pytest.mark.parametrize(

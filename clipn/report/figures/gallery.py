@@ -1,4 +1,4 @@
-"""The images behind the most confident mistakes of a run."""
+"""The images behind the most confident mistakes of a run, and the step that draws them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,13 @@ from scipy.special import expit
 
 from clipn.data.location import locate
 from clipn.data.readers import read_images
-from clipn.data.registry import Registry
+from clipn.data.registry import Registry, load_registry
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import part
-from clipn.report.figures import Mistake
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.mistakes import Mistake, mistakes
+from clipn.report.figures.saving import save
+from clipn.report.reading import read_descriptions, read_scores
 
 METHOD = "atd"
 COUNT = 12
@@ -30,12 +33,48 @@ class Albums:
     unpacked: Mapping[str, Path]
 
 
-def gallery(scores: pd.DataFrame, known: str, classes: Sequence[str], albums: Albums) -> list[Mistake]:
+def draw_mistakes(
+    scores: Path,
+    id_dataset: str,
+    study: str,
+    registry: Path,
+    archives: Path,
+    unpacked: Mapping[str, Path],
+    datasets: Path,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Look up the most confident mistakes of a run, draw `clipn.report.figures.mistakes.mistakes` and save it.
+
+    Args:
+        scores: Parquet of the run.
+        id_dataset: identifier of the ID dataset.
+        study: printed in the title.
+        registry: YAML of the datasets.
+        archives: folder with one folder of archives per dataset.
+        unpacked: folders of unpacked copies, by dataset.
+        datasets: folder with one indexed dataset per folder.
+        png: file to write.
+        pdf: file to write.
+
+    Raises:
+        ClipnError: the ID dataset is not indexed, a file is damaged, or as for `gallery`.
+    """
+    albums = Albums(load_registry(registry), registry.parent, archives, unpacked)
+    (run,), described = read_scores([scores]), read_descriptions(datasets)
+    if id_dataset not in described:
+        raise ClipnError(f"--id {id_dataset!r}: {datasets} has no such dataset; name one of {', '.join(described)}")
+    found = gallery(run.scores, id_dataset, described[id_dataset].classes, albums)
+    titles = {name: description.title for name, description in described.items()}
+    save(mistakes(found, FigureContext(study, id_dataset, run.backbone, titles), run.variant, METHOD), png, pdf)
+
+
+def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], albums: Albums) -> list[Mistake]:
     """The OOD images of highest score that were accepted, and the ID images of lowest score that were rejected.
 
     Args:
         scores: of a run with the method `METHOD` and its rule.
-        known: ID dataset.
+        id_dataset: identifier of the ID dataset.
         classes: its class names.
         albums: where the images lie.
 
@@ -45,39 +84,33 @@ def gallery(scores: pd.DataFrame, known: str, classes: Sequence[str], albums: Al
     accepted = f"accepts_{METHOD}"
     if not {METHOD, accepted} <= set(scores):
         raise ClipnError(f"mistakes: the scores have no {METHOD} and {accepted}; score a run with that rule")
-    under = scores[scores["id"] == known]
-    wrong = _most_confident(under, known, accepted)
-    pictures = {
-        (name, row): picture
+    own, others = part(scores, id_dataset, id_dataset), scores[scores["id"] == id_dataset]
+    others = others[others["dataset"] != id_dataset]
+    wrong = pd.concat([others[others[accepted]].nlargest(COUNT, METHOD), own[~own[accepted]].nsmallest(COUNT, METHOD)])
+    # Dataset by dataset, as an archive can only be read from its beginning.
+    images = {
+        (name, row): image
         for name, rows in wrong.groupby("dataset", sort=False)["row"]
-        for row, picture in _pictures(str(name), set(rows), albums)
+        for row, image in _images(str(name), set(rows), albums)
     }
     return [
         Mistake(
-            image=pictures[row["dataset"], row["row"]],
-            truth=classes[row["label"]] if row["dataset"] == known else row["dataset"],
+            image=images[row["dataset"], row["row"]],
+            truth=classes[row["label"]] if row["dataset"] == id_dataset else row["dataset"],
             taken_for=classes[row["prediction"]],
+            # Scores are log-odds of being in-distribution.
             score=float(expit(row[METHOD])),
-            known=row["dataset"] == known,
+            is_id=row["dataset"] == id_dataset,
         )
         for row in wrong.to_dict("records")
     ]
 
 
-def _most_confident(scores: pd.DataFrame, known: str, accepted: str) -> pd.DataFrame:
-    own, others = part(scores, known, known), scores[scores["dataset"] != known]
-    return pd.concat(
-        [
-            others[others[accepted]].nlargest(COUNT, METHOD),
-            own[~own[accepted]].nsmallest(COUNT, METHOD),
-        ]
-    )
-
-
-def _pictures(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
+def _images(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
     """Rows of a dataset's manifest and their images; reading stops at the last one wanted."""
     location = locate(albums.registry.dataset(name), albums.archives / name, albums.base, albums.unpacked.get(name))
     left = set(rows)
+    # The manifest lists images in the order in which they are read here.
     for row, image in enumerate(read_images(location)):
         if row in left:
             yield row, image.open()

@@ -10,11 +10,9 @@ from clipn.errors import ClipnError
 from clipn.report.figures.style import methods_in_order
 from clipn.report.formatting import method_title
 from clipn.report.reading import ScoredRun
+from clipn.scores import PLAIN_CLIP
 
 Scores = NDArray[np.float64]
-
-PLAIN = "none"
-"""Variant of the methods that need no "no" tower."""
 
 
 @dataclass(frozen=True)
@@ -24,59 +22,53 @@ class Series:
     method: str
     variant: str
     label: str
-    known: Scores
-    unknown: dict[str, Scores]
+    id_scores: Scores
+    ood_scores: dict[str, Scores]
 
 
-def first_runs(
-    runs: Sequence[ScoredRun],
-    backbone: str,
-    id_dataset: str,
-    variants: Sequence[str] | None = None,
-    prompts: str | None = None,
-) -> list[ScoredRun]:
+def first_runs(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[ScoredRun]:
     """The run of the lowest seed of every variant of `backbone`, under one prompt pool, with scores of one ID dataset.
 
     Args:
-        runs: scores of the runs.
+        runs: scores of the runs; of several prompt pools the first one met is taken.
         backbone: which runs to take.
         id_dataset: whose rows the scores of the result hold.
-        variants: names in order; those that were not scored are left out. None: all, in the order met.
-        prompts: prompt pool; None: the first one met.
 
     Returns:
-        The run `none` of the methods without a "no" tower first, wherever it is there.
+        The run of the methods on plain CLIP first, wherever it is there; then the variants in the order met.
 
     Raises:
         ClipnError: nothing is left.
     """
     of_backbone = [run for run in runs if run.backbone == backbone]
-    pool = prompts or next((run.prompts for run in of_backbone), None)
     first: dict[str, ScoredRun] = {}
     for run in sorted(of_backbone, key=lambda run: run.seed):
-        if run.prompts == pool:
+        # One pool, or the first seed of one variant would be drawn against other texts than that of the next.
+        if run.prompts == of_backbone[0].prompts:
             first.setdefault(run.variant, run)
-    order = [PLAIN, *(dict.fromkeys(run.variant for run in of_backbone) if variants is None else variants)]
-    chosen = [_of_dataset(first[variant], id_dataset) for variant in dict.fromkeys(order) if variant in first]
-    found = [run for run in chosen if (run.scores["dataset"] == id_dataset).any()]
+    order = dict.fromkeys([PLAIN_CLIP, *(run.variant for run in of_backbone)])
+    chosen = [first[variant] for variant in order if variant in first]
+    # A file of scores holds those under the classes of several ID datasets.
+    own = [replace(run, scores=run.scores[run.scores["id"] == id_dataset]) for run in chosen]
+    found = [run for run in own if (run.scores["dataset"] == id_dataset).any()]
     if not found:
         raise ClipnError(f"scores of {backbone}: none for ID dataset {id_dataset!r}; score its runs first")
     return found
 
 
-def select(
-    runs: Sequence[ScoredRun],
-    backbone: str,
-    id_dataset: str,
-    variants: Sequence[str] | None = None,
-    prompts: str | None = None,
-) -> list[Series]:
+def select(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[Series]:
     """Every method of the first seed of every variant: the baselines, then CLIPN's rules.
 
     A method of several variants carries the variant in its label. Arguments and errors as for `first_runs`.
     """
-    chosen = first_runs(runs, backbone, id_dataset, variants, prompts)
-    found = [item for run in chosen for item in _series(run, id_dataset)]
+    found = []
+    for run in first_runs(runs, backbone, id_dataset):
+        by_dataset = {str(name): part for name, part in run.scores.groupby("dataset", sort=False, observed=True)}
+        of_id = by_dataset.pop(id_dataset)
+        # Scores are the columns of floats; the others name images, classes and decisions.
+        for method in run.scores.select_dtypes("float64").columns:
+            of_ood = {name: part[method].to_numpy() for name, part in by_dataset.items()}
+            found.append(Series(method, run.variant, method_title(method), of_id[method].to_numpy(), of_ood))
     methods = [item.method for item in found]
     order = [*methods_in_order(), *methods]
     return [
@@ -85,32 +77,13 @@ def select(
     ]
 
 
-def sets_of(series: Sequence[Series], backbone: str, id_dataset: str) -> list[str]:
+def ood_datasets_of(series: Sequence[Series], backbone: str, id_dataset: str) -> list[str]:
     """The OOD sets of all `series`, in the order met.
 
     Raises:
         ClipnError: there is none.
     """
-    sets = list(dict.fromkeys(ood for item in series for ood in item.unknown))
-    if not sets:
+    names = list(dict.fromkeys(name for item in series for name in item.ood_scores))
+    if not names:
         raise ClipnError(f"scores of {backbone}: no OOD set for {id_dataset!r}; add a pair to the study")
-    return sets
-
-
-def _of_dataset(run: ScoredRun, id_dataset: str) -> ScoredRun:
-    return replace(run, scores=run.scores[run.scores["id"] == id_dataset])
-
-
-def _series(run: ScoredRun, id_dataset: str) -> list[Series]:
-    by_dataset = {str(name): part for name, part in run.scores.groupby("dataset", sort=False, observed=True)}
-    known = by_dataset.pop(id_dataset)
-    return [
-        Series(
-            method=method,
-            variant=run.variant,
-            label=method_title(method),
-            known=known[method].to_numpy(),
-            unknown={name: part[method].to_numpy() for name, part in by_dataset.items()},
-        )
-        for method in run.scores.select_dtypes("float64").columns
-    ]
+    return names

@@ -2,16 +2,28 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clipn.compute import prepare_torch
+from clipn.data.description import read_description
+from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.report.figures.style import WIDTH, finish, heading, house_style
+from clipn.evaluation.detector import Detector
+from clipn.evaluation.similarity import similarity_table
+from clipn.features.images import read_image_features
+from clipn.model.checkpoint import load
+from clipn.report.figures.context import FigureContext
+from clipn.report.figures.saving import save
+from clipn.report.figures.style import WIDTH, finish, house_style
 
 _NUMBERS = 10
 """Classes up to which the cells hold their numbers."""
@@ -20,35 +32,82 @@ _UNDECIDED, _LEAST = 0.5, 0.05
 """Middle of the colours of p_no, and the least distance from it that they span."""
 
 
+@dataclass(frozen=True)
+class SimilarityInputs:
+    """What the similarities of a run are computed from.
+
+    Attributes:
+        checkpoint: of the run.
+        features: image features of the ID dataset.
+        manifest: of the ID dataset.
+        description: of the ID dataset.
+        prompts: prompt pool, see `clipn.text.prompts.prompt_pool`.
+        logit_scale: what multiplies cosines; None: the checkpoint's own.
+    """
+
+    checkpoint: Path
+    features: Path
+    manifest: Path
+    description: Path
+    prompts: str
+    logit_scale: float | None
+
+
+def draw_similarity(
+    inputs: SimilarityInputs, study: str, backbone: str, variant: str, device: str, threads: int, png: Path, pdf: Path
+) -> None:
+    """Compute the similarities of a run with its checkpoint, draw `similarity` and save it.
+
+    Args:
+        inputs: files of the run and its ID dataset, and how texts are compared.
+        study: printed in the title.
+        backbone: printed in the title.
+        variant: printed in the title.
+        device: where the model runs.
+        threads: of torch.
+        png: file to write.
+        pdf: file to write.
+    """
+    prepare_torch(device, threads)
+    described = read_description(inputs.description)
+    detector = Detector(load(inputs.checkpoint, device), described.classes, inputs.prompts, inputs.logit_scale)
+    images = torch.from_numpy(read_image_features(inputs.features))
+    table = similarity_table(detector, images, read_manifest(inputs.manifest)["label"].to_list())
+    # A description does not hold the identifier of its dataset; the figure prints nothing but the title.
+    context = FigureContext(study, described.title, backbone)
+    save(similarity(table, context, variant, len(described.classes)), png, pdf)
+
+
 @house_style()
-def similarity(table: pd.DataFrame, study: str, backbone: str, variant: str, id_title: str, classes: int) -> Figure:
+def similarity(table: pd.DataFrame, context: FigureContext, variant: str, classes: int) -> Figure:
     """Two heat maps, image class down and class named in the text across: cosine with "yes", and p_no.
 
     Args:
         table: columns `image_class,text_class,yes,no,p_no`, means over the images of a class: every class shown with
             every class named, in the same order.
-        study: printed in the title.
-        backbone: printed in the title.
+        context: study, ID dataset and backbone, printed in the title.
         variant: printed in the title.
-        id_title: printed name of the ID dataset.
-        classes: how many it has.
+        classes: how many the ID dataset has.
 
     Raises:
         ClipnError: the table has no rows.
     """
     if table.empty:
-        raise ClipnError(f"similarities of {backbone}, {variant}: no rows; the ID dataset needs labelled images")
+        raise ClipnError(
+            f"similarities of {context.backbone}, {variant}: no rows; the ID dataset needs labelled images"
+        )
     shown = math.isqrt(len(table))
     names = list(table["text_class"][:shown])
     yes, p_no = (table[of].to_numpy(dtype=np.float64).reshape(shown, shown) for of in ("yes", "p_no"))
     figure = Figure(figsize=(WIDTH, 4.1), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _map(left, yes, names, "cividis", Normalize(), "“Yes” text: mean cosine")
+    # A "no" that learned nothing says 0.5 to all: without a least reach its noise would fill the whole colour map.
     reach = np.abs(p_no - _UNDECIDED).max()
     norm = CenteredNorm(_UNDECIDED, max(float(reach), _LEAST))
     _map(right, p_no, names, "PuOr", norm, "“No” text: mean p(no), 0.5 = undecided")
     notes = [f"{shown} of {classes} classes, spread over all"] * (shown < classes)
-    heading(figure, "What “no” learned", id_title, study, f"backbone: {backbone}", f"variant: {variant}", *notes)
+    figure.suptitle(context.heading("What “no” learned", f"variant: {variant}", *notes))
     left.set_ylabel("class shown in the image")
     return finish(figure)
 
@@ -65,10 +124,7 @@ def _map(
     axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=30).outline.set_linewidth(0.4)
     if len(names) <= _NUMBERS:
         for (row, column), value in np.ndenumerate(values):
-            colour = "white" if _luminance(image.cmap(norm(value))) < 0.45 else "black"
+            # Luminance, roughly (Rec. 709 weights on sRGB): text in one colour would vanish in parts of either map.
+            luminance = float(np.dot(image.cmap(norm(value))[:3], (0.2126, 0.7152, 0.0722)))
+            colour = "white" if luminance < 0.45 else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5.5, color=colour)
-
-
-def _luminance(colour: tuple[float, ...]) -> float:
-    """Of an sRGB colour, in [0, 1], roughly (Rec. 709 weights)."""
-    return float(np.dot(colour[:3], (0.2126, 0.7152, 0.0722)))

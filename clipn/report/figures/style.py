@@ -1,4 +1,4 @@
-"""Look of all figures: type, colours that colour-blind readers can tell apart, grids of panels."""
+"""Style of all figures: type, colours that colour-blind readers can tell apart, grids of panels."""
 
 import math
 from collections.abc import Iterator
@@ -48,6 +48,7 @@ _SETTINGS = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
+    # TrueType, which publishers ask for; the default, Type 3, cannot be edited or searched everywhere.
     "pdf.fonttype": 42,
 }
 
@@ -60,7 +61,7 @@ def house_style() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How a method is drawn."""
 
     colour: str
@@ -81,20 +82,22 @@ def methods_in_order() -> list[str]:
     return sorted(SCORES, key=lambda method: SCORES[method].needs_no)
 
 
-def look(method: str) -> Look:
+def line_style(method: str) -> LineStyle:
     """CLIPN's rules thick and filled in the strongest colours, baselines thin and hollow; other names grey.
 
     No two of CLIPN's two rules and nine baselines look alike, with colour or without.
     """
     if method not in SCORES:
-        return Look(GREY, "x", "-", 0.9, filled=False)
+        return LineStyle(GREY, "x", "-", 0.9, filled=False)
     strong = SCORES[method].needs_no
-    place = [name for name in SCORES if SCORES[name].needs_no == strong].index(method)
+    # By place among the registered methods, so that a method is drawn alike in a study that leaves out another.
+    index = [name for name in SCORES if SCORES[name].needs_no == strong].index(method)
     if strong:
-        colour, marker = _STRONG[place % len(_STRONG)]
-        return Look(colour, marker, "-", 1.7, filled=True)
-    dash = "-" if place < len(_WEAK) else "--"
-    return Look(_WEAK[place % len(_WEAK)], MARKERS[place % len(MARKERS)], dash, 0.9, filled=False)
+        colour, marker = _STRONG[index % len(_STRONG)]
+        return LineStyle(colour, marker, "-", 1.7, filled=True)
+    # There are more baselines than colours that colour-blind readers can tell apart: the later ones are dashed.
+    dash = "-" if index < len(_WEAK) else "--"
+    return LineStyle(_WEAK[index % len(_WEAK)], MARKERS[index % len(MARKERS)], dash, 0.9, filled=False)
 
 
 def panel_grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -110,14 +113,10 @@ def panel_grid(count: int, columns: int, height: float) -> tuple[Figure, list[Ax
 
 def finish(figure: Figure) -> Figure:
     """Fix the layout now, so that every later drawing has the same geometry."""
+    # The engine would fit the layout anew for every format that is saved.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
-
-
-def heading(figure: Figure, what: str, id_title: str, study: str, *notes: str) -> None:
-    """Title of a figure: what it shows for which ID dataset, then the study and `notes` on a second line."""
-    figure.suptitle(f"{what}, ID: {id_title}\n{', '.join([f'study: {study}', *notes])}")
 
 
 def sentence(text: str) -> Figure:

@@ -1,16 +1,18 @@
 """Training curves of CLIPN and of the backbones that were trained here."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clipn.errors import ClipnError
+from clipn.report.figures.saving import save
 from clipn.report.figures.style import DASHES, PALETTE, finish, house_style, panel_grid
-from clipn.report.reading import RunLog
+from clipn.report.reading import RunLog, read_backbone_histories, read_histories
 
 _LOSSES = {
     "total": "Total loss",
@@ -18,6 +20,14 @@ _LOSSES = {
     "unmatched": "ITBO, unmatched (“no”)",
     "tso": "TSO",
 }
+
+
+def draw_training_curves(
+    histories: Sequence[Path], backbone_histories: Sequence[Path], study: str, png: Path, pdf: Path
+) -> None:
+    """Draw `training_curves` of the training histories of runs and of backbones, as CSV, and save it."""
+    logs, backbone_logs = read_histories(histories), read_backbone_histories(backbone_histories)
+    save(training_curves(logs, backbone_logs, study), png, pdf)
 
 
 @house_style()
@@ -36,11 +46,26 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
         raise ClipnError("training curves: no training log; train a run of this study first")
     parts = _LOSSES if logs else {}
     figure, panels = panel_grid(len(parts) + bool(backbone_logs), columns=3, height=2.0)
+    groups: dict[tuple[str, str], list[pd.DataFrame]] = defaultdict(list)
+    for run in logs:
+        groups[run.backbone, run.variant].append(run.log)
+    # The strong colours first; black and brown, the last of the palette, mark backbones.
+    colours = list(reversed(PALETTE[:6]))
+    # Not strict: the backbone's panel, if there is one, comes after those of the parts.
     for axes, (column, title) in zip(panels, parts.items(), strict=False):
-        _loss_panel(axes, logs, column)
+        for index, (names, members) in enumerate(groups.items()):
+            colour, dash = colours[index % len(colours)], DASHES[index // len(colours) % len(DASHES)]
+            for log in members:
+                axes.plot(log["step"], log[column], dash, color=colour, linewidth=0.5, alpha=0.45)
+            # By step, as a run that was stopped may be shorter than the others.
+            mean = pd.concat(members).groupby("step")[column].mean()
+            axes.plot(mean.index, mean, dash, color=colour, label=", ".join(names))
         axes.set_title(title)
     if backbone_logs:
-        _backbone_panel(panels[-1], backbone_logs)
+        for (name, log), colour in zip(backbone_logs.items(), cycle(reversed(PALETTE))):
+            panels[-1].plot(log["step"], log["loss"], color=colour, label=name)
+        panels[-1].set_title("Backbone, contrastive loss")
+        panels[-1].legend()
     for axes in panels:
         axes.set(xlabel="Step", ylabel="Loss")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -48,23 +73,3 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
     if logs:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=2.6)
     return finish(figure)
-
-
-def _backbone_panel(axes: Axes, logs: Mapping[str, pd.DataFrame]) -> None:
-    for (name, log), colour in zip(logs.items(), cycle(reversed(PALETTE))):
-        axes.plot(log["step"], log["loss"], color=colour, label=name)
-    axes.set_title("Backbone, contrastive loss")
-    axes.legend()
-
-
-def _loss_panel(axes: Axes, logs: Sequence[RunLog], column: str) -> None:
-    groups: dict[tuple[str, str], list[pd.DataFrame]] = {}
-    for run in logs:
-        groups.setdefault((run.backbone, run.variant), []).append(run.log)
-    colours = list(reversed(PALETTE[:6]))
-    for place, (names, members) in enumerate(groups.items()):
-        colour, dash = colours[place % len(colours)], DASHES[place // len(colours) % len(DASHES)]
-        for log in members:
-            axes.plot(log["step"], log[column], dash, color=colour, linewidth=0.5, alpha=0.45)
-        mean = pd.concat(members).groupby("step")[column].mean()
-        axes.plot(mean.index, mean, dash, color=colour, label=", ".join(names))

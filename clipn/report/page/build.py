@@ -1,4 +1,4 @@
-"""From the files of a study to its HTML page."""
+"""The step that writes the HTML page of a study from its files."""
 
 import hashlib
 import subprocess
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from clipn.data.description import Description
-from clipn.files import file_hash, read_json
+from clipn.files import file_hash, read_json, write_text
 from clipn.report.formatting import AVERAGE
 from clipn.report.page import html
-from clipn.report.reading import descriptions, read_metrics, read_table
-from clipn.report.tables import ood as tables
-from clipn.report.tables import printed as twins
+from clipn.report.reading import read_descriptions, read_metrics, read_table
+from clipn.report.tables import layouts
 from clipn.report.tables.build import shown
-from clipn.report.tables.published import counts, is_comparable, published_grids
+from clipn.report.tables.ood import ood_table
+from clipn.report.tables.published import counts, is_comparable, printed_published
 
 PACKAGES = (
     "clipn",
@@ -38,15 +38,15 @@ DEMO_NOTE = (
     "real measurements, but not those of the paper."
 )
 CAPTIONS = {
-    "scores": "Scores of {known} images against each OOD set; further right is more in-distribution.",
-    "roc": "ROC curves with {known} as the positive class; the line marks 95 % of ID accepted.",
-    "intervals": "AUROC and FPR95 with {known} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
+    "scores": "Scores of {id_title} images against each OOD set; further right is more in-distribution.",
+    "roc": "ROC curves with {id_title} as the positive class; the line marks 95 % of ID accepted.",
+    "intervals": "AUROC and FPR95 with {id_title} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
     "reliability": "How far the decisions without a threshold can be trusted: score as a probability, and the share of "
-    "{known} among the images that got it.",
-    "similarity": "What “no” learned: mean cosines of {known} images with the texts of each class, and how likely they "
-    "call forth “no”.",
-    "mistakes": "The most confident mistakes of agreeing-to-differ with {known} as ID.",
-    "ablations": "What single settings do, average over the OOD sets of {known}; mean and SD over runs.",
+    "{id_title} among the images that got it.",
+    "similarity": "What “no” learned: mean cosines of {id_title} images with the texts of each class, and how likely "
+    "they call forth “no”.",
+    "mistakes": "The most confident mistakes of agreeing-to-differ with {id_title} as ID.",
+    "ablations": "What single settings do, average over the OOD sets of {id_title}; mean and SD over runs.",
     "published": "Measured against published figures; on the diagonal they are equal.",
     "training": "Losses per training step; CLIPN's parts before weighting, and the backbone's contrastive loss.",
 }
@@ -74,18 +74,34 @@ class PageFiles:
     shards: Path | None = None
 
 
+def write_page(
+    files: PageFiles,
+    study: str,
+    settings: str,
+    id_datasets: Sequence[str],
+    variants: Sequence[str],
+    prompts: str,
+    output: Path,
+) -> None:
+    """Write the study's page as one HTML file; arguments as of `page`."""
+    write_text(output, page(files, study, settings, id_datasets, variants, prompts))
+
+
 def page(
-    files: PageFiles, study: str, settings: str, known: Sequence[str], variants: Sequence[str], prompts: str
+    files: PageFiles, study: str, settings: str, id_datasets: Sequence[str], variants: Sequence[str], prompts: str
 ) -> str:
     """The study's HTML page; tables and figures show some variants, in order, under one prompt pool."""
     metrics = read_metrics(files.metrics)
-    described = descriptions(files.folder / "datasets")
+    described = read_descriptions(files.folder / "datasets")
     titles = {name: found.title for name, found in described.items()}
     context = html.Context(
         study=study,
         summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
         settings=settings,
-        ood={name: shown(tables.ood_table(metrics, name), variants, prompts) for name in known},
+        ood={
+            name: layouts.printed_ood(shown(ood_table(metrics, name), variants, prompts), titles)
+            for name in id_datasets
+        },
         sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
         pictures=[_picture(path, titles) for path in files.figures],
         sources=list(_sources(files, metrics, described)),
@@ -101,6 +117,7 @@ def page(
 
 def commit() -> str:
     """The commit that is checked out, with `-dirty` behind if files differ from it; says so where there is no Git."""
+    # `--exclude=*` leaves out tags, so that the answer is always a hash; `git rev-parse` does not know `--dirty`.
     command = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
@@ -112,56 +129,59 @@ def _sections(
     folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
 ) -> Iterator[html.Section]:
     published = read_table(folder / "published.csv")
+    # Folded where they stand beside no measured number: they would be taken for results of the study.
     folded = "" if is_comparable(published) else "What is published"
-    grids = published_grids(published, titles)
-    yield html.Section("published", "Published numbers", counts(published), grids, folded)
-    differences = read_table(folder / "differences.csv")
+    tables = printed_published(published, titles)
+    yield html.Section("published", "Published numbers", counts(published), tables, folded)
     note = "Whether the images at hand tell two methods apart, on the same backbone."
+    # Averages alone: all OOD sets are several screens, and stand in the Markdown table.
+    differences = read_table(folder / "differences.csv")
     averages = differences[differences["ood"] == AVERAGE]
-    yield html.Section("differences", "Differences", note, [twins.differences_grid(averages, study, titles)])
+    yield html.Section("differences", "Differences", note, [layouts.printed_differences(averages, study, titles)])
     decisions = shown(read_table(folder / "decisions.csv"), variants, prompts)
     none = "No run of this study has a “no” tower and a rule."
     note = "The rules decide by the “no” tower alone: no threshold is chosen on any data." if len(decisions) else none
-    by_known = [twins.decisions_grid(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
-    yield html.Section("decisions", "Threshold-free decisions", note, by_known)
+    tables = [layouts.printed_decisions(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
+    yield html.Section("decisions", "Threshold-free decisions", note, tables)
     accuracy = read_table(folder / "id_accuracy.csv")
     note = "The “yes” tower is frozen, so all variants of a backbone share it."
-    yield html.Section("accuracy", "ID accuracy", note, [twins.accuracy_grid(accuracy, study, titles)])
+    yield html.Section("accuracy", "ID accuracy", note, [layouts.printed_accuracy(accuracy, study, titles)])
     curves = read_table(folder / "ablations.csv")
     if len(curves):
         note = "Variants that differ in one setting from the first; prompt pools and backbones of the first variant."
-        yield html.Section("ablations", "Ablations", note, [twins.ablations_grid(curves, study, titles)])
+        yield html.Section("ablations", "Ablations", note, [layouts.printed_ablations(curves, study, titles)])
 
 
 def _picture(path: Path, titles: Mapping[str, str]) -> html.Picture:
     """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, `<ID>_<kind>`, or the kind alone."""
-    known, _, rest = path.stem.partition("_")
+    id_dataset, _, rest = path.stem.partition("_")
     if not rest:
-        return html.Picture("The study", path.read_bytes(), CAPTIONS[known])
+        return html.Picture("The study", path.read_bytes(), CAPTIONS[path.stem])
+    # The first two parts have no underscore; the name of a backbone may.
     kind, _, backbone = rest.partition("_")
-    title = titles.get(known, known)
-    caption = CAPTIONS[kind].format(known=title) + (f" Backbone: {backbone}." if backbone else "")
+    title = titles.get(id_dataset, id_dataset)
+    caption = CAPTIONS[kind].format(id_title=title) + (f" Backbone: {backbone}." if backbone else "")
     return html.Picture(f"ID: {title}", path.read_bytes(), caption)
 
 
 def _sources(
     files: PageFiles, metrics: Sequence[Mapping[str, Any]], described: Mapping[str, Description]
 ) -> Iterator[html.Source]:
+    # Those of the metrics, not all that are indexed: a study's folder may hold datasets of an earlier version of it.
     used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
     for name in [*used, *(copy.source for copy in _captions(files))]:
         found = described[name]
-        for archive, digest, proof in _archives(name, found):
+        archives: list[tuple[str, str, str]] = [
+            (archive, digest, found.proof[archive]) for archive, digest in found.archives.items()
+        ]
+        if not archives:
+            archives = [("", "", "in place")]
+        elif len(archives) > MANY:
+            # A web-scale source comes in thousands of shards; one line stands for them.
+            listed = f"{len(archives)} archives, see datasets/{name}/dataset.json"
+            archives = [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
+        for archive, digest, proof in archives:
             yield html.Source(found.title, found.images, archive, digest, proof)
-
-
-def _archives(name: str, found: Description) -> list[tuple[str, str, str]]:
-    """Archive, sha256 and proof of every line about a dataset; one line for what is in place or in very many files."""
-    if not found.archives:
-        return [("", "", "in place")]
-    if len(found.archives) > MANY:
-        listed = f"{len(found.archives)} archives, see datasets/{name}/dataset.json"
-        return [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
-    return [(archive, digest, found.proof[archive]) for archive, digest in found.archives.items()]
 
 
 def _captions(files: PageFiles) -> Iterator[html.CaptionCopy]:

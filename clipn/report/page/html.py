@@ -1,16 +1,15 @@
 """The report as one HTML page that needs nothing but itself."""
 
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipn.report.formatting import MISSING
-from clipn.report.tables.grid import Grid
-from clipn.report.tables.wide import layout
+from clipn.report.tables.printed import PrintedTable
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Section:
     anchor: str
     heading: str
     note: str
-    grids: Sequence[Grid]
+    tables: Sequence[PrintedTable]
     folded: str = ""
     """What the tables are, where they open on a click only."""
 
@@ -67,14 +66,14 @@ class CaptionCopy:
 class Context:
     """Everything the page shows, as plain data.
 
-    `ood` maps each ID dataset to the rows of its `ood_table` that are shown; `settings` is the study as YAML text;
-    `origin` says which code made it; `titles` gives printed names of datasets.
+    `ood` maps each ID dataset to its table of `clipn.report.tables.layouts.printed_ood`, whose cells hold two numbers;
+    `settings` is the study as YAML text; `origin` says which code made it; `titles` gives printed names of datasets.
     """
 
     study: str
     summary: str
     settings: str
-    ood: Mapping[str, pd.DataFrame]
+    ood: Mapping[str, PrintedTable]
     sections: Sequence[Section]
     pictures: Sequence[Picture]
     sources: Sequence[Source]
@@ -87,14 +86,15 @@ class Context:
 
 
 def page(context: Context) -> str:
-    """Render the report; the same context gives the same text.
-
-    Raises:
-        ClipnError: an OOD table mixes studies, ID datasets or conventions.
-    """
+    """Render the report; the same context gives the same text."""
+    # Figures of one kind of content stand together, in order of first appearance.
+    groups: dict[str, list[Picture]] = defaultdict(list)
+    for picture in context.pictures:
+        groups[picture.group].append(picture)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        # A misspelt name in the template must not become an empty cell.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -103,16 +103,8 @@ def page(context: Context) -> str:
     return environment.get_template("page.html.jinja").render(
         context=context,
         title_of=lambda name: context.titles.get(name, name),
-        wides={name: layout(table, context.titles) for name, table in context.ood.items()},
         missing=MISSING,
-        groups=_by_group(context.pictures),
+        groups=groups,
+        # Inside the page, so that it can be sent or archived as one file.
         data_address=lambda png: f"data:image/png;base64,{b64encode(png).decode('ascii')}",
     )
-
-
-def _by_group(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
-    """Pictures of every group, in order of first appearance."""
-    groups: dict[str, list[Picture]] = {}
-    for picture in pictures:
-        groups.setdefault(picture.group, []).append(picture)
-    return groups

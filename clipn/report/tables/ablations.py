@@ -40,6 +40,7 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
         under_pool[under_pool["variant"] == variant].assign(setting=setting, value=value)
         for setting, value, variant in ablations
     ]
+    # Backbones and pools are no settings of a variant: the study runs its base under several of them.
     of_base = averages[averages["variant"] == base]
     for setting, column, rows in (
         ("backbone", "backbone", of_base[of_base["prompts"] == prompts]),
@@ -47,6 +48,7 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
     ):
         if rows[column].nunique() > 1:
             parts.append(rows.assign(setting=setting, value=rows[column]))
+    # `concat` refuses an empty list; a table without rows still needs its header in the CSV.
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     order = list(dict.fromkeys(table["id"]))

@@ -52,7 +52,7 @@ def averages(rows: list[Row], measures: Sequence[str]) -> list[Row]:
         sets = {frozenset(row["ood"] for row in run) for run in grouped(group, ("seed",)).values()}
         if len(sets) > 1:
             raise ClipnError(f"metrics of {_name(group[0])}: seeds differ in their OOD sets; evaluate all again")
-    every = {known: {row["ood"] for row in group} for (known,), group in grouped(rows, ("id",)).items()}
+    every = {id_dataset: {row["ood"] for row in group} for (id_dataset,), group in grouped(rows, ("id",)).items()}
     return [
         run[0] | {"ood": AVERAGE} | {measure: mean(run, measure) for measure in measures}
         for run in grouped(rows, (*BLOCK, "seed")).values()
@@ -74,13 +74,16 @@ def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], col
     """
     groups = grouped(rows, keys)
     lengths = range(1, len(keys) + 1)
+    # Rows follow first appearance at every level of the keys: metrics may come in any order of runs, and a plain sort
+    # would put methods and datasets into alphabetical order, not that of the study.
     first: dict[tuple[Any, ...], int] = {}
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         for length in lengths:
-            first.setdefault(group[:length], place)
+            first.setdefault(group[:length], index)
     ordered = sorted(groups, key=lambda group: [first[group[:length]] for length in lengths])
     summaries = [dict(zip(keys, group, strict=True)) | _summary(groups[group], measures) for group in ordered]
     table = pd.DataFrame(summaries, columns=list(columns))
+    # Without rows, or with None alone, pandas would choose `object`, which is written and averaged otherwise.
     return table.astype({name: float for measure in measures for name in (measure, f"{measure}_sd")})
 
 
@@ -91,6 +94,7 @@ def mean(rows: list[Row], measure: str) -> float:
 
 def _summary(rows: list[Row], measures: Sequence[str]) -> Row:
     seeds = {row["seed"] for row in rows}
+    # A metrics file passed twice would halve the deviation without anybody noticing.
     if len(seeds) < len(rows):
         raise ClipnError(f"metrics of {_name(rows[0])}: a seed occurs twice; pass each run once")
     summary: Row = {"runs": len(rows)}

@@ -1,4 +1,4 @@
-"""From the files of a study to its tables and what the figures draw."""
+"""The steps that write the tables of a study, and what is shown in them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,15 @@ import pandas as pd
 
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import OFFICIAL
-from clipn.files import write_text
-from clipn.report.formatting import AVERAGE, fixed
+from clipn.files import write_json, write_text
+from clipn.report.formatting import AVERAGE, dataset_title, fixed
 from clipn.report.published_numbers import load_published
-from clipn.report.reading import read_metrics, read_table
-from clipn.report.tables import intervals, wide
-from clipn.report.tables import ood as tables
-from clipn.report.tables import printed as twins
+from clipn.report.reading import read_metrics, read_replicates_of, read_table, read_titles
+from clipn.report.tables import intervals, layouts
 from clipn.report.tables.ablations import Ablation, ablations_table
-from clipn.report.tables.grid import Grid, to_latex, to_markdown
-from clipn.report.tables.ood import to_csv
-from clipn.report.tables.published import published_table
+from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
+from clipn.report.tables.printed import PrintedTable, to_latex, to_markdown
+from clipn.report.tables.published import published_markdown, published_table
 from clipn.scores import SCORES
 
 REFERENCE = "atd"
@@ -27,7 +25,7 @@ REFERENCE = "atd"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TableOptions:
     """What is shown and compared: variants in order, the base of the ablations, its prompt pool, the ablations."""
 
     variants: Sequence[str]
@@ -36,15 +34,81 @@ class Comparison:
     ablations: Sequence[Ablation] = ()
 
 
-def ood_grid(table: pd.DataFrame, known: str, names: Mapping[str, str]) -> Grid:
-    """The wide form of a table; a sentence in place of an empty one."""
-    if table.empty:
-        return Grid(f"This study has no ID dataset {names.get(known, known)}.", "", (), (), 0)
-    return wide.grid(wide.layout(table, names))
+def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
+    """`SETTING:VALUE:VARIANT` texts.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    parts = [text.split(":") for text in texts]
+    for text, part in zip(texts, parts, strict=True):
+        if len(part) != 3:
+            raise ClipnError(f"--ablation {text!r}: write it as SETTING:VALUE:VARIANT, e.g. losses:itbo:itbo_only")
+    return [Ablation(*part) for part in parts]
+
+
+def write_ood_table(
+    metrics: Sequence[Path], id_dataset: str, folder: Path, datasets: Path, variants: Sequence[str], prompts: str
+) -> None:
+    """Write `<ID dataset>_ood` as CSV and JSON, and what is shown of it as Markdown and LaTeX.
+
+    Args:
+        metrics: JSON of the runs, in the order of the table.
+        id_dataset: identifier; without metrics of it the printed forms are a sentence.
+        folder: where the table goes.
+        datasets: folder with one indexed dataset per folder.
+        variants: those shown.
+        prompts: prompt pool shown.
+    """
+    table, titles = ood_table(read_metrics(metrics), id_dataset), read_titles(datasets)
+    rows = shown(table, variants, prompts)
+    nothing = PrintedTable(f"This study has no ID dataset {dataset_title(id_dataset, titles)}.")
+    write_table(folder, f"{id_dataset}_ood", table, nothing if rows.empty else layouts.printed_ood(rows, titles))
+    write_json(folder / f"{id_dataset}_ood.json", records(table))
+
+
+def write_other_tables(
+    metrics: Sequence[Path], study: str, folder: Path, datasets: Path, options: TableOptions
+) -> None:
+    """Write every table over all ID datasets; the replicates of each run lie beside its metrics."""
+    runs = read_metrics(metrics)
+    replicates = intervals.mean_replicates(runs, read_replicates_of(metrics))
+    for name, table, printed in other_tables(runs, replicates, study, options, read_titles(datasets)):
+        write_table(folder, name, table, printed)
+
+
+def write_published_table(
+    metrics: Sequence[Path],
+    table: Path,
+    published: Path,
+    study: str,
+    datasets: Path,
+    csv: Path,
+    markdown: Path,
+    sources: Sequence[str],
+) -> None:
+    """Write measured numbers beside the published ones; arguments as of `compared`, and the files to write."""
+    rows = compared(metrics, table, published, study, sources)
+    write_text(csv, to_csv(rows))
+    write_text(markdown, published_markdown(rows, read_titles(datasets)))
+
+
+def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
+    """Write `summary` of the runs as JSON."""
+    write_json(output, summary(read_metrics(metrics), prompts))
+
+
+def write_table(folder: Path, name: str, table: pd.DataFrame, printed: PrintedTable | None = None) -> None:
+    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX."""
+    write_text(folder / f"{name}.csv", to_csv(table))
+    if printed is not None:
+        write_text(folder / f"{name}.md", to_markdown(printed))
+        write_text(folder / f"{name}.tex", to_latex(printed))
 
 
 def shown(table: pd.DataFrame, variants: Sequence[str], prompts: str) -> pd.DataFrame:
     """The rows of some variants under one prompt pool, and those of methods with a pool of their own."""
+    # Tables of decisions have rules in place of methods; no rule has a pool of its own.
     pool = table["method"].map(lambda method: SCORES[method].prompts or prompts) if "method" in table else prompts
     return table[table["variant"].isin(variants) & (table["prompts"] == pool)]
 
@@ -66,35 +130,16 @@ def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, 
     for source, (name, _, weights) in zip(sources, parts, strict=True):
         if not (name and weights):
             raise ClipnError(f"--source {source!r}: write it as BACKBONE:ARCHITECTURE/TAG")
-    known = {name: weights for name, _, weights in parts}
+    weights_of = {name: weights for name, _, weights in parts}
+    # Read back from the CSV: the printed means are what a reader can compare with the published ones.
     measured = read_table(table)
     singles = intervals.single_runs(read_metrics(metrics))
+    # A backbone trained here keeps its own name, which has no slash and so meets no published number.
     means, runs = (
-        rows.assign(source=[known.get(backbone, backbone) for backbone in rows["backbone"]])
+        rows.assign(source=[weights_of.get(backbone, backbone) for backbone in rows["backbone"]])
         for rows in (measured, singles)
     )
     return published_table(means, runs, load_published(published), study)
-
-
-def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
-    """`SETTING:VALUE:VARIANT` texts.
-
-    Raises:
-        ClipnError: a text has another form.
-    """
-    parts = [text.split(":") for text in texts]
-    for text, part in zip(texts, parts, strict=True):
-        if len(part) != 3:
-            raise ClipnError(f"--ablation {text!r}: write it as SETTING:VALUE:VARIANT, e.g. losses:itbo:itbo_only")
-    return [Ablation(*part) for part in parts]
-
-
-def write_table(folder: Path, name: str, table: pd.DataFrame, grid: Grid | None = None) -> None:
-    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX."""
-    write_text(folder / f"{name}.csv", to_csv(table))
-    if grid is not None:
-        write_text(folder / f"{name}.md", to_markdown(grid))
-        write_text(folder / f"{name}.tex", to_latex(grid))
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -103,6 +148,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     def plain(value: Any) -> Any:
         if not isinstance(value, float):
             return value
+        # JSON has no NaN; Python's would write one that other readers refuse.
         return float(text) if (text := fixed(value)) else None
 
     return [{str(key): plain(value) for key, value in row.items()} for row in table.to_dict("records")]
@@ -112,22 +158,24 @@ def other_tables(
     metrics: Sequence[Mapping[str, Any]],
     replicates: intervals.Replicates,
     study: str,
-    asked: Comparison,
-    names: Mapping[str, str],
-) -> Iterator[tuple[str, pd.DataFrame, Grid | None]]:
+    options: TableOptions,
+    titles: Mapping[str, str],
+) -> Iterator[tuple[str, pd.DataFrame, PrintedTable | None]]:
     """Name, rows and printed form of every table over all ID datasets."""
-    accuracy = tables.id_accuracy_table(metrics)
-    yield "id_accuracy", accuracy, twins.accuracy_grid(accuracy, study, names)
-    decisions = tables.decisions_table(metrics)
-    yield "decisions", decisions, twins.decisions_grid(shown(decisions, asked.variants, asked.prompts), study, names)
+    accuracy = id_accuracy_table(metrics)
+    yield "id_accuracy", accuracy, layouts.printed_accuracy(accuracy, study, titles)
+    decisions = decisions_table(metrics)
+    chosen = shown(decisions, options.variants, options.prompts)
+    yield "decisions", decisions, layouts.printed_decisions(chosen, study, titles)
     measured = intervals.metrics_table(metrics, replicates)
+    # For programs and figures: a row per measure and convention is too long to read.
     yield "metrics", measured, None
-    chosen = shown(measured, asked.variants, asked.prompts)
-    differences = intervals.differences_table(chosen, replicates, REFERENCE, asked.base, asked.prompts)
-    yield "differences", differences, twins.differences_grid(differences, study, names)
-    every = pd.concat([tables.ood_table(metrics, known) for known in _known(metrics)], ignore_index=True)
-    curves = ablations_table(every, asked.ablations, asked.base, asked.prompts)
-    yield "ablations", curves, twins.ablations_grid(curves, study, names)
+    chosen = shown(measured, options.variants, options.prompts)
+    differences = intervals.differences_table(chosen, replicates, REFERENCE, options.base, options.prompts)
+    yield "differences", differences, layouts.printed_differences(differences, study, titles)
+    every = pd.concat([ood_table(metrics, name) for name in _id_datasets(metrics)], ignore_index=True)
+    curves = ablations_table(every, options.ablations, options.base, options.prompts)
+    yield "ablations", curves, layouts.printed_ablations(curves, study, titles)
 
 
 def summary(metrics: Sequence[Mapping[str, Any]], prompts: str) -> dict[str, Any]:
@@ -138,14 +186,16 @@ def summary(metrics: Sequence[Mapping[str, Any]], prompts: str) -> dict[str, Any
         prompts: the prompt pool to show; methods with a pool of their own are there, too.
     """
     nested: dict[str, Any] = {}
+    # By the pool of the run, not of the row, which is what keeps the methods with a pool of their own.
     under_pool = [run for run in metrics if run["prompts"] == prompts]
-    for known in _known(metrics):
-        table = tables.ood_table(under_pool, known)
+    for id_dataset in _id_datasets(metrics):
+        table = ood_table(under_pool, id_dataset)
         for row in table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)].to_dict("records"):
-            place = nested.setdefault(known, {}).setdefault(row["backbone"], {}).setdefault(row["variant"], {})
-            place[row["method"]] = {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
+            of_backbone = nested.setdefault(id_dataset, {}).setdefault(row["backbone"], {})
+            methods = of_backbone.setdefault(row["variant"], {})
+            methods[row["method"]] = {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
     return nested
 
 
-def _known(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+def _id_datasets(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(row["id"] for run in metrics for row in run["ood"]))

@@ -1,7 +1,7 @@
 """Every measure with its deviation over runs and its bootstrap interval, and paired differences of methods."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +27,8 @@ _DIFFERENCE_COLUMNS = (
 )
 
 
-class Place(NamedTuple):
-    """What names one figure: a measure of a method in a variant, on one image list of an OOD set."""
+class MeasureKey(NamedTuple):
+    """What names one number over runs: a measure of a method in a variant, on one image list of an OOD set."""
 
     id: str
     ood: str
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     measure: str
 
 
-Replicates = dict[Place, Values]
+Replicates = dict[MeasureKey, Values]
 """Mean over runs of a measure in every resample of the images, (resamples,) fractions."""
 
 
@@ -51,33 +51,42 @@ def mean_replicates(runs: Sequence[Mapping[str, Any]], tables: Iterable[pd.DataF
         runs: parsed metrics files.
         tables: replicates of the same runs, in the same order.
     """
-    members: dict[Place, list[Values]] = defaultdict(list)
+    members: dict[MeasureKey, list[Values]] = defaultdict(list)
     for run, table in zip(runs, tables, strict=True):
         for row in table.to_dict("records"):
-            members[_place({**run, **row})].append(row[VALUES])
-    means = {place: _mean(values) for place, values in members.items()}
-    return means | _averaged(means)
+            # The row comes last: a method with a pool of its own has another one than its run.
+            members[_key({**run, **row})].append(row[VALUES])
+    means = {key: _mean(values) for key, values in members.items()}
+    sets: dict[str, set[str]] = defaultdict(set)
+    averaged: dict[MeasureKey, list[Values]] = defaultdict(list)
+    for key, values in means.items():
+        sets[key.id].add(key.ood)
+        averaged[key._replace(ood=AVERAGE)].append(values)
+    # An average over fewer OOD sets would pass for that over all of them, so such an image list gets none.
+    complete = {key: values for key, values in averaged.items() if len(values) == len(sets[key.id])}
+    return means | {key: _mean(values) for key, values in complete.items()}
 
 
 def metrics_table(runs: Sequence[Mapping[str, Any]], replicates: Replicates) -> pd.DataFrame:
-    """One row per figure of `ood_table` and measure: AUROC, FPR95 in every convention, AUPR with ID and OOD positive.
+    """One row per number of `ood_table` and measure: AUROC, FPR95 in every convention, AUPR with ID and OOD positive.
 
     Percent; `low` and `high` bound the 95 % bootstrap interval of the mean over runs: it covers the choice of images,
     `sd` that of seeds. FPR95 has one in the convention `clipn` alone. Errors as for `ood_table`.
     """
-    rows = [long for row in collect(runs, "ood") for long in _long(row)]
-    every = [row for part in grouped(rows, ("measure", "convention")).values() for row in averages(part, ("mean",))]
-    table = over_runs(rows + every, _KEYS, ("mean",), [*_KEYS, "mean", "mean_sd", "runs"])
-    bounds = [_bounds(replicates, row) for row in table.to_dict("records")]
+    table = over_runs(_long(runs), _KEYS, ("mean",), [*_KEYS, "mean", "mean_sd", "runs"])
+    bounds = []
+    for row in table.to_dict("records"):
+        # Of the readings of FPR95 only `clipn`'s is resampled; the key does not tell them apart.
+        values = replicates.get(_key(row)) if row["convention"] in ("", CONVENTION) else None
+        bounds.append((np.nan, np.nan) if values is None else tuple(100 * bound for bound in interval(values)))
+    # Without rows there is nothing to tell NumPy the number of columns.
     table[["low", "high"]] = np.array(bounds, dtype=float).reshape(-1, 2)
     return table.rename(columns={"mean_sd": "sd"})[_COLUMNS.split(",")]
 
 
 def single_runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The figures of `metrics_table` for each run by itself: `seed`, and `mean` in percent."""
-    rows = [long for row in collect(runs, "ood") for long in _long(row)]
-    every = [row for part in grouped(rows, ("measure", "convention")).values() for row in averages(part, ("mean",))]
-    table = pd.DataFrame(rows + every, columns=[*_KEYS, "seed", "mean"])
+    """The numbers of `metrics_table` for each run by itself: `seed`, and `mean` in percent."""
+    table = pd.DataFrame(_long(runs), columns=[*_KEYS, "seed", "mean"])
     return table.assign(mean=100 * table["mean"])
 
 
@@ -98,53 +107,42 @@ def differences_table(
         resamples of the same images: an interval without 0 says that the choice of images does not explain it.
     """
     measured = {
-        place: row
+        key: row
         for row in table.to_dict("records")
         if row["measure"] in COMPARED
         and row["ood_version"] == OFFICIAL
         and row["convention"] in ("", CONVENTION)
-        and (place := _place(row)) in replicates
+        and (key := _key(row)) in replicates
     }
     rows = []
-    for place, row in measured.items():
-        other = place._replace(method=method, variant=variant, prompts=prompts)
-        if other in measured and other != place:
-            low, high = difference(replicates[place], replicates[other])
+    for key, row in measured.items():
+        other = key._replace(method=method, variant=variant, prompts=prompts)
+        if other in measured and other != key:
+            # Paired: subtracting the two intervals would count the choice of images, which both share, twice.
+            low, high = difference(replicates[key], replicates[other])
             found = {"difference": row["mean"] - measured[other]["mean"], "low": 100 * low, "high": 100 * high}
             rows.append(row | {"reference": method, "reference_variant": variant} | found)
     return pd.DataFrame(rows, columns=_DIFFERENCE_COLUMNS.split(","))
 
 
-def _long(row: Row) -> Iterator[Row]:
-    """One row per measure, its value under `mean`; the convention is empty but for FPR95."""
-    for measure in MEASURES:
-        if measure != "fpr95":
-            yield row | {"measure": measure, "convention": "", "mean": row[measure]}
-    for convention, value in row["fpr95_by_convention"].items():
-        yield row | {"measure": "fpr95", "convention": convention, "mean": value}
+def _long(runs: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """One row per OOD set, or average over them, and measure, its value under `mean`; no convention but for FPR95."""
+    rows = []
+    for row in collect(runs, "ood"):
+        values = {(measure, ""): row[measure] for measure in MEASURES if measure != "fpr95"}
+        values |= {("fpr95", convention): value for convention, value in row["fpr95_by_convention"].items()}
+        rows += [
+            row | {"measure": measure, "convention": convention, "mean": value}
+            for (measure, convention), value in values.items()
+        ]
+    # Every measure is averaged by itself: in this form a run has a row for each of them.
+    return rows + [
+        row for part in grouped(rows, ("measure", "convention")).values() for row in averages(part, ("mean",))
+    ]
 
 
-def _place(row: Mapping[Any, Any]) -> Place:
-    return Place(*(row[key] for key in Place._fields))
-
-
-def _bounds(replicates: Replicates, row: Mapping[Any, Any]) -> tuple[float, float]:
-    """Ends of an interval in percent; NaN without replicates."""
-    values = replicates.get(_place(row)) if row["convention"] in ("", CONVENTION) else None
-    if values is None:
-        return np.nan, np.nan
-    low, high = interval(values)
-    return 100 * low, 100 * high
-
-
-def _averaged(replicates: Replicates) -> Replicates:
-    """Mean over the OOD sets of an ID dataset, of every image list that all of them have."""
-    sets: dict[str, set[str]] = defaultdict(set)
-    members: dict[Place, list[Values]] = defaultdict(list)
-    for place, values in replicates.items():
-        sets[place.id].add(place.ood)
-        members[place._replace(ood=AVERAGE)].append(values)
-    return {place: _mean(values) for place, values in members.items() if len(values) == len(sets[place.id])}
+def _key(row: Mapping[Any, Any]) -> MeasureKey:
+    return MeasureKey(*(row[name] for name in MeasureKey._fields))
 
 
 def _mean(values: Sequence[Values]) -> Values:

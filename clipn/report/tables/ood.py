@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from clipn.report.formatting import fixed
-from clipn.report.tables.aggregate import BLOCK, Row, averages, collect, grouped, over_runs
+from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
+from clipn.scores import PLAIN_CLIP
 
 _OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 _ACCURACY_KEYS = ("study", "id", "backbone", "variant", "prompts", "images")
@@ -42,11 +43,15 @@ def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFram
 def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
 
-    The "yes" tower is frozen, so all variants of a backbone share it: variant `none` speaks for them, or the
-    first one where `none` is absent. Errors as for `ood_table`.
+    The "yes" tower is frozen, so all variants of a backbone share it: plain CLIP speaks for them, or the first variant
+    where plain CLIP was not scored. Errors as for `ood_table`.
     """
-    rows = collect(runs, "id_accuracy")
-    chosen = [row for group in grouped(rows, ("study", "id", "backbone", "prompts")).values() for row in _frozen(group)]
+    chosen = []
+    for group in grouped(collect(runs, "id_accuracy"), ("study", "id", "backbone", "prompts")).values():
+        variants = [row["variant"] for row in group]
+        # One variant only: the same accuracy counted once per variant would look like several runs.
+        speaker = PLAIN_CLIP if PLAIN_CLIP in variants else variants[0]
+        chosen += [row for row in group if row["variant"] == speaker]
     return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))
 
 
@@ -63,11 +68,6 @@ def to_csv(table: pd.DataFrame) -> str:
     """CSV text with LF line ends; measures with two decimals, empty where there is no value."""
     written = table.copy()
     for column in table.select_dtypes("float").columns:
+        # As text: pandas' `float_format` rounds halves by their last bit.
         written[column] = table[column].map(fixed).astype(object)
     return written.to_csv(index=False, lineterminator="\n")
-
-
-def _frozen(rows: list[Row]) -> list[Row]:
-    variants = [row["variant"] for row in rows]
-    chosen = "none" if "none" in variants else variants[0]
-    return [row for row in rows if row["variant"] == chosen]

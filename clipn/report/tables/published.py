@@ -9,10 +9,10 @@ import pandas as pd
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import OFFICIAL
 from clipn.metrics import CONVENTION
-from clipn.report.formatting import AVERAGE, MISSING, convention_sentence, fixed, method_title, spread
+from clipn.report.formatting import HEADINGS, MISSING, convention_sentence, fixed, label, signed, spread
 from clipn.report.published_numbers import MEASURES, Entry, PublishedNumbers
 from clipn.report.tables.aggregate import Row, grouped
-from clipn.report.tables.grid import Cell, Grid, cell, to_markdown
+from clipn.report.tables.printed import Cell, PrintedTable, cell, to_markdown
 
 AGREES = "agrees"
 DIFFERS = "differs"
@@ -25,18 +25,12 @@ _COLUMNS = (
     "study,id,ood,backbone,variant,prompts,method,measure,run,measured,published,difference,sd,low,high,runs,tolerance,"
     "kind,source,verdict"
 )
-_FIGURE = ("id", "ood", "backbone", "variant", "prompts", "method", "measure")
-_LABELS = {
-    "Method": "method",
-    "Backbone": "backbone",
-    "Variant": "variant",
-    "Prompts": "prompts",
-    "Run": "run",
-    "OOD": "ood",
-}
+_KEYS = ("id", "ood", "backbone", "variant", "prompts", "method", "measure")
+_LABELS = ("method", "backbone", "variant", "prompts", "run", "ood")
 _PARTS = {"measured": "", "published": " published", "difference": " difference"}
 _MEASURE_TITLES = {"auroc": "AUROC", "fpr95": "FPR95"}
 _ROUNDING = 1e-9
+"""Percentage points that are float noise: 64.4 - 63.4 is more than 1."""
 
 
 def published_table(
@@ -62,15 +56,17 @@ def published_table(
     Raises:
         ClipnError: a row is of another study.
     """
-    means, singles = (_official(table, study) for table in (measured, runs))
+    means, singles = (_comparable(table, study) for table in (measured, runs))
     rows: list[Row] = []
     for entry in published.entries:
         rows += _against(entry, means if entry.run is None else singles, published, study)
-    met = {_figure(row) for row in rows if "measured" in row and row["run"] is None}
-    rows += [row | {"verdict": UNPUBLISHED} for row in means if _figure(row) not in met]
+    # Means alone: a single run that nobody published is in no table of means, and would swamp this one.
+    met = {tuple(row[key] for key in _KEYS) for row in rows if "measured" in row and row["run"] is None}
+    rows += [row | {"verdict": UNPUBLISHED} for row in means if tuple(row[key] for key in _KEYS) not in met]
     texts = dict.fromkeys(_TEXTS, "") | {"study": study}
     table = pd.DataFrame([texts | row for row in rows], columns=_COLUMNS.split(","))
     if study not in published.studies:
+        # Nobody published anything for such a study, so "not published" would be no news of a number.
         table["verdict"] = f"not comparable: study {study}"
     return table.astype(dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float) | {"run": "Int64", "runs": "Int64"})
 
@@ -96,19 +92,40 @@ def counts(table: pd.DataFrame) -> str:
     )
 
 
-def published_grids(table: pd.DataFrame, titles: Mapping[str, str]) -> list[Grid]:
-    """The published part of `published_table` for people: one grid per ID dataset and source.
+def printed_published(table: pd.DataFrame, titles: Mapping[str, str]) -> list[PrintedTable]:
+    """The published part of `published_table` for people: one table per ID dataset and source.
+
+    AUROC and FPR95 stand side by side; columns without content are left out.
 
     Args:
         table: of one study.
         titles: printed names of datasets; an identifier without one stays as it is.
     """
-    groups = table[table["published"].notna()].groupby(["id", "source"], sort=False)
-    return [_grid(group, titles) for _, group in groups]
+    verdicts = ("Verdict",) if is_comparable(table) else ()
+    tables = []
+    for (id_dataset, source), group in table[table["published"].notna()].groupby(["id", "source"], sort=False):
+        labels = [key for key in _LABELS if group[key].map(_is_given).any()]
+        parts = {key: name for key, name in _PARTS.items() if group[key].notna().any()}
+        measures = [measure for measure in MEASURES if (group["measure"] == measure).any()]
+        lines = []
+        for rows in grouped(_records(group), _LABELS).values():
+            by_measure = {row["measure"]: row for row in rows}
+            names = [label(key, rows[0][key], titles) if _is_given(rows[0][key]) else MISSING for key in labels]
+            numbers = [_number(by_measure.get(measure), part) for measure in measures for part in parts]
+            found = [row["verdict"] for row in rows]
+            # AUROC and FPR95 mostly share their verdict, which then stands there once.
+            shown = found if len(set(found)) > 1 else found[:1]
+            verdict = Cell(tuple((word, word == DIFFERS) for word in shown))
+            lines.append((*map(cell, names), *numbers, *(verdict for _ in verdicts)))
+        title = f"ID: {label('id', id_dataset, titles)}; {group['kind'].iloc[0]}: {source}"
+        columns = (f"{_MEASURE_TITLES[measure]}{name}" for measure in measures for name in parts.values())
+        headings = tuple(HEADINGS[key] for key in labels)
+        tables.append(PrintedTable(title, "", headings, (*columns, *verdicts), tuple(lines)))
+    return tables
 
 
 def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
-    """`published_grids` below what they say and how many cells agree; arguments as there."""
+    """`printed_published` below what they say and how many cells agree; arguments as there."""
     comparable = is_comparable(table)
     note = (
         "AUROC (higher is better) / FPR95 (lower is better) in percent: measured mean ± sample SD over runs "
@@ -117,18 +134,20 @@ def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     )
     head = [f"**Measured and published, study: {table['study'].iloc[0]}**", *([note] if comparable else [])]
     parts = [f"{part}\n" for part in (*head, counts(table))]
-    return "\n".join([*parts, *map(to_markdown, published_grids(table, titles))])
+    return "\n".join([*parts, *map(to_markdown, printed_published(table, titles))])
 
 
-def _official(table: pd.DataFrame, study: str) -> list[Row]:
+def _comparable(table: pd.DataFrame, study: str) -> list[Row]:
     """Rows that can be compared, named as in the result, with `seed` where there is one."""
+    # Tolerances are those of one study, so rows of another would be judged by the wrong ones.
     others = set(table["study"]) - {study}
     if others:
         raise ClipnError(f"published numbers: got rows of study {min(others)!r}; compare those of {study!r} alone")
     official = (table["ood_version"] == OFFICIAL) & table["convention"].isin(["", CONVENTION])
+    # The study may call a backbone as it likes; published numbers name the weights.
     rows = table[official & table["measure"].isin(MEASURES)].drop(columns="backbone")
     rows = rows.rename(columns={"source": "backbone", "mean": "measured"})
-    kept = [*_FIGURE, "seed", "measured", "sd", "low", "high", "runs"]
+    kept = [*_KEYS, "seed", "measured", "sd", "low", "high", "runs"]
     return _records(rows[rows.columns.intersection(kept)])
 
 
@@ -137,6 +156,7 @@ def _against(entry: Entry, rows: list[Row], published: PublishedNumbers, study: 
     met = [row for row in rows if study in entry.compare and _meets(entry, row)]
     by_cell = grouped(met, ("ood", "measure"))
     names = entry.model_dump(include={"id", "backbone", "method", "run", "kind", "source"})
+    # Only where it is stated: `row` below then brings the pool that was measured.
     names["prompts"] = entry.prompts or ""
     for ood, measure, value in entry.values():
         number = names | {"ood": ood, "measure": measure, "published": value}
@@ -161,28 +181,6 @@ def _meets(entry: Entry, row: Row) -> bool:
     )
 
 
-def _figure(row: Row) -> tuple[Any, ...]:
-    return tuple(row[key] for key in _FIGURE)
-
-
-def _grid(table: pd.DataFrame, titles: Mapping[str, str]) -> Grid:
-    """The numbers of one source, AUROC and FPR95 side by side; columns without content are left out."""
-    known, source, kind = table[["id", "source", "kind"]].iloc[0]
-    labels = {name: key for name, key in _LABELS.items() if table[key].map(_is_given).any()}
-    parts = {key: name for key, name in _PARTS.items() if table[key].notna().any()}
-    measures = [measure for measure in MEASURES if (table["measure"] == measure).any()]
-    verdicts = ["Verdict"] if is_comparable(table) else []
-    lines = []
-    for rows in grouped(_records(table), list(_LABELS.values())).values():
-        by_measure = {row["measure"]: row for row in rows}
-        line = [cell(_label(key, rows[0][key], titles)) for key in labels.values()]
-        line += [_number(by_measure.get(measure), part) for measure in measures for part in parts]
-        lines.append((*line, *(_verdict(rows) for _ in verdicts)))
-    numbers = [f"{_MEASURE_TITLES[measure]}{name}" for measure in measures for name in parts.values()]
-    title = f"ID: {titles.get(known, known)}; {kind}: {source}"
-    return Grid(title, "", (*labels, *numbers, *verdicts), tuple(lines), len(labels))
-
-
 def _records(table: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
@@ -191,29 +189,12 @@ def _is_given(value: Any) -> bool:
     return not (pd.isna(value) or value == "")
 
 
-def _label(key: str, value: Any, titles: Mapping[str, str]) -> str:
-    if not _is_given(value):
-        return MISSING
-    if key == "method":
-        return method_title(value)
-    if key == "ood":
-        return "Average" if value == AVERAGE else titles.get(value, value)
-    return str(value)
-
-
 def _number(row: Row | None, part: str) -> Cell:
-    """A measured number with its spread, a published one, or their difference with its tolerance."""
+    """A measured number with its deviation and interval, a published one, or their difference with its tolerance."""
     if row is None or math.isnan(row[part]):
         return cell(MISSING)
     if part == "difference":
-        return cell(f"{float(fixed(row[part])) + 0.0:+.2f} (± {fixed(row['tolerance'])})")
+        return cell(f"{signed(row[part])} (± {fixed(row['tolerance'])})")
     if part == "published" or math.isnan(row["low"]):
         return cell(spread(row[part], math.nan if part == "published" else row["sd"]))
     return cell(f"{spread(row[part], row['sd'])} [{fixed(row['low'])}, {fixed(row['high'])}]")
-
-
-def _verdict(rows: list[Row]) -> Cell:
-    """Verdicts of AUROC and FPR95, once where they are the same; a difference in bold."""
-    verdicts = [row["verdict"] for row in rows]
-    shown = verdicts if len(set(verdicts)) > 1 else verdicts[:1]
-    return Cell(tuple((verdict, verdict == DIFFERS) for verdict in shown))
