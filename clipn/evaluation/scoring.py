@@ -154,7 +154,7 @@ def score_pairs(
             classifier = id_classifier(detector_of(names), methods.needs, _features(id_dataset, inputs), negatives)
             perturbed: dict[str, Tensor] = {}
             if "perturbed" in methods.needs:
-                # OOD images, too: they were moved towards this ID dataset's classes, so each has a file per ID dataset.
+                # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
                 scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)

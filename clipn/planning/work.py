@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.study.config import PLAIN, Study
+from clipn.scores import PLAIN_CLIP
+from clipn.study.config import Study
 from clipn.study.runs import image_caches, text_caches, trained_runs
 from clipn.study.scorings import prompt_pools, scorings
 from clipn.training.settings import Variant
@@ -110,11 +111,14 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
     for name, cost in costs.items():
         operations = PERTURBATION * perturbed * cost.image + texts * cost.text
         yield Work("perturbed image features", name, operations, perturbed)
-    pools, every_scoring = prompt_pools(study), scorings(study)
+    pools, scored = prompt_pools(study), scorings(study)
     for name, cost in costs.items():
-        # Methods on plain CLIP encode texts with the "yes" tower alone, a run with both.
-        towers = [(1 if of.variant == PLAIN else 2, of.prompts) for of in every_scoring if of.backbone == name]
-        texts = sum(number * sizes.class_texts(pools[pool]) for number, pool in towers)
+        texts = 0
+        for scoring in scored:
+            if scoring.backbone == name:
+                # Methods on plain CLIP encode texts with the "yes" tower alone, a run with both.
+                towers = 1 if scoring.variant == PLAIN_CLIP else 2
+                texts += towers * sizes.class_texts(pools[scoring.prompts])
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():
         yield Work("negative labels", name, sizes.negative_words() * cost.text)
