@@ -9,15 +9,12 @@ from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import RULES, SCORES
+from clipn.scores import PLAIN_CLIP, RULES, SCORES
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import Record
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-PLAIN = "none"
-"""Variant of the methods that need no "no" tower."""
-
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 
 
@@ -182,8 +179,8 @@ class Study(Record):
     @field_validator("variants")
     @classmethod
     def _none_is_taken(cls, variants: dict[str, Variant | ReleasedVariant]) -> dict[str, Variant | ReleasedVariant]:
-        if PLAIN in variants:
-            raise ValueError(f"{PLAIN!r} names the methods on plain CLIP; call the variant otherwise")
+        if PLAIN_CLIP in variants:
+            raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
         return variants
 
     @field_validator("pairs")

@@ -1,6 +1,7 @@
 """Which figures a study has, and which of its runs they show."""
 
-from clipn.study.config import PLAIN, Study
+from clipn.scores import PLAIN_CLIP
+from clipn.study.config import Study
 from clipn.study.names import Scoring
 from clipn.study.runs import trained_runs
 from clipn.study.scorings import main_pool
@@ -40,7 +41,7 @@ def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
         main_pool(study),
         {run.variant: run.seeds[0] for run in reversed(study.runs) if run.backbone == backbone},
     )
-    plain = [Scoring(backbone, PLAIN, pool, 0)] if study.baselines else []
+    plain = [Scoring(backbone, PLAIN_CLIP, pool, 0)] if study.baselines else []
     return [*plain, *(Scoring(backbone, name, pool, seeds[name]) for name in study.shown if name in seeds)]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import yaml
 
 from clipn.data.settings import CaptionPreparation
-from clipn.study.config import PLAIN, ReleasedVariant, Study
+from clipn.scores import PLAIN_CLIP
+from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.loading import ablations
 from clipn.study.names import Scoring
@@ -180,7 +181,7 @@ class RuleOptions:
     def methods(self, variant: str, pool: str) -> Settings:
         """Methods and rules of a scoring; those of a "no" tower are no setting."""
         names = methods(self._study, variant, pool)
-        if variant == PLAIN:
+        if variant == PLAIN_CLIP:
             return settings_of({"baselines": names}, options={"baselines": "method"})
         return Settings({}, repeated("--method", names)) + settings_of(
             {"rules": self._study.rules}, options={"rules": "rule"}
@@ -201,7 +202,7 @@ class RuleOptions:
     @property
     def shown(self) -> Settings:
         """What figures and printed tables show."""
-        variants = [PLAIN, *self._study.shown]
+        variants = [PLAIN_CLIP, *self._study.shown]
         return Settings({"runs": variants}, repeated("--variant", variants)) + self.main_prompts
 
     @property

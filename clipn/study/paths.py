@@ -6,7 +6,8 @@ A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the patter
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from clipn.study.config import PLAIN, Study
+from clipn.scores import PLAIN_CLIP
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import stored_views
@@ -209,7 +210,7 @@ class StudyPaths:
 
     def scored_from(self, scoring: Scoring) -> dict[str, str | list[str]]:
         """The model of a scoring, and the features that some of its methods have to themselves."""
-        if scoring.variant != PLAIN:
+        if scoring.variant != PLAIN_CLIP:
             return {"checkpoint": self.run(RunName(scoring.backbone, scoring.variant, scoring.seed))}
         needs = own_features(methods(self.study, scoring.variant, scoring.prompts))
         return {"backbone": self.backbone(scoring.backbone), **self.own_features(scoring.backbone, needs)}

@@ -1,7 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
-from clipn.scores import SCORES
-from clipn.study.config import PLAIN, Study
+from clipn.scores import PLAIN_CLIP, SCORES
+from clipn.study.config import Study
 from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
@@ -23,7 +23,7 @@ def main_pool(study: Study) -> str:
 def scorings(study: Study) -> list[Scoring]:
     """All scorings of a study: of every backbone for the methods on plain CLIP, then of the runs."""
     pools = prompt_pools(study)
-    plain = [Scoring(name, PLAIN, pool, 0) for name in study.backbones for pool in pools if baselines(study, pool)]
+    plain = [Scoring(name, PLAIN_CLIP, pool, 0) for name in study.backbones for pool in pools if baselines(study, pool)]
     taught = [
         Scoring(run.backbone, run.variant, pool, seed)
         for run in study.runs
@@ -52,7 +52,9 @@ def can_score(study: Study, variant: str, pool: str) -> bool:
 
 def methods(study: Study, variant: str, pool: str) -> list[str]:
     """Methods of a scoring: those of a "no" tower, or those on plain CLIP."""
-    return baselines(study, pool) if variant == PLAIN else [name for name, score in SCORES.items() if score.needs_no]
+    if variant == PLAIN_CLIP:
+        return baselines(study, pool)
+    return [name for name, score in SCORES.items() if score.needs_no]
 
 
 def own_features(names: list[str]) -> set[str]:

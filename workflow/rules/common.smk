@@ -15,8 +15,9 @@ from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
 from clipn.provenance.snakemake import mode_of
 from clipn.report.published_numbers import load_published
+from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, targets
-from clipn.study.config import ID_DATASETS, PLAIN, ReleasedVariant
+from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.data import StudyData
 from clipn.study.loading import parse_study, study_file
 from clipn.study.names import RunName, Scoring
@@ -77,7 +78,7 @@ GPU = 1 if study.device == "cuda" else 0
 wildcard_constraints:
     dataset="|".join(data.names),
     backbone="|".join(study.backbones),
-    variant="|".join([*study.variants, PLAIN]),
+    variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
     prompts="|".join(prompt_pools(study)),
     id_dataset="|".join(ID_DATASETS),

@@ -19,7 +19,7 @@ rule score_run:
     params:
         model=lambda wildcards, input: (
             f"--backbone {input.backbone}"
-            if wildcards.variant == PLAIN
+            if wildcards.variant == PLAIN_CLIP
             else f"--checkpoint {input.checkpoint}"
         ),
         pool=lambda wildcards: contents.prompt_pool(wildcards.prompts),
