@@ -190,6 +190,6 @@ def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
         assert imported - RECORDS <= fingerprints.closure(modules), rule
 
 
-@pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.download"])
+@pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.fetch"])
 def test_a_new_method_neither_trains_nor_fetches(step: str) -> None:
     assert not {name for name in Fingerprints().closure([step]) if name.startswith(("clipn.scores", "clipn.report"))}

@@ -1,1 +1,1 @@
-"""Benchmark images and captions: fetched, proven, read, indexed."""
+"""Benchmark images and captions: fetched, verified, read, indexed."""

@@ -1,4 +1,4 @@
-"""Lists of images that people looked at, as columns of the manifest."""
+"""Lists of images that people checked for ID classes, as columns of the manifest."""
 
 import csv
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NINCO_CLEAN = "o"
 
 
 def read_cleaning(cleaning: CleaningList, path: Path) -> dict[str, bool]:
-    """Which of the images that were looked at show no ID class, by the location that the list gives.
+    """Which of the checked images show no ID class, by the location that the list gives.
 
     An image that is listed more than once is clean if it is so each time.
 
@@ -48,14 +48,14 @@ def read_cleaning(cleaning: CleaningList, path: Path) -> dict[str, bool]:
 def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
     """The manifest with one more column, `clean_<name>`.
 
-    True: looked at, shows no ID class; False: looked at, not clean; null: not looked at. A location such as
+    True: checked, shows no ID class; False: checked, not clean; null: not checked. A location such as
     `datasets/OOD_Places_MOS/b_badlands/00000792.jpg` stands for the image whose path is its file name, its last folder
     and file name, or these two joined by `_`.
 
     An image that several locations stand for is clean if each says so.
 
     Raises:
-        ClipnError: images that were looked at are not in the manifest.
+        ClipnError: checked images are not in the manifest.
     """
     paths = manifest["path"].to_pylist()
     in_manifest = set(paths)
@@ -72,7 +72,7 @@ def mark(manifest: pa.Table, name: str, clean: Mapping[str, bool]) -> pa.Table:
             f"{name}: {missing[0]} is not in the dataset ({len(missing)} of {len(clean)} images of this cleaning list "
             "are not); name a list that was made for it"
         )
-    looked_at: dict[str | None, bool] = {}
+    checked: dict[str | None, bool] = {}
     for location, path in found.items():
-        looked_at[path] = looked_at.get(path, True) and clean[location]
-    return manifest.append_column(CLEAN + name, pa.array(map(looked_at.get, paths), pa.bool_()))
+        checked[path] = checked.get(path, True) and clean[location]
+    return manifest.append_column(CLEAN + name, pa.array(map(checked.get, paths), pa.bool_()))

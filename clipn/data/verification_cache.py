@@ -33,8 +33,8 @@ class Sources:
     def state(self) -> str:
         """Hash of the record, and of path, size, time and inode of every file; links are followed."""
         record = self.record
-        known = record.cleaning if isinstance(record, Dataset) else {}
-        lists = [known[key] for key in self.cleaning if key in known]
+        cleaning = record.cleaning if isinstance(record, Dataset) else {}
+        lists = [cleaning[key] for key in self.cleaning if key in cleaning]
         packed = [self.archives / archive.file for archive in record.archives]
         own = (record.folder, record.file_list if isinstance(record, Dataset) else None)
         paths = [

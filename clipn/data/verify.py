@@ -89,7 +89,7 @@ def verify_record(
     """
     record = registry.record(name)
     for key in cleaning:
-        named({key: None for known in registry.datasets.values() for key in known.cleaning}, key, "cleaning list")
+        named({key: None for dataset in registry.datasets.values() for key in dataset.cleaning}, key, "cleaning list")
     if isinstance(record, CaptionSource) and unpacked is not None:
         raise ClipnError(f"{name}: captions are not read from an unpacked copy ({unpacked}); leave it out")
     own = [key for key in cleaning if isinstance(record, Dataset) and key in record.cleaning]
@@ -135,10 +135,10 @@ def verify_dataset(
     lists = {key: named(record.cleaning, key, f"cleaning list of {name}") for key in cleaning}
     _clear(output)
     _require_fetched(name, record.archives[1:] if unpacked else record.archives, archives)
-    for key, known in lists.items():
-        _require_fetched(f"{name} --cleaning {key}", [known.archive], archives)
-    looked_at = {key: read_cleaning(known, archives / known.archive.file) for key, known in lists.items()}
-    others = [known.archive for known in lists.values()]
+    for key, entry in lists.items():
+        _require_fetched(f"{name} --cleaning {key}", [entry.archive], archives)
+    checked = {key: read_cleaning(entry, archives / entry.archive.file) for key, entry in lists.items()}
+    others = [entry.archive for entry in lists.values()]
     with _alongside(partial(_verified, record, archives, downloads, unpacked, others)) as verifying:
         images = tracked(_until(verifying, read_images(location)), record.images, f"verify {name}", "images")
         manifest = index_images(name, record, images)
@@ -146,7 +146,7 @@ def verify_dataset(
         largest = max(manifest["label"].to_pylist())
         if classes and largest >= len(classes):
             raise ClipnError(f"{name}: label {largest} has no name among {len(classes)} classes; correct `classes`")
-    for key, clean in looked_at.items():
+    for key, clean in checked.items():
         manifest = mark(manifest, key, clean)
     write_manifest(manifest, output / "manifest.parquet")
     return _write_description(output, record, classes, verifying.result(), len(manifest))

@@ -285,7 +285,7 @@ def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
     paths = [CC3M_IMAGE.format(row) for row in range(captions)]
     rows = (f"{caption(scene, rng)}\t{CAPTION_HOST}/{path}\n" for scene, path in zip(scenes, paths, strict=True))
     write_text(folder / ARCHIVES["cc3m"][0], "".join(rows))
-    # Drawn after all captions are written: the stream of random numbers must not depend on how tars are written.
+    # `photos` is lazy: its random numbers come after those of all captions.
     photos = ((path, _photo(scene, rng)) for scene, path in zip(scenes, paths, strict=True))
     return CaptionSource(
         title="CC3M",

@@ -134,7 +134,7 @@ def imagine(concept: str, rng: Generator) -> Scene:
 
 def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
     """Draw a scene: (size, size, 3) RGB."""
-    # The background changes linearly in brightness, so that no single threshold separates it from the figure.
+    # The background is a muted colour in [0, 1] whose brightness changes linearly.
     direction, contrast = rng.uniform((0, 0), (tau, BACKGROUND_CONTRAST))
     x, y = _plane(size)
     shade = 1 + contrast / 2 * (cos(direction) * x + sin(direction) * y)
@@ -150,7 +150,7 @@ def render(scene: Scene, rng: Generator, size: int) -> NDArray[np.uint8]:
 def caption(scene: Scene, rng: Generator) -> str:
     """A sentence that holds the concept's two words next to each other, begun as prompts begin.
 
-    The background is told now and then where it can be seen, the companion always.
+    Some captions name the background, if the picture shows one; all name the companion.
     """
     parts = [_pick(_openings(), rng).format(scene.concept).rstrip(".")]
     if (scene.figure in OBJECTS or scene.figure in UPRIGHT) and rng.random() < BACKGROUND_TOLD:

@@ -131,7 +131,7 @@ def pictures(origin: Path, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.skipif(not CRAWLER.is_file(), reason="needs `make crawler`, or $CLIPN_IMG2DATASET")
-def test_captions_are_crawled_and_sealed(project: Project, origin: Path, pictures: str, tmp_path: Path) -> None:
+def test_captions_are_crawled_and_shards_built(project: Project, origin: Path, pictures: str, tmp_path: Path) -> None:
     (project.folder / ".crawler").symlink_to(ROOT / ".crawler")
     text = (origin / "GCC-training.tsv").read_text().replace("http://127.0.0.1:8080", pictures)
     moved = tmp_path / "moved"

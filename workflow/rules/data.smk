@@ -35,7 +35,7 @@ rule fetch_archive:
     params:
         archive=lambda w: contents.archive(w.dataset, w.file),
         options=lambda w: options.archives(w.dataset) + options.mirror,
-        code=fingerprint("clipn.data.download"),
+        code=fingerprint("clipn.data.fetch"),
     shell:
         "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
 

@@ -1,4 +1,4 @@
-"""Captions of every source, brought to one Parquet table with their tokens, at flat memory."""
+"""Captions of every source, written to one Parquet table with their tokens, in constant memory."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ def prepare_captions(
         write_captions(result, blocks)
         repeated = occurrences.repeated()
         _count_duplicates(counts, repeated, drop=drop)
-        # Only now is it known which rows are repeated, so dropping them takes a second file.
+        # Which rows are repeated is clear only at the end, so dropping them takes a second file.
         if drop and repeated.any():
             every, result = result, folder / "once.parquet"
             write_captions(result, without(every, repeated))

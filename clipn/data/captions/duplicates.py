@@ -1,4 +1,4 @@
-"""Texts that occurred before, found at flat memory: hashes in buckets on disk, looked at one bucket at a time."""
+"""Texts that occurred before, found in constant memory: hashes in buckets on disk, compared one bucket at a time."""
 
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +24,7 @@ class Occurrences:
         self._rows = 0
 
     def add(self, texts: pa.StringArray) -> None:
-        """Put texts behind those before."""
+        """Append texts."""
         digests = [blake2b(text, digest_size=16).digest() for text in texts.cast(pa.binary()).to_pylist()]
         records = np.empty(len(texts), RECORD)
         records["hash"] = np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
