@@ -37,7 +37,6 @@ class PlannedJob:
         rule: name of the rule.
         outputs: its files, in the rule's order.
         inputs: its input files, sorted.
-        names: values of the wildcards, e.g. a backbone and a variant.
         before: texts of the parameters that were recorded and are none now.
         now: texts of the parameters that were not recorded, by name.
         reworded: whether the rule's command is another, before values are filled in.
@@ -50,7 +49,6 @@ class PlannedJob:
     rule: str
     outputs: list[str]
     inputs: list[str]
-    names: frozenset[str]
     before: list[str] = field(default_factory=list)
     now: dict[str, str] = field(default_factory=dict)
     reworded: bool = False
@@ -95,7 +93,6 @@ class Plan:
             rule=job.rule.name,
             outputs=list(map(str, job.output)),
             inputs=sorted(map(str, job.input)),
-            names=frozenset(map(str, job.wildcards)),
             before=sorted(changed.only_old),
             now={name or "": text for name, text in parameters if text in changed.only_new},
             reworded=any(persistence.code_changed(job)),

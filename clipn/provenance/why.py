@@ -1,9 +1,9 @@
 """Why results would be rebuilt, in the words of the project: which setting, which module, which file."""
 
-import re
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,14 @@ from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, read_records
 from clipn.provenance.run_state import RunState
-from clipn.provenance.settings_diff import changed_settings, changed_text, likeness, settings_in
 from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.trace import SHORT
-
-OF_A_STUDY = re.compile(r"results/studies/([^/]+)/(.+)")
-CONTENTS = {
-    "archive": "what the registry says of the archive",
-    "content": "the weight file",
-    "definition": "the architecture file",
-    "in_place": "the files that are read in place",
-    "list": "the word list",
-    "pool": "the prompt pool",
-    "record": "its record in the registry",
-    "records": "their records in the registry",
-    "template": "the template of the page",
-}
-"""What parameters stand for that hold a content and not a setting."""
+from clipn.study.parameters import Contents, Settings, changed_values, is_keyed
+from clipn.study.paths import study_of
 
 ABSENT = "not here"
 UNKNOWN = "what `snakemake --dry-run` says of it"
+OLD_RECORD = "settings: recorded by an older version of this workflow, which did not name them"
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,7 @@ def _causes(job: PlannedJob, records: Mapping[str, JobRecord], cache: HashCache,
     yield from _input_causes(job, record, records, cache)
     if job.reworded:
         yield "the command of the rule, in workflow/rules"
-    yield from _parameter_causes(job, record, state)
+    yield from _parameter_causes(job, record, state.modules)
 
 
 def _input_causes(
@@ -93,8 +81,10 @@ def _input_causes(
         yield f"file {path}: {then[:SHORT]} -> {now[:SHORT] if now else 'unknown'}"
     yield from (f"file {path}: newer than what it made" for path in job.newer if path not in changed)
     added, removed = set(job.inputs) - set(record.inputs), set(record.inputs) - set(job.inputs)
-    studies, files = _within(removed)
-    if len(studies) == 1 and files == _within(added)[1]:
+    # A copy at a short path is made from the same file of another study when the active study changes.
+    old, new = ([found for path in paths if (found := study_of(path))] for paths in (removed, added))
+    studies = {study for study, _ in old}
+    if len(studies) == 1 and {file for _, file in old} == {file for _, file in new}:
         yield f"made from files of study {studies.pop()}"
         return
     if added:
@@ -103,51 +93,31 @@ def _input_causes(
         yield f"made from other files: no longer {named(sorted(removed), 1)}"
 
 
-def _within(paths: set[str]) -> tuple[set[str], set[str]]:
-    """Studies of files, and their paths within them."""
-    found = [inside for path in paths if (inside := OF_A_STUDY.fullmatch(path))]
-    return {inside[1] for inside in found}, {inside[2] for inside in found}
-
-
-def _parameter_causes(job: PlannedJob, record: JobRecord, state: RunState) -> Iterator[str]:
-    if repr(STALE) in job.before:
-        job = _compared(job, record)
-    settings = changed_settings(state.settings.get(record.settings or ""), state.settings.get(state.running or ""))
-    told: set[str] = set()
-    for name, then, text in _paired(job):
+def _parameter_causes(job: PlannedJob, record: JobRecord, modules: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    then = record.parameters
+    # Of a stale record Snakemake knows one parameter that no job has, so all parameters of the job are new to it.
+    kept = [] if repr(STALE) in job.before else [text for text in then if text not in job.before]
+    now = [*kept, *job.now.values()]
+    if any(map(is_keyed, now)) and not any(map(is_keyed, then)):
+        yield OLD_RECORD
+        then = [text for text in then if FINGERPRINT.fullmatch(text)]
+    else:
+        for key, (old, new) in changed_values(then, now, Settings).items():
+            yield f"setting {key}: {_shown(old)} -> {_shown(new)}"
+        yield from changed_values(then, now, Contents)
+    for name, text in job.now.items():
         if code := FINGERPRINT.fullmatch(text):
-            found = _changed_modules(record.code, code[1], state.modules)
-        elif name in CONTENTS:
-            found = [CONTENTS[name]]
-        else:
-            found = settings_in(settings, name, then, text, job) or [changed_text(name, then, text)]
-        yield from (cause for cause in found if cause not in told)
-        told.update(found)
+            yield from _changed_modules(record.code, code[1], modules) if text not in then else ()
+        elif text not in then and not is_keyed(text):
+            yield f"parameter {name}: now {text}"
+    gone = [text for text in then if text not in now and not is_keyed(text) and not FINGERPRINT.fullmatch(text)]
+    yield from (f"parameter no longer given: {text}" for text in gone)
 
 
-def _compared(job: PlannedJob, record: JobRecord) -> PlannedJob:
-    """A job with the parameters that differ from those of its stale record, which Snakemake does not know."""
-    before = sorted(set(record.parameters) - set(job.now.values()))
-    return replace(
-        job, before=before, now={name: text for name, text in job.now.items() if text not in record.parameters}
-    )
-
-
-def _paired(job: PlannedJob) -> Iterator[tuple[str, str, str]]:
-    """Name, text before and text now of every changed parameter.
-
-    Texts before have no names, so the most alike go together. A new parameter has no text before; one that is gone has
-    no name and no text now.
-    """
-    before, then = list(job.before), {}
-    alike = {(name, old): likeness(old, text) for name, text in job.now.items() for old in before}
-    for name, old in sorted(alike, key=alike.__getitem__, reverse=True):
-        same_kind = bool(FINGERPRINT.fullmatch(old)) == bool(FINGERPRINT.fullmatch(job.now[name]))
-        if name not in then and old in before and same_kind:
-            then[name] = old
-            before.remove(old)
-    yield from ((name, then.get(name, ""), text) for name, text in job.now.items())
-    yield from (("", old, "") for old in before)
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _changed_modules(old: str | None, new: str, modules: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -84,7 +84,18 @@ def flattened(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def parsed(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any] | None:
-    """All values of one kind among recorded parameters, by key; None if nothing of it is among them."""
-    found = [text.removeprefix(f"{kind.kind} ") for text in texts if text.startswith(f"{kind.kind} ")]
-    return {key: value for text in found for key, value in json.loads(text).items()} if found else None
+def is_keyed(text: str) -> bool:
+    """Whether a recorded parameter is one of `Settings` or `Contents`."""
+    return text.startswith((f"{Settings.kind} ", f"{Contents.kind} "))
+
+
+def changed_values(then: Iterable[str], now: Iterable[str], kind: type[Keyed]) -> dict[str, tuple[Any, Any]]:
+    """Keys whose values differ between recorded parameters, with both values; None for a key that is not there."""
+    old, new = (_values(texts, kind) for texts in (then, now))
+    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return {key: (old.get(key), new.get(key)) for key in keys}
+
+
+def _values(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any]:
+    found = [json.loads(text.removeprefix(kind.kind)) for text in texts if text.startswith(f"{kind.kind} ")]
+    return {key: value for values in found for key, value in values.items()}

@@ -75,15 +75,12 @@ def jobs(*targets: str, **request: Any) -> list[PlannedJob]:
 
 def count(number: int, **fields: Any) -> PlannedJob:
     """A planned job of the rule `count`."""
-    names = frozenset({"en", str(number)})
-    return PlannedJob(
-        **{"rule": "count", "outputs": [COUNTS[number - 1]], "inputs": ["a.txt", "b.txt"]} | fields, names=names
-    )
+    return PlannedJob(**{"rule": "count", "outputs": [COUNTS[number - 1]], "inputs": ["a.txt", "b.txt"]} | fields)
 
 
 def table(**fields: Any) -> PlannedJob:
     """A planned job of the rule `table`."""
-    return PlannedJob("table", TABLE, COUNTS, frozenset(), **fields)
+    return PlannedJob("table", TABLE, COUNTS, **fields)
 
 
 class TestReasons:
@@ -150,10 +147,6 @@ class TestReasons:
 
 class TestPlan:
     """What a plan holds, and what Snakemake is asked for."""
-
-    def test_names_are_the_values_of_the_wildcards(self) -> None:
-        (job,) = jobs("made/fr/7.txt")
-        assert job.names == {"fr", "7"}
 
     def test_outputs_of_all_jobs_also_of_those_that_would_not_run(self) -> None:
         with planned(Request(["all"])) as plan:

@@ -7,8 +7,8 @@ import pytest
 
 from clipn.provenance.records import STALE
 from clipn.provenance.snakemake import PlannedJob
-from clipn.provenance.why import CONTENTS, UNKNOWN, reasons
-from tests.helpers.planned_jobs import NEW, OLD, OUTPUT, OWN_EPOCHS, Project, job, texts
+from clipn.provenance.why import OLD_RECORD, UNKNOWN, reasons
+from tests.helpers.planned_jobs import EPOCHS, NEW, OLD, OUTPUT, Project, contents, job, settings
 from tests.helpers.records import sha256, write_record
 
 
@@ -18,57 +18,73 @@ def project(tmp_path: Path) -> Project:
 
 
 class TestParameters:
-    """Which text was which parameter before is not written down."""
+    """Settings and contents are recorded with their keys, so that what changed is read off."""
 
-    @pytest.mark.parametrize(("name", "words"), CONTENTS.items())
-    def test_those_that_hold_a_content(self, project: Project, name: str, words: str) -> None:
-        project.change(OWN_EPOCHS)
-        assert project.causes(before=texts("5"), now={name: "'10'"}) == [words]
+    def test_a_setting(self, project: Project) -> None:
+        then, now = settings({EPOCHS: 5, "device": "cpu"}), settings({EPOCHS: 10, "device": "cpu"})
+        assert project.causes_of_change([then], {"options": now}) == [f"setting {EPOCHS}: 5 -> 10"]
 
-    def test_several_at_once(self, project: Project) -> None:
-        changes = OWN_EPOCHS | {("rules",): ["ctw"], ("logit_scale",): 50.0, ("resamples",): 5}
-        project.change(changes)
-        then = ["--epochs 5 --tokens 8", "--rule ctw --rule atd", "--prompts single --logit-scale 100.0", 1000]
-        now = {
-            "resamples": "5",
-            "score": "'--prompts single --logit-scale 50.0'",
-            "rules": "'--rule ctw'",
-            "options": "'--epochs 10 --tokens 8'",
-        }
-        assert project.causes(before=texts(*then), now=now) == [
-            "setting resamples: 1000 -> 5",
-            "setting logit_scale: 100.0 -> 50.0",
+    def test_several_settings_in_the_order_of_their_keys(self, project: Project) -> None:
+        then = [settings({"rules": ["ctw", "atd"], "threads": 1}), settings({EPOCHS: 5})]
+        now = {"one": settings({EPOCHS: 10}), "other": settings({"threads": 2, "rules": ["ctw"]})}
+        assert project.causes_of_change(then, now) == [
             'setting rules: ["ctw", "atd"] -> ["ctw"]',
-            "setting variants.learnable.epochs: 5 -> 10",
+            "setting threads: 1 -> 2",
+            f"setting {EPOCHS}: 5 -> 10",
         ]
 
-    def test_contents_beside_a_number(self, project: Project) -> None:
-        now = {"pool": repr("b" * 64), "resamples": "500"}
-        assert project.causes(before=texts("a" * 64, 1000), now=now) == ["the prompt pool", "resamples: 1000 -> 500"]
+    def test_a_setting_that_another_parameter_holds_now(self, project: Project) -> None:
+        then, now = [settings({"threads": 1, EPOCHS: 5})], {"a": settings({"threads": 1}), "b": settings({EPOCHS: 5})}
+        assert project.causes_of_change(then, now) == [UNKNOWN]
 
-    def test_a_new_one_takes_no_others_text(self, project: Project) -> None:
-        now = {"rules": "'--rule ctw --rule atd'", "methods": "'--method msp --method mcm'"}
-        assert project.causes(before=texts("--method msp"), now=now) == [
-            "rules: nothing -> --rule ctw --rule atd",
-            "methods: nothing -> --method mcm",
+    @pytest.mark.parametrize(
+        ("then", "now", "shown"),
+        [
+            (None, 8, "none -> 8"),
+            (False, True, "false -> true"),
+            ("größe", "sun", "größe -> sun"),
+            (["a"], [], '["a"] -> []'),
+            ({"epochs": 12}, None, '{"epochs": 12} -> none'),
+        ],
+    )
+    def test_values_of_all_kinds(self, project: Project, then: object, now: object, shown: str) -> None:
+        found = project.causes_of_change([settings({"key": then})], {"options": settings({"key": now})})
+        assert found == [f"setting key: {shown}"]
+
+    def test_settings_that_are_new_or_gone(self, project: Project) -> None:
+        found = project.causes_of_change([settings({"mirror": "m"})], {"options": settings({"threads": 1})})
+        assert found == ["setting mirror: m -> none", "setting threads: none -> 1"]
+
+    def test_contents(self, project: Project) -> None:
+        then = contents({"the prompt pool": "a" * 64, "the word list": "b" * 64})
+        now = contents({"the prompt pool": "c" * 64, "the word list": "b" * 64})
+        assert project.causes_of_change([then], {"pool": now}) == ["the prompt pool"]
+
+    def test_contents_come_after_settings_and_code_after_both(self, project: Project) -> None:
+        project.state.modules = {OLD: {"clipn.losses": "1"}, NEW: {"clipn.losses": "2"}}
+        then = [contents({"the prompt pool": 1}), settings({"threads": 1}), repr(OLD), "'cpu'"]
+        now = {
+            "code": repr(NEW),
+            "pool": contents({"the prompt pool": 2}),
+            "options": settings({"threads": 2}),
+            "device": "'cuda'",
+        }
+        assert project.causes_of_change(then, now) == [
+            "setting threads: 1 -> 2",
+            "the prompt pool",
+            "module clipn/losses.py",
+            "parameter device: now 'cuda'",
+            "parameter no longer given: 'cpu'",
         ]
 
-    def test_code_is_paired_with_nothing_else(self, project: Project) -> None:
-        project.record["params"] = [repr(OLD)]
-        project.state.modules = {OLD: {"clipn.training.clipn": "1"}, NEW: {"clipn.training.clipn": "2"}}
-        found = project.causes(before=texts(OLD, 1000), now={"code": repr(NEW), "resamples": "500"})
-        assert found == ["module clipn/training/clipn.py", "resamples: 1000 -> 500"]
-        assert project.causes(before=texts(1000), now={"code": repr(NEW), "resamples": "500"})[1:] == found[1:]
+    def test_parameters_without_keys(self, project: Project) -> None:
+        assert project.causes_of_change([], {"device": "'cuda'"}) == ["parameter device: now 'cuda'"]
+        assert project.causes_of_change(["'cpu'"], {}) == ["parameter no longer given: 'cpu'"]
 
-    def test_a_cause_of_two_is_told_once(self, project: Project) -> None:
-        project.change({("variants", "learnable", "processes"): 2})
-        then = texts("", "--processes 1")
-        now = {"launcher": "'torchrun --nproc-per-node 2 --no-python '", "options": "'--processes 2'"}
-        assert project.causes(before=then, now=now) == ["setting variants.learnable.processes: 1 -> 2"]
-
-    def test_contents_of_two_are_told_once(self, project: Project) -> None:
-        found = project.causes(before=texts("1", "2"), now={"record": "'3'", "content": "'4'"})
-        assert found == ["its record in the registry", "the weight file"]
+    def test_a_record_of_an_older_version_did_not_name_its_settings(self, project: Project) -> None:
+        project.state.modules = {OLD: {"clipn.losses": "1"}, NEW: {"clipn.losses": "2"}}
+        then, now = ["'--epochs 5'", repr(OLD)], {"options": settings({EPOCHS: 5}), "code": repr(NEW)}
+        assert project.causes_of_change(then, now) == [OLD_RECORD, "module clipn/losses.py"]
 
 
 class TestCode:
@@ -79,9 +95,8 @@ class TestCode:
         """Causes of a job whose code is another."""
 
         def causes(then: dict[str, str] | None, now: dict[str, str]) -> list[str]:
-            project.record["params"] = [repr(OLD), "'--epochs 5'"]
             project.state.modules = ({OLD: then} if then else {}) | {NEW: now}
-            return project.causes(before=texts(OLD), now={"code": repr(NEW)})
+            return project.causes_of_change([repr(OLD), "'--epochs 5'"], {"code": repr(NEW), "options": "'--epochs 5'"})
 
         return causes
 
@@ -159,8 +174,8 @@ class TestFiles:
         assert project.causes(outputs=["other"], missing=["other"], inputs=["a"]) == ["not here: other"]
 
     def test_the_record_of_any_output(self, project: Project) -> None:
-        found = project.causes(outputs=["a.csv", OUTPUT], before=["'1'"], now={"device": "'2'"})
-        assert found == ["device: 1 -> 2"]
+        found = project.causes(outputs=["a.csv", OUTPUT], now={"device": "'2'"})
+        assert found == ["parameter device: now '2'"]
 
 
 class TestStale:
@@ -172,10 +187,10 @@ class TestStale:
     def stale(self, project: Project) -> None:
         """A record that is stale as its input is another one."""
         inputs = {"input": ["a"], "input_checksums": {"a": f"sha256:{self.THEN}"}}
-        project.record |= {**inputs, "params": [repr(STALE)], "void": ["'--epochs 5'", "'cpu'"]}
+        project.record |= {**inputs, "params": [repr(STALE)], "void": [settings({EPOCHS: 5}), "'cpu'"]}
 
-    def planned(self, options: str = "--epochs 5", **fields: Any) -> PlannedJob:
-        now = {"options": repr(options), "device": "'cpu'"}
+    def planned(self, epochs: int = 5, **fields: Any) -> PlannedJob:
+        now = {"options": settings({EPOCHS: epochs}), "device": "'cpu'"}
         return job(inputs=["a"], before=[repr(STALE)], now=now, **fields)
 
     def test_an_input_that_is_here(self, project: Project) -> None:
@@ -193,9 +208,8 @@ class TestStale:
         assert project.reason(self.planned()).causes == [f"file a: {self.THEN[:12]} -> {shown}"]
 
     def test_changed_settings_beside_it(self, project: Project) -> None:
-        project.change(OWN_EPOCHS)
         (project.root / "a").write_text("new")
-        assert project.reason(self.planned("--epochs 10")).causes == [
+        assert project.reason(self.planned(epochs=10)).causes == [
             f"file a: {self.THEN[:12]} -> {sha256('new')[:12]}",
             "setting variants.learnable.epochs: 5 -> 10",
         ]
@@ -217,7 +231,6 @@ class TestReasons:
             newer=["a"],
             inputs=["a", "b"],
             reworded=True,
-            before=texts("cpu"),
             now={"device": "'cuda'"},
         )
         assert found == [
@@ -226,7 +239,7 @@ class TestReasons:
             "file a: newer than what it made",
             "made from other files: also b",
             "the command of the rule, in workflow/rules",
-            "device: cpu -> cuda",
+            "parameter device: now 'cuda'",
         ]
 
     def test_what_only_snakemake_can_tell(self, project: Project) -> None:

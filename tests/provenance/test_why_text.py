@@ -16,7 +16,7 @@ def reason(rule: str, output: str, *causes: str, missing: str | None = None, fol
     """A reason to run a job with one output and its history."""
     outputs = [f"{output}.csv", f"{output}.safetensors"]
     lacking, rebuilt = ([path] if path else [] for path in (missing, follows))
-    job = PlannedJob(rule, outputs, [], frozenset(), missing=lacking, follows=rebuilt)
+    job = PlannedJob(rule, outputs, [], missing=lacking, follows=rebuilt)
     return Reason(job, list(causes), can_be_accepted=not missing)
 
 
