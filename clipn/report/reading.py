@@ -1,6 +1,5 @@
 """What tables, figures and the page read: metrics, replicates, scores, histories, descriptions, tables."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from clipn.errors import ClipnError
 from clipn.evaluation import evaluate
 from clipn.evaluation.replicates import read_replicates
 from clipn.files import read_json, require
+from clipn.study.names import RunName, Scoring
 
 NUMBERS = (
     "auroc", "auroc_sd", "fpr95", "fpr95_sd", "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
@@ -53,11 +53,12 @@ def read_scores(paths: Iterable[Path]) -> list[ScoredRun]:
     """
     runs = []
     for path in paths:
-        match = re.fullmatch(r".*?([^/]+)/([^/]+)/([^/]+)/seed(\d+)\.parquet", require(path).as_posix())
-        if match is None:
-            raise ClipnError(f"{path}: expected .../<backbone>/<variant>/<prompts>/seed<k>.parquet; rename the file")
-        backbone, variant, prompts, seed = match.groups()
-        runs.append(ScoredRun(backbone, variant, prompts, int(seed), evaluate.read_scores(path)))
+        try:
+            name = Scoring.of(require(path))
+        except ValueError as error:
+            expected = ".../<backbone>/<variant>/<prompts>/seed<k>.parquet"
+            raise ClipnError(f"{path}: expected {expected}; rename the file") from error
+        runs.append(ScoredRun(name.backbone, name.variant, name.prompts, int(name.seed), evaluate.read_scores(path)))
     return runs
 
 
@@ -74,13 +75,14 @@ def read_histories(paths: Iterable[Path]) -> list[RunLog]:
     """
     logs = []
     for path in paths:
-        match = re.fullmatch(r".*?([^/]+)/([^/]+)/seed(\d+)\.csv", require(path).as_posix())
-        if match is None:
-            raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.csv; rename the file")
+        try:
+            name = RunName.of(require(path))
+        except ValueError as error:
+            raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.csv; rename the file") from error
         log = pd.read_csv(path)
         # A variant with 0 epochs is a control: its history has a header and nothing to draw.
         if len(log):
-            logs.append(RunLog(match[1], match[2], int(match[3]), log))
+            logs.append(RunLog(name.backbone, name.variant, int(name.seed), log))
     return logs
 
 

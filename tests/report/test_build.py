@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from clipn.errors import ClipnError
 from clipn.report import reading
-from clipn.report.figures import published as figure
+from clipn.report.figures.published import published as published_figure
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from clipn.report.tables.intervals import mean_replicates, metrics_table
@@ -211,7 +211,7 @@ def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path
     ]
     for form in (table, back):
         shifted = form.assign(verdict=form["verdict"].replace("agrees", "differs"))
-        words = [text.get_text() for text in figure.published(shifted, "paper").findobj(Text)]
+        words = [text.get_text() for text in published_figure(shifted, "paper").findobj(Text)]
         assert any("AUROC of run 2: 92.00 published, 92.00 measured" in text for text in words)
         assert any("FPR95: 80.00 published, 60.00 measured" in text for text in words)
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
-from clipn.report.figures.ablations import ablations
+from clipn.report.figures.ablations import ablations, draw_ablations
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.intervals import intervals
 from clipn.report.figures.published import published
@@ -214,6 +214,16 @@ def test_ablations_need_one_id_dataset() -> None:
         ablations(ABLATIONS.iloc[:0], "demo")
     with pytest.raises(ClipnError, match="rows of 2 ID datasets"):
         ablations(pd.concat([ABLATIONS, ABLATIONS.assign(id="imagenet")]), "demo")
+
+
+def test_ablations_are_drawn_of_the_rows_of_one_id_dataset(tmp_path: Path) -> None:
+    table = tmp_path / "ablations.csv"
+    pd.concat([ABLATIONS, ABLATIONS.assign(id="imagenet")]).to_csv(table, index=False)
+    files = (tmp_path / "datasets", tmp_path / "figure.png", tmp_path / "figure.pdf")
+    draw_ablations(table, "cifar10", "base", "demo", *files)
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ClipnError, match=r"ablations\.csv: has no rows of ID dataset 'sun'; add a pair or ablations"):
+        draw_ablations(table, "sun", "base", "demo", *files)
 
 
 def test_the_same_table_gives_the_same_files(tmp_path: Path) -> None:
