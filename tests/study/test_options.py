@@ -1,0 +1,206 @@
+"""Every setting of a study reaches the rules under its own key."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.study.options import RuleOptions
+from clipn.study.parameters import Settings, changed_values, flattened
+from clipn.study.paths import StudyPaths
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
+GENERATED = {
+    "study": "demo",
+    "demo": {"images": 40},
+    "captions": {"sources": ["cc3m"]},
+    "backbones": {"tiny": {"architecture": "config/architectures/tiny.json", "training": {}}},
+    "variants": {"learnable": {}, "handcrafted": {"no_texts": "handcrafted"}},
+    "runs": [{"backbone": "tiny", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted")],
+    "pairs": {"imagenet": ["sun", "places"], "cifar10": ["cifar100"]},
+    "baselines": ["msp", "neglabel"],
+}
+"""A study of generated data."""
+WRITTEN = GENERATED | {
+    "demo": None,
+    "registry": "config/datasets.yaml",
+    "mirror": "archives",
+    "cleaning": ["ninco"],
+    "backbones": {"b": {"architecture": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"}},
+    "variants": {
+        "learnable": {},
+        "handcrafted": {"no_texts": "handcrafted"},
+        "released": {"checkpoints": {1: "clipn_atd_1", 2: "clipn_atd_2"}},
+    },
+    "runs": [{"backbone": "b", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted", "released")],
+    "negative_words": "wordnet",
+    "device": "cuda",
+}
+"""A study of downloads and released checkpoints."""
+OTHERS: dict[str, Any] = {
+    "study": "other",
+    "registry": "other.yaml",
+    "mirror": "elsewhere",
+    "negative_words": "words.txt",
+    "rules": ["atd"],
+    "conventions": ["clipn", "mcm"],
+    "baselines": ["mcm", "neglabel"],
+    "prompts": ["clipn128_clean"],
+    "captions.sources": ["cc3m", "cc3m_frozen"],
+    "pairs.imagenet": ["sun"],
+    "pairs.cifar10": ["cifar100", "lsun_resize"],
+    "ablations": ["handcrafted"],
+    "backbones.tiny.architecture": "config/architectures/small.json",
+    "backbones.b.architecture": "ViT-B-16",
+    "backbones.b.pretrained": "openai",
+    "variants.released.checkpoints.1": "clipn_atd_3",
+    "variants.released.checkpoints.2": "clipn_atd_3",
+    "logit_scale": "checkpoint",
+    "variants.handcrafted.no_texts": "learnable",
+    "variants.learnable.no_texts": "handcrafted",
+    "variants.handcrafted.templates": "clipn128_clean",
+    "variants.learnable.templates": "clipn128_clean",
+    "variants.learnable.tokens": 8,
+    "variants.learnable.micro_batch": 2,
+}
+"""Other values of settings that no rule of thumb gives one."""
+CHOICES = {
+    "overlong": "drop",
+    "empty": "keep",
+    "duplicates": "drop",
+    "augmentation": "none",
+    "temperature": "fixed",
+    "losses": "tso",
+    "precision": "bf16",
+}
+DEPENDENT = {"registry", "demo", "runs", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"}
+"""Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
+
+
+def study(changes: dict[str, Any]) -> Study:
+    return Study.model_validate(json.loads(json.dumps(changes)))
+
+
+def changed(base: dict[str, Any], key: str, value: Any) -> Study:
+    """The study with another value of one setting."""
+    settings = study(base).model_dump(mode="json", exclude_none=True)
+    inner = settings
+    *above, name = key.split(".")
+    for part in above:
+        inner = inner[part]
+    inner[name] = value
+    return study(settings)
+
+
+def another(key: str, value: Any) -> Any:
+    """Another valid value of a setting."""
+    name = key.rpartition(".")[2]
+    if key == "cleaning":
+        return [] if value else ["ninco"]
+    if key == "device":
+        return "cpu" if value == "cuda" else "cuda"
+    if key in OTHERS:
+        return OTHERS[key]
+    if name in CHOICES:
+        return CHOICES[name]
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value / 2
+
+
+def settings_with_values(base: dict[str, Any]) -> list[str]:
+    flat = flattened(study(base).model_dump(mode="json"))
+    return [key for key in flat if key not in DEPENDENT and (flat[key] is not None or key in OTHERS)]
+
+
+CASES = [(base, key) for base in (GENERATED, WRITTEN) for key in settings_with_values(base)]
+
+
+@pytest.mark.parametrize(("base", "key"), CASES, ids=[f"{base['study']}-{key}" for base, key in CASES])
+def test_an_edit_of_a_setting_is_named_by_its_key(base: dict[str, Any], key: str) -> None:
+    """What `clipn why` reads off the parameters of the page, which hold all settings."""
+    before = study(base)
+    value = flattened(before.model_dump(mode="json")).get(key)
+    after = changed(base, key, another(key, value))
+    found = changed_values([repr(page(before))], [repr(page(after))], Settings)
+    assert found == {key: (value, another(key, value))}
+
+
+def page(of: Study) -> Settings:
+    return RuleOptions(StudyPaths(of, StudyData(of.model_copy(update={"registry": None})))).page
+
+
+def fields(name: str, above: str = "") -> set[str]:
+    """Keys of a model in the schema, those of a mapping's values under `*`."""
+    found = set()
+    for key, value in SCHEMA["$defs"][name]["properties"].items() if name else SCHEMA["properties"].items():
+        nested = [part["$ref"].rpartition("/")[2] for part in (value, *value.get("anyOf", [])) if "$ref" in part]
+        found |= {path for part in nested for path in fields(part, f"{above}{key}.")} or {f"{above}{key}"}
+    return found
+
+
+def test_every_setting_of_the_schema_is_among_them() -> None:
+    walked = {key for _, key in CASES} | DEPENDENT
+    variants, training = (
+        fields("Variant", "variants.learnable."),
+        fields("BackboneTraining", "backbones.tiny.training."),
+    )
+    crawl = {f"captions.{key}" for key in fields("Crawl", "crawl.")}
+    assert walked >= (variants | training | crawl)
+    top = {key.partition(".")[0] for key in walked}
+    assert top == SCHEMA["properties"].keys()
+    captions = {key.split(".")[1] for key in walked if key.startswith("captions.")}
+    assert captions == SCHEMA["$defs"]["Captions"]["properties"].keys()
+
+
+# What single rules are told
+
+
+@pytest.fixture
+def options() -> RuleOptions:
+    made = study(GENERATED)
+    return RuleOptions(StudyPaths(made, StudyData(made)))
+
+
+def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:
+    assert {key.rpartition(".")[0] for key in options.training("learnable")} == {"variants.learnable"}
+    assert {key.rpartition(".")[0] for key in options.backbone_training("tiny")} == {"backbones.tiny.training"}
+    assert options.model == {"device": "cpu", "threads": 1}
+    assert str(options.perturbation) == "--epsilon 0.0014"
+    assert options.perturbation == {"perturbation": 0.0014}
+
+
+def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:
+    assert options.pairs == {"pairs.imagenet": ["sun", "places"], "pairs.cifar10": ["cifar100"]}
+    assert str(options.pairs) == "--pair imagenet:sun,places --pair cifar10:cifar100"
+
+
+def test_methods_of_a_scoring(options: RuleOptions) -> None:
+    plain, taught = options.methods("none", "clipn128"), options.methods("learnable", "clipn128")
+    assert (plain, str(plain)) == ({"baselines": ["msp", "neglabel"]}, "--method msp --method neglabel")
+    assert (taught, str(taught)) == ({"rules": ["ctw", "atd"]}, "--method ctw --method atd --rule ctw --rule atd")
+
+
+def test_words_of_the_demo_are_a_file_and_no_setting(options: RuleOptions) -> None:
+    assert str(options.negative_words) == "--words results/studies/demo/archives/mirror/words.txt"
+    assert options.negative_words == {"negative_words": None}
+
+
+def test_a_training_of_several_processes_has_a_launcher() -> None:
+    made = changed(GENERATED, "variants.learnable.processes", 2)
+    found = RuleOptions(StudyPaths(made, StudyData(made)))
+    assert str(found.launcher("learnable")) == "torchrun --standalone --nproc-per-node 2 --no-python "
+    assert str(found.launcher("handcrafted")) == ""
+
+
+def test_the_page_prints_the_study_as_yaml(options: RuleOptions) -> None:
+    words = shlex.split(str(options.page))
+    printed = yaml.safe_load(words[words.index("--settings") + 1])
+    assert printed == study(GENERATED).model_dump(mode="json", exclude_none=True)
+    assert [words[index + 1] for index, word in enumerate(words) if word == "--id"] == ["imagenet", "cifar10"]
