@@ -7,7 +7,6 @@ from clipn.errors import ClipnError
 from clipn.provenance.check import Mode
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records, remove_record, write_record
-from clipn.provenance.run_state import RunState
 from clipn.provenance.snakemake import Request, planned
 from clipn.provenance.why import reasons
 
@@ -60,13 +59,13 @@ def _accept_planned(request: Request, root: Path) -> dict[str, list[str]]:
         unknown = [path for path in plan.outputs if path not in before and (root / path).exists()]
         accepted |= {path: [WITHOUT_RECORD] for path in unknown}
         plan.record(list(accepted))
-    cache, state = HashCache(root), RunState(root)
+    cache = HashCache(root)
     for path, record in read_records(root).items():
         if path in accepted:
             # Snakemake records no hash of large inputs, and none of the output.
             hashes = {name: sha256 for name in record.inputs if (sha256 := cache.sha256(name))}
             causes = (*(before[path].accepted if path in before else ()), *accepted[path])
-            noted = replace(record, sha256=cache.sha256(path), settings=state.running, accepted=causes)
+            noted = replace(record, sha256=cache.sha256(path), accepted=causes)
             write_record(root, path, noted.with_hashes(hashes))
     cache.save()
     return accepted

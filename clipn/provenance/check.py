@@ -7,7 +7,7 @@ are imported where the file is the one they tell of, or is not here; and what no
 from collections.abc import Collection
 from dataclasses import replace
 from enum import Flag, auto
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from clipn.errors import ClipnError
 from clipn.files import named
@@ -42,12 +42,10 @@ class CheckedStudy(NamedTuple):
 
     Attributes:
         name: its name.
-        settings: all its settings.
         outputs: paths of all files that its rules make.
     """
 
     name: str
-    settings: dict[str, Any]
     outputs: Collection[str]
 
 
@@ -75,7 +73,7 @@ def check_outputs(
     correct_timestamps(checked, cache, records.incomplete)
     # Of other studies the records are imported when it is their turn, so their files still count as new.
     state.written |= {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
-    state.begin_run(study.settings, records.local.values(), fingerprints)
+    state.keep_modules(records.local.values(), fingerprints)
     if Mode.DRY_RUN not in mode:
         complete = {path: record for path, record in records.local.items() if path not in records.incomplete}
         write_stage_records(stages, home(study.name), complete, frozenset(study.outputs), cache, state)

@@ -21,7 +21,7 @@ class Records:
 
     Attributes:
         cache: hashes of the project's files.
-        state: of earlier runs; gets the settings and modules that imported records refer to.
+        state: of earlier runs; gets the modules that imported records refer to.
         local: records that Snakemake reads, by path.
         incomplete: files whose job has begun and not ended.
         imported: records that came from elsewhere since the last check, by path.
@@ -75,7 +75,6 @@ def collect_records(stages: list[Stage], cache: HashCache, state: RunState) -> R
             own = path in owners and owners[path].has(name)
             found.imported[name].insert(0 if own else len(found.imported[name]), record)
         found.imported_files[path] = str(sha256)
-        state.settings |= imported.settings
         state.modules |= imported.modules
     return found
 
@@ -121,7 +120,7 @@ def _with_output_hash(path: str, record: JobRecord, records: Records, accept: bo
     hashes = {name: sha256 for name in record.inputs if (sha256 := cache.sha256(name))}
     older = {name for name in hashes.keys() - record.hashes if timestamp(cache.root / name) <= started}
     completed = record.with_hashes({name: hashes[name] for name in older})
-    return replace(completed, sha256=cache.sha256(path), settings=records.state.running)
+    return replace(completed, sha256=cache.sha256(path))
 
 
 def changed_inputs(

@@ -28,8 +28,8 @@ PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 """Fields that differ between two runs of the same job."""
 PARAMETERS_OF_STALE = "void"
 """Field with the parameters of a stale record, which Snakemake shall not compare; no other record has it."""
-ADDED = ("sha256", "settings", "accepted", PARAMETERS_OF_STALE)
-"""Fields of this project."""
+ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
+"""Fields of this project; the last is of an earlier version, and read no more."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
 
@@ -43,7 +43,6 @@ class JobRecord:
         started: when the job began, in seconds since the epoch.
         ended: modification time of the file when the job had ended, in seconds since the epoch.
         sha256: of the file as the job left it; None until `clipn.provenance.check` has hashed it.
-        settings: key of the study's settings under which the job ran; None: unknown.
         accepted: changes since then that a person declared harmless.
         stale: whether an input is no longer the one that the job read, see `clipn.provenance.reconcile.stale_outputs`.
     """
@@ -52,7 +51,6 @@ class JobRecord:
     started: float = 0.0
     ended: float = 0.0
     sha256: str | None = None
-    settings: str | None = None
     accepted: tuple[str, ...] = ()
     stale: bool = False
 
@@ -89,7 +87,7 @@ class JobRecord:
         return [path.removesuffix(".log") + ".tsv" for path in self.content.get("log") or []]
 
     def same_job(self, other: "JobRecord") -> bool:
-        """Whether another record tells of the same job and the same file, whenever and under what settings it ran."""
+        """Whether another record tells of the same job and the same file, whenever it ran."""
         return (self.content, self.sha256, self.accepted) == (other.content, other.sha256, other.accepted)
 
     @property
@@ -125,7 +123,6 @@ def read_records(root: Path) -> dict[str, JobRecord]:
             started=fields.get("starttime") or 0.0,
             ended=fields.get("endtime") or 0.0,
             sha256=fields.get("sha256"),
-            settings=fields.get("settings"),
             accepted=tuple(fields.get("accepted") or ()),
             stale=PARAMETERS_OF_STALE in fields,
         )
@@ -140,7 +137,6 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
         "endtime": record.ended,
         "incomplete": False,
         "sha256": record.sha256,
-        "settings": record.settings,
         "accepted": list(record.accepted),
     }
     # Snakemake reads no input that is older than the output, so a parameter must tell it that one changed.

@@ -1,8 +1,8 @@
 """The files of records that travel with the results: one file per stage, one line of JSON per job, sorted.
 
 A file holds the records of the stage's outputs and of all that they were made from, so that a part of the results that
-travels alone still has its whole history. Further lines hold the settings of the study under which the jobs ran, and
-the hashes of the modules behind the fingerprints of their code.
+travels alone still has its whole history. Further lines hold the hashes of the modules behind the fingerprints of their
+code.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clipn.errors import ClipnError
 from clipn.files import write_text
@@ -27,12 +26,10 @@ class StageRecords:
 
     Attributes:
         records: by path of the output.
-        settings: settings of studies, by key.
         modules: hashes of modules, by module, by fingerprint.
     """
 
     records: dict[str, JobRecord]
-    settings: dict[str, Any]
     modules: dict[str, dict[str, str]]
 
 
@@ -69,13 +66,10 @@ def write_stage_records(
         records: of all files, by path.
         expected: files that the study makes; their records are kept also while they are not here.
         cache: hashes of the project's files.
-        state: has the settings and modules; gets the hashes of what was written.
+        state: has the modules; gets the hashes of what was written.
     """
     # Made once, as a job is in the files of its own stage and of all after it.
-    jobs = {
-        path: json.dumps({**record.content, "settings": record.settings, "accepted": list(record.accepted)})
-        for path, record in records.items()
-    }
+    jobs = {path: json.dumps({**record.content, "accepted": list(record.accepted)}) for path, record in records.items()}
     ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
     for stage in stages:
         paths = [path for path in ours if stage.has(path)]
@@ -98,7 +92,7 @@ def format_records(paths: list[str], records: Mapping[str, JobRecord], jobs: Map
         paths: files of one stage.
         records: of all files, by path.
         jobs: what is known of the job that made a file, as text, by path; outputs of one job have the same.
-        state: for settings and modules.
+        state: for modules.
     """
     outputs: dict[str, list[str]] = {jobs[path]: [] for path in ancestors(paths, records) if path in records}
     for path in sorted(records):
@@ -109,10 +103,8 @@ def format_records(paths: list[str], records: Mapping[str, JobRecord], jobs: Map
     lines = [f'{{"job": {job}, "outputs": {sha256}}}' for job, sha256 in hashes]
     made_by = [records[made[0]] for made in outputs.values()]
     codes = sorted({record.code for record in made_by if record.code} & state.modules.keys())
-    settings = sorted({record.settings for record in made_by if record.settings} & state.settings.keys())
     modules = [{"fingerprint": code, "modules": state.modules[code]} for code in codes]
-    studies = [{"settings": key, "study": state.settings[key]} for key in settings]
-    lines += [json.dumps(value, sort_keys=True) for value in (*modules, *studies)]
+    lines += [json.dumps(value, sort_keys=True) for value in modules]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -122,18 +114,19 @@ def read_stage_records(path: Path) -> StageRecords:
     Raises:
         ClipnError: it is not one; the message says how to get it back.
     """
-    found = StageRecords({}, {}, {})
+    found = StageRecords({}, {})
     try:
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
             if "outputs" in line:
                 job = dict(line["job"])
-                settings, accepted = job.pop("settings"), tuple(job.pop("accepted"))
+                job.pop("settings", None)  # of an earlier version
+                accepted = tuple(job.pop("accepted"))
                 for output, sha256 in line["outputs"].items():
-                    found.records[output] = JobRecord(job, sha256=sha256, settings=settings, accepted=accepted)
+                    found.records[output] = JobRecord(job, sha256=sha256, accepted=accepted)
             elif "modules" in line:
                 found.modules[line["fingerprint"]] = line["modules"]
             else:
-                found.settings[line["settings"]] = line["study"]
+                _ = line["study"]  # settings of a study, of an earlier version; any other line is damage
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = f"get it back with `dvc checkout --force {path}`, or remove it if its results were made here"
         raise ClipnError(f"{path}: is no file of records; {remedy}") from error

@@ -184,12 +184,11 @@ class Made:
         expected: Collection[str] = (),
         mode: Mode = Mode.CHECK,
         closures: dict[str, dict[str, str]] | None = None,
-        **settings: Any,
     ) -> RunState:
         """Check the outputs of a study as a new process does that has fingerprints; returns what it keeps."""
         cache, state, fingerprints = HashCache(self.root), RunState(self.root), Fingerprints()
         fingerprints.closures |= closures or {}
-        check_outputs(CheckedStudy(study, settings, expected), cache, state, fingerprints, mode)
+        check_outputs(CheckedStudy(study, expected), cache, state, fingerprints, mode)
         return state
 
     def records(self) -> dict[str, JobRecord]:

@@ -10,9 +10,9 @@ from clipn.errors import ClipnError
 from clipn.provenance.accept import WITHOUT_RECORD, accept
 from clipn.provenance.check import Mode
 from clipn.provenance.records import JobRecord, read_records
-from clipn.provenance.run_state import RunState
 from clipn.provenance.snakemake import Request, planned
 from clipn.provenance.stage_files import read_stage_records
+from clipn.study.parameters import settings_of
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, sha256
 
@@ -21,19 +21,20 @@ configfile: "config.yaml"
 
 from clipn.provenance.check import Mode
 from clipn.provenance.snakemake import mode_of
+from clipn.study.parameters import settings_of
 with open("modes", "a") as modes:
     modes.write(f"{mode_of(workflow).value} ")
 
 rule count:
     input: "words.txt", config["notes"]
     output: "count.txt", "count.log"
-    params: options=f"--words {config['words']}"
+    params: options=settings_of({"words": config["words"]})
     shell: "cat {input} | tee {output} > /dev/null"
 
 rule table:
     input: "count.txt", "results/studies/demo/names.txt"
     output: "table.csv"
-    params: title=config["title"]
+    params: title=settings_of({"title": config["title"]})
     shell: "cat {input} > {output}"
 """
 CONFIG = "words: 5\ntitle: Old\nnotes: [notes.txt]\n"
@@ -49,7 +50,7 @@ from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.run_state import RunState
 
-study = CheckedStudy("demo", dict(config), ["count.txt", "count.log", "table.csv"])
+study = CheckedStudy("demo", ["count.txt", "count.log", "table.csv"])
 check_outputs(study, HashCache(Path()), RunState(Path()), Fingerprints(), mode_of(workflow))
 """
 RECORDS = Path("results/studies/demo/provenance/all.jsonl")
@@ -121,11 +122,11 @@ class TestAccepted:
 
     def test_a_changed_parameter(self) -> None:
         change("words: 5", "words: 6")
-        causes = ["options: --words 5 -> --words 6"]
+        causes = ["setting words: 5 -> 6"]
         assert accept_table() == dict.fromkeys(COUNT, causes)
         assert still_planned() == []
         assert [record(path).accepted for path in (*COUNT, "table.csv")] == [tuple(causes), tuple(causes), ()]
-        assert record("count.txt").parameters == ["'--words 6'"]
+        assert record("count.txt").parameters == [repr(settings_of({"words": 6}))]
 
     def test_the_record_holds_the_hashes_of_the_file_and_of_all_inputs(self) -> None:
         change("words: 5", "words: 6")
@@ -133,14 +134,6 @@ class TestAccepted:
         accept_table()
         assert record("count.txt").hashes == {"words.txt": sha256(LARGE), "notes.txt": sha256("notes")}
         assert record("count.txt").sha256 == sha256(f"{LARGE}notes")
-
-    def test_the_record_names_the_settings_of_now(self) -> None:
-        state = RunState(Path())
-        state.running = "settings of now"
-        state.save()
-        change("words: 5", "words: 6")
-        accept_table()
-        assert record("count.txt").settings == "settings of now"
 
     def test_files_stay_as_they_are(self) -> None:
         change("words: 5", "words: 6")
@@ -151,7 +144,7 @@ class TestAccepted:
     def test_changes_of_a_job_and_of_one_that_follows_it(self) -> None:
         change("words: 5", "words: 6")
         change("title: Old", "title: New")
-        words, title = ["options: --words 5 -> --words 6"], ["title: Old -> New"]
+        words, title = ["setting words: 5 -> 6"], ["setting title: Old -> New"]
         assert accept_table() == {"count.log": words, "count.txt": words, "table.csv": title}
         assert still_planned() == []
 
@@ -178,7 +171,7 @@ class TestAccepted:
         for number in (6, 7):
             change(f"words: {number - 1}", f"words: {number}")
             accept_table()
-        assert record("count.txt").accepted == ("options: --words 5 -> --words 6", "options: --words 6 -> --words 7")
+        assert record("count.txt").accepted == ("setting words: 5 -> 6", "setting words: 6 -> 7")
 
 
 class TestRefused:
@@ -266,7 +259,7 @@ class TestRecordFiles:
     def test_they_say_what_was_accepted(self) -> None:
         change("words: 5", "words: 6")
         accept_table()
-        assert self.accepted() == dict.fromkeys(COUNT, ("options: --words 5 -> --words 6",))
+        assert self.accepted() == dict.fromkeys(COUNT, ("setting words: 5 -> 6",))
 
     def test_a_refusal_after_something_was_accepted_writes_none(self) -> None:
         Path("count.txt").write_text("edited before anyone hashed it")

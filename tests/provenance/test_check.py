@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from clipn.provenance.check import Mode
-from clipn.provenance.run_state import settings_key
 from tests.helpers.records import (
     ARCHIVE,
     IMAGES,
@@ -39,24 +38,6 @@ def test_the_hash_of_every_file_is_noted(made: Made) -> None:
     made.check()
     noted = {path: record.sha256 for path, record in made.records().items()}
     assert noted == {path: sha256(path) for path in files_of("demo")} | {TABLE: sha256(OWN_TABLE)}
-
-
-def test_the_settings_are_those_of_the_run_that_made_the_file(made: Made) -> None:
-    made.check(seed=1)
-    made.make(UNUSED, "count_words", ARCHIVE)
-    made.check(seed=2)
-    made.publish()
-    made.check(seed=3)
-    records = made.records()
-    assert records[UNUSED].settings == settings_key({"seed": 1})
-    assert records[TABLE].settings == settings_key({"seed": 2})
-    assert records[OWN_TABLE].settings is None
-
-
-def test_the_run_that_begins_is_remembered_with_its_settings(made: Made) -> None:
-    state = made.check(seed=2)
-    assert state.running == settings_key({"seed": 2})
-    assert state.settings == {settings_key({"seed": 2}): {"seed": 2}}
 
 
 @pytest.mark.parametrize(("later", "known"), [(-1, True), (0, True), (1, False)])

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from clipn.provenance.records import read_records
-from clipn.provenance.run_state import settings_key
 from tests.helpers.records import (
     ARCHIVE,
     CODE,
@@ -199,16 +198,6 @@ class TestNews:
         made.check("other")
         made.check("demo")
         assert made.records()[OWN_TABLE].parameters == ["'--new'"]
-
-
-def test_settings_travel(made: Made, tmp_path: Path) -> None:
-    made.check(seed=1)
-    made.publish()
-    made.check(seed=1)
-    elsewhere = made.copied_to(tmp_path / "elsewhere")
-    state = elsewhere.check(seed=2)
-    assert elsewhere.records()[TABLE].settings == settings_key({"seed": 1})
-    assert state.settings == {settings_key({"seed": seed}): {"seed": seed} for seed in (1, 2)}
 
 
 def test_modules_travel(made: Made, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, write_record
 
-ADDED: dict[str, Any] = {"sha256": "11", "settings": "22", "accepted": ("module clipn/training/clipn.py",)}
+ADDED: dict[str, Any] = {"sha256": "11", "accepted": ("module clipn/training/clipn.py",)}
 LONG = f"{'deep/' * 20}{'long' * 30}.txt"
 SNAKEFILE = f"""
 rule count:
@@ -60,7 +60,7 @@ def test_the_records_of_the_installed_snakemake(finished: Path) -> None:
     assert count.code == "0123456789abcdef"
     assert count.ended == os.lstat(finished / LONG).st_mtime
     assert count.started <= count.ended <= records["copy.txt"].started
-    assert (count.sha256, count.settings, count.accepted) == (None, None, ())
+    assert (count.sha256, count.accepted) == (None, ())
     assert count.benchmarks == ["logs/count.tsv"]
     assert incomplete_outputs(finished) == set()
     assert not locked(finished)
@@ -89,7 +89,7 @@ def test_snakemake_drops_what_was_added_when_it_runs_a_job_again(finished: Path,
 
 @pytest.mark.parametrize("path", ["out", LONG, "x" * 190, "x" * 191, "x" * 600])
 def test_what_is_written_is_read(tmp_path: Path, path: str) -> None:
-    record = JobRecord({"rule": "count", "input": ["a"]}, 1.5, 2.5, "11", "22", ("setting seed: 1 -> 2",))
+    record = JobRecord({"rule": "count", "input": ["a"]}, 1.5, 2.5, "11", ("setting seed: 1 -> 2",))
     provenance.write_record(tmp_path, path, record)
     assert read_records(tmp_path) == {path: record}
     assert record_file(tmp_path / ".snakemake/metadata", path).is_file()

@@ -1,5 +1,6 @@
 """The files of records that travel with the results: what is written is what is read."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ def made_by(rule: str, *inputs: str, params: Sequence[str] = (), sha256: str = "
 def record_of(root: Path, records: dict[str, JobRecord], stages: Sequence[Stage] = (STAGE,), **known: Any) -> Path:
     """The file of records of a stage, whose results are all here."""
     state = RunState(root)
-    state.settings, state.modules = known.get("settings", {}), known.get("modules", {})
+    state.modules = known.get("modules", {})
     state.save()
     for path in records:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -72,9 +73,9 @@ def test_a_file_without_a_record_has_no_ancestors() -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    record = made_by("table", SCORES, settings="1a", accepted=("module clipn/training/clipn.py",), sha256="22")
+    record = made_by("table", SCORES, accepted=("module clipn/training/clipn.py",), sha256="22")
     records = {TABLE: record, SCORES: made_by("score", "source", sha256="33")}
-    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {}, {})
+    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {})
 
 
 def test_times_are_not_written(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_outputs_of_one_job_are_in_one_line(tmp_path: Path) -> None:
     assert [line["outputs"] for line in lines(file)] == [{TABLE: "11", other: "22"}]
 
 
-@pytest.mark.parametrize("change", [{"settings": "1a"}, {"accepted": ("setting seed: 1 -> 2",)}, {"params": ["'2'"]}])
+@pytest.mark.parametrize("change", [{"accepted": ("setting seed: 1 -> 2",)}, {"params": ["'2'"]}])
 def test_outputs_of_one_rule_that_were_made_differently_are_in_two_lines(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
@@ -201,41 +202,37 @@ def test_a_job_keeps_the_order_of_its_inputs(tmp_path: Path) -> None:
     assert read_stage_records(file).records[TABLE].inputs == ["z", "a"]
 
 
-# Settings and modules
+# Modules
 
 
-def test_settings_and_modules_that_records_refer_to_are_written(tmp_path: Path) -> None:
-    records = {TABLE: made_by("table", SCORES, settings="1a"), SCORES: made_by("score", params=[f"'{CODE}'"])}
-    settings = {"1a": {"seed": 1}, "2b": {"seed": 2}}
+def test_modules_that_records_refer_to_are_written(tmp_path: Path) -> None:
+    records = {TABLE: made_by("table", SCORES), SCORES: made_by("score", params=[f"'{CODE}'"])}
     modules = {CODE: {"clipn.training.clipn": "aa"}, OTHER_CODE: {"clipn.training.clipn": "bb"}}
-    file = record_of(tmp_path, records, settings=settings, modules=modules)
-    assert read_stage_records(file) == StageRecords(
-        records, {"1a": {"seed": 1}}, {CODE: {"clipn.training.clipn": "aa"}}
-    )
-    assert [list(line) for line in lines(file)[-2:]] == [["fingerprint", "modules"], ["settings", "study"]]
+    file = record_of(tmp_path, records, modules=modules)
+    assert read_stage_records(file) == StageRecords(records, {CODE: {"clipn.training.clipn": "aa"}})
+    assert list(lines(file)[-1]) == ["fingerprint", "modules"]
 
 
-def test_settings_and_modules_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
-    records = {TABLE: made_by("table", settings="1a", params=[f"'{CODE}'"])}
-    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {}, {})
+def test_modules_that_nobody_knows_are_left_out(tmp_path: Path) -> None:
+    records = {TABLE: made_by("table", params=[f"'{CODE}'"])}
+    assert read_stage_records(record_of(tmp_path, records)) == StageRecords(records, {})
 
 
-def test_settings_and_modules_are_sorted(tmp_path: Path) -> None:
-    keys = ["3c", "1a", "2b"]
-    records = {f"{HOME}tables/{key}": made_by(key, settings=key) for key in keys}
-    file = record_of(tmp_path, records, settings={key: {} for key in keys})
-    assert [line["settings"] for line in lines(file) if "study" in line] == ["1a", "2b", "3c"]
+def test_modules_are_sorted(tmp_path: Path) -> None:
+    codes = ["3" * 16, "1" * 16, "2" * 16]
+    records = {f"{HOME}tables/{code}": made_by(code, params=[f"'{code}'"]) for code in codes}
+    file = record_of(tmp_path, records, modules={code: {} for code in codes})
+    assert [line["fingerprint"] for line in lines(file) if "modules" in line] == sorted(codes)
 
 
-def test_settings_and_modules_of_an_earlier_run_give_the_same_file(tmp_path: Path) -> None:
-    records = {TABLE: made_by("table", settings="1a", params=[f"'{CODE}'"])}
-    settings = {"1a": {"study": "demo", "seed": 1, "captions": {"sources": ["cc3m"], "repair": True}}}
+def test_modules_of_an_earlier_run_give_the_same_file(tmp_path: Path) -> None:
+    records = {TABLE: made_by("table", params=[f"'{CODE}'"])}
     modules = {CODE: {"clipn.training.clipn": "aa", "clipn.losses": "bb"}}
-    file = record_of(tmp_path, records, settings=settings, modules=modules)
+    file = record_of(tmp_path, records, modules=modules)
     before = file.read_bytes()
     file.unlink()
     assert rewritten(tmp_path, records).read_bytes() == before
-    assert read_stage_records(file) == StageRecords(records, settings, modules)
+    assert read_stage_records(file) == StageRecords(records, modules)
 
 
 # What is read
@@ -243,7 +240,16 @@ def test_settings_and_modules_of_an_earlier_run_give_the_same_file(tmp_path: Pat
 
 def test_an_empty_file_tells_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").touch()
-    assert read_stage_records(tmp_path / "x.jsonl") == StageRecords({}, {}, {})
+    assert read_stage_records(tmp_path / "x.jsonl") == StageRecords({}, {})
+
+
+def test_settings_that_an_earlier_version_wrote_are_passed_over(tmp_path: Path) -> None:
+    job = {"rule": "table", "settings": "1a", "accepted": []}
+    known = [{"job": job, "outputs": {TABLE: "11"}}, {"settings": "1a", "study": {"seed": 1}}]
+    (tmp_path / "x.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in known))
+    assert read_stage_records(tmp_path / "x.jsonl") == StageRecords(
+        {TABLE: JobRecord({"rule": "table"}, sha256="11")}, {}
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,50 +23,48 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def saved(root: Path, running: str | None = None) -> RunState:
+def saved(root: Path, **written: str) -> RunState:
     """The state of a run, and a cache that has hashed the file, both written."""
     cache, state = HashCache(root), RunState(root)
     cache.sha256("file")
     cache.save()
-    state.running = running
+    state.written |= written
     state.save()
     return state
 
 
 def test_what_is_saved_is_there_again(project: Path) -> None:
     state = saved(project)
-    state.settings = {"1a": {"seed": 1}}
     state.modules = {"2b": {"clipn.training.clipn": "3c"}}
     state.sources = {"5e": Source("6f", ["clipn.losses"])}
-    state.running, state.written = "1a", {"x.jsonl": "4d"}
+    state.written = {"x.jsonl": "4d"}
     state.save()
     again = RunState(project)
-    assert (again.settings, again.modules) == ({"1a": {"seed": 1}}, {"2b": {"clipn.training.clipn": "3c"}})
-    assert (again.running, again.written) == ("1a", {"x.jsonl": "4d"})
+    assert (again.modules, again.written) == ({"2b": {"clipn.training.clipn": "3c"}}, {"x.jsonl": "4d"})
     assert again.sources == {"5e": Source("6f", ["clipn.losses"])}
 
 
 def test_a_new_project_knows_nothing(tmp_path: Path) -> None:
     state = RunState(tmp_path)
-    assert (state.settings, state.modules, state.running, state.written) == ({}, {}, None, {})
+    assert (state.modules, state.sources, state.written) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "\0\0\0"])
 def test_a_damaged_file_counts_as_empty(project: Path, text: str) -> None:
-    saved(project, running="1a")
+    saved(project, x="4d")
     for name in ("run_state.json", "hash_cache.json"):
         (project / ".snakemake" / name).write_text(text)
     again = RunState(project)
-    assert again.running is None
+    assert again.written == {}
     assert HashCache(project).sha256("file") == sha256("old")
     again.save()
-    assert json.loads((project / STATE).read_text())["running"] is None
+    assert json.loads((project / STATE).read_text())["written"] == {}
 
 
 def test_a_file_that_is_no_text_counts_as_empty(tmp_path: Path) -> None:
     (tmp_path / STATE).parent.mkdir()
     (tmp_path / STATE).write_bytes(b"\xff")
-    assert RunState(tmp_path).running is None
+    assert RunState(tmp_path).written == {}
 
 
 def test_it_is_written_only_if_something_changed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +78,7 @@ def test_it_is_written_only_if_something_changed(project: Path, monkeypatch: pyt
     monkeypatch.setattr(module, "write_text", noted)
     state = saved(project)
     assert written == []
-    state.running = "1a"
+    state.written["x"] = "4d"
     state.save()
     state.save()
     assert written == ["run_state.json"]
@@ -105,15 +103,14 @@ class TestOld:
     def test_everything_is_read(self, project: Path) -> None:
         state = RunState(project)
         assert HashCache(project).sha256("file") == "the hash of then"
-        assert (state.settings, state.modules) == ({"1a": {"seed": 1}}, {"2b": {"clipn.training.clipn": "3c"}})
-        assert (state.running, state.written) == ("1a", {"x.jsonl": "4d"})
+        assert (state.modules, state.written) == ({"2b": {"clipn.training.clipn": "3c"}}, {"x.jsonl": "4d"})
         assert state.sources == {"5e": Source("6f", ["clipn.losses"])}
 
     def test_each_part_is_read_until_it_has_a_file_of_its_own(self, project: Path) -> None:
         state = RunState(project)
-        state.running = "7a"
+        state.written = {"y.jsonl": "7a"}
         state.save()
-        assert RunState(project).running == "7a"
+        assert RunState(project).written == {"y.jsonl": "7a"}
         assert HashCache(project).sha256("file") == "the hash of then"
 
     def test_nothing_is_lost_when_it_is_saved_unchanged(self, project: Path) -> None:
@@ -125,5 +122,5 @@ class TestOld:
 
     def test_it_stays_as_it_is(self, project: Path) -> None:
         before = (project / OLD).read_bytes()
-        StateFile(project, "run_state.json").save({"running": None})
+        StateFile(project, "run_state.json").save({"written": {}})
         assert (project / OLD).read_bytes() == before

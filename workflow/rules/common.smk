@@ -145,5 +145,5 @@ def check_results():
     # Hashes files that are read in place now, so that the cache is saved with them.
     contents.images(*study.captions.sources, *study.datasets)
     files = targets.all_files(paths, FIGURES)
-    checked = CheckedStudy(study.study, study.model_dump(mode="json"), files)
+    checked = CheckedStudy(study.study, files)
     or_exit(check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow))
