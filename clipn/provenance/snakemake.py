@@ -1,4 +1,4 @@
-"""What Snakemake would run, and why; the only module that drives Snakemake from within.
+"""What Snakemake would run, and why; the only module that drives Snakemake.
 
 Snakemake's public interface prints a plan and does not hand it out, so the plan is taken where its own `--summary`
 takes it. The versions that this holds for are fixed in pyproject.toml, and a test looks at every kind of reason.
@@ -22,11 +22,13 @@ class Request(NamedTuple):
         targets: files, or names of rules.
         study: instead of the one in config/config.yaml.
         overlays: files that go before those of the configuration, as `snakemake --configfile` has them.
+        forceall: every job behind the targets, as if none had run; its reasons then say nothing.
     """
 
     targets: Sequence[str]
     study: str | None = None
     overlays: Sequence[Path] = ()
+    forceall: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class Plan:
     def outputs(self) -> list[str]:
         """Outputs of all jobs behind the targets, also of those that would not run."""
         return list(self._by_output)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Jobs that would run by rule, in the order of Snakemake's own table; those that run no command, too."""
+        _, counts = self._dag.stats()
+        return {rule: number for rule, number in counts.items() if rule != "total"}
 
     def record(self, outputs: Sequence[str]) -> None:
         """Let Snakemake record the jobs of these outputs, as if they had just made the files that are there."""
@@ -145,7 +153,7 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
             steps.dag(DAGSettings(targets=frozenset(request.targets), force_incomplete=True))
             workflow = steps._workflow
             workflow.execution_settings = ExecutionSettings()
-            workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+            workflow._prepare_dag(forceall=request.forceall, ignore_incomplete=False, lock_warn_only=True)
             workflow._build_dag()
         except (ApiError, RuleException, WorkflowError) as error:
             raise ClipnError(f"snakemake: {' '.join(str(error).split())}") from error
