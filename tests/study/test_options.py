@@ -13,36 +13,10 @@ from clipn.study.data import StudyData
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
+from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
-GENERATED = {
-    "study": "demo",
-    "demo": {"images": 40},
-    "captions": {"sources": ["cc3m"]},
-    "backbones": {"tiny": {"architecture": "config/architectures/tiny.json", "training": {}}},
-    "variants": {"learnable": {}, "handcrafted": {"no_texts": "handcrafted"}},
-    "runs": [{"backbone": "tiny", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted")],
-    "pairs": {"imagenet": ["sun", "places"], "cifar10": ["cifar100"]},
-    "baselines": ["msp", "neglabel"],
-}
-"""A study of generated data."""
-WRITTEN = GENERATED | {
-    "demo": None,
-    "registry": "config/datasets.yaml",
-    "mirror": "archives",
-    "cleaning": ["ninco"],
-    "backbones": {"b": {"architecture": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"}},
-    "variants": {
-        "learnable": {},
-        "handcrafted": {"no_texts": "handcrafted"},
-        "released": {"checkpoints": {1: "clipn_atd_1", 2: "clipn_atd_2"}},
-    },
-    "runs": [{"backbone": "b", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted", "released")],
-    "negative_words": "wordnet",
-    "device": "cuda",
-}
-"""A study of downloads and released checkpoints."""
 OTHERS: dict[str, Any] = {
     "study": "other",
     "registry": "other.yaml",
@@ -81,10 +55,6 @@ CHOICES = {
 }
 DEPENDENT = {"registry", "demo", "runs", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"}
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
-
-
-def study(changes: dict[str, Any]) -> Study:
-    return Study.model_validate(json.loads(json.dumps(changes)))
 
 
 def changed(base: dict[str, Any], key: str, value: Any) -> Study:

@@ -1,0 +1,46 @@
+"""Small studies, as their YAML files would hold them."""
+
+import json
+from typing import Any
+
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.study.paths import StudyPaths
+
+GENERATED = {
+    "study": "demo",
+    "demo": {"images": 40},
+    "captions": {"sources": ["cc3m"]},
+    "backbones": {"tiny": {"architecture": "config/architectures/tiny.json", "training": {}}},
+    "variants": {"learnable": {}, "handcrafted": {"no_texts": "handcrafted"}},
+    "runs": [{"backbone": "tiny", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted")],
+    "pairs": {"imagenet": ["sun", "places"], "cifar10": ["cifar100"]},
+    "baselines": ["msp", "neglabel"],
+}
+"""A study of generated data."""
+WRITTEN = GENERATED | {
+    "demo": None,
+    "registry": "config/datasets.yaml",
+    "mirror": "archives",
+    "cleaning": ["ninco"],
+    "backbones": {"b": {"architecture": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"}},
+    "variants": {
+        "learnable": {},
+        "handcrafted": {"no_texts": "handcrafted"},
+        "released": {"checkpoints": {1: "clipn_atd_1", 2: "clipn_atd_2"}},
+    },
+    "runs": [{"backbone": "b", "variant": name, "seeds": [1, 2]} for name in ("learnable", "handcrafted", "released")],
+    "negative_words": "wordnet",
+    "device": "cuda",
+}
+"""A study of downloads and released checkpoints."""
+
+
+def study(changes: dict[str, Any]) -> Study:
+    return Study.model_validate(json.loads(json.dumps(changes)))
+
+
+def paths(settings: dict[str, Any], **changes: Any) -> StudyPaths:
+    """The paths of a study, some of whose settings are others."""
+    made = study(settings | changes)
+    return StudyPaths(made, StudyData(made))

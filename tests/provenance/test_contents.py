@@ -1,0 +1,113 @@
+"""What jobs read beside their declared inputs counts, by what people call it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clipn.provenance import contents as module
+from clipn.provenance.contents import RuleContents
+from clipn.provenance.hash_cache import HashCache
+from clipn.study.data import StudyData
+from tests.helpers.records import sha256
+from tests.helpers.studies import GENERATED, WRITTEN, study
+
+SUN = {"title": "SUN", "reader": "flat", "images": 2, "archives": [{"file": "SUN.tar", "md5": "0" * 32}]}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(settings: dict[str, Any] = WRITTEN, sun: dict[str, Any] = SUN, **changes: Any) -> RuleContents:
+    """Those of a study whose registry knows SUN and images of one's own in `photos`."""
+    own = {"title": "Mine", "reader": "flat", "folder": "photos"}
+    Path("registry.yaml").write_text(yaml.safe_dump({"datasets": {"sun": sun, "mine": own}}))
+    registry = {} if "demo" in changes or settings is GENERATED else {"registry": "registry.yaml", "mirror": None}
+    made = study(settings | registry | {"cleaning": []} | changes)
+    return RuleContents(made, StudyData(made), HashCache(Path()))
+
+
+def test_an_archive_counts_by_its_checksum_and_not_by_its_address() -> None:
+    before = contents().archive("sun", "SUN.tar")
+    assert list(before) == ["what the registry says of SUN.tar"]
+    archive = {"file": "SUN.tar", "md5": "0" * 32, "addresses": ["https://example.org/SUN.tar"]}
+    assert contents(sun=SUN | {"archives": [archive]}).archive("sun", "SUN.tar") == before
+    assert contents(sun=SUN | {"archives": [archive | {"md5": "1" * 32}]}).archive("sun", "SUN.tar") != before
+
+
+def test_a_title_counts_for_the_verification_and_not_for_the_images() -> None:
+    before, after = contents(), contents(sun=SUN | {"title": "Other"})
+    assert after.images("sun") == before.images("sun")
+    assert after.expectations("sun") != before.expectations("sun")
+
+
+def test_files_in_place_count_by_name_and_content(folder: Path) -> None:
+    (folder / "photos").mkdir()
+    (folder / "photos/a.png").write_text("a")
+    before = contents().images("mine")
+    assert "the files of mine that are read in place" in before
+    assert contents().images("mine") == before
+    (folder / "photos/a.png").write_text("b")
+    edited = contents().images("mine")
+    (folder / "photos/a.png").rename(folder / "photos/b.png")
+    assert len({repr(found) for found in (before, edited, contents().images("mine"))}) == 3
+
+
+def test_files_in_place_are_hashed_once(folder: Path, read: list[Path]) -> None:
+    (folder / "photos").mkdir()
+    (folder / "photos/a.png").write_text("a")
+    found = contents()
+    assert found.images("mine", "sun") == found.images("mine", "sun")
+    assert [path.name for path in read] == ["a.png"]
+
+
+def test_generated_data_have_no_record() -> None:
+    assert contents(GENERATED).archive("sun", "SUN.tar.gz") == {"what the registry says of SUN.tar.gz": None}
+    assert contents(GENERATED).images("sun")["the record of sun in the registry"] is None
+
+
+def test_an_architecture_file_counts_by_its_text(folder: Path) -> None:
+    (folder / "a.json").write_text("{}")
+    backbones = {"b": {"architecture": "a.json", "pretrained": "x"}}
+    assert contents(backbones=backbones).architecture("b") == {"the architecture file": "{}"}
+    assert contents().architecture("b") == {"the architecture file": "ViT-B-32"}
+
+
+def test_a_local_weight_file_counts_by_its_hash(folder: Path) -> None:
+    (folder / "own.pt").write_text("weights")
+    assert contents().weights("own.pt") == {"the weight file own.pt": sha256("weights")}
+
+
+def test_a_prompt_pool_of_ones_own_counts_by_its_templates(folder: Path) -> None:
+    (folder / "mine.txt").write_text("my {}.\n")
+    before = contents(prompts=["clipn128", "mine.txt"]).prompt_pool("mine")
+    (folder / "mine.txt").write_text("a {}.\n")
+    after = contents(prompts=["clipn128", "mine.txt"]).prompt_pool("mine")
+    assert list(before) == list(after) == ["the prompt pool mine"]
+    assert before != after
+
+
+@pytest.mark.parametrize(
+    ("changes", "installed", "counts"),
+    [
+        ({"baselines": ["neglabel"]}, True, True),
+        ({"baselines": ["neglabel"]}, False, False),
+        ({"baselines": ["msp"]}, True, False),
+        ({"baselines": ["neglabel"], "negative_words": "words.txt"}, True, False),
+    ],
+)
+def test_the_systems_words_count_where_they_are_chosen_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], installed: bool, counts: bool
+) -> None:
+    monkeypatch.setattr(module, "FOLDER", folder if installed else folder / "missing")
+    monkeypatch.setattr(module, "read_words", lambda source: {"noun": ["dog"]})
+    assert (contents(**changes).words()["the word list"] is not None) is counts
+
+
+def test_the_template_of_the_page_is_there() -> None:
+    (found,) = contents().template().values()
+    assert len(found) == 64

@@ -1,0 +1,98 @@
+"""Where the files of a study lie."""
+
+from typing import Any
+
+import pytest
+
+from clipn.study.names import RunName, Scoring
+from clipn.study.paths import study_folder, study_of
+from tests.helpers.studies import GENERATED, WRITTEN, paths
+
+DEMO = "results/studies/demo"
+
+
+def test_names_may_be_wildcards() -> None:
+    demo = paths(GENERATED)
+    assert demo.backbone("{backbone}") == f"{DEMO}/backbones/{{backbone}}.safetensors"
+    assert demo.scores(Scoring("{b}", "{v}", "{p}", "{s}")) == f"{DEMO}/scores/{{b}}/{{v}}/{{p}}/seed{{s}}.parquet"
+
+
+def test_a_path_is_found_again_in_its_study() -> None:
+    demo = paths(GENERATED)
+    assert study_of(demo.table("metrics")) == ("demo", "tables/metrics.csv")
+    assert study_of(demo.run(RunName("tiny", "learnable", 1))) == ("demo", "runs/tiny/learnable/seed1.safetensors")
+
+
+@pytest.mark.parametrize("path", ["results/tables/metrics.csv", study_folder("demo"), "config/studies/demo.yaml", "a"])
+def test_a_path_elsewhere_is_of_no_study(path: str) -> None:
+    assert study_of(path) is None
+
+
+def test_people_find_copies_of_the_active_study_at_short_paths() -> None:
+    demo = paths(GENERATED)
+    assert demo.published(demo.figure("training", "pdf")) == "results/figures/training.pdf"
+    assert demo.published(demo.page) == "results/report.html"
+
+
+def test_the_demo_has_its_own_mirror_registry_and_words() -> None:
+    demo = paths(GENERATED)
+    assert demo.registry == f"{DEMO}/archives/mirror/datasets.yaml"
+    assert demo.words == [f"{DEMO}/archives/mirror/words.txt"]
+    assert f"{DEMO}/archives/mirror/SUN.tar.gz" in demo.mirrored
+    assert demo.archives("sun") == [f"{DEMO}/archives/sun/SUN.tar.gz"]
+
+
+def test_a_written_registry_and_a_word_list_lie_where_the_study_says() -> None:
+    assert paths(WRITTEN).registry == "config/datasets.yaml"
+    assert paths(WRITTEN).words == []
+    assert paths(WRITTEN, negative_words="words.txt").words == ["words.txt"]
+
+
+def test_switched_on_cleaning_lists_are_archives_where_they_are_asked_for() -> None:
+    found = paths(WRITTEN, mirror=None)
+    assert set(found.archives("places", cleaning=True)) > set(found.archives("places"))
+
+
+def test_captions_whose_images_are_fetched_one_by_one_have_a_crawl_report() -> None:
+    assert paths(WRITTEN, mirror=None).crawl_reports == ["results/studies/demo/captions/crawl_cc3m.json"]
+    assert paths(GENERATED).crawl_reports == []
+
+
+CAPTIONS = f"{DEMO}/caption_features/tiny/captions.safetensors"
+IMAGES = f"{DEMO}/caption_features/tiny/views{{}}.safetensors"
+SHARDS = [f"{DEMO}/shards/00000.tar", f"{DEMO}/shards/00001.tar"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
+        ({"augmentation": "none"}, {"captions": CAPTIONS, "images": IMAGES.format(0)}),
+        ({"augmentation": "stored", "views": 3}, {"captions": CAPTIONS, "images": IMAGES.format(3)}),
+        ({"augmentation": "online"}, {"captions": CAPTIONS, "shards": SHARDS}),
+        ({"no_texts": "handcrafted"}, {"shards": SHARDS}),
+        ({"epochs": 0}, {}),
+    ],
+)
+def test_what_a_run_is_trained_on(settings: dict[str, Any], files: dict[str, Any]) -> None:
+    variants = GENERATED["variants"] | {"learnable": settings}
+    demo = paths(GENERATED, variants=variants, captions={"sources": ["cc3m"], "shards": 2})
+    always = {"backbone": f"{DEMO}/backbones/tiny.safetensors", "index": f"{DEMO}/shards/index.parquet"}
+    assert demo.training_files("tiny", "learnable") == always | files
+
+
+def test_a_run_is_scored_by_its_checkpoint_and_plain_clip_by_all_that_its_methods_need() -> None:
+    demo = paths(GENERATED, baselines=["msp", "neglabel", "odin_perturbed"])
+    run = demo.scored_from(Scoring("tiny", "learnable", "clipn128", 2))
+    assert run == {"checkpoint": f"{DEMO}/runs/tiny/learnable/seed2.safetensors"}
+    features = f"{DEMO}/features/tiny"
+    assert demo.scored_from(Scoring("tiny", "none", "clipn128", 0)) == {
+        "backbone": f"{DEMO}/backbones/tiny.safetensors",
+        "negatives": [f"{features}/negative_labels/{name}.safetensors" for name in ("imagenet", "cifar10")],
+        "perturbed": [f"{features}/perturbed/{name}.safetensors" for name in ("imagenet", "cifar10")],
+    }
+
+
+def test_weights_are_a_file_of_ones_own_or_one_that_is_fetched() -> None:
+    assert paths(WRITTEN).weights("own/clip.pt") == "own/clip.pt"
+    fetched = paths(WRITTEN).weights("ViT-B-32/laion2b_s34b_b79k")
+    assert fetched.startswith(f"{DEMO}/weights/")

@@ -1,0 +1,104 @@
+"""Which figures a study has, and of which files it consists."""
+
+import pytest
+
+from clipn.provenance.stages import load_stages
+from clipn.study.figures import figure_names, main_scoring, shown_scorings
+from clipn.study.names import Scoring
+from clipn.study.targets import all_files, data_files, feature_files, model_files, ood_table_files, report_files
+from tests.helpers.project import ROOT
+from tests.helpers.studies import GENERATED, WRITTEN, paths, study
+
+DEMO = "results/studies/demo"
+PAIRS = {"imagenet": ["sun"]}
+UNTRAINED = {"variants": {"no": {"epochs": 0}}, "runs": [{"backbone": "b", "variant": "no", "seeds": [1]}]}
+
+
+def test_figures_in_the_order_of_the_page() -> None:
+    made = study(GENERATED | {"pairs": PAIRS, "ablations": ["handcrafted"]})
+    kinds = ("scores", "roc", "intervals", "similarity", "reliability", "mistakes")
+    per_backbone = [f"imagenet_{kind}_tiny" for kind in kinds]
+    assert figure_names(made, is_published=True) == ["published", *per_backbone, "imagenet_ablations", "training"]
+    assert "published" not in figure_names(made, is_published=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"rules": ["ctw"]}, {"mistakes"}),
+        ({"rules": ["atd_original"]}, {"mistakes", "reliability"}),
+        (UNTRAINED, {"training"}),
+    ],
+)
+def test_figures_that_a_study_has_nothing_for(changes: dict[str, object], missing: set[str]) -> None:
+    kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), False)}
+    assert kinds == {"scores", "roc", "intervals", "similarity", "reliability", "mistakes", "training"} - missing
+
+
+def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
+    other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
+    changes = {"backbones": WRITTEN["backbones"] | other, "pairs": PAIRS}
+    names = figure_names(study(WRITTEN | changes), False)
+    assert [name for name in names if name.endswith("_other")] == [
+        f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals")
+    ]
+    names = figure_names(study(WRITTEN | changes | {"baselines": []}), False)
+    assert not any(name.endswith("_other") for name in names)
+
+
+def test_figures_show_the_first_seed_of_every_variant_and_none_of_the_ablations() -> None:
+    variants = GENERATED["variants"] | {"short": {"epochs": 1}}
+    runs = [{"backbone": "tiny", "variant": name, "seeds": [3, 1]} for name in variants]
+    made = study(GENERATED | {"variants": variants, "runs": [*runs, runs[0] | {"seeds": [2]}], "ablations": ["short"]})
+    assert main_scoring(made, "tiny") == Scoring("tiny", "learnable", "clipn128", 3)
+    assert shown_scorings(made, "tiny") == [
+        Scoring("tiny", "none", "clipn128", 0),
+        Scoring("tiny", "learnable", "clipn128", 3),
+        Scoring("tiny", "handcrafted", "clipn128", 3),
+    ]
+
+
+def test_a_study_without_training_needs_no_captions() -> None:
+    changes = UNTRAINED | {"variants": {"no": {"checkpoints": {1: "clipn_atd_1"}}}, "captions": {}, "mirror": None}
+    files = data_files(paths(WRITTEN, **changes))
+    assert f"{DEMO}/datasets/sun/manifest.parquet" in files
+    assert not any("captions" in file or "shards" in file for file in files)
+
+
+def test_models_are_backbones_caches_and_runs_with_their_histories() -> None:
+    assert model_files(paths(GENERATED)) == [
+        f"{DEMO}/backbones/tiny.safetensors",
+        f"{DEMO}/backbones/tiny.csv",
+        f"{DEMO}/caption_features/tiny/captions.safetensors",
+        *(f"{DEMO}/runs/tiny/{run}.safetensors" for run in RUNS),
+        *(f"{DEMO}/runs/tiny/{run}.csv" for run in RUNS),
+    ]
+
+
+RUNS = [f"{variant}/seed{seed}" for variant in ("learnable", "handcrafted") for seed in (1, 2)]
+
+
+def test_features_of_single_methods_are_among_the_features() -> None:
+    files = feature_files(paths(GENERATED))
+    assert f"{DEMO}/features/tiny/negative_labels/imagenet.safetensors" in files
+    assert not any("perturbed" in file for file in files)
+    assert f"{DEMO}/metrics/tiny/none/clipn128/seed0.parquet" in files
+
+
+def test_tables_lie_at_two_places() -> None:
+    assert ood_table_files(paths(GENERATED), "cifar10")[:2] == [
+        f"{DEMO}/tables/cifar10_ood.csv",
+        "results/tables/cifar10_ood.csv",
+    ]
+    files = report_files(paths(GENERATED), ["training"])
+    assert {f"{DEMO}/figures/training.pdf", "results/figures/training.pdf", "results/report.html"} <= set(files)
+    assert f"{DEMO}/tables/metrics.md" not in files
+
+
+@pytest.mark.parametrize("settings", [GENERATED, WRITTEN | {"mirror": None}])
+def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
+    found = paths(settings)
+    files = all_files(found, figure_names(found.study, is_published=True))
+    assert len(files) == len(set(files))
+    stages = load_stages(ROOT, "demo")
+    assert {file: sum(stage.has(file) for stage in stages) for file in files} == dict.fromkeys(files, 1)
