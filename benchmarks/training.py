@@ -66,8 +66,9 @@ class Bench:
         self.images = ShardImages(self.index, [shard])
         self.sampler = Sampler(samples, settings.batch_size, settings.epochs, seed=0)
         self.captions, self.plain_images = folder / "captions.safetensors", folder / "images.safetensors"
-        cache_caption_features(self.backbone, self.index, self.captions, device)
-        cache_caption_images(self.backbone, self.index, self.images, 0, self.plain_images, WORKERS[device], device)
+        cache_caption_features(self.backbone, self.index, self.captions, device, settings.threads)
+        images = (self.index, self.images, 0, self.plain_images, WORKERS[device])
+        cache_caption_images(self.backbone, *images, device, settings.threads)
 
     def model(self) -> CLIPN:
         """The same model every time.
@@ -112,7 +113,7 @@ class Bench:
         )
         captions, tokenizer = read_captions_of(self.index), model.tokenizer
 
-        def batches() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
+        def inputs() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
             loader = crop_loader(self.images, transform, items, WORKERS[self.device])
             for step, images in enumerate(loader):
                 tokens = tokenizer([captions[row] for row in batches.rows(step)])
@@ -121,7 +122,7 @@ class Bench:
                 yield images.to(self.device), tokens.to(self.device), choice, rate
 
         with autocast(self.settings, self.device):
-            for losses in plain.steps(model.clip, model.no, batches(), self.settings.weight_decay):
+            for losses in plain.steps(model.clip, model.no, inputs(), self.settings.weight_decay):
                 yield losses.tolist()
 
 

@@ -1,10 +1,11 @@
-"""Items in batches: in order, as they are asked for."""
+"""Items in batches and in threads: in order, as they are asked for; see also the tests of manifests."""
 
+import threading
 from itertools import count
 
 import pytest
 
-from clipn.iteration import batched
+from clipn.iteration import batched, in_threads
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,16 @@ def test_items_are_taken_batch_by_batch() -> None:
     batches = batched(items, 4)
     assert [next(batches), next(batches)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert next(items) == 8
+
+
+def test_threads_and_items_ahead_can_be_chosen() -> None:
+    taken, names = count(), set()
+
+    def work(item: int) -> int:
+        names.add(threading.current_thread().name)
+        return item
+
+    results = in_threads(work, taken, threads=1, ahead=10)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert next(taken) == 3 + 10
+    assert len(names) == 1

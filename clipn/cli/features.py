@@ -42,12 +42,10 @@ def image_features(
 ) -> None:
     """Cache the image features of a dataset."""
     # Torch takes seconds to import, so every command imports it only when it is called.
-    from clipn.compute import prepare_torch
     from clipn.data.readers import read_dataset
     from clipn.features.images import cache_image_features
 
-    prepare_torch(device, threads)
-    cache_image_features(backbone, manifest, read_dataset(name, registry, archives, unpacked), output, device)
+    cache_image_features(backbone, manifest, read_dataset(name, registry, archives, unpacked), output, device, threads)
 
 
 @features_app.command("perturbed")
@@ -68,14 +66,11 @@ def perturbed_features(
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
-    from clipn.compute import prepare_torch
     from clipn.features.perturbed import DatasetFolders, perturb_datasets
 
-    # Parsed before torch is prepared: a mistake in an option is met at once.
-    scale = parse_logit_scale(logit_scale)
-    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
-    prepare_torch(device, threads)
-    perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device)
+    scale, copies = parse_logit_scale(logit_scale), parse_copies(unpacked)
+    folders = DatasetFolders(registry, archives, datasets, copies)
+    perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device, threads)
 
 
 @features_app.command("negatives")
@@ -88,13 +83,13 @@ def negative_labels(
     threads: Threads = 1,
 ) -> None:
     """Choose NegLabel's negative labels for the ID classes and cache their features."""
-    from clipn.compute import prepare_torch
     from clipn.data.description import read_classes
     from clipn.features.negative_labels import cache_negative_labels
     from clipn.text.wordlists import read_words
 
-    prepare_torch(device, threads)
-    cache_negative_labels(backbone, read_classes(description), read_words(words), output, device=device)
+    cache_negative_labels(
+        backbone, read_classes(description), read_words(words), output, device=device, threads=threads
+    )
 
 
 @features_app.command("captions")
@@ -106,11 +101,9 @@ def caption_features(
     threads: Threads = 1,
 ) -> None:
     """Cache "yes" features and tokens of all captions."""
-    from clipn.compute import prepare_torch
     from clipn.features.captions import cache_caption_features
 
-    prepare_torch(device, threads)
-    cache_caption_features(backbone, index, output, device)
+    cache_caption_features(backbone, index, output, device, threads)
 
 
 @features_app.command("caption-images")
@@ -125,9 +118,7 @@ def caption_images(
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of all captions."""
-    from clipn.compute import prepare_torch
     from clipn.data.shards import ShardImages
     from clipn.features.captions import cache_caption_images
 
-    prepare_torch(device, threads)
-    cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device)
+    cache_caption_images(backbone, index, ShardImages(index, shards), views, output, workers, device, threads)

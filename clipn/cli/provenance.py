@@ -24,8 +24,8 @@ def why(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Why results would be rebuilt: which setting, which module, which file."""
-    from clipn.provenance.snakemake import Request, planned
     from clipn.provenance.why import as_mapping, reasons, text
+    from clipn.study.snakemake import Request, planned
 
     with planned(Request(targets, study, configfile or [])) as plan:
         found = reasons(plan.jobs, Path())
@@ -36,7 +36,7 @@ def why(
 def accept(targets: Targets, study: StudyName = None, configfile: Overlays = None) -> None:
     """Declare that results, and all behind them, hold although settings or code changed; their records say so."""
     from clipn.provenance.accept import accept as accept_results
-    from clipn.provenance.snakemake import Request
+    from clipn.study.snakemake import Request
 
     accepted = accept_results(Request(targets, study, configfile or []), Path())
     causes = sorted({cause for found in accepted.values() for cause in found})

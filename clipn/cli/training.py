@@ -23,10 +23,8 @@ def train_backbone(
     device: Device = "cpu",
 ) -> None:
     """Train a small CLIP from scratch on shards."""
-    from clipn.compute import prepare_torch
     from clipn.training.backbone import train_backbone as train
 
-    prepare_torch(device, settings.threads)
     train(name, shards, index, settings, output, history, architecture, device)
 
 
@@ -51,10 +49,8 @@ def train(
 
     Several processes: torchrun --nproc-per-node N --no-python clipn train ... --processes N
     """
-    from clipn.compute import prepare_torch
     from clipn.training.clipn import TrainingFiles
     from clipn.training.clipn import train as train_run
 
-    prepare_torch(device, settings.threads)
     files = TrainingFiles(backbone, index, captions, images, shards or [])
     train_run(files, settings, seed, output, history, {"run": name}, work, device, curves, workers)

@@ -15,7 +15,7 @@ from clipn.data.readers import Image
 from clipn.data.registry import Dataset
 from clipn.errors import ClipnError
 from clipn.files import atomic, named, require
-from clipn.threads import in_threads
+from clipn.iteration import in_threads
 
 SCHEMA = pa.schema(
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from clipn.compute import prepare_torch
 from clipn.data.shards import ShardImages, read_tokens_of
 from clipn.errors import ClipnError
 from clipn.features.crops import crop_loader, training_crop
@@ -22,11 +23,12 @@ CAPTION_FORMAT = "clipn-caption-features-2"
 CAPTION_IMAGE_FORMAT = "clipn-caption-images-1"
 
 
-def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu") -> None:
+def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu", threads: int = 1) -> None:
     """Write, for every sample of a shards' index, the unit-norm "yes" features (n, d) and the tokens (n, length).
 
     Tokens are cut after the end of the longest caption.
     """
+    prepare_torch(device, threads)
     clip, _ = load_backbone(backbone)
     require_clip_text_tower(clip)
     clip = clip.to(device)
@@ -39,7 +41,14 @@ def cache_caption_features(backbone: Path, index: Path, output: Path, device: st
 
 
 def cache_caption_images(
-    backbone: Path, index: Path, images: ShardImages, views: int, output: Path, workers: int, device: str = "cpu"
+    backbone: Path,
+    index: Path,
+    images: ShardImages,
+    views: int,
+    output: Path,
+    workers: int,
+    device: str = "cpu",
+    threads: int = 1,
 ) -> None:
     """Write unit-norm features (views, n, d) of the samples' images, of random training crops.
 
@@ -51,7 +60,9 @@ def cache_caption_images(
         output: file to write.
         workers: processes that decode.
         device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
     """
+    prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     transform = training_crop(architecture) if views else preprocess(architecture)
     clip, encoded = clip.to(device), []

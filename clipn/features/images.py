@@ -10,16 +10,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from clipn.compute import prepare_torch
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.iteration import batched
+from clipn.iteration import batched, in_threads
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import encode_image
 from clipn.model.tensors import read_safetensors, write_safetensors
 from clipn.progress import tracked
-from clipn.threads import in_threads
 
 IMAGE_FORMAT = "clipn-image-features-1"
 BATCH = 256
@@ -28,13 +28,14 @@ DECODERS = 2
 
 
 def cache_image_features(
-    backbone: Path, manifest: Path, images: Iterable[Image], output: Path, device: str = "cpu"
+    backbone: Path, manifest: Path, images: Iterable[Image], output: Path, device: str = "cpu", threads: int = 1
 ) -> None:
     """Write the unit-norm features (n, d) of a dataset, rows as in its manifest.
 
     Raises:
         ClipnError: the images are not those of the manifest.
     """
+    prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     clip = clip.to(device)
     with torch.inference_mode():

@@ -9,6 +9,7 @@ import open_clip
 import torch
 from torch import Tensor
 
+from clipn.compute import prepare_torch
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
@@ -30,7 +31,13 @@ SIMILARITIES = 2**22
 
 
 def cache_negative_labels(
-    backbone: Path, classes: Sequence[str], words: Wordlists, output: Path, number: int = NUMBER, device: str = "cpu"
+    backbone: Path,
+    classes: Sequence[str],
+    words: Wordlists,
+    output: Path,
+    number: int = NUMBER,
+    device: str = "cpu",
+    threads: int = 1,
 ) -> None:
     """Write the unit-norm features of the ID classes, `labels` (classes, d), and of `negatives` (m, d).
 
@@ -44,6 +51,7 @@ def cache_negative_labels(
         output: file to write.
         number: of negative labels; never more than 15 % of the words.
         device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
 
     Raises:
         ClipnError: no class is named, or there are too few words.
@@ -52,6 +60,7 @@ def cache_negative_labels(
         raise ClipnError("classes: negative labels need the names of ID classes; give at least one")
     candidates = without(words, classes)
     numbers = quotas(candidates, number)
+    prepare_torch(device, threads)
     clip, _ = load_backbone(backbone)
     clip = clip.to(device)
     labels = _encode(clip, classes, "noun", device)

@@ -10,6 +10,7 @@ import open_clip
 import torch
 from torch import Tensor
 
+from clipn.compute import prepare_torch
 from clipn.data.description import read_classes
 from clipn.data.readers import Image, read_dataset
 from clipn.errors import ClipnError
@@ -52,6 +53,7 @@ def perturb_datasets(
     epsilon: float,
     output: Path,
     device: str = "cpu",
+    threads: int = 1,
 ) -> None:
     """As `cache_perturbed_features`, of datasets of a registry, under the classes of the first of `names`.
 
@@ -66,7 +68,7 @@ def perturb_datasets(
         for name in names
     }
     classes = read_classes(folders.datasets / names[0] / "dataset.json")
-    cache_perturbed_features(backbone, datasets, classes, prompts, logit_scale, epsilon, output, device)
+    cache_perturbed_features(backbone, datasets, classes, prompts, logit_scale, epsilon, output, device, threads)
 
 
 def cache_perturbed_features(
@@ -78,6 +80,7 @@ def cache_perturbed_features(
     epsilon: float,
     output: Path,
     device: str = "cpu",
+    threads: int = 1,
 ) -> None:
     """Write the unit-norm features (n, d) of the perturbed images of each dataset, rows as in its manifest.
 
@@ -91,12 +94,14 @@ def cache_perturbed_features(
             by the standard deviation of the colour, so that its unit is that of pixels in [0, 1].
         output: file to write.
         device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
 
     Raises:
         ClipnError: no class is named, or the images are not those of their manifest.
     """
     if not classes:
         raise ClipnError("classes: the perturbation needs the names of ID classes; give at least one")
+    prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     clip = clip.to(device).requires_grad_(False)
     scale = clip.logit_scale.exp().item() if logit_scale is None else logit_scale
@@ -104,12 +109,9 @@ def cache_perturbed_features(
     weights = class_weights(partial(encode_text, clip), tokenizer, classes, prompt_pool(prompts), device).double()
 
     def features(manifest: Path, images: Iterable[Image]) -> Tensor:
-        parts = [
-            encode_image(clip, perturbed(clip, part.to(device), weights, scale, epsilon)).cpu()
-            for batch in image_batches(manifest, images, architecture)
-            for part in batch.split(BATCH)
-        ]
-        return torch.cat(parts)
+        batches = image_batches(manifest, images, architecture)
+        parts = (part.to(device) for batch in batches for part in batch.split(BATCH))
+        return torch.cat([encode_image(clip, perturbed(clip, part, weights, scale, epsilon)).cpu() for part in parts])
 
     manifests = {name: file_hash(manifest) for name, (manifest, _) in datasets.items()}
     made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "manifests": json.dumps(manifests)}

@@ -1,7 +1,7 @@
 """How many jobs Snakemake would run, as Snakemake itself counts them."""
 
 from clipn.errors import ClipnError
-from clipn.provenance.snakemake import Request, planned
+from clipn.study.snakemake import Request, planned
 
 
 def count_jobs(study: str) -> dict[str, int]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.scores import PLAIN_CLIP
 from clipn.study.config import Study
 from clipn.study.runs import image_caches, text_caches, trained_runs
 from clipn.study.scorings import prompt_pools, scorings
@@ -117,7 +116,7 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
         for scoring in scored:
             if scoring.backbone == name:
                 # Methods on plain CLIP encode texts with the "yes" tower alone, a run with both.
-                towers = 1 if scoring.variant == PLAIN_CLIP else 2
+                towers = 2 if scoring.variant in study.variants else 1
                 texts += towers * sizes.class_texts(pools[scoring.prompts])
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipn.errors import ClipnError
-from clipn.provenance.check import Mode
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records, remove_record, write_record
-from clipn.provenance.snakemake import Request, planned
 from clipn.provenance.why import reasons
+from clipn.study.snakemake import Mode, Request, planned
 
 WITHOUT_RECORD = "no record"
 

@@ -6,7 +6,6 @@ are imported where the file is the one they tell of, or is not here; and what no
 
 from collections.abc import Collection
 from dataclasses import replace
-from enum import Flag, auto
 from typing import NamedTuple
 
 from clipn.errors import ClipnError
@@ -19,22 +18,12 @@ from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import write_stage_records
 from clipn.provenance.stages import Stage, home, load_stages
 from clipn.provenance.timestamps import correct_timestamps
+from clipn.study.snakemake import Mode
 
 NAMED = 3
 """Files that a message names."""
 LAST = "report"
 """The stage of dvc.yaml that makes everything, as the rule `all` does."""
-
-
-class Mode(Flag):
-    """How outputs are checked; the last two can be combined."""
-
-    CHECK = 0
-    """Stop at what nothing vouches for, and write what travels with the results."""
-    DRY_RUN = auto()
-    """Write nothing that DVC tracks, as somebody only asks."""
-    ACCEPT = auto()
-    """Let pass files that have no record, or that changed before anyone hashed them, as a person vouches for them."""
 
 
 class CheckedStudy(NamedTuple):

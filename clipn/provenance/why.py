@@ -13,10 +13,10 @@ from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, read_records
 from clipn.provenance.run_state import RunState
-from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.trace import SHORT
 from clipn.study.parameters import Contents, Settings, changed_values, is_keyed
 from clipn.study.paths import study_of
+from clipn.study.snakemake import PlannedJob
 
 ABSENT = "not here"
 UNKNOWN = "what `snakemake --dry-run` says of it"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
+from clipn.compute import prepare_torch
 from clipn.data.shards import Sample, count_samples, read_samples
 from clipn.model.backbone import architecture, build, preprocess, save_backbone
 from clipn.model.clipn import encode_text, require_clip_text_tower
@@ -35,6 +36,7 @@ def train_backbone(
         architecture_name: open_clip name or JSON file.
         device: `cpu` or `cuda`.
     """
+    prepare_torch(device, settings.threads)
     torch.manual_seed(settings.seed)
     config = architecture(architecture_name)
     model = build(config)

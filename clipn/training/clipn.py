@@ -9,6 +9,7 @@ import open_clip
 import torch
 from torch import Tensor
 
+from clipn.compute import prepare_torch
 from clipn.data.shards import ShardImages, count_samples, read_captions_of
 from clipn.errors import ClipnError
 from clipn.features.captions import read_caption_features, read_caption_images
@@ -77,6 +78,7 @@ def train(
         ClipnError: an input is missing or of other data, or a loss is NaN or infinite.
         Interrupted: SIGTERM or Ctrl-C; the state is kept.
     """
+    prepare_torch(device, settings.threads)
     header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json(), **files.hashes()}
     clip, architecture = load_backbone(files.backbone)
     # A state that other code, another torch or another device left behind could not end in the same bytes.

@@ -14,7 +14,7 @@ from clipn.data.cleaning import mark
 from clipn.data.manifest import index_images, names_hash, read_manifest, write_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
-from clipn.threads import WAITING, in_threads
+from clipn.iteration import WAITING, in_threads
 from tests.helpers.tiny_dataset import dataset, jpeg
 
 

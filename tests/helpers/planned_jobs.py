@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from clipn.provenance.run_state import RunState
-from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.why import Reason, reasons
 from clipn.study.parameters import Contents, Settings
+from clipn.study.snakemake import PlannedJob
 from tests.helpers.records import write_record
 
 OUTPUT = "study/runs/tiny/learnable/seed1.safetensors"

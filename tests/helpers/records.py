@@ -14,10 +14,11 @@ import pytest
 
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
-from clipn.provenance.check import CheckedStudy, Mode, check_outputs
+from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, read_records
 from clipn.provenance.run_state import RunState
+from clipn.study.snakemake import Mode
 
 LONGEST_NAME = 254
 STAGES = """

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from clipn.provenance.check import Mode
+from clipn.study.snakemake import Mode
 from tests.helpers.records import (
     ARCHIVE,
     IMAGES,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clipn.provenance.check import Mode
 from clipn.provenance.run_state import RunState
+from clipn.study.snakemake import Mode
 from tests.helpers.records import (
     ARCHIVE,
     CODE,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from clipn.provenance.records import STALE
-from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.why import OLD_RECORD, UNKNOWN, reasons
+from clipn.study.snakemake import PlannedJob
 from tests.helpers.planned_jobs import EPOCHS, NEW, OLD, OUTPUT, Project, contents, job, settings
 from tests.helpers.records import sha256, write_record
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from clipn.provenance.snakemake import PlannedJob
 from clipn.provenance.why import Reason, as_mapping, text
+from clipn.study.snakemake import PlannedJob
 
 TABLE = "results/tables/imagenet_ood.csv"
 EPOCHS = "setting variants.learnable.epochs: 5 -> 10"

@@ -9,14 +9,14 @@ from pathlib import Path
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.contents import RuleContents
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
-from clipn.provenance.snakemake import mode_of
+from clipn.study.snakemake import mode_of
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, targets
+from clipn.study.contents import RuleContents
 from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.data import StudyData
 from clipn.study.loading import parse_study, study_file

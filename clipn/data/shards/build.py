@@ -20,8 +20,8 @@ from clipn.data.shards.locate import locate_images
 from clipn.data.shards.open_files import OpenFiles
 from clipn.errors import ClipnError
 from clipn.files import require, write_json
+from clipn.iteration import in_threads
 from clipn.progress import tracked
-from clipn.threads import in_threads
 
 Members = list[tuple[str, bytes]]
 SUFFIXES = {".jpeg": ".jpg"}

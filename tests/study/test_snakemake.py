@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance.check import Mode
-from clipn.provenance.snakemake import PlannedJob, Request, planned
+from clipn.study.snakemake import Mode, PlannedJob, Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file
 
@@ -37,7 +36,7 @@ COUNTS = ["made/en/1.txt", "made/en/2.txt"]
 CONFIG = "study: small\ntexts: [a.txt, b.txt]\nunit: words\n"
 SMALL = "words: 5\ntitle: Small\n"
 NOTE_MODE = """
-from clipn.provenance.snakemake import mode_of
+from clipn.study.snakemake import mode_of
 open("mode", "w").write(str(mode_of(workflow).value))
 """
 

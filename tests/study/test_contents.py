@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.provenance import contents as module
-from clipn.provenance.contents import RuleContents
 from clipn.provenance.hash_cache import HashCache
+from clipn.study import contents as module
+from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from tests.helpers.records import sha256
 from tests.helpers.studies import GENERATED, WRITTEN, study

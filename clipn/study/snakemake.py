@@ -7,12 +7,24 @@ takes it. The versions that this holds for are fixed in pyproject.toml, and a te
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipn.errors import ClipnError
-from clipn.fingerprint import PACKAGE
-from clipn.provenance.check import Mode
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class Mode(Flag):
+    """How outputs are checked; the last two can be combined."""
+
+    CHECK = 0
+    """Stop at what nothing vouches for, and write what travels with the results."""
+    DRY_RUN = auto()
+    """Write nothing that DVC tracks, as somebody only asks."""
+    ACCEPT = auto()
+    """Let pass files that have no record, or that changed before anyone hashed them, as a person vouches for them."""
 
 
 class Request(NamedTuple):

@@ -4,11 +4,12 @@ Each is a parameter of rules, by what people call it, so that an old date hides 
 """
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from clipn.files import file_hash
-from clipn.provenance.hash_cache import HashCache
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.parameters import Contents
@@ -20,6 +21,16 @@ from clipn.text.wordlists import FOLDER, WORDNET, read_words, words_hash
 TEMPLATE = Path(__file__).parents[1] / "report/page/page.html.jinja"
 
 
+class FileHashes(Protocol):
+    """Hashes of the project's files."""
+
+    def sha256(self, path: str) -> str | None:
+        """Hash of a file; None if it is missing."""
+
+    def hash_files(self, paths: Iterable[str]) -> None:
+        """Hash many files at once."""
+
+
 class RuleContents:
     """Contents that the rules of a study depend on.
 
@@ -29,7 +40,7 @@ class RuleContents:
         hashes: of the project's files.
     """
 
-    def __init__(self, study: Study, data: StudyData, hashes: HashCache) -> None:
+    def __init__(self, study: Study, data: StudyData, hashes: FileHashes) -> None:
         self._study = study
         self._data = data
         self._hashes = hashes

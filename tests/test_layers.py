@@ -1,0 +1,44 @@
+"""Imports point downwards only: from a layer to those below it."""
+
+from benchmarks.house import ROOT, arrows, floors
+
+LAYERS = [
+    {"cli"},
+    {"planning", "provenance"},
+    {"report"},
+    {"study", "clipn"},
+    {"evaluation", "training"},
+    {"features"},
+    {"demo"},
+    {"data"},
+    {"model", "text", "scores", "metrics"},
+    {"errors", "files", "progress", "iteration", "compute", "fingerprint", "losses", "yaml_models"},
+]
+"""From the top down; `clipn` is the package itself, which forwards two names."""
+GROUND = LAYERS[-1]
+ROOMS = arrows(ROOT)
+
+
+def test_every_room_is_in_a_layer() -> None:
+    assert set().union(*LAYERS) == ROOMS.keys() - {"benchmarks"}
+
+
+def test_no_room_imports_one_beside_or_above_it() -> None:
+    for number, layer in enumerate(LAYERS[:-1]):
+        below = set[str]().union(*LAYERS[number + 1 :])
+        for room in layer:
+            assert ROOMS[room] <= below, room
+
+
+def test_the_ground_floor_imports_nothing_above_it() -> None:
+    for room in GROUND:
+        assert ROOMS[room] <= GROUND, room
+
+
+def test_there_are_no_circles() -> None:
+    assert set[str]().union(*floors(ROOMS)) == ROOMS.keys()
+
+
+def test_nothing_but_the_command_line_imports_the_command_line() -> None:
+    """So no step's result needs `cli/`, whose code is in no fingerprint."""
+    assert {room for room, uses in ROOMS.items() if "cli" in uses} == set()
