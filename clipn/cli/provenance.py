@@ -50,7 +50,7 @@ def trace(
 ) -> None:
     """What a result was made from, back to the archives: files, rules, hashes, and what no longer agrees.
 
-    A file is read if it is not as it was when it was read last.
+    A file is hashed again only when its size, time or inode changed.
     """
     from clipn.provenance.trace import trace as trace_file
     from clipn.provenance.trace_tree import nested, summary, tree

@@ -58,7 +58,7 @@ class HashCache:
             self._files[path] = [*(self._state(path) or []), self._files[path][-1]]
 
     def save(self) -> None:
-        """Write it, if it is not as it was read."""
+        """Write it, unless that would change nothing."""
         self._file.save({"files": self._files})
 
     def _state(self, path: str) -> list[int] | None:

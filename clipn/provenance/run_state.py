@@ -39,5 +39,5 @@ class RunState:
         self.sources = fingerprints.sources
 
     def save(self) -> None:
-        """Write it, if it is not as it was read."""
+        """Write it, unless that would change nothing."""
         self._file.save({"modules": self.modules, "sources": self.sources, "written": self.written})

@@ -30,7 +30,7 @@ class StateFile:
         self.content: dict[str, Any] = content if isinstance(content, dict) else {}
 
     def save(self, content: dict[str, Any]) -> None:
-        """Write another content, if it is another one."""
+        """Write a content, unless it is the one that is there."""
         text = json.dumps(content, sort_keys=True)
         if text.encode() != self._saved:
             write_text(self._path, text)

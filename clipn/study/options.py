@@ -10,7 +10,7 @@ from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.loading import ablations
-from clipn.study.names import Scoring
+from clipn.study.names import RunName, Scoring
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths
 from clipn.study.scorings import main_pool, methods, prompt_pools
@@ -143,6 +143,10 @@ class RuleOptions:
     def training(self, variant: str) -> Settings:
         """How a variant is trained."""
         return settings_of(self._study.variants[variant], f"variants.{variant}")
+
+    def training_folders(self, run: RunName) -> Settings:
+        """Where a training keeps its state and its curves for TensorBoard; both are no result."""
+        return Settings({}, f"--work {self._paths.work}/train --curves {self._paths.logs}/tensorboard/{run}")
 
     def launcher(self, variant: str) -> Settings:
         """What starts a training in several processes; nothing for one."""

@@ -78,11 +78,14 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
 
 
 def test_every_rule_says_what_it_needs() -> None:
-    """Each rule with a command has log, benchmark, threads and resources."""
+    """Each rule with a command has log, benchmark and resources, and says its threads if they are more than one."""
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):
         for rule in re.split(r"^ *(?=(?:use )?rule )", path.read_text(), flags=re.MULTILINE)[1:]:
             if "shell:" in rule:
-                assert [word for word in ("log:", "benchmark:", "threads:", "resources:") if word not in rule] == []
+                assert [word for word in ("log:", "benchmark:", "resources:") if word not in rule] == []
+                found = re.search(r"\*\*needs\(\s*(?:mem_mb=)?\d+(?:,\s*(?:threads=)?([\w.]+))?", rule)
+                assert found
+                assert ("threads:" in rule) == (found[1] not in (None, "0.2")), rule
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_tables_have_the_promised_form(finished: Project) -> None:
         assert rows["auroc"].astype(str).str.fullmatch(r"\d{1,3}\.\d{2}|\d{1,3}\.\d").all()
 
 
-def test_every_table_has_its_twins(finished: Project) -> None:
+def test_every_table_has_its_printed_forms(finished: Project) -> None:
     endings = {f"{known}_ood": {"csv", "md", "tex", "json"} for known in ("imagenet", "cifar10", "cifar100")}
     endings |= {name: {"csv", "md", "tex"} for name in ("id_accuracy", "decisions", "differences", "ablations")}
     endings |= {"metrics": {"csv"}, "published": {"csv", "md"}}

@@ -126,11 +126,11 @@ if TAUGHT:
         params:
             launcher=lambda wildcards: options.launcher(wildcards.variant),
             files=training_files,
-            options=lambda w: options.device + options.training(w.variant),
+            options=lambda w: options.device
+            + options.training(w.variant)
+            + options.training_folders(RunName(*w)),
             code=fingerprint("clipn.training.clipn", "clipn.compute"),
         shell:
             "{params.launcher}clipn --log {log} train {params.files} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"
-            f" --work {paths.work}/train --curves {paths.logs}/tensorboard"
-            "/{wildcards.backbone}/{wildcards.variant}/seed{wildcards.seed}"
