@@ -71,12 +71,13 @@ def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
     """
     pairs: dict[str, list[str]] = {}
     for text in texts:
-        known, _, unknown = text.partition(":")
-        if not (known and all(unknown.split(","))):
+        id_dataset, _, ood_datasets = text.partition(":")
+        if not (id_dataset and all(ood_datasets.split(","))):
             raise ClipnError(f"--pair {text!r}: write it as ID:OOD,OOD, e.g. imagenet:sun,places")
-        if known in pairs:
-            raise ClipnError(f"--pair {text!r}: {known} is given twice; name all its OOD datasets in one --pair")
-        pairs[known] = unknown.split(",")
+        # A second text would hide the first one's OOD datasets.
+        if id_dataset in pairs:
+            raise ClipnError(f"--pair {text!r}: {id_dataset} is given twice; name all its OOD datasets in one --pair")
+        pairs[id_dataset] = ood_datasets.split(",")
     return pairs
 
 

@@ -83,6 +83,7 @@ def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]
 def _in_effect(variant: Variant | ReleasedVariant) -> dict[str, Any]:
     """Settings of a variant that its way to say "no" makes use of."""
     settings = variant.model_dump()
+    # A setting that does nothing must not count as a second difference of an ablation.
     idle = ("templates",) if settings.get("no_texts") == "learnable" else ("prompts", "tokens")
     return {key: value for key, value in settings.items() if key not in idle}
 
@@ -149,6 +150,7 @@ class Study(Record):
             pools = {pool_name(name): pool_hash(name) for name in names}
         except ClipnError as error:
             raise ValueError(str(error).removeprefix("prompts: ")) from error
+        # Scores lie in a folder per name, so `a/mine.txt` and `b/mine.txt` would overwrite each other.
         if len(pools) < len(names):
             raise ValueError("two pools have the same name; name each once")
         return names
@@ -185,10 +187,10 @@ class Study(Record):
 
     @field_validator("pairs")
     @classmethod
-    def _known_against_others(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
-        for known, unknown in pairs.items():
-            if not unknown or known in unknown or len(set(unknown)) < len(unknown):
-                raise ValueError(f"{known}: name one or more other datasets, each once")
+    def _others_as_ood(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
+        for id_dataset, ood_datasets in pairs.items():
+            if not ood_datasets or id_dataset in ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
+                raise ValueError(f"{id_dataset}: name one or more other datasets, each once")
         return pairs
 
     @model_validator(mode="after")
@@ -212,10 +214,10 @@ class Study(Record):
     def _published_runs_have_checkpoints(self) -> "Study":
         for run in self.runs:
             variant = self.variants[run.variant]
-            known = variant.checkpoints if isinstance(variant, ReleasedVariant) else run.seeds
+            numbers_there_are = variant.checkpoints if isinstance(variant, ReleasedVariant) else run.seeds
             for seed in run.seeds:
-                if seed not in known:
-                    numbers = ", ".join(map(str, known))
+                if seed not in numbers_there_are:
+                    numbers = ", ".join(map(str, numbers_there_are))
                     raise ValueError(f"runs: {run.variant} has no checkpoint {seed}; `seeds` must be among {numbers}")
         return self
 
@@ -230,6 +232,7 @@ class Study(Record):
 
     @model_validator(mode="after")
     def _words_for_neglabel(self) -> "Study":
+        # The demo generates a word list.
         if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
             raise ValueError("negative_words: `neglabel` needs a word list; name a file, or `wordnet`")
         return self
@@ -275,4 +278,5 @@ class Study(Record):
     @property
     def datasets(self) -> list[str]:
         """Every dataset of the pairs, once, in order."""
-        return list(dict.fromkeys(name for known, unknown in self.pairs.items() for name in (known, *unknown)))
+        # One dataset may be ID in one pair and OOD in another; a dict keeps the order, which a set would not.
+        return list(dict.fromkeys(name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)))

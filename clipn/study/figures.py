@@ -21,6 +21,7 @@ def figure_names(study: Study, is_published: bool) -> list[str]:
     for id_dataset in study.pairs:
         for backbone in study.backbones:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in _kinds(study, backbone)]
+    # One per ID dataset, whatever the backbones: it shows the one that most ablations ran on.
     names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []
     trains = any(backbone.training for backbone in study.backbones.values()) or any(trained_runs(study))
     return names + ["training"] * trains

@@ -38,6 +38,7 @@ def parse_study(config: Mapping[str, Any]) -> Study:
         ClipnError: the message names the file, the key and the reason.
     """
     path = STUDIES / f"{config.get('study')}.yaml"
+    # Snakemake hands over one merged mapping, so a mistake in an overlay is named by the study's file, too.
     try:
         study = Study.model_validate(dict(config))
     except ValidationError as error:

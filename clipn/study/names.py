@@ -66,6 +66,7 @@ class Scoring(NamedTuple):
 
 def _seed(file: str) -> int:
     number = PurePath(file).stem.removeprefix(SEED)
+    # A file without the prefix would pass for a seed if it were named by a number alone.
     if f"{SEED}{number}" != PurePath(file).stem:
         raise ValueError(f"{file} is not named {SEED}<k>")
     return int(number)

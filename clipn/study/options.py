@@ -84,6 +84,7 @@ class RuleOptions:
         """Caption sources, where they lie, and what becomes of captions."""
         names = self._study.captions.sources
         preparation = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
+        # In the order of the study, which is that of the rows.
         sources = Settings({"captions.sources": names}, " ".join(names))
         return sources + self.archives() + settings_of(preparation, "captions")
 
@@ -136,6 +137,7 @@ class RuleOptions:
 
     def released(self, variant: str, number: int) -> Settings:
         """Which checkpoint a released run is."""
+        # No option, as the checkpoint is an input; its key makes a change of it known by name.
         released = self._study.variants[variant]
         assert isinstance(released, ReleasedVariant)
         return Settings({f"variants.{variant}.checkpoints.{number}": released.checkpoints[number]})
@@ -193,6 +195,7 @@ class RuleOptions:
 
     def metrics(self, scoring: Scoring) -> Settings:
         """What is evaluated, and how."""
+        # Conventions in their order: the first is the one that tables show.
         values = {"conventions": self._study.conventions, "resamples": self._study.resamples}
         names = (f"--{field} {value}" for field, value in scoring._asdict().items())
         metrics = settings_of(values, options={"conventions": "convention"})

@@ -19,6 +19,7 @@ class Keyed(dict[str, Any]):
     kind: str
 
     def __repr__(self) -> str:
+        # Sorted, as the order of a study's keys is no change.
         return f"{self.kind} {json.dumps(self, sort_keys=True, ensure_ascii=False)}"
 
 
@@ -63,6 +64,7 @@ def settings_of(
     words: list[str] = []
     for name, value in known.items():
         option = (options or {}).get(name, name.replace("_", "-"))
+        # Before the other values, as a bool is an int for Python but a switch on the command line.
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:

@@ -254,4 +254,5 @@ class StudyPaths:
 
     def published(self, path: str) -> str:
         """Where people find a copy of a file of the active study."""
+        # Once, as a study may be called like one of its folders.
         return path.replace(self.folder, RESULTS, 1)

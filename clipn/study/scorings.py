@@ -36,6 +36,7 @@ def scorings(study: Study) -> list[Scoring]:
 
 def baselines(study: Study, pool: str) -> list[str]:
     """Methods on plain CLIP under a prompt pool; those with features of their own come with the main pool only."""
+    # Negative labels are chosen, and images perturbed, once: under the main pool, as in their papers.
     is_main = pool == main_pool(study)
     return [name for name in study.baselines if is_main or not OWN_FEATURES & set(SCORES[name].needs)]
 

@@ -17,6 +17,7 @@ def data_files(paths: StudyPaths) -> list[str]:
     registry = [paths.registry] if study.demo else []
     archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
     datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
+    # Without captions nothing is trained, and the rules of captions and shards have no input.
     if not study.captions.sources:
         return [*registry, *archives, *datasets]
     captions = [paths.captions, paths.caption_statistics, *paths.crawl_reports]

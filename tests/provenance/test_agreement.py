@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clipn.provenance.records import read_records, unfinished
+from clipn.provenance.records import incomplete_outputs, read_records
 from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
@@ -254,7 +254,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: 
     done = run_and_kill(project, after=80)
     assert "--unlock" in project.run("snakemake", "all").text
     succeeded(project.run("snakemake", "--unlock"))
-    made = read_records(project.folder).keys() - unfinished(project.folder)
+    made = read_records(project.folder).keys() - incomplete_outputs(project.folder)
     planned = json.loads(succeeded(project.run("clipn", "why", "all", "--json")).text)["jobs"]
     assert len(planned) <= JOBS - done
     assert made.isdisjoint(path for job in planned for path in job["outputs"])
