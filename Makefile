@@ -8,7 +8,7 @@ CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce test bench install crawler lint lock schema clean
+.PHONY: help reproduce test bench house install crawler lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ bench: reproduce ## Measure speed against the plain way: training, captions, ver
 	python -m benchmarks.faults
 	GOMP_SPINCOUNT=10000 python -m benchmarks.evaluation
 	python -m benchmarks.bookkeeping
+
+house: install ## Measure the structure: folders, imports, functions, comments, rules
+	@python -m benchmarks.house
 
 install: $(VENV)/installed ## Create .venv with the locked requirements and the package
 
@@ -57,7 +60,7 @@ lint: install
 	snakefmt --check workflow
 	mypy
 
-lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
+lock: ## Resolve requirements.lock again from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
