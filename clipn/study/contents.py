@@ -61,10 +61,9 @@ class RuleContents:
         return self._of_data({name: self._data.expectation(name) for name in names})
 
     def _of_data(self, records: dict[str, object]) -> Contents:
-        known = {f"the record of {name} in the registry": record for name, record in records.items()}
-        return Contents(
-            known | {f"the files of {name} that are read in place": self._in_place(name) for name in records}
-        )
+        registry = {f"the record of {name} in the registry": record for name, record in records.items()}
+        in_place = {f"the files of {name} that are read in place": self._in_place(name) for name in records}
+        return Contents(registry | in_place)
 
     def _hash_in_place(self, name: str) -> str:
         """Hash of names and contents of the files that are read where they are, outside the study."""
@@ -88,11 +87,13 @@ class RuleContents:
         name = self._study.backbones[backbone].architecture
         return Contents({"the architecture file": Path(name).read_text() if name.endswith(".json") else name})
 
-    def weights(self, source: str) -> Contents:
-        """A local weight file, or what the registry says of one that is fetched."""
-        if is_weight_file(source):
-            return Contents({f"the weight file {source}": self._hashes.sha256(source)})
-        return Contents({f"what the registry says of {source}": weight_record(source).archive.model_dump_json()})
+    def weight_record(self, key: str) -> Contents:
+        """What the registry says of a weight file."""
+        return Contents({f"what the registry says of {key}": weight_record(key).archive.model_dump_json()})
+
+    def local_weights(self, source: str) -> Contents:
+        """A weight file of one's own, by its hash, so that an old date hides nothing; none of one that is fetched."""
+        return Contents({"the weight file": self._hashes.sha256(source)} if is_weight_file(source) else {})
 
     def prompt_pool(self, name: str) -> Contents:
         """The templates of a prompt pool."""

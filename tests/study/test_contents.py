@@ -79,7 +79,8 @@ def test_an_architecture_file_counts_by_its_text(folder: Path) -> None:
 
 def test_a_local_weight_file_counts_by_its_hash(folder: Path) -> None:
     (folder / "own.pt").write_text("weights")
-    assert contents().weights("own.pt") == {"the weight file own.pt": sha256("weights")}
+    assert contents().local_weights("own.pt") == {"the weight file": sha256("weights")}
+    assert contents().local_weights("ViT-B-32/openai") == {}
 
 
 def test_a_prompt_pool_of_ones_own_counts_by_its_templates(folder: Path) -> None:

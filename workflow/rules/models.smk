@@ -13,7 +13,7 @@ if FETCHED:
             **needs(mem_mb=200, threads=0.2),
         params:
             key=lambda wildcards: FETCHED[wildcards.weights],
-            weights=lambda wildcards: contents.weights(FETCHED[wildcards.weights]),
+            record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
             code=fingerprint("clipn.data.download"),
         shell:
             "clipn --log {log} weights fetch {params.key} --output {output}"
@@ -39,7 +39,7 @@ if PRETRAINED:
             options=lambda wildcards: options.architecture(wildcards.backbone)
             + options.weights(wildcards.backbone),
             definition=lambda wildcards: contents.architecture(wildcards.backbone),
-            weights=lambda wildcards: contents.weights(
+            weights=lambda wildcards: contents.local_weights(
                 backbone_source(study, wildcards.backbone)
             ),
             code=fingerprint("clipn.model.backbone"),
@@ -65,7 +65,7 @@ if RELEASED:
         resources:
             **needs(mem_mb=3500),
         params:
-            weights=lambda wildcards: contents.weights(released(wildcards)),
+            weights=lambda wildcards: contents.local_weights(released(wildcards)),
             options=lambda w: options.released(w.variant, int(w.seed)),
             code=fingerprint("clipn.model.released", "clipn.model.checkpoint"),
         shell:
