@@ -42,7 +42,7 @@ def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Tabl
             those of the record.
     """
     rows = list(in_threads(_row, images))
-    # All of them are decoded before any is refused, so that a person hears of every broken one at once.
+    # All of them are decoded before any is refused, so that the message can say how many are broken.
     broken = [row["path"] for row in rows if row["width"] is None]
     if broken:
         one = len(broken) == 1

@@ -36,7 +36,7 @@ def verify_archive(archive: Archive, path: Path, downloads: Path = DOWNLOADS) ->
     # The size first: a file that was cut off is refused before gigabytes of it are hashed.
     error = inspection.size_error(require(path).stat().st_size) or _error(path, inspection)
     if error:
-        # With a receipt, the message has offered to delete that instead.
+        # With a receipt, the message of a wrong checksum has offered to delete that instead.
         choice = "or " if inspection.first else ""
         raise ClipnError(f"{path}: {error}; {choice}delete it and fetch it again")
     return Verification("verified" if archive.has_checksum else "unverified", inspection.sha256)

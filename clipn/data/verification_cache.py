@@ -1,4 +1,4 @@
-"""What a verification read, so that a later look need not read it again.
+"""What a verification read, so that `clipn data status` need not read it again.
 
 It is kept apart from the results, because it holds times and paths of this machine.
 """

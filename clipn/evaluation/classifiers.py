@@ -70,7 +70,7 @@ def id_classifier(
     scale = detector.logit_scale
     clip_at = None
     if "clipped" in needs:
-        # torch.quantile would interpolate between two entries, and refuses the 26 million of ImageNet's features.
+        # torch.quantile would interpolate between two entries; the limit is an activation that occurs.
         activations = id_features.numpy().ravel()
         last_kept = max(1, round(REACT_PERCENTILE * len(activations))) - 1
         clip_at = float(np.partition(activations, last_kept)[last_kept])

@@ -103,7 +103,7 @@ def _cells(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str], p
             raise ClipnError(f"scores: no images of {name} under the classes of {id_dataset}; score that pair first")
     id_part = part(scores, id_dataset, id_dataset)
     versions = [(name, *version) for name in ood_datasets for version in _versions(part(scores, id_dataset, name))]
-    # In the registry's order, whatever that of the columns, so that records of two runs can be laid side by side.
+    # In the order of `SCORES`, whatever that of the columns, so that records of two runs can be laid side by side.
     for method in (name for name in SCORES if name in scores):
         pool = SCORES[method].prompts or prompts
         for name, ood_version, ood_part in versions:

@@ -74,7 +74,7 @@ def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> Iterator[Image]:
-    """The images, each compared with the next row of its manifest; rows of features have no name of their own."""
+    """The images, each compared with the next row of the manifest, as features are matched to images by row alone."""
     expected = zip(table["path"], table["sha256"], strict=True)
     for image in images:
         if (image.path, hashlib.sha256(image.content).hexdigest()) != next(expected, None):

@@ -99,7 +99,7 @@ def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:
         labels: unit-norm features (classes, d).
         number: how many.
     """
-    # Similarities of 70,000 words with 1,000 labels would take half a gigabyte.
+    # In parts: similarities of all words of WordNet with 1,000 labels would take about a gigabyte.
     at_once = max(1, SIMILARITIES // len(labels))
     nearness = [torch.quantile(part.double() @ labels.double().T, QUANTILE, dim=1) for part in words.split(at_once)]
     return torch.cat(nearness).argsort(stable=True)[:number]

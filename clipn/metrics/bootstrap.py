@@ -80,7 +80,7 @@ def replicate(
             f"{ood_images} OOD scores; draw both with the same number of resamples"
         )
     read, blocks = CONVENTIONS[CONVENTION].read, []
-    # In blocks that stay in the processor's cache: counts of all resamples at once would take hundreds of megabytes.
+    # In blocks that stay in the processor's cache, which running sums of all resamples at once would not.
     step = max(1, BLOCK // len(ranking.order))
     for start in range(0, len(id_counts), step):
         rows = slice(start, start + step)

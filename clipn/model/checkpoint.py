@@ -47,7 +47,7 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     architecture = json.loads(metadata["architecture"])
     clip = build(architecture)
     prompts, positions, stored_bank = 0, None, tensors.get("no.prompts")
-    # A bank of an odd shape gets none, or as much as there may be: `fit` then says what is wrong with it.
+    # For a stored bank of a wrong shape the model gets none, or a shorter one; `fit` then names the difference.
     if stored_bank is not None and stored_bank.ndim == 3:
         prompts, positions = stored_bank.shape[0], min(stored_bank.shape[1], clip.context_length)
     model = CLIPN(clip, preprocess(architecture), prompts, positions)

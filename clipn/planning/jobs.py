@@ -14,5 +14,5 @@ def count_jobs(study: str) -> dict[str, int]:
         with planned(Request(["all"], study, forceall=True)) as plan:
             return plan.counts
     except SystemExit as error:
-        # A mistake of the user ends the Snakefile, which Snakemake lets pass: here it ends no more than this call.
+        # The Snakefile exits on a user's mistake, and Snakemake does not catch that; here it must not end the program.
         raise ClipnError(f"snakemake: {str(error).removeprefix('error: ')}") from error

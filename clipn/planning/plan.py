@@ -120,7 +120,7 @@ def downloads(study: Study) -> Iterator[Download]:
 
 
 def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
-    # In the order in which `clipn.data.download` looks for it.
+    # A file in the mirror or in downloads/ is linked, but one that the registry itself names here is copied.
     if study.mirror and find_in_mirror(Path(study.mirror), name, archive.file):
         return "linked"
     if local_file(archive, base):

@@ -82,7 +82,7 @@ def fixed(value: float) -> str:
     """Two decimals, halves away from zero, zero without a sign; empty for NaN."""
     if math.isnan(value):
         return ""
-    # Cut to nine decimals first: float noise (100 * 0.285 is 28.499999999999996) must not tip a half.
+    # Cut to nine decimals first: float noise (100 * 0.10085 is 10.084999999999999) must not tip a half.
     rounded = Decimal(f"{value:.9f}").quantize(Decimal("0.01"), ROUND_HALF_UP)
     # A decimal keeps the sign of zero, and "-0.00" would look like a difference.
     return str(rounded if rounded else abs(rounded))

@@ -35,6 +35,10 @@ def train_backbone(
         log: CSV to write: step, epoch, loss, learning rate.
         architecture_name: open_clip name or JSON file.
         device: `cpu` or `cuda`.
+
+    Raises:
+        ClipnError: a shard or the index is missing or damaged, or the architecture does not suit.
+        DivergedError: the loss is NaN or infinite.
     """
     prepare_torch(device, settings.threads)
     torch.manual_seed(settings.seed)
@@ -93,5 +97,5 @@ def _augment(images: Tensor, settings: BackboneTraining, generator: torch.Genera
     # An image spans [-1, 1] here, so a crop of half its side has room to move by half a unit either way.
     theta[:, :, 2] = ((2 * draw[1:3] - 1) * (1 - scale)).T
     grid = affine_grid(theta, list(images.shape), align_corners=False)
-    # The outermost half pixel lies beyond all pixel centres; zeros there would darken the edge.
+    # The outermost half pixel lies beyond all pixel centres; zeros there would pull the edge to the mean colour.
     return grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)

@@ -34,7 +34,7 @@ class ProcessGroup:
         """All `n` rows, of which `part` (m, d) are this process's; carries no gradient."""
         if self.size == 1:
             return part.detach()
-        # torch's own all_gather wants parts of one size; adding zeros is exact.
+        # gloo's all_gather refuses parts of different sizes; adding zeros is exact.
         rows = torch.zeros(n, *part.shape[1:], dtype=part.dtype, device=part.device)
         rows[self.slice(n)] = part.detach()
         distributed.all_reduce(rows)

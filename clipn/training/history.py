@@ -38,7 +38,7 @@ def scalar_writer(folder: Path | None, start: int) -> Iterator[ScalarWriter]:
 
 
 class DivergedError(ClipnError):
-    """A loss is NaN or infinite."""
+    """A loss, a gradient or a parameter is NaN or infinite."""
 
 
 class StepLog:

@@ -32,7 +32,7 @@ class Sampler:
     @property
     def samples_per_epoch(self) -> int:
         """Samples of the subset."""
-        # The loss compares samples with each other, so one alone would train nothing.
+        # The loss compares samples with each other; with one alone, its unmatched term is 0.
         return min(max(round(self.fraction * self.samples), SMALLEST_SUBSET), self.samples)
 
     @property
@@ -89,7 +89,7 @@ def _subset(samples: int, number: int) -> Tensor:
 # Two epochs are asked for in turn where one ends: the loader of online crops is a few batches ahead.
 @lru_cache(maxsize=2)
 def _permutation(samples: int, seed: int, epoch: int) -> Tensor:
-    # Seeds are farther apart than any number of epochs, so no two of them meet in the same order.
+    # Seeds are 100,003 apart, more than a training has epochs, so no two trainings share an order.
     return torch.randperm(samples, generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
 
 

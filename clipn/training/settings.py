@@ -1,4 +1,4 @@
-"""Settings of single steps, apart from the study that holds them, so that a step depends on its own only."""
+"""Settings of training, of backbones and of CLIPN's variants, apart from the study that holds them."""
 
 from typing import Literal
 
@@ -58,7 +58,7 @@ class Variant(OptimizerSettings):
     templates: str = Field(default="clipn128", description="pool of paired templates for hand-crafted texts")
     augmentation: Literal["online", "stored", "none"] = Field(
         default="online",
-        description="random crops of the images: drawn anew each time (released code), `views` of each encoded once, "
+        description="random crops of the images: drawn each time (released code), `views` of each encoded once, "
         "or none and the evaluation crop encoded once",
     )
     views: int = Field(default=4, ge=1, description="stored crops of every image")

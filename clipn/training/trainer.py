@@ -60,7 +60,8 @@ class Trainer:
         """Take one step at learning rate `rate`; returns the losses by name.
 
         Raises:
-            DivergedError: a loss is NaN or infinite; the model is as it was before the step.
+            DivergedError: a loss is NaN or infinite, or fp16 gradients overflow though they are not scaled up; the
+                model is as it was before the step.
         """
         if self._embedding is not None:
             batch = batch._replace(tokens=self._embedding.compact(batch.tokens))

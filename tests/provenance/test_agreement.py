@@ -259,7 +259,8 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: 
     assert len(planned) <= JOBS - done
     assert made.isdisjoint(path for job in planned for path in job["outputs"])
     succeeded(project.run("snakemake", "--cores", "1", "all"))
-    assert project.hashes("results/**/*") == finished.hashes("results/**/*")
+    # A kill may leave a hidden part of a file behind, which DVC passes over.
+    assert project.hashes("results/**/[!.]*") == finished.hashes("results/**/[!.]*")
 
 
 def run_and_kill(project: Project, after: int) -> int:

@@ -87,7 +87,7 @@ def _rounds(addresses: pa.Table, work: Path, settings: Crawl, img2dataset: Path,
             current.judge()
         outcome = current.outcome()
         if number == 0 and not len(outcome.images):
-            # As if it had not been: a later run shall try all of it again.
+            # The round is removed, so that a later run tries all of it again.
             shutil.rmtree(current.folder)
             _list_path(current.folder).unlink()
             raise ClipnError(
@@ -121,6 +121,7 @@ def _write_list(addresses: pa.Table, path: Path, settings: Crawl) -> None:
 
 
 def _command(img2dataset: Path, folder: Path, shard_size: int, settings: Crawl) -> list[str]:
+    # No retries: img2dataset would ask again at once, where the next round asks after all other addresses.
     options = {
         "url_list": _list_path(folder), "input_format": "parquet", "url_col": "url", "caption_col": "caption",
         "save_additional_columns": '["row"]', "output_format": "webdataset", "output_folder": folder,
@@ -128,7 +129,6 @@ def _command(img2dataset: Path, folder: Path, shard_size: int, settings: Crawl) 
         "resize_only_if_bigger": True, "extract_exif": False, "processes_count": settings.processes,
         "thread_count": settings.threads, "timeout": settings.timeout, "retries": 0, "enable_wandb": False,
     }  # fmt: skip
-    # No retries: img2dataset would ask again at once, where the next round asks after all other addresses.
     return [str(img2dataset), *(f"--{name}={value}" for name, value in options.items())]
 
 

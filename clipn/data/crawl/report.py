@@ -28,7 +28,7 @@ def crawl_report(source: str, rounds: Sequence[Shard], images: pa.Table, trained
     """
     rows, failures = _rows(rounds[0]), rounds[-1].failures
     digest = hashlib.sha256()
-    # In batches, since the rows of a large source as one text are gigabytes.
+    # In batches, so that the text of all rows is never in memory at once.
     for batch in images.select(["row", "sha256"]).to_batches(max_chunksize=10_000):
         pairs = zip(batch["row"].to_pylist(), batch["sha256"].to_pylist(), strict=True)
         digest.update("".join(f"{row} {content}\n" for row, content in pairs).encode())

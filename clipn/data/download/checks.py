@@ -92,7 +92,7 @@ class Inspection:
         """Forget all bytes."""
         self.size = 0
         self.head = b""
-        # The sha256 is always taken: receipts and manifests name a file by it, whatever checksum is published.
+        # The sha256 is always taken: receipts and descriptions name a file by it, whatever checksum is published.
         self.hashes = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", *self.published}}
 
     def update(self, block: bytes) -> None:

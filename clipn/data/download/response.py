@@ -43,10 +43,10 @@ def require_success(response: requests.Response) -> None:
         try:
             pause = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
         except (InvalidHeader, ValueError, OverflowError):
-            # urllib3 lets through what Python says of a year 99999 or of a number of 5,000 digits.
+            # urllib3 does not catch Python's own errors, e.g. for a year 99999 or a number of 5,000 digits.
             pause = 0
         raise TransientError(f"HTTP {status}", pause)
-    # 416: the part is longer than the file; `prepare_part` deletes it.
+    # 416: the part is as long as the file, or longer; `prepare_part` deletes it.
     if status not in (200, 206, 416):
         raise RefusedError(f"HTTP {status}")
 

@@ -22,8 +22,8 @@ CIFAR_METAS = ("batches.meta", "meta")
 def cifar_images(location: Location) -> Iterator[Image]:
     """Test images by five-digit row."""
     archive = location.paths[0]
-    # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
     batch = _read_cifar(archive, CIFAR_BATCHES)
+    # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
     pixels, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * CIFAR_SIDE**2,):
         raise ClipnError(f"{archive}: `data` is not uint8 of shape (n, 3072); fetch the official archive")

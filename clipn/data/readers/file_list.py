@@ -21,7 +21,7 @@ def listed_images(location: Location) -> Iterator[Image]:
     In a folder, which may be an unpacked archive's outermost one, a listed path may begin with the folder's own name.
 
     Raises:
-        ClipnError: the list is missing or names a file twice, or one that is nowhere.
+        ClipnError: the list is missing or names a file twice, or one that no archive or folder holds.
     """
     assert location.file_list is not None
     labels = read_file_list(location.file_list)

@@ -42,7 +42,7 @@ class ImageIndex:
 
 
 def locate_images(source: CaptionSource, folder: Path, captions: pa.Table) -> ImageIndex:
-    """ImageIndex of the images of a source's captions.
+    """Find the image of every caption of a source, without reading any.
 
     Args:
         source: the record.
@@ -120,7 +120,7 @@ def _in_folder(folder: Path, images: pa.Array) -> ImageIndex:
 
 
 def _taken(files: Sequence[Path], held: pa.Table, found: pa.ChunkedArray | pa.Array) -> ImageIndex:
-    """ImageIndex (n,) out of those `held`, by their `found` row, which is null where there is no image."""
+    """The images (n,) at the rows `found` of `held`; null in `found`: there is no image."""
     file, offset, size = (
         pc.fill_null(held[name].take(found), 0).to_numpy().astype(kind, copy=False)
         for name, kind in (("file", np.int32), ("offset", np.int64), ("size", np.int64))

@@ -1,4 +1,4 @@
-"""What several figures say in their titles, and the step that those of them share that are drawn from scores."""
+"""The titles that figures share, and the step that draws a figure from scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -107,7 +107,7 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
 
 
 def _images(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
-    """Rows of a dataset's manifest and their images; reading stops at the last one wanted."""
+    """Rows of a dataset's manifest and their images; reading stops at the last of them."""
     location = locate(albums.registry.dataset(name), albums.archives / name, albums.base, albums.unpacked.get(name))
     left = set(rows)
     # The manifest lists images in the order in which they are read here.

@@ -1,11 +1,12 @@
 """Every method's FPR95 and AUROC with its intervals: what the choice of images and of seeds may change."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -115,6 +116,16 @@ def _rows(
     return table[chosen]
 
 
+def _draw_mean(axes: Axes, row: Mapping[Hashable, Any], y: int) -> None:
+    style = line_style(row["method"])
+    axes.plot([row["low"], row["high"]], [y] * 2, "|-", color=style.colour, linewidth=0.9, markersize=5)
+    axes.plot(row["mean"], y, style.marker, color=style.colour, mfc=style.face, ms=3.2, mew=0.7, label="mean")
+    # One seed has no deviation; it is drawn below the interval, as the two answer different questions.
+    if row["runs"] > 1:
+        ends = [row["mean"] - row["sd"], row["mean"] + row["sd"]]
+        axes.plot(ends, [y + _BELOW] * 2, "|-", color="black", linewidth=0.5, markersize=2)
+
+
 def _panels(
     figure: SubFigure,
     rows: pd.DataFrame,
@@ -133,14 +144,7 @@ def _panels(
     for index, (axes, ood) in enumerate(zip(grid.ravel(), ood_datasets, strict=False)):
         axes.set_title(context.title(ood), fontweight="bold" if ood == AVERAGE else "normal")
         for row in rows[rows["ood"] == ood].to_dict("records"):
-            y = lines.index(_Line(row["method"], row["variant"]))
-            style = line_style(row["method"])
-            axes.plot([row["low"], row["high"]], [y] * 2, "|-", color=style.colour, linewidth=0.9, markersize=5)
-            axes.plot(row["mean"], y, style.marker, color=style.colour, mfc=style.face, ms=3.2, mew=0.7, label="mean")
-            # One seed has no deviation; it is drawn below the interval, as the two answer different questions.
-            if row["runs"] > 1:
-                ends = [row["mean"] - row["sd"], row["mean"] + row["sd"]]
-                axes.plot(ends, [y + _BELOW] * 2, "|-", color="black", linewidth=0.5, markersize=2)
+            _draw_mean(axes, row, lines.index(_Line(row["method"], row["variant"])))
         # From large to small: the first method stands on top.
         axes.set_ylim(len(lines) - 0.25, -0.6)
         axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.4)

@@ -82,7 +82,7 @@ def _name(number: int, row: Row, titles: Mapping[str, str]) -> str:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, numbered: Sequence[tuple[int, Row]]) -> None:
-    # `stack` leaves out NaN: a single run has no interval.
+    # A single run has no interval: its NaN is skipped by min and max.
     ends = rows[["published", "measured", "low", "high"]].stack()
     margin = 0.06 * (ends.max() - ends.min()) + 1 if len(rows) else 1
     limits = (ends.min() - margin, ends.max() + margin) if len(rows) else (0, 100)

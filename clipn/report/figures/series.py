@@ -43,7 +43,7 @@ def first_runs(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> lis
     of_backbone = [run for run in runs if run.backbone == backbone]
     first: dict[str, ScoredRun] = {}
     for run in sorted(of_backbone, key=lambda run: run.seed):
-        # One pool, or the first seed of one variant would be drawn against other texts than that of the next.
+        # One pool, so that no variant is shown under other prompts than the next.
         if run.prompts == of_backbone[0].prompts:
             first.setdefault(run.variant, run)
     order = dict.fromkeys([PLAIN_CLIP, *(run.variant for run in of_backbone)])

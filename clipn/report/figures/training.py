@@ -57,7 +57,6 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
             colour, dash = colours[index % len(colours)], DASHES[index // len(colours) % len(DASHES)]
             for log in members:
                 axes.plot(log["step"], log[column], dash, color=colour, linewidth=0.5, alpha=0.45)
-            # By step, as a run that was stopped may be shorter than the others.
             mean = pd.concat(members).groupby("step")[column].mean()
             axes.plot(mean.index, mean, dash, color=colour, label=", ".join(names))
         axes.set_title(title)

@@ -90,7 +90,19 @@ def write_page(
 def page(
     files: PageFiles, study: str, settings: str, id_datasets: Sequence[str], variants: Sequence[str], prompts: str
 ) -> str:
-    """The study's HTML page; tables and figures show some variants, in order, under one prompt pool."""
+    """The study's HTML page.
+
+    Args:
+        files: what the page is made from.
+        study: name of the study.
+        settings: its settings, as YAML text.
+        id_datasets: identifiers of its ID datasets, in order.
+        variants: those that tables show, in order.
+        prompts: name of the prompt pool that tables show.
+
+    Raises:
+        ClipnError: a file is missing or damaged.
+    """
     metrics = read_metrics(files.metrics)
     described = read_descriptions(files.folder / "datasets")
     titles = {name: found.title for name, found in described.items()}

@@ -87,7 +87,7 @@ class Context:
 
 def page(context: Context) -> str:
     """Render the report; the same context gives the same text."""
-    # Figures of one kind of content stand together, in order of first appearance.
+    # Figures of one ID dataset stand together, in order of first appearance.
     groups: dict[str, list[Picture]] = defaultdict(list)
     for picture in context.pictures:
         groups[picture.group].append(picture)

@@ -94,7 +94,7 @@ def mean(rows: list[Row], measure: str) -> float:
 
 def _summary(rows: list[Row], measures: Sequence[str]) -> Row:
     seeds = {row["seed"] for row in rows}
-    # A metrics file passed twice would halve the deviation without anybody noticing.
+    # A metrics file passed twice would make the deviation too small without anybody noticing.
     if len(seeds) < len(rows):
         raise ClipnError(f"metrics of {_name(rows[0])}: a seed occurs twice; pass each run once")
     summary: Row = {"runs": len(rows)}

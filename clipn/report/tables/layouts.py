@@ -122,7 +122,7 @@ def printed_differences(table: pd.DataFrame, study: str, titles: Titles) -> Prin
         reference = f"{method_title(first['reference'])}, {first['reference_variant']}"
         line = [cell(text) for text in (*(label(key, first[key], titles) for key in labels), reference)]
         for measure in COMPARED:
-            # FPR95 has no resamples where a study reads it in another convention than `clipn`.
+            # FPR95 is compared in the convention `clipn` alone, and metrics may come without it.
             if measure not in by_measure:
                 line.append(cell(MISSING))
                 continue

@@ -49,7 +49,7 @@ def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     chosen = []
     for group in grouped(collect(runs, "id_accuracy"), ("study", "id", "backbone", "prompts")).values():
         variants = [row["variant"] for row in group]
-        # One variant only: the same accuracy counted once per variant would look like several runs.
+        # One variant only: each further one would repeat the same number in a row of its own.
         speaker = PLAIN_CLIP if PLAIN_CLIP in variants else variants[0]
         chosen += [row for row in group if row["variant"] == speaker]
     return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))

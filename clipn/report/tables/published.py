@@ -60,7 +60,7 @@ def published_table(
     rows: list[Row] = []
     for entry in published.entries:
         rows += _against(entry, means if entry.run is None else singles, published, study)
-    # Means alone: a single run that nobody published is in no table of means, and would swamp this one.
+    # Only means are listed as not published: every seed beside its mean would swamp the table.
     met = {tuple(row[key] for key in _KEYS) for row in rows if "measured" in row and row["run"] is None}
     rows += [row | {"verdict": UNPUBLISHED} for row in means if tuple(row[key] for key in _KEYS) not in met]
     texts = dict.fromkeys(_TEXTS, "") | {"study": study}
@@ -156,7 +156,7 @@ def _against(entry: Entry, rows: list[Row], published: PublishedNumbers, study: 
     met = [row for row in rows if study in entry.compare and _meets(entry, row)]
     by_cell = grouped(met, ("ood", "measure"))
     names = entry.model_dump(include={"id", "backbone", "method", "run", "kind", "source"})
-    # Only where it is stated: `row` below then brings the pool that was measured.
+    # Empty where the source does not say; the measured `row` below puts its own pool in.
     names["prompts"] = entry.prompts or ""
     for ood, measure, value in entry.values():
         number = names | {"ood": ood, "measure": measure, "published": value}
