@@ -151,14 +151,20 @@ RECORDS = {"clipn.data.overview", "clipn.data.description", "clipn.data.weights_
 
 
 def rules() -> Iterator[tuple[str, list[str], list[str]]]:
-    """Name, modules of the fingerprint and words of the command of every rule that calls this program."""
+    """Name, modules of the fingerprint and words of the command of every rule that calls this program.
+
+    A rule whose command a wildcard `kind` completes comes once for every kind.
+    """
+    constraint = re.search(r'kind="([\w|]+)"', (ROOT / "workflow/rules/common.smk").read_text())
+    assert constraint
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             command = re.search(r"clipn --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
             modules = re.search(r"code=fingerprint\(([^)]*)\)", text)
             if command and modules:
-                words = command[1].replace("{wildcards.kind}", "roc").split()
-                yield text.partition(":")[0], re.findall(r"[\w.]+", modules[1]), words
+                name, imported = text.partition(":")[0], re.findall(r"[\w.]+", modules[1])
+                for kind in constraint[1].split("|") if "{" in command[1] else [""]:
+                    yield name, imported, command[1].replace("{wildcards.kind}", kind).split()
 
 
 def imported_by_command(words: list[str]) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import RegistryFile, options_from
+from clipn.cli.options import RegistryFile, Unpacked, options_from
 from clipn.data.registry import DOWNLOADS, Reader
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
@@ -19,7 +19,6 @@ VerifiedNames = Annotated[
 Archives = Annotated[Path, typer.Option(help="folder of the archives")]
 Verified = Annotated[Path, typer.Option(help="folder with one folder per dataset for what was found")]
 Mirror = Annotated[Path | None, typer.Option(help="shared folder of archives, read only, used in place")]
-Unpacked = Annotated[Path | None, typer.Option(help="somebody's unpacked copy, in place of the first archive")]
 
 REGISTRY = Path("config/datasets.yaml")
 VERIFIED = DOWNLOADS / "verified"

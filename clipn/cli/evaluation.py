@@ -5,11 +5,21 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import Device, Output, PairsOption, Threads, parse_logit_scale, parse_pairs
+from clipn.cli.options import (
+    Datasets,
+    Device,
+    LogitScale,
+    Output,
+    PairsOption,
+    PromptPool,
+    Threads,
+    parse_logit_scale,
+    parse_pairs,
+)
 
 
 def score(
-    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    datasets: Datasets,
     features: Annotated[Path, typer.Option(help="folder with the image features of one backbone")],
     pair: PairsOption,
     method: Annotated[list[str], typer.Option(help="method of docs/methods.md, e.g. atd; repeat")],
@@ -17,8 +27,8 @@ def score(
     rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule: ctw, atd, atd_original; repeat")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
     backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
-    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
-    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
+    prompts: PromptPool = "clipn128",
+    logit_scale: LogitScale = "100",
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:

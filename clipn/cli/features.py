@@ -8,12 +8,17 @@ import typer
 from clipn.cli.options import (
     Archives,
     BackboneFile,
+    Datasets,
     Device,
+    LogitScale,
     Output,
+    PromptPool,
     RegistryFile,
     ShardIndex,
     Shards,
     Threads,
+    Unpacked,
+    UnpackedCopies,
     Workers,
     parse_copies,
     parse_logit_scale,
@@ -24,7 +29,6 @@ features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_
 DatasetName = Annotated[str, typer.Argument(help="dataset")]
 DatasetArchives = Annotated[Path, typer.Option(help="folder of the dataset's archives")]
 Manifest = Annotated[Path, typer.Option(help="manifest of the dataset")]
-Unpacked = Annotated[Path | None, typer.Option(help="unpacked copy, in place of the first archive")]
 IDDescription = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, which names its classes")]
 
 
@@ -53,15 +57,15 @@ def perturbed_features(
     names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
     registry: RegistryFile,
     archives: Archives,
-    datasets: Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")],
+    datasets: Datasets,
     backbone: BackboneFile,
     output: Output,
-    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
-    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: the backbone's own")] = "100",
+    prompts: PromptPool = "clipn128",
+    logit_scale: LogitScale = "100",
     epsilon: Annotated[
         float, typer.Option(min=0, help="step of every pixel, in units of the normalised image")
     ] = 0.0014,
-    unpacked: Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")] = None,
+    unpacked: UnpackedCopies = None,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import Device, RegistryFile, Threads, parse_copies, parse_logit_scale
+from clipn.cli.options import (
+    Datasets,
+    Device,
+    LogitScale,
+    PromptPool,
+    RegistryFile,
+    Threads,
+    UnpackedCopies,
+    parse_copies,
+    parse_logit_scale,
+)
 
 figure_app = typer.Typer(help="Draw a figure as PNG and PDF.", no_args_is_help=True)
 
@@ -14,7 +24,6 @@ Table = Annotated[Path, typer.Argument(help="table of the study, as CSV")]
 IdDataset = Annotated[str, typer.Option("--id", help="ID dataset")]
 Backbone = Annotated[str, typer.Option(help="which runs to draw")]
 Study = Annotated[str, typer.Option(help="name of the study")]
-Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
 Variants = Annotated[list[str], typer.Option("--variant", help="variant to show; repeat")]
 Prompts = Annotated[str, typer.Option(help="name of the prompt pool to show")]
 Png = Annotated[Path, typer.Option(help="PNG to write")]
@@ -123,8 +132,8 @@ def similarity(
     variant: Annotated[str, typer.Option(help="name of the run's variant")],
     png: Png,
     pdf: Pdf,
-    prompts: Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")] = "clipn128",
-    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: its own")] = "100",
+    prompts: PromptPool = "clipn128",
+    logit_scale: LogitScale = "100",
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
@@ -145,7 +154,7 @@ def mistakes(
     datasets: Datasets,
     png: Png,
     pdf: Pdf,
-    unpacked: Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")] = None,
+    unpacked: UnpackedCopies = None,
 ) -> None:
     """The images behind the most confident mistakes of a run."""
     from clipn.report.figures.gallery import draw_mistakes

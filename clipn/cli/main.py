@@ -44,7 +44,7 @@ SPIN_COUNT = "10000"
 
 
 @app.callback()
-def settings_of_all(
+def common_options(
     context: typer.Context,
     log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
 ) -> None:

@@ -23,6 +23,11 @@ Output = Annotated[Path, typer.Option(help="file to write")]
 Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
 ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
 BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
+Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
+Unpacked = Annotated[Path | None, typer.Option(help="somebody's unpacked copy, in place of the first archive")]
+UnpackedCopies = Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")]
+PromptPool = Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")]
+LogitScale = Annotated[str, typer.Option(help="what multiplies cosines; `checkpoint`: the scale learned with it")]
 
 
 def options_from(model: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,12 +1,11 @@
 """Subcommands about what would be rebuilt."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clipn.cli.study import AsJson, console, print_json
+from clipn.cli.output import AsJson, console, print_json
 
 Targets = Annotated[
     list[str], typer.Argument(help="results, e.g. results/tables/imagenet_ood.csv, or `all`, `imagenet_ood`, ...")
@@ -21,7 +20,7 @@ def why(
     targets: Targets,
     study: StudyName = None,
     configfile: Overlays = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Why results would be rebuilt: which setting, which module, which file."""
     from clipn.provenance.why import as_mapping, reasons, text
@@ -30,7 +29,10 @@ def why(
     with planned(Request(targets, study, configfile or [])) as plan:
         found = reasons(plan.jobs, Path())
     name = " ".join(targets)
-    typer.echo(json.dumps(as_mapping(name, found), indent=2) if as_json else text(name, found))
+    if as_json:
+        print_json(as_mapping(name, found))
+    else:
+        typer.echo(text(name, found))
 
 
 def accept(targets: Targets, study: StudyName = None, configfile: Overlays = None) -> None:

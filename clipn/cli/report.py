@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.figures import Datasets, IdDataset, Prompts, Study, Variants, figure_app
+from clipn.cli.figures import IdDataset, Prompts, Study, Variants, figure_app
+from clipn.cli.options import Datasets
 
 app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_help=True)
 app.add_typer(figure_app, name="figure")

@@ -1,21 +1,12 @@
-"""`clipn study`, and how commands print JSON, tables and trees."""
+"""`clipn study`."""
 
-import json
-import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+from clipn.cli.output import AsJson, console, print_json
 
 study_app = typer.Typer(help="Look at a study before it runs.", no_args_is_help=True)
-
-WIDE = 1_000
-"""Columns where there is no terminal, so that a file is one line."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 @study_app.callback()
@@ -36,16 +27,3 @@ def plan(
         print_json(as_mapping(made))
     else:
         console().print(tables(made))
-
-
-def print_json(value: dict[str, Any]) -> None:
-    """Print a value as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def console() -> "Console":
-    """Where tables and trees are printed."""
-    from rich.console import Console
-
-    # Without colours of its own, and without markup, which would take brackets out of file names.
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from clipn.cli.options import Output
+
 weights_app = typer.Typer(help="Fetch and verify weights.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
 checkpoint_app = typer.Typer(help="Take over checkpoints of CLIPN.", no_args_is_help=True)
 
 Weights = Annotated[Path, typer.Argument(help=".safetensors, or .pt, .pth or .bin with nothing but tensors")]
-Output = Annotated[Path, typer.Option(help="file to write")]
 Tag = Annotated[str | None, typer.Option(help="open_clip tag of the weights, for their activation and preprocessing")]
 
 

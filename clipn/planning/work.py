@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
-from clipn.study.runs import image_caches, text_caches, trained_runs
+from clipn.study.runs import image_caches, runs_with_steps, text_caches
 from clipn.study.scorings import prompt_pools, scorings
 from clipn.training.settings import Variant
 
@@ -93,7 +93,7 @@ def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
         # 0 views stand for the one evaluation crop.
         number = sizes.total * max(views, 1)
         yield Work("caption images", f"{name}, {views or 'no'} random views", number * costs[name].image, number)
-    for run, variant in trained_runs(study):
+    for run, variant in runs_with_steps(study):
         samples, number = sizes.samples_of_run(variant), len(run.seeds)
         operations = number * training_operations(variant, samples, costs[run.backbone])
         images = number * samples if variant.augmentation == "online" else 0

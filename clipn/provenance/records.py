@@ -27,7 +27,8 @@ FINGERPRINT = re.compile(r"'([0-9a-f]{16})'")
 PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 """Fields that differ between two runs of the same job."""
 PARAMETERS_OF_STALE = "void"
-"""Field with the parameters of a stale record, which Snakemake shall not compare; no other record has it."""
+"""Field with the parameters of a stale record, which Snakemake shall not compare; no other record has it. Its name is
+kept for records that earlier versions wrote."""
 ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
 STALE = "an input is another one"

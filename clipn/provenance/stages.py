@@ -7,15 +7,16 @@ from pathlib import Path
 import yaml
 
 from clipn.errors import ClipnError
+from clipn.study.paths import study_folder
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"
-RECORD_FILES = "results/studies/*/provenance/*.jsonl"
+RECORD_FILES = f"{study_folder('*')}/provenance/*.jsonl"
 
 
 def home(study: str) -> str:
     """Folder of a study, with a slash."""
-    return f"results/studies/{study}/"
+    return f"{study_folder(study)}/"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, read_records
 from clipn.provenance.run_state import RunState
 from clipn.provenance.trace import SHORT
-from clipn.study.parameters import Contents, Settings, changed_values, is_keyed
+from clipn.study.parameters import MISSING, Contents, Settings, changed_values, is_keyed
 from clipn.study.paths import study_of
 from clipn.study.snakemake import PlannedJob
 
 ABSENT = "not here"
+REGROUPED = "the same settings, recorded in other groups"
 UNKNOWN = "what `snakemake --dry-run` says of it"
 OLD_RECORD = "settings: recorded by an older version of this workflow, which did not name them"
 
@@ -47,7 +48,9 @@ def reasons(jobs: list[PlannedJob], root: Path) -> list[Reason]:
 
 def _reason(job: PlannedJob, records: Mapping[str, JobRecord], cache: HashCache, state: RunState) -> Reason:
     record = _record(job, records)
-    causes = list(_causes(job, records, cache, state)) or ([] if job.follows else [UNKNOWN])
+    causes = list(_causes(job, records, cache, state))
+    if not causes and not job.follows:
+        causes = [REGROUPED if job.before or job.now else UNKNOWN]
     others = record is not None and (
         set(job.inputs) != set(record.inputs) or bool(job.newer or changed_inputs(record, records, cache))
     )
@@ -68,7 +71,7 @@ def _causes(job: PlannedJob, records: Mapping[str, JobRecord], cache: HashCache,
         yield from (f"file {path}: newer than what it made" for path in job.newer)
         return
     yield from _input_causes(job, record, records, cache)
-    if job.reworded:
+    if job.command_changed:
         yield "the command of the rule, in workflow/rules"
     yield from _parameter_causes(job, record, state.modules)
 
@@ -97,24 +100,36 @@ def _parameter_causes(job: PlannedJob, record: JobRecord, modules: Mapping[str, 
     then = record.parameters
     # Of a stale record Snakemake knows one parameter that no job has, so all parameters of the job are new to it.
     kept = [] if repr(STALE) in job.before else [text for text in then if text not in job.before]
-    now = [*kept, *job.now.values()]
+    now = {**dict.fromkeys(kept, ""), **{text: name for name, text in job.now.items()}}
     if any(map(is_keyed, now)) and not any(map(is_keyed, then)):
         yield OLD_RECORD
+        # Its other parameters were texts of options, which say nothing beside that.
         then = [text for text in then if FINGERPRINT.fullmatch(text)]
     else:
-        for key, (old, new) in changed_values(then, now, Settings).items():
-            yield f"setting {key}: {_shown(old)} -> {_shown(new)}"
-        yield from changed_values(then, now, Contents)
-    for name, text in job.now.items():
-        if code := FINGERPRINT.fullmatch(text):
-            yield from _changed_modules(record.code, code[1], modules) if text not in then else ()
-        elif text not in then and not is_keyed(text):
-            yield f"parameter {name}: now {text}"
+        yield from _keyed_causes(then, now)
+    for text, name in now.items():
+        if text in then or is_keyed(text):
+            continue
+        code = FINGERPRINT.fullmatch(text)
+        yield from _changed_modules(record.code, code[1], modules) if code else [f"parameter {name}: now {text}"]
     gone = [text for text in then if text not in now and not is_keyed(text) and not FINGERPRINT.fullmatch(text)]
     yield from (f"parameter no longer given: {text}" for text in gone)
 
 
+def _keyed_causes(then: Iterable[str], now: Iterable[str]) -> Iterator[str]:
+    """Settings; what follows from them, and contents of other sources than then, only where no setting explains it."""
+    changed = changed_values(then, now, Settings)
+    settings = {key: values for key, values in changed.items() if " " not in key}
+    yield from (f"setting {key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in settings.items())
+    if not settings:
+        yield from (f"{key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in changed.items())
+    contents = changed_values(then, now, Contents)
+    yield from (key for key, values in contents.items() if not settings or MISSING not in values)
+
+
 def _shown(value: Any) -> str:
+    if value is MISSING:
+        return "nothing"
     if value is None:
         return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -54,7 +54,7 @@ class Run(Record):
     backbone: Name
     variant: Name
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        min_length=1, description="one training each; of a published variant the numbers of its checkpoints"
+        min_length=1, description="one training each; of a released variant the numbers of its checkpoints"
     )
 
     @field_validator("seeds")
@@ -109,7 +109,7 @@ class Study(Record):
     ablations: list[Name] = Field(
         default=[],
         description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
-        "and, unless it is `no_texts`, left out of the other figures and the wide tables",
+        "and, unless it is `no_texts`, left out of the other figures and the printed tables",
     )
     pairs: dict[Literal["imagenet", "cifar10", "cifar100"], list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset"
@@ -211,7 +211,7 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
-    def _published_runs_have_checkpoints(self) -> "Study":
+    def _released_runs_have_checkpoints(self) -> "Study":
         for run in self.runs:
             variant = self.variants[run.variant]
             numbers_there_are = variant.checkpoints if isinstance(variant, ReleasedVariant) else run.seeds
@@ -261,7 +261,7 @@ class Study(Record):
 
     @property
     def shown(self) -> list[str]:
-        """Variants of the runs for figures and wide tables: no ablations, but for those of the way to say "no"."""
+        """Variants of the runs for figures and printed tables: no ablations, but for those of the way to say "no"."""
         variants = dict.fromkeys(run.variant for run in self.runs)
         return [name for name in variants if name not in self.ablations or self.varied(name) == ["no_texts"]]
 

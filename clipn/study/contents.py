@@ -18,8 +18,6 @@ from clipn.study.weights import is_weight_file, weight_record
 from clipn.text.prompts import pool_hash
 from clipn.text.wordlists import FOLDER, WORDNET, read_words, words_hash
 
-TEMPLATE = Path(__file__).parents[1] / "report/page/page.html.jinja"
-
 
 class FileHashes(Protocol):
     """Hashes of the project's files."""
@@ -99,6 +97,6 @@ class RuleContents:
         """The templates of a prompt pool."""
         return Contents({f"the prompt pool {name}": pool_hash(prompt_pools(self._study)[name])})
 
-    def template(self) -> Contents:
+    def template(self, file: Path) -> Contents:
         """The template of the page, which is no Python module and so in no fingerprint of code."""
-        return Contents({"the template of the page": file_hash(TEMPLATE)})
+        return Contents({"the template of the page": file_hash(file)})

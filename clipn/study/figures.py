@@ -3,7 +3,7 @@
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import Study
 from clipn.study.names import Scoring
-from clipn.study.runs import trained_runs
+from clipn.study.runs import runs_with_steps
 from clipn.study.scorings import main_pool
 
 PLAIN_KINDS = ["scores", "roc", "intervals"]
@@ -23,7 +23,7 @@ def figure_names(study: Study, is_published: bool) -> list[str]:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in _kinds(study, backbone)]
     # One per ID dataset, whatever the backbones: it shows the one that most ablations ran on.
     names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []
-    trains = any(backbone.training for backbone in study.backbones.values()) or any(trained_runs(study))
+    trains = any(backbone.training for backbone in study.backbones.values()) or any(runs_with_steps(study))
     return names + ["training"] * trains
 
 
@@ -38,10 +38,9 @@ def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
 
     All of it under the main prompt pool.
     """
-    pool, seeds = (
-        main_pool(study),
-        {run.variant: run.seeds[0] for run in reversed(study.runs) if run.backbone == backbone},
-    )
+    pool = main_pool(study)
+    # Reversed, so that of several runs of a variant the first one stays.
+    seeds = {run.variant: run.seeds[0] for run in reversed(study.runs) if run.backbone == backbone}
     plain = [Scoring(backbone, PLAIN_CLIP, pool, 0)] if study.baselines else []
     return [*plain, *(Scoring(backbone, name, pool, seeds[name]) for name in study.shown if name in seeds)]
 

@@ -1,7 +1,9 @@
 """Options of the commands that rules run, as the settings of a study say, each recorded by the key of its setting."""
 
+import hashlib
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import yaml
 
@@ -9,11 +11,12 @@ from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
+from clipn.study.figures import main_scoring
 from clipn.study.loading import ablations
 from clipn.study.names import RunName, Scoring
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths
-from clipn.study.scorings import main_pool, methods, prompt_pools
+from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools
 from clipn.study.weights import backbone_source, is_weight_file
 from clipn.training.settings import Variant
 
@@ -60,14 +63,20 @@ class RuleOptions:
     def images(self, dataset: str) -> Settings:
         """Where the images of a dataset lie: in its archives, or in an unpacked copy in the mirror."""
         folder = self._data.unpacked(dataset)
-        unpacked = Settings({"mirror": self._study.mirror}, f"--unpacked {folder}") if folder else Settings({})
-        return self.archives(dataset) + unpacked
+        copy = {f"unpacked copy of {dataset}": str(folder)} if folder else {}
+        return self.archives(dataset) + Settings(copy, repeated("--unpacked", copy.values()))
 
     def images_of_all(self, datasets: Sequence[str]) -> Settings:
         """The same of several datasets, for commands that take DATASET:FOLDER."""
-        folders = {name: folder for name in datasets if (folder := self._data.unpacked(name))}
-        texts = repeated("--unpacked", (f"{name}:{folder}" for name, folder in folders.items()))
-        return self.archives() + Settings({"mirror": self._study.mirror} if folders else {}, texts)
+        folders = {name: str(folder) for name in datasets if (folder := self._data.unpacked(name))}
+        copies = {f"unpacked copy of {name}": folder for name, folder in folders.items()}
+        texts = (f"{name}:{folder}" for name, folder in folders.items())
+        return self.archives() + Settings(copies, repeated("--unpacked", texts))
+
+    def datasets_of(self, id_dataset: str) -> Settings:
+        """An ID dataset and its OOD datasets, as arguments."""
+        names = id_and_ood(self._study, id_dataset)
+        return Settings({f"pairs.{id_dataset}": names[1:]}, " ".join(names))
 
     @property
     def datasets(self) -> Settings:
@@ -182,7 +191,13 @@ class RuleOptions:
         """ID datasets with their OOD datasets."""
         pairs = self._study.pairs
         texts = (f"{id_dataset}:{','.join(ood_datasets)}" for id_dataset, ood_datasets in pairs.items())
-        return Settings({f"pairs.{name}": names for name, names in pairs.items()}, repeated("--pair", texts))
+        # Scores lie in this order, which the keys do not keep.
+        keys = {f"pairs.{name}": names for name, names in pairs.items()} | {"order of ID datasets": [*pairs]}
+        return Settings(keys, repeated("--pair", texts))
+
+    def features(self, backbone: str) -> Settings:
+        """Folder of the features of a backbone."""
+        return Settings({}, f"--features {self._paths.features_folder(backbone)}")
 
     def methods(self, variant: str, pool: str) -> Settings:
         """Methods and rules of a scoring; those of a "no" tower are no setting."""
@@ -210,7 +225,17 @@ class RuleOptions:
     def shown(self) -> Settings:
         """What figures and printed tables show."""
         variants = [PLAIN_CLIP, *self._study.shown]
-        return Settings({"runs": variants}, repeated("--variant", variants)) + self.main_prompts
+        keys = {"runs": self._runs, "ablations": self._study.ablations, "variants that are shown": variants}
+        return Settings(keys, repeated("--variant", variants)) + self.main_prompts
+
+    @property
+    def _runs(self) -> list[dict[str, Any]]:
+        return [run.model_dump(mode="json") for run in self._study.runs]
+
+    def main_variant(self, backbone: str) -> Settings:
+        """The variant that figures of a single run show."""
+        variant = main_scoring(self._study, backbone).variant
+        return Settings({f"first variant on {backbone}": variant}, f"--variant {variant}")
 
     @property
     def tables(self) -> Settings:
@@ -225,15 +250,21 @@ class RuleOptions:
     @property
     def ablations(self) -> Settings:
         """What the ablations vary."""
-        rows = [":".join(row) for row in ablations(self._study)]
-        return Settings({"ablations": rows}, repeated("--ablation", rows))
+        study = self._study
+        varied = {(setting, variant) for setting, _, variant in ablations(study)}
+        keys = {f"variants.{variant}.{name}": getattr(study.variants[variant], name) for name, variant in varied}
+        rows = (":".join(row) for row in ablations(study))
+        return Settings({"ablations": study.ablations} | keys, repeated("--ablation", rows))
 
     @property
     def page(self) -> Settings:
-        """All settings, as the page shows them: as they were checked, defaults filled in."""
-        text = yaml.safe_dump(self._study.model_dump(mode="json", exclude_none=True), sort_keys=False)
-        options = f"--settings {shlex.quote(text)} {repeated('--id', self._study.pairs)}"
-        return Settings(flattened(self._study.model_dump(mode="json")), options)
+        """All settings, as the page prints them: as they were checked, defaults filled in."""
+        study = self._study
+        text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        options = [f"--settings {shlex.quote(text)}", repeated("--id", study.pairs), str(self.study), str(self.shown)]
+        # The text, too: the order of its keys is printed, and is in none of them.
+        printed = {"text of the study": hashlib.sha256(text.encode()).hexdigest()}
+        return Settings(flattened(study.model_dump(mode="json")) | printed, " ".join(options))
 
     @property
     def backbone_histories(self) -> Settings:
@@ -245,5 +276,6 @@ class RuleOptions:
         """Where the weights of backbones come from that were not trained here."""
         sources = {name: backbone_source(self._study, name) for name in self._study.backbones}
         pretrained = {name: source for name, source in sources.items() if source}
-        keys = {f"backbones.{name}.pretrained": source for name, source in pretrained.items()}
-        return Settings(keys, repeated("--source", (f"{name}:{source}" for name, source in pretrained.items())))
+        keys = [self.architecture(name) + self.weights(name) for name in pretrained]
+        texts = repeated("--source", (f"{name}:{source}" for name, source in pretrained.items()))
+        return Settings({key: value for of_one in keys for key, value in of_one.items()}, texts)

@@ -2,7 +2,7 @@
 
 Snakemake records the `repr` of every parameter, without the parameter's name, and puts the `str` into the command. So a
 `Settings` is recorded as its keys and values, and gives the command its options; `Contents` are what files and records
-hold that a rule reads beside its inputs.
+hold that a rule reads beside its inputs. A key with spaces is no setting but what follows from several of them.
 """
 
 import json
@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+MISSING = object()
+"""Value of a key that is not recorded; None is a value."""
+
 
 class Keyed(dict[str, Any]):
     """Values by key, recorded as JSON after their kind; a `dict`, as Snakemake records values of builtin types only."""
@@ -19,7 +22,7 @@ class Keyed(dict[str, Any]):
     kind: str
 
     def __repr__(self) -> str:
-        # Sorted, as the order of a study's keys is no change.
+        # Sorted, so that the order in which a rule adds its settings up is no change.
         return f"{self.kind} {json.dumps(self, sort_keys=True, ensure_ascii=False)}"
 
 
@@ -40,7 +43,13 @@ class Settings(Keyed):
         return self.options
 
     def __add__(self, other: Self) -> Self:
-        """Both, with the options of both."""
+        """Both, with the options of both.
+
+        Raises:
+            ValueError: they have different values of one key, so that a change of one would not be recorded.
+        """
+        if differing := [key for key in self.keys() & other.keys() if self[key] != other[key]]:
+            raise ValueError(f"two values of {', '.join(sorted(differing))}; record them under keys of their own")
         return type(self)({**self, **other}, " ".join(filter(None, (self.options, other.options))))
 
 
@@ -92,10 +101,10 @@ def is_keyed(text: str) -> bool:
 
 
 def changed_values(then: Iterable[str], now: Iterable[str], kind: type[Keyed]) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ between recorded parameters, with both values; None for a key that is not there."""
+    """Keys whose values differ between recorded parameters, with both values; `MISSING` where there is no such key."""
     old, new = (_values(texts, kind) for texts in (then, now))
-    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return {key: (old.get(key), new.get(key)) for key in keys}
+    pairs = {key: (old.get(key, MISSING), new.get(key, MISSING)) for key in sorted(old.keys() | new.keys())}
+    return {key: (before, after) for key, (before, after) in pairs.items() if before != after}
 
 
 def _values(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any]:

@@ -188,17 +188,21 @@ class StudyPaths:
 
     # Features, scores and metrics
 
+    def features_folder(self, backbone: str) -> str:
+        """Folder of the features of a backbone."""
+        return f"{self.folder}/features/{backbone}"
+
     def features(self, backbone: str, dataset: str) -> str:
         """Image features of a dataset."""
-        return f"{self.folder}/features/{backbone}/{dataset}.safetensors"
+        return f"{self.features_folder(backbone)}/{dataset}.safetensors"
 
     def negative_labels(self, backbone: str, id_dataset: str) -> str:
         """NegLabel's negative labels of an ID dataset, encoded."""
-        return f"{self.folder}/features/{backbone}/negative_labels/{id_dataset}.safetensors"
+        return f"{self.features_folder(backbone)}/negative_labels/{id_dataset}.safetensors"
 
     def perturbed_features(self, backbone: str, id_dataset: str) -> str:
         """Features of perturbed images, of an ID dataset and its OOD datasets."""
-        return f"{self.folder}/features/{backbone}/perturbed/{id_dataset}.safetensors"
+        return f"{self.features_folder(backbone)}/perturbed/{id_dataset}.safetensors"
 
     def own_features(self, backbone: str, needs: Iterable[str]) -> dict[str, list[str]]:
         """Features of all ID datasets that single methods need, by what they need."""
@@ -252,7 +256,7 @@ class StudyPaths:
         """Averages for `dvc metrics`."""
         return f"{self.folder}/metrics.json"
 
-    def published(self, path: str) -> str:
+    def short_path(self, path: str) -> str:
         """Where people find a copy of a file of the active study."""
         # Once, as a study may be called like one of its folders.
         return path.replace(self.folder, RESULTS, 1)

@@ -12,7 +12,7 @@ def run_names(runs: Iterable[Run]) -> list[RunName]:
     return [RunName(run.backbone, run.variant, seed) for run in runs for seed in run.seeds]
 
 
-def trained_runs(study: Study) -> Iterator[tuple[Run, Variant]]:
+def runs_with_steps(study: Study) -> Iterator[tuple[Run, Variant]]:
     """The runs that take at least one training step, with their settings."""
     for run in study.runs:
         variant = study.variants[run.variant]
@@ -27,10 +27,12 @@ def stored_views(variant: Variant) -> int | None:
 
 def text_caches(study: Study) -> list[str]:
     """Backbones whose "yes" features of the captions are cached."""
-    return list(dict.fromkeys(run.backbone for run, variant in trained_runs(study) if variant.no_texts == "learnable"))
+    return list(
+        dict.fromkeys(run.backbone for run, variant in runs_with_steps(study) if variant.no_texts == "learnable")
+    )
 
 
 def image_caches(study: Study) -> list[tuple[str, int]]:
     """Backbones whose features of the captions' images are cached, each with its `stored_views`."""
-    caches = ((run.backbone, stored_views(variant)) for run, variant in trained_runs(study))
+    caches = ((run.backbone, stored_views(variant)) for run, variant in runs_with_steps(study))
     return list(dict.fromkeys((backbone, views) for backbone, views in caches if views is not None))

@@ -10,6 +10,11 @@ OWN_FEATURES = {"negatives", "perturbed"}
 """What some methods need beside the cached features of the datasets."""
 
 
+def id_and_ood(study: Study, id_dataset: str) -> list[str]:
+    """An ID dataset and its OOD datasets."""
+    return next([name, *ood_datasets] for name, ood_datasets in study.pairs.items() if name == id_dataset)
+
+
 def prompt_pools(study: Study) -> dict[str, str]:
     """Prompt pools of a study by their names, each as the study writes it."""
     return {pool_name(pool): pool for pool in study.prompts}

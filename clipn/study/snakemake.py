@@ -53,7 +53,7 @@ class PlannedJob:
         inputs: its input files, sorted.
         before: texts of the parameters that were recorded and are none now.
         now: texts of the parameters that were not recorded, by name.
-        reworded: whether the rule's command is another, before values are filled in.
+        command_changed: whether the rule's command is another, before values are filled in.
         missing: outputs that are needed and not there.
         newer: inputs that are newer than the outputs.
         follows: inputs that other jobs would rebuild.
@@ -65,7 +65,7 @@ class PlannedJob:
     inputs: list[str]
     before: list[str] = field(default_factory=list)
     now: dict[str, str] = field(default_factory=dict)
-    reworded: bool = False
+    command_changed: bool = False
     missing: list[str] = field(default_factory=list)
     newer: list[str] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Plan:
             inputs=sorted(map(str, job.input)),
             before=sorted(changed.only_old),
             now={name or "": text for name, text in parameters if text in changed.only_new},
-            reworded=any(persistence.code_changed(job)),
+            command_changed=any(persistence.code_changed(job)),
             missing=sorted(map(str, reason.missing_output)),
             newer=sorted(map(str, reason.updated_input)),
             follows=sorted(map(str, reason.updated_input_run)),

@@ -76,7 +76,7 @@ def figure_files(paths: StudyPaths, names: Sequence[str]) -> list[str]:
     return [paths.figure(name, ending) for name in names for ending in ("png", "pdf")]
 
 
-def printed_ood_tables(paths: StudyPaths, id_dataset: str) -> list[str]:
+def ood_table_forms(paths: StudyPaths, id_dataset: str) -> list[str]:
     """All forms but CSV of an ID dataset's table."""
     return [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS if ending != "csv"]
 
@@ -103,4 +103,4 @@ def all_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
 
 
 def _with_copies(paths: StudyPaths, files: list[str]) -> list[str]:
-    return [path for file in files for path in (file, paths.published(file))]
+    return [path for file in files for path in (file, paths.short_path(file))]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clipn.provenance.records import STALE
-from clipn.provenance.why import OLD_RECORD, UNKNOWN, reasons
+from clipn.provenance.why import OLD_RECORD, REGROUPED, UNKNOWN, reasons
 from clipn.study.snakemake import PlannedJob
 from tests.helpers.planned_jobs import EPOCHS, NEW, OLD, OUTPUT, Project, contents, job, settings
 from tests.helpers.records import sha256, write_record
@@ -35,7 +35,7 @@ class TestParameters:
 
     def test_a_setting_that_another_parameter_holds_now(self, project: Project) -> None:
         then, now = [settings({"threads": 1, EPOCHS: 5})], {"a": settings({"threads": 1}), "b": settings({EPOCHS: 5})}
-        assert project.causes_of_change(then, now) == [UNKNOWN]
+        assert project.causes_of_change(then, now) == [REGROUPED]
 
     @pytest.mark.parametrize(
         ("then", "now", "shown"),
@@ -53,7 +53,7 @@ class TestParameters:
 
     def test_settings_that_are_new_or_gone(self, project: Project) -> None:
         found = project.causes_of_change([settings({"mirror": "m"})], {"options": settings({"threads": 1})})
-        assert found == ["setting mirror: m -> none", "setting threads: none -> 1"]
+        assert found == ["setting mirror: m -> nothing", "setting threads: nothing -> 1"]
 
     def test_contents(self, project: Project) -> None:
         then = contents({"the prompt pool": "a" * 64, "the word list": "b" * 64})
@@ -230,7 +230,7 @@ class TestReasons:
             missing=[OUTPUT],
             newer=["a"],
             inputs=["a", "b"],
-            reworded=True,
+            command_changed=True,
             now={"device": "'cuda'"},
         )
         assert found == [
@@ -255,7 +255,7 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("fields", "accepted"),
         [
-            ({"reworded": True}, True),
+            ({"command_changed": True}, True),
             ({"before": ["'1'"], "now": {"device": "'2'"}}, True),
             ({"follows": ["a"]}, True),
             ({"missing": [OUTPUT]}, False),

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.study.config import Study
+from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
+from clipn.study.scorings import scorings
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]
@@ -98,12 +99,39 @@ def test_an_edit_of_a_setting_is_named_by_its_key(base: dict[str, Any], key: str
     before = study(base)
     value = flattened(before.model_dump(mode="json")).get(key)
     after = changed(base, key, another(key, value))
-    found = changed_values([repr(page(before))], [repr(page(after))], Settings)
-    assert found == {key: (value, another(key, value))}
+    found = changed_values([repr(options_of(before).page)], [repr(options_of(after).page)], Settings)
+    assert {name: values for name, values in found.items() if " " not in name} == {key: (value, another(key, value))}
 
 
-def page(of: Study) -> Settings:
-    return RuleOptions(StudyPaths(of, StudyData(of.model_copy(update={"registry": None})))).page
+def options_of(made: Study) -> RuleOptions:
+    # Without a registry, as those of the walk are not there.
+    return RuleOptions(StudyPaths(made, StudyData(made.model_copy(update={"registry": None}))))
+
+
+@pytest.mark.parametrize("base", [GENERATED, WRITTEN], ids=lambda base: base["study"])
+def test_every_setting_is_recorded_by_a_rule_that_it_changes(base: dict[str, Any]) -> None:
+    # The page holds all of them; processes that decode images change no result.
+    unrecorded = {key for of, key in CASES if of is base} - recorded(study(base))
+    assert unrecorded <= {"workers"}
+
+
+def recorded(made: Study) -> set[str]:
+    """Keys that rules other than the page's record."""
+    options = RuleOptions(StudyPaths(made, StudyData(made)))
+    steps = [options.study, options.registry, options.mirror, options.captions, options.shards, options.crawl]
+    steps += [options.demo] if made.demo else []
+    steps += [options.verification(name) for name in made.datasets]
+    for name, backbone in made.backbones.items():
+        steps += [options.architecture(name)]
+        steps += [options.backbone_training(name) if backbone.training else options.weights(name)]
+    for name, variant in made.variants.items():
+        released = variant.checkpoints if isinstance(variant, ReleasedVariant) else []
+        steps += [options.released(name, number) for number in released] or [options.training(name)]
+    steps += [options.model, options.negative_words, options.perturbation]
+    steps += [options.prompts(), options.methods("none", "clipn128"), options.methods("learnable", "clipn128")]
+    steps += [options.metrics(scoring) for scoring in scorings(made)]
+    steps += [options.shown, options.ablations]
+    return {key for step in steps for key in step}
 
 
 def fields(name: str, above: str = "") -> set[str]:
@@ -147,7 +175,11 @@ def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:
 
 
 def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:
-    assert options.pairs == {"pairs.imagenet": ["sun", "places"], "pairs.cifar10": ["cifar100"]}
+    assert options.pairs == {
+        "pairs.imagenet": ["sun", "places"],
+        "pairs.cifar10": ["cifar100"],
+        "order of ID datasets": ["imagenet", "cifar10"],
+    }
     assert str(options.pairs) == "--pair imagenet:sun,places --pair cifar10:cifar100"
 
 

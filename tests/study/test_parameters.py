@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from clipn.study.parameters import Contents, Settings, changed_values, flattened, is_keyed, repeated, settings_of
+from clipn.study.parameters import (
+    MISSING,
+    Contents,
+    Settings,
+    changed_values,
+    flattened,
+    is_keyed,
+    repeated,
+    settings_of,
+)
 from clipn.training.settings import Variant
 
 
@@ -36,6 +45,12 @@ def test_a_sum_has_the_settings_and_the_options_of_both() -> None:
     assert (found, str(found)) == ({"a": 1, "b": 2}, "--a 1 --c 3")
 
 
+def test_a_sum_has_one_value_of_a_key() -> None:
+    assert Settings({"a": 1}, "--a 1") + Settings({"a": 1}) == {"a": 1}
+    with pytest.raises(ValueError, match="two values of a, c; record them under keys of their own"):
+        Settings({"c": 1, "a": 1, "b": None}) + Settings({"c": 2, "a": None, "b": None})
+
+
 def test_contents_are_recorded_and_print_no_option() -> None:
     assert repr(Contents({"the prompt pool größe": None})) == 'contents {"the prompt pool größe": null}'
 
@@ -54,10 +69,11 @@ def test_flattened_keys_have_dots_between_their_parts() -> None:
     [
         ([Settings({"a": 1, "b": 2})], [Settings({"b": 3, "a": 1})], {"b": (2, 3)}),
         ([Settings({"a": 1}), Settings({"b": 2})], [Settings({"b": 2, "a": 1})], {}),
-        ([Settings({"a": 1})], [Settings({"b": 1})], {"a": (1, None), "b": (None, 1)}),
+        ([Settings({"a": 1})], [Settings({"b": 1})], {"a": (1, MISSING), "b": (MISSING, 1)}),
         ([Settings({"a": [1, 2]})], [Settings({"a": [2, 1]})], {"a": ([1, 2], [2, 1])}),
-        ([Settings({"a": 1})], [Contents({"a": 2})], {"a": (1, None)}),
-        (["--a 1"], [Settings({"a": 1})], {"a": (None, 1)}),
+        ([Settings({"a": 1})], [Contents({"a": 2})], {"a": (1, MISSING)}),
+        ([Settings({"a": None})], [Settings({})], {"a": (None, MISSING)}),
+        (["--a 1"], [Settings({"a": 1})], {"a": (MISSING, 1)}),
     ],
 )
 def test_changed_values(then: list[Any], now: list[Any], changed: dict[str, Any]) -> None:

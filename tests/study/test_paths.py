@@ -30,8 +30,8 @@ def test_a_path_elsewhere_is_of_no_study(path: str) -> None:
 
 def test_people_find_copies_of_the_active_study_at_short_paths() -> None:
     demo = paths(GENERATED)
-    assert demo.published(demo.figure("training", "pdf")) == "results/figures/training.pdf"
-    assert demo.published(demo.page) == "results/report.html"
+    assert demo.short_path(demo.figure("training", "pdf")) == "results/figures/training.pdf"
+    assert demo.short_path(demo.page) == "results/report.html"
 
 
 def test_the_demo_has_its_own_mirror_registry_and_words() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from clipn.study.names import RunName, Scoring
-from clipn.study.runs import image_caches, run_names, stored_views, text_caches, trained_runs
+from clipn.study.runs import image_caches, run_names, runs_with_steps, stored_views, text_caches
 from clipn.study.scorings import baselines, can_score, main_pool, methods, own_features, prompt_pools, scorings
 from clipn.training.settings import Variant
 from tests.helpers.studies import GENERATED, WRITTEN, study
@@ -58,14 +58,14 @@ def test_only_what_takes_a_step_has_caches() -> None:
     variants = {"learnable": {"augmentation": "none"}, "handcrafted": {"no_texts": "handcrafted"}, "no": {"epochs": 0}}
     runs = [{"backbone": "tiny", "variant": name, "seeds": [3]} for name in variants]
     made = study(GENERATED | {"variants": variants, "runs": runs})
-    assert [run.variant for run, _ in trained_runs(made)] == ["learnable", "handcrafted"]
+    assert [run.variant for run, _ in runs_with_steps(made)] == ["learnable", "handcrafted"]
     assert text_caches(made) == ["tiny"]
     assert image_caches(made) == [("tiny", 0)]
 
 
 def test_released_checkpoints_are_not_trained() -> None:
     made = study(WRITTEN)
-    assert {run.variant for run, _ in trained_runs(made)} == {"learnable", "handcrafted"}
+    assert {run.variant for run, _ in runs_with_steps(made)} == {"learnable", "handcrafted"}
     assert image_caches(made) == []
     assert RunName("b", "released", 2) in run_names(made.runs)
     assert RunName("b", "released", 2) not in run_names(made.trained_runs)

@@ -132,7 +132,7 @@ class TestReasons:
 
     def test_the_command_is_another(self) -> None:
         edit("workflow/Snakefile", "cat {input} > {output}", "cat  {input} > {output}")
-        assert jobs(COUNTS[0]) == [count(1, reworded=True)]
+        assert jobs(COUNTS[0]) == [count(1, command_changed=True)]
 
     def test_a_job_was_killed(self) -> None:
         record_file(Path(".snakemake/incomplete"), COUNTS[0]).write_text("{}")

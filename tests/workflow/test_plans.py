@@ -83,9 +83,11 @@ def test_every_rule_says_what_it_needs() -> None:
         for rule in re.split(r"^ *(?=(?:use )?rule )", path.read_text(), flags=re.MULTILINE)[1:]:
             if "shell:" in rule:
                 assert [word for word in ("log:", "benchmark:", "resources:") if word not in rule] == []
-                found = re.search(r"\*\*needs\(\s*(?:mem_mb=)?\d+(?:,\s*(?:threads=)?([\w.]+))?", rule)
+                found = re.search(
+                    r"\*\*job_resources\(\s*(?:mem_mb=)?\d+(?:,\s*(?:threads=)?(?!cpu_percent)([\w.]+))?", rule
+                )
                 assert found
-                assert ("threads:" in rule) == (found[1] not in (None, "0.2")), rule
+                assert ("threads:" in rule) == (found[1] is not None), rule
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,19 @@ from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
-from clipn.study.snakemake import mode_of
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, targets
-from clipn.study.contents import RuleContents
 from clipn.study.config import ID_DATASETS, ReleasedVariant
+from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from clipn.study.loading import parse_study, study_file
 from clipn.study.names import RunName, Scoring
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths
-from clipn.study.scorings import main_pool, prompt_pools, scorings
+from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
+from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
     WEIGHTS,
     backbone_source,
@@ -66,12 +66,13 @@ TAUGHT = [name for name in study.variants if name not in RELEASED]
 FETCHED = fetched_weights(study)
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
-PUBLISHED = "config/published.yaml"
+PUBLISHED_NUMBERS = "config/published.yaml"
 FIGURES = figures.figure_names(
-    study, study.study in or_exit(load_published, Path(PUBLISHED)).studies
+    study, study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 )
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
+TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
 
 
@@ -90,19 +91,24 @@ wildcard_constraints:
     ending="[a-z]+",
 
 
-def job_log(name, ending="log"):
-    """Log of a job; what the job took lies beside it with the ending `tsv`."""
-    return f"{paths.logs}/{name}.{ending}"
+def job_log(name):
+    """Log of a job."""
+    return f"{paths.logs}/{name}.log"
 
 
-def needs(mem_mb, threads=1, gpus=0):
+def job_benchmark(name):
+    """Time and memory that a job took; `clipn trace` finds it beside the log."""
+    return f"{paths.logs}/{name}.tsv"
+
+
+def job_resources(mem_mb, threads=1, gpus=0, cpu_percent=None):
     """Resources of a job; `threads` and `gpus` may be functions of its wildcards."""
 
-    def cpu_percent(wildcards):
+    def busy_percent(wildcards):
         busy = threads(wildcards) if callable(threads) else threads
         return min(100, ceil(100 * busy / len(os.sched_getaffinity(0))))
 
-    return {"mem_mb": mem_mb, "cpu_percent": cpu_percent, "gpu": gpus}
+    return {"mem_mb": mem_mb, "cpu_percent": cpu_percent or busy_percent, "gpu": gpus}
 
 
 def released(wildcards):
@@ -115,16 +121,11 @@ def training_threads(wildcards):
     return variant.threads * variant.processes
 
 
-def training_files(wildcards, input):
+def training_arguments(wildcards, input):
     """The files that a run is trained on, as arguments."""
     names = ("backbone", "index", "captions", "images")
     named = [f"--{name} {input[name]}" for name in names if name in input.keys()]
     return " ".join([*input.get("shards", []), *named])
-
-
-def together(id_dataset):
-    """An ID dataset and its OOD datasets."""
-    return [id_dataset, *study.pairs[id_dataset]]
 
 
 def table(name, caption):

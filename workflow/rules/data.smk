@@ -10,9 +10,9 @@ if study.demo:
         log:
             job_log("generate_demo"),
         benchmark:
-            job_log("generate_demo", "tsv")
+            job_benchmark("generate_demo")
         resources:
-            **needs(mem_mb=400),
+            **job_resources(mem_mb=400),
         params:
             options=options.demo,
             code=fingerprint("clipn.demo.mirror"),
@@ -29,9 +29,9 @@ rule fetch_archive:
     log:
         job_log("fetch_archive/{dataset}/{file}"),
     benchmark:
-        job_log("fetch_archive/{dataset}/{file}", "tsv")
+        job_benchmark("fetch_archive/{dataset}/{file}")
     resources:
-        **needs(mem_mb=200, threads=0.2),
+        **job_resources(mem_mb=200, cpu_percent=10),
     params:
         archive=lambda w: contents.archive(w.dataset, w.file),
         options=lambda w: options.archives(w.dataset) + options.mirror,
@@ -50,12 +50,12 @@ rule verify_dataset:
     log:
         job_log("verify_dataset/{dataset}"),
     benchmark:
-        job_log("verify_dataset/{dataset}", "tsv")
+        job_benchmark("verify_dataset/{dataset}")
     wildcard_constraints:
         dataset="|".join(study.datasets),
     threads: 2
     resources:
-        **needs(mem_mb=400, threads=2),
+        **job_resources(mem_mb=400, threads=2),
     params:
         dataset=lambda wildcards: contents.expectations(wildcards.dataset),
         options=lambda w: options.verification(w.dataset),
@@ -73,9 +73,9 @@ rule verify_captions:
     log:
         job_log("verify_captions/{source}"),
     benchmark:
-        job_log("verify_captions/{source}", "tsv")
+        job_benchmark("verify_captions/{source}")
     resources:
-        **needs(mem_mb=400),
+        **job_resources(mem_mb=400),
     params:
         captions=lambda w: contents.expectations(w.source),
         options=lambda w: options.verification(w.source),
@@ -94,9 +94,9 @@ rule prepare_captions:
     log:
         job_log("prepare_captions"),
     benchmark:
-        job_log("prepare_captions", "tsv")
+        job_benchmark("prepare_captions")
     resources:
-        **needs(mem_mb=600),
+        **job_resources(mem_mb=600),
     params:
         captions=contents.images(*study.captions.sources),
         options=options.captions,
@@ -113,10 +113,10 @@ rule crawl_images:
     log:
         job_log("crawl_images/{source}"),
     benchmark:
-        job_log("crawl_images/{source}", "tsv")
+        job_benchmark("crawl_images/{source}")
     threads: study.captions.crawl.processes
     resources:
-        **needs(mem_mb=3000, threads=study.captions.crawl.processes),
+        **job_resources(mem_mb=3000, threads=study.captions.crawl.processes),
     params:
         captions=lambda wildcards: contents.expectations(wildcards.source),
         options=options.crawl,
@@ -138,9 +138,9 @@ rule build_shards:
     log:
         job_log("build_shards"),
     benchmark:
-        job_log("build_shards", "tsv")
+        job_benchmark("build_shards")
     resources:
-        **needs(mem_mb=2000),
+        **job_resources(mem_mb=2000),
     params:
         captions=contents.expectations(*study.captions.sources),
         options=options.shards,

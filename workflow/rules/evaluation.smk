@@ -3,7 +3,7 @@
 
 rule score_run:
     input:
-        unpack(lambda wildcards: paths.scored_from(Scoring(*wildcards))),
+        unpack(lambda wildcards: paths.scored_from(Scoring(**wildcards))),
         features=[paths.features("{backbone}", name) for name in study.datasets],
         manifests=[paths.manifest(name) for name in study.datasets],
         descriptions=[paths.description(name) for name in study.pairs],
@@ -12,10 +12,10 @@ rule score_run:
     log:
         job_log(f"score_run/{SCORING}"),
     benchmark:
-        job_log(f"score_run/{SCORING}", "tsv")
+        job_benchmark(f"score_run/{SCORING}")
     threads: study.threads
     resources:
-        **needs(1500, study.threads, GPU),
+        **job_resources(1500, study.threads, GPU),
     params:
         model=lambda wildcards, input: (
             f"--backbone {input.backbone}"
@@ -27,11 +27,11 @@ rule score_run:
         + options.pairs
         + options.methods(wildcards.variant, wildcards.prompts)
         + options.prompts(wildcards.prompts)
-        + options.datasets,
-        code=fingerprint("clipn.evaluation.scoring", "clipn.compute"),
+        + options.datasets
+        + options.features(wildcards.backbone),
+        code=fingerprint("clipn.evaluation.scoring"),
     shell:
         "clipn --log {log} score {params.model} {params.options} --output {output}"
-        f" --features {paths.folder}/features/{{wildcards.backbone}}"
 
 
 rule evaluate_run:
@@ -43,11 +43,11 @@ rule evaluate_run:
     log:
         job_log(f"evaluate_run/{SCORING}"),
     benchmark:
-        job_log(f"evaluate_run/{SCORING}", "tsv")
+        job_benchmark(f"evaluate_run/{SCORING}")
     resources:
-        **needs(mem_mb=800),
+        **job_resources(mem_mb=800),
     params:
-        options=lambda wildcards: options.metrics(Scoring(*wildcards)),
+        options=lambda wildcards: options.metrics(Scoring(**wildcards)),
         code=fingerprint("clipn.evaluation.evaluate"),
     shell:
         "clipn --log {log} evaluate {input} {params.options} --output {output.metrics}"

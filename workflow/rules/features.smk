@@ -12,14 +12,14 @@ rule cache_image_features:
     log:
         job_log("cache_image_features/{backbone}/{dataset}"),
     benchmark:
-        job_log("cache_image_features/{backbone}/{dataset}", "tsv")
+        job_benchmark("cache_image_features/{backbone}/{dataset}")
     threads: study.threads
     resources:
-        **needs(1200, study.threads, GPU),
+        **job_resources(1200, study.threads, GPU),
     params:
         images=lambda wildcards: contents.images(wildcards.dataset),
         options=lambda w: options.images(w.dataset) + options.model,
-        code=fingerprint("clipn.features.images", "clipn.compute"),
+        code=fingerprint("clipn.features.images"),
     shell:
         "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
         " --backbone {input.backbone} --output {output}"
@@ -34,13 +34,13 @@ rule cache_caption_features:
     log:
         job_log("cache_caption_features/{backbone}"),
     benchmark:
-        job_log("cache_caption_features/{backbone}", "tsv")
+        job_benchmark("cache_caption_features/{backbone}")
     threads: study.threads
     resources:
-        **needs(1500, study.threads, GPU),
+        **job_resources(1500, study.threads, GPU),
     params:
         options=options.model,
-        code=fingerprint("clipn.features.captions", "clipn.compute"),
+        code=fingerprint("clipn.features.captions"),
     shell:
         "clipn --log {log} features captions --index {input.index} --backbone {input.backbone}"
         " --output {output} {params.options}"
@@ -56,13 +56,13 @@ rule cache_caption_images:
     log:
         job_log("cache_caption_features/{backbone}/views{views}"),
     benchmark:
-        job_log("cache_caption_features/{backbone}/views{views}", "tsv")
+        job_benchmark("cache_caption_features/{backbone}/views{views}")
     threads: study.threads
     resources:
-        **needs(1500, study.threads, GPU),
+        **job_resources(1500, study.threads, GPU),
     params:
         options=options.model,
-        code=fingerprint("clipn.features.captions", "clipn.compute"),
+        code=fingerprint("clipn.features.captions"),
     shell:
         "clipn --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
@@ -79,16 +79,14 @@ rule negative_labels:
     log:
         job_log("negative_labels/{backbone}/{id_dataset}"),
     benchmark:
-        job_log("negative_labels/{backbone}/{id_dataset}", "tsv")
+        job_benchmark("negative_labels/{backbone}/{id_dataset}")
     threads: study.threads
     resources:
-        **needs(1500, study.threads, GPU),
+        **job_resources(1500, study.threads, GPU),
     params:
         words=or_exit(contents.words),
         options=options.model + options.negative_words,
-        code=fingerprint(
-            "clipn.features.negative_labels", "clipn.data.description", "clipn.compute"
-        ),
+        code=fingerprint("clipn.features.negative_labels"),
     shell:
         "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
         " --output {output} {params.options}"
@@ -101,31 +99,35 @@ rule perturbed_features:
         backbone=paths.backbone("{backbone}"),
         indexed=lambda wildcards: [
             path(name)
-            for name in together(wildcards.id_dataset)
+            for name in id_and_ood(study, wildcards.id_dataset)
             for path in (paths.manifest, paths.description)
         ],
-        archives=lambda wildcards: paths.archives(*together(wildcards.id_dataset)),
+        archives=lambda wildcards: paths.archives(
+            *id_and_ood(study, wildcards.id_dataset)
+        ),
     output:
         paths.perturbed_features("{backbone}", "{id_dataset}"),
     log:
         job_log("perturbed_features/{backbone}/{id_dataset}"),
     benchmark:
-        job_log("perturbed_features/{backbone}/{id_dataset}", "tsv")
+        job_benchmark("perturbed_features/{backbone}/{id_dataset}")
     threads: study.threads
     resources:
-        **needs(2000, study.threads, GPU),
+        **job_resources(2000, study.threads, GPU),
     params:
-        names=lambda wildcards: together(wildcards.id_dataset),
-        images=lambda wildcards: contents.images(*together(wildcards.id_dataset)),
+        names=lambda wildcards: options.datasets_of(wildcards.id_dataset),
+        images=lambda wildcards: contents.images(
+            *id_and_ood(study, wildcards.id_dataset)
+        ),
         pool=contents.prompt_pool(main_pool(study)),
-        options=lambda wildcards: options.images_of_all(together(wildcards.id_dataset))
+        options=lambda wildcards: options.images_of_all(
+            id_and_ood(study, wildcards.id_dataset)
+        )
         + options.datasets
         + options.model
         + options.prompts()
         + options.perturbation,
-        code=fingerprint(
-            "clipn.features.perturbed", "clipn.data.description", "clipn.compute"
-        ),
+        code=fingerprint("clipn.features.perturbed"),
     shell:
         "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
         " --output {output}"

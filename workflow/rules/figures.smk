@@ -10,13 +10,12 @@ rule score_figure:
     log:
         job_log("score_figure/{id_dataset}_{kind}_{backbone}"),
     benchmark:
-        job_log("score_figure/{id_dataset}_{kind}_{backbone}", "tsv")
+        job_benchmark("score_figure/{id_dataset}_{kind}_{backbone}")
     resources:
-        **needs(mem_mb=800),
+        **job_resources(mem_mb=800),
     params:
         options=options.study + options.datasets,
         code=fingerprint(
-            "clipn.report.figures.context",
             "clipn.report.figures.histograms",
             "clipn.report.figures.roc",
             "clipn.report.figures.reliability",
@@ -35,9 +34,9 @@ rule intervals_figure:
     log:
         job_log("intervals_figure/{id_dataset}_{backbone}"),
     benchmark:
-        job_log("intervals_figure/{id_dataset}_{backbone}", "tsv")
+        job_benchmark("intervals_figure/{id_dataset}_{backbone}")
     resources:
-        **needs(mem_mb=500),
+        **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets + options.shown,
         code=fingerprint("clipn.report.figures.intervals"),
@@ -55,9 +54,9 @@ rule ablations_figure:
     log:
         job_log("ablations_figure/{id_dataset}"),
     benchmark:
-        job_log("ablations_figure/{id_dataset}", "tsv")
+        job_benchmark("ablations_figure/{id_dataset}")
     resources:
-        **needs(mem_mb=500),
+        **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets + options.base,
         code=fingerprint("clipn.report.figures.ablations"),
@@ -75,9 +74,9 @@ rule published_figure:
     log:
         job_log("published_figure"),
     benchmark:
-        job_log("published_figure", "tsv")
+        job_benchmark("published_figure")
     resources:
-        **needs(mem_mb=500),
+        **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets,
         code=fingerprint("clipn.report.figures.published"),
@@ -98,21 +97,21 @@ rule similarity_figure:
     log:
         job_log("similarity_figure/{id_dataset}_{backbone}"),
     benchmark:
-        job_log("similarity_figure/{id_dataset}_{backbone}", "tsv")
+        job_benchmark("similarity_figure/{id_dataset}_{backbone}")
     threads: study.threads
     resources:
-        **needs(1500, study.threads, GPU),
+        **job_resources(1500, study.threads, GPU),
     params:
-        variant=lambda wildcards: figures.main_scoring(
-            study, wildcards.backbone
-        ).variant,
         pool=contents.prompt_pool(main_pool(study)),
-        options=options.study + options.prompts() + options.model,
+        options=lambda w: options.main_variant(w.backbone)
+        + options.study
+        + options.prompts()
+        + options.model,
         code=fingerprint("clipn.report.figures.similarity"),
     shell:
         "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
         " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
-        " --variant {params.variant} {params.options} --png {output.png} --pdf {output.pdf}"
+        " {params.options} --png {output.png} --pdf {output.pdf}"
 
 
 # The images behind the most confident mistakes of the same run.
@@ -121,19 +120,21 @@ rule mistakes_figure:
         GENERATED_REGISTRY,
         scores=lambda w: paths.scores(figures.main_scoring(study, w.backbone)),
         descriptions=DESCRIPTIONS,
-        archives=lambda wildcards: paths.archives(*together(wildcards.id_dataset)),
+        archives=lambda wildcards: paths.archives(
+            *id_and_ood(study, wildcards.id_dataset)
+        ),
     output:
         **figure("{id_dataset}_mistakes_{backbone}", "mistakes"),
     log:
         job_log("mistakes_figure/{id_dataset}_{backbone}"),
     benchmark:
-        job_log("mistakes_figure/{id_dataset}_{backbone}", "tsv")
+        job_benchmark("mistakes_figure/{id_dataset}_{backbone}")
     resources:
-        **needs(mem_mb=800),
+        **job_resources(mem_mb=800),
     params:
         options=lambda wildcards: options.study
         + options.datasets
-        + options.images_of_all(together(wildcards.id_dataset)),
+        + options.images_of_all(id_and_ood(study, wildcards.id_dataset)),
         code=fingerprint("clipn.report.figures.gallery"),
     shell:
         "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
@@ -149,9 +150,9 @@ rule training_figure:
     log:
         job_log("training_figure"),
     benchmark:
-        job_log("training_figure", "tsv")
+        job_benchmark("training_figure")
     resources:
-        **needs(mem_mb=500),
+        **job_resources(mem_mb=500),
     params:
         options=options.study + options.backbone_histories,
         code=fingerprint("clipn.report.figures.training"),

@@ -8,9 +8,9 @@ if FETCHED:
         log:
             job_log("fetch_weights/{weights}"),
         benchmark:
-            job_log("fetch_weights/{weights}", "tsv")
+            job_benchmark("fetch_weights/{weights}")
         resources:
-            **needs(mem_mb=200, threads=0.2),
+            **job_resources(mem_mb=200, cpu_percent=10),
         params:
             key=lambda wildcards: FETCHED[wildcards.weights],
             record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
@@ -30,11 +30,11 @@ if PRETRAINED:
         log:
             job_log("import_backbone/{backbone}"),
         benchmark:
-            job_log("import_backbone/{backbone}", "tsv")
+            job_benchmark("import_backbone/{backbone}")
         wildcard_constraints:
             backbone="|".join(PRETRAINED),
         resources:
-            **needs(mem_mb=3000),
+            **job_resources(mem_mb=3000),
         params:
             options=lambda wildcards: options.architecture(wildcards.backbone)
             + options.weights(wildcards.backbone),
@@ -59,15 +59,15 @@ if RELEASED:
         log:
             job_log("import_checkpoint/{backbone}/{variant}/seed{seed}"),
         benchmark:
-            job_log("import_checkpoint/{backbone}/{variant}/seed{seed}", "tsv")
+            job_benchmark("import_checkpoint/{backbone}/{variant}/seed{seed}")
         wildcard_constraints:
             variant="|".join(RELEASED),
         resources:
-            **needs(mem_mb=3500),
+            **job_resources(mem_mb=3500),
         params:
             weights=lambda wildcards: contents.local_weights(released(wildcards)),
             options=lambda w: options.released(w.variant, int(w.seed)),
-            code=fingerprint("clipn.model.released", "clipn.model.checkpoint"),
+            code=fingerprint("clipn.model.released"),
         shell:
             "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
 
@@ -84,18 +84,20 @@ if TRAINED:
         log:
             job_log("train_backbone/{backbone}"),
         benchmark:
-            job_log("train_backbone/{backbone}", "tsv")
+            job_benchmark("train_backbone/{backbone}")
         wildcard_constraints:
             backbone="|".join(TRAINED),
         threads: lambda wildcards: study.backbones[wildcards.backbone].training.threads
         resources:
-            **needs(2500, lambda w: study.backbones[w.backbone].training.threads, GPU),
+            **job_resources(
+                2500, lambda w: study.backbones[w.backbone].training.threads, GPU
+            ),
         params:
             definition=lambda wildcards: contents.architecture(wildcards.backbone),
             options=lambda wildcards: options.device
             + options.architecture(wildcards.backbone)
             + options.backbone_training(wildcards.backbone),
-            code=fingerprint("clipn.training.backbone", "clipn.compute"),
+            code=fingerprint("clipn.training.backbone"),
         shell:
             "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
             " --output {output.backbone} --history {output.history} {params.options}"
@@ -112,12 +114,12 @@ if TAUGHT:
         log:
             job_log("train_clipn/{backbone}/{variant}/seed{seed}"),
         benchmark:
-            job_log("train_clipn/{backbone}/{variant}/seed{seed}", "tsv")
+            job_benchmark("train_clipn/{backbone}/{variant}/seed{seed}")
         wildcard_constraints:
             variant="|".join(TAUGHT),
         threads: training_threads
         resources:
-            **needs(
+            **job_resources(
                 1500,
                 training_threads,
                 lambda w: GPU * study.variants[w.variant].processes,
@@ -125,12 +127,12 @@ if TAUGHT:
             workers=study.workers,
         params:
             launcher=lambda wildcards: options.launcher(wildcards.variant),
-            files=training_files,
+            arguments=training_arguments,
             options=lambda w: options.device
             + options.training(w.variant)
-            + options.training_folders(RunName(*w)),
-            code=fingerprint("clipn.training.clipn", "clipn.compute"),
+            + options.training_folders(RunName(**w)),
+            code=fingerprint("clipn.training.clipn"),
         shell:
-            "{params.launcher}clipn --log {log} train {params.files} {params.options}"
+            "{params.launcher}clipn --log {log} train {params.arguments} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"

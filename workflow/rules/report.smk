@@ -18,11 +18,11 @@ rule report_page:
     log:
         job_log("report_page"),
     benchmark:
-        job_log("report_page", "tsv")
+        job_benchmark("report_page")
     resources:
-        **needs(mem_mb=500),
+        **job_resources(mem_mb=500),
     params:
-        options=options.page + options.study + options.shown,
+        options=options.page,
         files=lambda wildcards, input: " ".join(
             [
                 repeated("--figure", input.figures),
@@ -31,7 +31,7 @@ rule report_page:
             ]
         ),
         code=fingerprint("clipn.report.page.build"),
-        template=contents.template(),
+        template=contents.template(TEMPLATE),
     shell:
         "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
         f" --folder {paths.folder}"
@@ -41,13 +41,13 @@ rule publish:
     input:
         paths.table("{table}", "{ending}"),
     output:
-        paths.published(paths.table("{table}", "{ending}")),
+        paths.short_path(paths.table("{table}", "{ending}")),
     log:
         job_log("publish/tables/{table}.{ending}"),
     benchmark:
-        job_log("publish/tables/{table}.{ending}", "tsv")
+        job_benchmark("publish/tables/{table}.{ending}")
     resources:
-        **needs(mem_mb=10),
+        **job_resources(mem_mb=10),
     shell:
         "cp {input} {output} 2> {log}"
 
@@ -57,13 +57,13 @@ rule publish_figures:
     input:
         targets.figure_files(paths, FIGURES),
     output:
-        [paths.published(path) for path in targets.figure_files(paths, FIGURES)],
+        [paths.short_path(path) for path in targets.figure_files(paths, FIGURES)],
     log:
         job_log("publish/figures"),
     benchmark:
-        job_log("publish/figures", "tsv")
+        job_benchmark("publish/figures")
     resources:
-        **needs(mem_mb=10),
+        **job_resources(mem_mb=10),
     params:
         options=options.study,
     shell:
@@ -78,6 +78,6 @@ use rule publish as publish_page with:
     log:
         job_log("publish/{file}"),
     benchmark:
-        job_log("publish/{file}", "tsv")
+        job_benchmark("publish/{file}")
     wildcard_constraints:
         file=r"metrics\.json|report\.html",

@@ -7,13 +7,13 @@ rule ood_table:
         descriptions=DESCRIPTIONS,
     output:
         csv=table("{id_dataset}_ood", "ood_table"),
-        printed=targets.printed_ood_tables(paths, "{id_dataset}"),
+        printed=targets.ood_table_forms(paths, "{id_dataset}"),
     log:
         job_log("ood_table/{id_dataset}"),
     benchmark:
-        job_log("ood_table/{id_dataset}", "tsv")
+        job_benchmark("ood_table/{id_dataset}")
     resources:
-        **needs(mem_mb=300),
+        **job_resources(mem_mb=300),
     params:
         options=options.tables,
         code=fingerprint("clipn.report.tables.build"),
@@ -32,9 +32,9 @@ rule tables:
     log:
         job_log("tables"),
     benchmark:
-        job_log("tables", "tsv")
+        job_benchmark("tables")
     resources:
-        **needs(mem_mb=1500),
+        **job_resources(mem_mb=1500),
     params:
         options=options.study + options.tables + options.base + options.ablations,
         code=fingerprint("clipn.report.tables.build"),
@@ -47,16 +47,16 @@ rule published_table:
         metrics=METRICS,
         table=paths.table("metrics"),
         descriptions=DESCRIPTIONS,
-        published=PUBLISHED,
+        published=PUBLISHED_NUMBERS,
     output:
         csv=table("published", "published"),
         markdown=paths.table("published", "md"),
     log:
         job_log("published_table"),
     benchmark:
-        job_log("published_table", "tsv")
+        job_benchmark("published_table")
     resources:
-        **needs(mem_mb=300),
+        **job_resources(mem_mb=300),
     params:
         options=options.study + options.datasets + options.backbone_sources,
         code=fingerprint("clipn.report.tables.build"),
@@ -73,9 +73,9 @@ rule metrics_summary:
     log:
         job_log("metrics_summary"),
     benchmark:
-        job_log("metrics_summary", "tsv")
+        job_benchmark("metrics_summary")
     resources:
-        **needs(mem_mb=300),
+        **job_resources(mem_mb=300),
     params:
         options=options.main_prompts,
         code=fingerprint("clipn.report.tables.build"),

@@ -38,7 +38,7 @@ def printed_ood(table: pd.DataFrame, titles: Titles | None = None) -> PrintedTab
     for column in ("study", "id", "convention"):
         if table[column].nunique() > 1:
             mixed = ", ".join(table[column].unique())
-            raise ClipnError(f"wide table: column {column!r} mixes {mixed}; make one table for each")
+            raise ClipnError(f"printed table: column {column!r} mixes {mixed}; make one table for each")
     titles = titles or {}
     labels = ["method", "backbone", "variant", *_varying(table, "prompts", "ood_version"), "runs"]
     ood_datasets = list(dict.fromkeys(sorted(table["ood"], key=lambda ood: bool(ood == AVERAGE))))
