@@ -1,7 +1,7 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -15,7 +15,8 @@ from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import Record
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-ID_DATASETS = ("imagenet", "cifar10", "cifar100")
+IdDataset = Literal["imagenet", "cifar10", "cifar100"]
+ID_DATASETS: tuple[IdDataset, ...] = get_args(IdDataset)
 
 
 class Backbone(Record):
@@ -111,9 +112,7 @@ class Study(Record):
         description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
         "and, unless it is `no_texts`, left out of the other figures and the printed tables",
     )
-    pairs: dict[Literal["imagenet", "cifar10", "cifar100"], list[Name]] = Field(
-        min_length=1, description="OOD datasets of every ID dataset"
-    )
+    pairs: dict[IdDataset, list[Name]] = Field(min_length=1, description="OOD datasets of every ID dataset")
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     prompts: list[str] = Field(
         default=["clipn128"],

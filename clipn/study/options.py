@@ -9,7 +9,7 @@ import yaml
 
 from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import IdDataset, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import main_scoring
 from clipn.study.loading import ablations
@@ -73,7 +73,7 @@ class RuleOptions:
         texts = (f"{name}:{folder}" for name, folder in folders.items())
         return self.archives() + Settings(copies, repeated("--unpacked", texts))
 
-    def datasets_of(self, id_dataset: str) -> Settings:
+    def datasets_of(self, id_dataset: IdDataset) -> Settings:
         """An ID dataset and its OOD datasets, as arguments."""
         names = id_and_ood(self._study, id_dataset)
         return Settings({f"pairs.{id_dataset}": names[1:]}, " ".join(names))
