@@ -85,7 +85,7 @@ def test_the_order_of_dates_says_nothing(clone: Checkout) -> None:
     agree_on_nothing_to_do(clone)
 
 
-def test_touched_files_remake_nothing(clone: Checkout) -> None:
+def test_touched_files_re_run_nothing(clone: Checkout) -> None:
     assert not clone.plan().planned
     for path in (f"{STUDY}/shards/00000.tar", f"{STUDY}/runs/tiny/learnable/seed1.safetensors", TABLE, DEMO):
         (clone.folder / path).touch()
@@ -94,7 +94,7 @@ def test_touched_files_remake_nothing(clone: Checkout) -> None:
     agree_on_nothing_to_do(clone)
 
 
-def test_a_setting_remakes_exactly_what_depends_on_it(clone: Checkout) -> None:
+def test_a_setting_re_runs_exactly_what_depends_on_it(clone: Checkout) -> None:
     clone.set(resamples=60)
     assert clone.plan().planned == Counter({"evaluate_run": 5}) + FROM_METRICS
     jobs = json.loads(succeeded(clone.run("clipn", "why", "all", "--json")).text)["jobs"]
@@ -111,7 +111,7 @@ def test_a_setting_remakes_exactly_what_depends_on_it(clone: Checkout) -> None:
         ("clipn/text/wordlists.py", SCORED + Counter({"negative_labels": 3})),
     ],
 )  # fmt: skip
-def test_a_module_remakes_exactly_what_uses_it(recorded: Checkout, module: str, dependents: Counter[str]) -> None:
+def test_a_module_re_runs_exactly_what_uses_it(recorded: Checkout, module: str, dependents: Counter[str]) -> None:
     with recorded.edited(module, "\nUNUSED = 1\n"):
         assert recorded.plan().planned == dependents
         assert f"module {module}" in recorded.why("all")
@@ -295,7 +295,7 @@ SECOND = {
 }
 
 
-def test_another_study_loses_and_remakes_nothing(clone: Checkout) -> None:
+def test_another_study_loses_and_rebuilds_nothing(clone: Checkout) -> None:
     config, table = clone.folder / "config/config.yaml", "results/tables/cifar10_ood.csv"
     demo = config.read_text()
     second = demo.replace("study: demo", "study: second")

@@ -178,7 +178,7 @@ DEPENDENTS = {
 
 
 @pytest.mark.parametrize("file", DEPENDENTS)
-def test_a_missing_file_is_remade_with_exactly_its_dependents(finished: Project, file: str) -> None:
+def test_a_missing_file_is_rebuilt_with_exactly_its_dependents(finished: Project, file: str) -> None:
     path = finished.folder / STUDY / file
     aside = path.with_name(f"{path.name}.aside")
     path.rename(aside)
@@ -212,7 +212,7 @@ def test_edited_published_figures_are_compared_anew_and_nothing_else(finished: P
 
 
 def test_a_prompt_pool_of_the_user(finished: Project) -> None:
-    """It is scored where it suits; an edited one remakes its own scorings alone."""
+    """It is scored where it suits; an edited one re-runs its own scorings alone."""
     pool = finished.folder / "mine.txt"
     pool.write_text("my {}.\n")
     pools = ["single", str(pool)]
@@ -226,7 +226,7 @@ def test_a_prompt_pool_of_the_user(finished: Project) -> None:
     assert succeeded(finished.snakemake("-n", *targets, prompts=pools)).planned == Counter({"score_run": 2})
 
 
-def test_remaking_an_intermediate_file_gives_the_same_bytes(finished: Project) -> None:
+def test_rebuilding_an_intermediate_file_gives_the_same_bytes(finished: Project) -> None:
     run = f"{STUDY}/runs/tiny/learnable/seed2.*"
     before, tables = finished.hashes(run), finished.hashes("results/tables/*")
     for path in before:
