@@ -1,12 +1,116 @@
-"""How torch runs: threads, device, and the same sums every time."""
+"""How numbers are computed: with which kernels, so that results on a CPU do not depend on the processor, and by torch.
+
+When they are loaded, the libraries look at the processor and choose their fastest kernels for it. Each kernel rounds
+and adds up in its own way, and training makes a difference of the last digit one of the first. So all of them are told,
+by the environment and before they are imported, to use kernels that every x86-64 processor with AVX2 has
+(docs/arithmetic.md). The number of threads, on which sums depend, too, is a setting of each step.
+"""
 
 import os
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
 
 from clipn.errors import ClipnError
+from clipn.progress import warn
+
+Arithmetic = Literal["portable", "fast", "cuda"]
+"""`portable`: held kernels; `fast`: the fastest of this processor; `cuda`: of a study whose models run on a GPU."""
+
+HELD = {
+    # Kernels of torch itself, AVX2 where there is AVX-512, too.
+    "ATEN_CPU_CAPABILITY": "avx2",
+    # oneDNN, which torch's convolutions use.
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    # MKL, torch's matrix products. Its AVX2 kernels are for Intel's processors only; these are the same on all.
+    "MKL_CBWR": "COMPATIBLE",
+    # NumPy's exp, log, sums and sorting: what is not named here is not used.
+    "NPY_ENABLE_CPU_FEATURES": "X86_V3",
+    # NumPy's and SciPy's matrix products; how many threads share one is rounded differently.
+    "OPENBLAS_CORETYPE": "Haswell",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Sums of pyarrow.
+    "ARROW_USER_SIMD_LEVEL": "AVX2",
+}
+"""Variables that hold the kernels, with their values."""
+PREFIXES = ("ATEN_", "DNNL_", "ONEDNN_", "MKL_", "NPY_", "OPENBLAS_", "ARROW_USER_SIMD_LEVEL")
+"""How variables begin that choose kernels, and would undo the hold."""
+LIBRARIES = ("numpy", "pillow", "scipy", "torch")
+"""Distributions whose versions numbers depend on; torch brings oneDNN and MKL, the others OpenBLAS."""
+_CHOOSING = ("numpy", "pyarrow", "torch")
+_NEEDED = {"avx2", "fma"}
+
+_held: Arithmetic = "fast"
+
+
+def hold(arithmetic: Arithmetic) -> None:
+    """Hold the kernels of all numeric libraries in this process, before any of them is imported; `fast` holds none.
+
+    Raises:
+        ClipnError: a library is loaded and has chosen its kernels already.
+    """
+    global _held
+    _held = arithmetic
+    loaded = [name for name in _CHOOSING if name in sys.modules]
+    if arithmetic != "fast" and loaded and any(os.environ.get(name) != value for name, value in HELD.items()):
+        raise ClipnError(
+            f"arithmetic: {loaded[0]} is imported already, so its kernels cannot be held; call `hold` before, or run "
+            "`clipn` in a process of its own"
+        )
+    set_environment(arithmetic)
+
+
+def set_environment(arithmetic: Arithmetic) -> None:
+    """Hold the kernels in processes to come; a variable that would choose others is dropped, and a line says so."""
+    if arithmetic == "fast":
+        return
+    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
+        value = os.environ.pop(name)
+        if value != HELD.get(name):
+            warn(f"{name}={value} is ignored, as it may change digits; `arithmetic: fast` heeds it")
+    os.environ.update(HELD)
+
+
+def require_hold() -> None:
+    """See that this processor has the kernels that are held.
+
+    Raises:
+        ClipnError: it has not.
+    """
+    if _held == "portable" and not (platform.machine() == "x86_64" and _cpu_flags() >= _NEEDED):
+        raise ClipnError(
+            f"arithmetic: {processor()} is no x86-64 processor with AVX2, which portable numbers need; write "
+            "`arithmetic: fast` in the study, or `clipn --arithmetic fast`"
+        )
+
+
+def described() -> str:
+    """The arithmetic of this process, and the versions of its libraries; nothing in it depends on the processor."""
+    kernels = " avx2" if _held == "portable" else ""
+    # What follows a `+` says for which GPU a wheel of torch was built.
+    versions = (f"{name}-{version(name).partition('+')[0]}" for name in LIBRARIES)
+    return " ".join([f"{_held}{kernels}", *versions])
+
+
+def processor() -> str:
+    """Name of the processor."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_flags() -> set[str]:
+    return set(_cpu_info("flags").split())
+
+
+def _cpu_info(key: str) -> str:
+    """What Linux says of the first core; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    fields = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in fields if name.strip() == key), "")
 
 
 def prepare_torch(device: str, threads: int) -> None:
@@ -15,6 +119,8 @@ def prepare_torch(device: str, threads: int) -> None:
     Raises:
         ClipnError: `device` is `cuda` and there is none.
     """
+    import torch  # here, as the kernels must be held before
+
     if device == "cuda" and not torch.cuda.is_available():
         raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
@@ -25,6 +131,8 @@ def prepare_torch(device: str, threads: int) -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let every operation run in one thread, so that several may run side by side and no digit depends on how many."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -78,16 +78,3 @@ def named(paths: Sequence[str], most: int) -> str:
 def human_bytes(size: int) -> str:
     """A number of bytes in gigabytes or, below one, in megabytes, with two decimals."""
     return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"
-
-
-def read_lines(path: Path) -> list[str]:
-    """Lines without surrounding white space; blank ones are left out.
-
-    Raises:
-        ClipnError: the file is missing or is not UTF-8 text.
-    """
-    try:
-        lines = require(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ClipnError(f"{path}: is not UTF-8 text; save it as such") from error
-    return [line.strip() for line in lines if line.strip()]

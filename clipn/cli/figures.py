@@ -52,8 +52,8 @@ def roc(
     draw_from_scores(roc_curves, scores, id_dataset, backbone, study, datasets, png, pdf)
 
 
-@figure_app.command("reliability")
-def reliability_figure(
+@figure_app.command()
+def reliability(
     scores: Scores, id_dataset: IdDataset, backbone: Backbone, study: Study, datasets: Datasets, png: Png, pdf: Pdf
 ) -> None:
     """How far the decisions without a threshold can be trusted."""

@@ -10,7 +10,7 @@ from typing import IO, Annotated
 
 import typer
 
-from clipn import progress
+from clipn import compute, progress
 from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app, demo
 from clipn.cli.evaluation import evaluate, score
@@ -20,6 +20,7 @@ from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
+from clipn.compute import Arithmetic
 from clipn.errors import ClipnError
 
 app = typer.Typer(
@@ -42,17 +43,24 @@ for command in (captions, crawl, shards, trace, why, accept, demo, train, score,
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
+WITHOUT_NUMBERS = ("accept", "captions", "crawl", "data", "shards", "study", "trace", "weights", "why")
+"""Commands that run on every processor, as they compute nothing that kernels could change."""
+
 
 @app.callback()
 def common_options(
     context: typer.Context,
     log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
+    arithmetic: Annotated[Arithmetic, typer.Option(help="portable: the same digits on every processor")] = "portable",
 ) -> None:
     """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
     progress.hidden = os.environ.get("RANK", "0") != "0"
     if log is not None and not progress.hidden:
         progress.lines_only = True
         context.with_resource(_logged(log))
+    compute.hold(arithmetic)
+    if context.invoked_subcommand not in WITHOUT_NUMBERS:
+        compute.require_hold()
 
 
 @contextlib.contextmanager

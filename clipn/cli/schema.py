@@ -1,5 +1,6 @@
 """Write the JSON schemas of the configuration files, for editors and for people."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ from pydantic import BaseModel
 
 from clipn.data.registry import Registry
 from clipn.data.weights_registry import WeightsRegistry
-from clipn.files import write_json
 from clipn.report.published_numbers import PublishedNumbers
 from clipn.study.config import Study
 
@@ -28,7 +28,8 @@ def schema(name: str) -> dict[str, Any]:
 def main() -> None:
     """Write all schemas into `FOLDER`, relative to the working directory."""
     for name in SCHEMAS:
-        write_json(FOLDER / f"{name}.schema.json", schema(name))
+        text = json.dumps(schema(name), indent=2, ensure_ascii=False)
+        (FOLDER / f"{name}.schema.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

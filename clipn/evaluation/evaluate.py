@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clipn.compute import described
 from clipn.data.cleaning import CLEAN
 from clipn.errors import ClipnError
 from clipn.evaluation.replicates import write_replicates
@@ -48,7 +49,7 @@ def evaluate(
         pairs: OOD datasets of every ID dataset.
         run: what names the run: study, backbone, variant, seed, prompts.
         options: conventions and resamples.
-        output: JSON: the names, and lists `ood`, `id_accuracy` and `decisions` of records.
+        output: JSON: the names, the arithmetic, and lists `ood`, `id_accuracy` and `decisions` of records.
         replicates: Parquet: a row per record of `ood` and per measure, with the list of its values in the resamples.
     """
     table = read_scores(scores)
@@ -57,6 +58,7 @@ def evaluate(
     record = {
         **run,
         "convention": options.conventions[0],
+        "arithmetic": described(),
         "ood": [_measured(cell, options.conventions) for cell in cells],
         "id_accuracy": [
             {"id": name, "images": len(images), "top1": float((images["prediction"] == images["label"]).mean())}

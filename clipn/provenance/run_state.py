@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from clipn.fingerprint import Fingerprints, Source
+from clipn.fingerprint import Fingerprints
+from clipn.fingerprint.source import Source
 from clipn.provenance.records import JobRecord
 from clipn.provenance.state_file import StateFile
 
@@ -23,7 +24,8 @@ class RunState:
         self._file = StateFile(root, NAME)
         content = self._file.content
         self.modules: dict[str, dict[str, str]] = content.get("modules", {})
-        self.sources: dict[str, Source] = {key: Source(*value) for key, value in content.get("sources", {}).items()}
+        known = content.get("definitions", {})
+        self.sources: dict[str, Source] = {key: Source.of(*value) for key, value in known.items()}
         self.written: dict[str, str] = content.get("written", {})
 
     def keep_modules(self, records: Iterable[JobRecord], fingerprints: Fingerprints) -> None:
@@ -40,4 +42,4 @@ class RunState:
 
     def save(self) -> None:
         """Write it, unless that would change nothing."""
-        self._file.save({"modules": self.modules, "sources": self.sources, "written": self.written})
+        self._file.save({"modules": self.modules, "definitions": self.sources, "written": self.written})

@@ -137,6 +137,9 @@ class Study(Record):
     )
     resamples: int = Field(default=1000, ge=0, description="of the images, for the intervals; 0: no intervals")
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
+    arithmetic: Literal["portable", "fast"] = Field(
+        default="portable", description="on the CPU: the same digits on every processor with AVX2, or its fastest"
+    )
     threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
     workers: int = Field(
         default=4, ge=0, description="processes that decode images for online crops, per training process"

@@ -35,8 +35,19 @@ class RuleOptions:
 
     @property
     def study(self) -> Settings:
-        """Name of the study."""
-        return settings_of({"study": self._study.study})
+        """Name of the study, and its arithmetic, which all that shows numbers says."""
+        return settings_of({"study": self._study.study}) + self._recorded_arithmetic
+
+    @property
+    def arithmetic(self) -> Settings:
+        """Which kernels compute; a GPU has its own."""
+        name = "cuda" if self._study.device == "cuda" else self._study.arithmetic
+        return settings_of({"arithmetic": name})
+
+    @property
+    def _recorded_arithmetic(self) -> Settings:
+        # Without the option, which all commands of a study have before their name.
+        return Settings(self.arithmetic)
 
     # Data
 
@@ -44,7 +55,7 @@ class RuleOptions:
     def demo(self) -> Settings:
         """The generated world."""
         assert self._study.demo is not None
-        return settings_of(self._study.demo, "demo")
+        return settings_of(self._study.demo, "demo") + self._recorded_arithmetic
 
     @property
     def registry(self) -> Settings:
@@ -118,8 +129,8 @@ class RuleOptions:
 
     @property
     def device(self) -> Settings:
-        """Where models run."""
-        return settings_of({"device": self._study.device})
+        """Where models run, with which kernels."""
+        return settings_of({"device": self._study.device}) + self._recorded_arithmetic
 
     @property
     def model(self) -> Settings:
@@ -218,8 +229,9 @@ class RuleOptions:
 
     @property
     def main_prompts(self) -> Settings:
-        """Name of the prompt pool that is shown."""
-        return Settings({"prompts": self._study.prompts[0]}, f"--prompts {main_pool(self._study)}")
+        """Name of the prompt pool that is shown, and the arithmetic."""
+        prompts = Settings({"prompts": self._study.prompts[0]}, f"--prompts {main_pool(self._study)}")
+        return prompts + self._recorded_arithmetic
 
     @property
     def shown(self) -> Settings:

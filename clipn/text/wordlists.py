@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clipn.errors import ClipnError
-from clipn.files import read_lines
+from clipn.text.lines import read_lines
 from clipn.text.prompts import lines_sha256
 
 WORDNET = "wordnet"

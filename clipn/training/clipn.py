@@ -82,7 +82,7 @@ def train(
     header = {**metadata, "seed": str(seed), "settings": settings.model_dump_json(), **files.hashes()}
     clip, architecture = load_backbone(files.backbone)
     # A state that other code, another torch or another device left behind could not end in the same bytes.
-    code = fingerprint("clipn.training.clipn")
+    code = fingerprint("clipn.training.clipn.train")
     made_by = {"code": code, "torch": torch.__version__, "device": device}
     state = TrainingState(work, header, made_by, architecture)
     sampler = Sampler(count_samples(files.index), settings.batch_size, settings.epochs, seed, settings.share)

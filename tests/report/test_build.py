@@ -12,6 +12,7 @@ import yaml
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
+from clipn.files import read_json
 from clipn.report import reading
 from clipn.report.figures.published import published as published_figure
 from clipn.report.tables import build
@@ -153,7 +154,17 @@ def test_written_tables_have_all_their_forms(tmp_path: Path) -> None:
         + ["metrics.csv", "published.csv"]
     )
     assert (tmp_path / "tables/differences.md").read_text().startswith("**Paired differences, study: demo**\n")
+    assert " Arithmetic: portable avx2 numpy-2.0.\n" in (tmp_path / "tables/decisions.md").read_text()
+    assert set(reading.read_table(tmp_path / "tables/metrics.csv")["arithmetic"]) == {"portable avx2 numpy-2.0"}
     assert r"\toprule" in (tmp_path / "tables/decisions.tex").read_text()
+
+
+def test_a_table_of_runs_of_several_arithmetics_names_all(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path, [BASELINE, *(seed | {"arithmetic": "cuda torch-2.0"} for seed in SEEDS)])
+    build.write_ood_table(runs, "cifar10", tmp_path, tmp_path, ["learnable"], "single")
+    both = "portable avx2 numpy-2.0 and cuda torch-2.0"
+    assert set(reading.read_table(tmp_path / "cifar10_ood.csv")["arithmetic"]) == {both}
+    assert {row["arithmetic"] for row in read_json(tmp_path / "cifar10_ood.json")} == {both}
 
 
 def compared(folder: Path, runs: Sequence[Record], study: str, sources: Sequence[str]) -> pd.DataFrame:

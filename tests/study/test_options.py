@@ -53,6 +53,7 @@ CHOICES = {
     "temperature": "fixed",
     "losses": "tso",
     "precision": "bf16",
+    "arithmetic": "fast",
 }
 DEPENDENT = {"registry", "demo", "runs", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"}
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
@@ -169,9 +170,19 @@ def options() -> RuleOptions:
 def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:
     assert {key.rpartition(".")[0] for key in options.training("learnable")} == {"variants.learnable"}
     assert {key.rpartition(".")[0] for key in options.backbone_training("tiny")} == {"backbones.tiny.training"}
-    assert options.model == {"device": "cpu", "threads": 1}
+    assert options.model == {"device": "cpu", "threads": 1, "arithmetic": "portable"}
+    assert str(options.model) == "--device cpu --threads 1"
     assert str(options.perturbation) == "--epsilon 0.0014"
     assert options.perturbation == {"perturbation": 0.0014}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({}, "portable"), ({"arithmetic": "fast"}, "fast"), ({"device": "cuda", "arithmetic": "fast"}, "cuda")],
+)
+def test_models_on_a_gpu_have_the_arithmetic_of_the_gpu(changes: dict[str, Any], name: str) -> None:
+    options = options_of(study(GENERATED | changes))
+    assert (str(options.arithmetic), options.arithmetic) == (f"--arithmetic {name}", {"arithmetic": name})
 
 
 def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:

@@ -6,6 +6,7 @@ import sys
 from math import ceil
 from pathlib import Path
 
+from clipn.compute import set_environment
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
@@ -52,6 +53,8 @@ hashes, run_state = HashCache(Path()), RunState(Path())
 contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
+set_environment(options.arithmetic["arithmetic"])
+CLIPN = f"clipn {options.arithmetic}"
 SCORINGS = scorings(study)
 SCORING = Scoring("{backbone}", "{variant}", "{prompts}", "{seed}")
 RUN = RunName("{backbone}", "{variant}", "{seed}")
@@ -70,6 +73,11 @@ PUBLISHED_NUMBERS = "config/published.yaml"
 FIGURES = figures.figure_names(
     study, study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 )
+# Before there is a plan, so that the first check knows the modules behind it.
+FIGURE_CODE = {
+    kind: fingerprint(f"clipn.cli.figures.{kind}")
+    for kind in ("scores", "roc", "reliability")
+}
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
 TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
@@ -86,7 +94,7 @@ wildcard_constraints:
     source="|".join(study.captions.sources) or "none",
     weights="|".join(map(re.escape, FETCHED)) or "none",
     views=r"\d+",
-    kind="scores|roc|reliability",
+    kind="|".join(FIGURE_CODE),
     table="[^/]+",
     ending="[a-z]+",
 

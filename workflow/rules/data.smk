@@ -15,9 +15,9 @@ if study.demo:
             **job_resources(mem_mb=400),
         params:
             options=options.demo,
-            code=fingerprint("clipn.demo.mirror"),
+            code=fingerprint("clipn.cli.data.demo"),
         shell:
-            "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
+            "{CLIPN} --log {log} demo $(dirname {output.registry}) {params.options}"
 
 
 rule fetch_archive:
@@ -37,7 +37,7 @@ rule fetch_archive:
         options=lambda w: options.archives(w.dataset) + options.mirror,
         code=fingerprint("clipn.data.fetch"),
     shell:
-        "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
+        "{CLIPN} --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
 
 
 rule verify_dataset:
@@ -59,9 +59,9 @@ rule verify_dataset:
     params:
         dataset=lambda wildcards: contents.expectations(wildcards.dataset),
         options=lambda w: options.verification(w.dataset),
-        code=fingerprint("clipn.data.verify"),
+        code=fingerprint("clipn.cli.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.dataset} {params.options} > /dev/null"
+        "{CLIPN} --log {log} data verify {wildcards.dataset} {params.options} > /dev/null"
 
 
 rule verify_captions:
@@ -79,9 +79,9 @@ rule verify_captions:
     params:
         captions=lambda w: contents.expectations(w.source),
         options=lambda w: options.verification(w.source),
-        code=fingerprint("clipn.data.verify"),
+        code=fingerprint("clipn.cli.data.verify"),
     shell:
-        "clipn --log {log} data verify {wildcards.source} {params.options} > /dev/null"
+        "{CLIPN} --log {log} data verify {wildcards.source} {params.options} > /dev/null"
 
 
 rule prepare_captions:
@@ -100,9 +100,9 @@ rule prepare_captions:
     params:
         captions=contents.images(*study.captions.sources),
         options=options.captions,
-        code=fingerprint("clipn.data.captions"),
+        code=fingerprint("clipn.cli.captions.captions"),
     shell:
-        "clipn --log {log} captions {params.options} --output {output.captions} --statistics {output.statistics}"
+        "{CLIPN} --log {log} captions {params.options} --output {output.captions} --statistics {output.statistics}"
 
 
 rule crawl_images:
@@ -120,9 +120,9 @@ rule crawl_images:
     params:
         captions=lambda wildcards: contents.expectations(wildcards.source),
         options=options.crawl,
-        code=fingerprint("clipn.data.crawl"),
+        code=fingerprint("clipn.cli.captions.crawl"),
     shell:
-        "clipn --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
+        "{CLIPN} --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
 
 
 rule build_shards:
@@ -144,7 +144,7 @@ rule build_shards:
     params:
         captions=contents.expectations(*study.captions.sources),
         options=options.shards,
-        code=fingerprint("clipn.data.shards.build"),
+        code=fingerprint("clipn.cli.captions.shards"),
     shell:
-        "clipn --log {log} shards {output.shards} --captions {input.captions} {params.options}"
+        "{CLIPN} --log {log} shards {output.shards} --captions {input.captions} {params.options}"
         " --index {output.index} --statistics {output.statistics}"

@@ -29,9 +29,9 @@ rule score_run:
         + options.prompts(wildcards.prompts)
         + options.datasets
         + options.features(wildcards.backbone),
-        code=fingerprint("clipn.evaluation.scoring"),
+        code=fingerprint("clipn.cli.evaluation.score"),
     shell:
-        "clipn --log {log} score {params.model} {params.options} --output {output}"
+        "{CLIPN} --log {log} score {params.model} {params.options} --output {output}"
 
 
 rule evaluate_run:
@@ -48,7 +48,7 @@ rule evaluate_run:
         **job_resources(mem_mb=800),
     params:
         options=lambda wildcards: options.metrics(Scoring(**wildcards)),
-        code=fingerprint("clipn.evaluation.evaluate"),
+        code=fingerprint("clipn.cli.evaluation.evaluate"),
     shell:
-        "clipn --log {log} evaluate {input} {params.options} --output {output.metrics}"
+        "{CLIPN} --log {log} evaluate {input} {params.options} --output {output.metrics}"
         " --replicates {output.replicates}"

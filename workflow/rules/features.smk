@@ -19,9 +19,9 @@ rule cache_image_features:
     params:
         images=lambda wildcards: contents.images(wildcards.dataset),
         options=lambda w: options.images(w.dataset) + options.model,
-        code=fingerprint("clipn.features.images"),
+        code=fingerprint("clipn.cli.features.image_features"),
     shell:
-        "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
+        "{CLIPN} --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
         " --backbone {input.backbone} --output {output}"
 
 
@@ -40,9 +40,9 @@ rule cache_caption_features:
         **job_resources(1500, study.threads, GPU),
     params:
         options=options.model,
-        code=fingerprint("clipn.features.captions"),
+        code=fingerprint("clipn.cli.features.caption_features"),
     shell:
-        "clipn --log {log} features captions --index {input.index} --backbone {input.backbone}"
+        "{CLIPN} --log {log} features captions --index {input.index} --backbone {input.backbone}"
         " --output {output} {params.options}"
 
 
@@ -62,9 +62,9 @@ rule cache_caption_images:
         **job_resources(1500, study.threads, GPU),
     params:
         options=options.model,
-        code=fingerprint("clipn.features.captions"),
+        code=fingerprint("clipn.cli.features.caption_images"),
     shell:
-        "clipn --log {log} features caption-images {input.shards} --index {input.index}"
+        "{CLIPN} --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
 
 
@@ -86,9 +86,9 @@ rule negative_labels:
     params:
         words=or_exit(contents.words),
         options=options.model + options.negative_words,
-        code=fingerprint("clipn.features.negative_labels"),
+        code=fingerprint("clipn.cli.features.negative_labels"),
     shell:
-        "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
+        "{CLIPN} --log {log} features negatives --backbone {input.backbone} --description {input.description}"
         " --output {output} {params.options}"
 
 
@@ -127,7 +127,7 @@ rule perturbed_features:
         + options.model
         + options.prompts()
         + options.perturbation,
-        code=fingerprint("clipn.features.perturbed"),
+        code=fingerprint("clipn.cli.features.perturbed_features"),
     shell:
-        "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
+        "{CLIPN} --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
         " --output {output}"

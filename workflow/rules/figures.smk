@@ -15,13 +15,9 @@ rule score_figure:
         **job_resources(mem_mb=800),
     params:
         options=options.study + options.datasets,
-        code=fingerprint(
-            "clipn.report.figures.histograms",
-            "clipn.report.figures.roc",
-            "clipn.report.figures.reliability",
-        ),
+        code=lambda wildcards: FIGURE_CODE[wildcards.kind],
     shell:
-        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
+        "{CLIPN} --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
 
 
@@ -39,9 +35,9 @@ rule intervals_figure:
         **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets + options.shown,
-        code=fingerprint("clipn.report.figures.intervals"),
+        code=fingerprint("clipn.cli.figures.intervals"),
     shell:
-        "clipn --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
+        "{CLIPN} --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
 
 
@@ -59,9 +55,9 @@ rule ablations_figure:
         **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets + options.base,
-        code=fingerprint("clipn.report.figures.ablations"),
+        code=fingerprint("clipn.cli.figures.ablations"),
     shell:
-        "clipn --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
+        "{CLIPN} --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -79,9 +75,9 @@ rule published_figure:
         **job_resources(mem_mb=500),
     params:
         options=options.study + options.datasets,
-        code=fingerprint("clipn.report.figures.published"),
+        code=fingerprint("clipn.cli.figures.published"),
     shell:
-        "clipn --log {log} report figure published {input.table} {params.options}"
+        "{CLIPN} --log {log} report figure published {input.table} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -107,9 +103,9 @@ rule similarity_figure:
         + options.study
         + options.prompts()
         + options.model,
-        code=fingerprint("clipn.report.figures.similarity"),
+        code=fingerprint("clipn.cli.figures.similarity"),
     shell:
-        "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
+        "{CLIPN} --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
         " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
         " {params.options} --png {output.png} --pdf {output.pdf}"
 
@@ -135,9 +131,9 @@ rule mistakes_figure:
         options=lambda wildcards: options.study
         + options.datasets
         + options.images_of_all(id_and_ood(study, wildcards.id_dataset)),
-        code=fingerprint("clipn.report.figures.gallery"),
+        code=fingerprint("clipn.cli.figures.mistakes"),
     shell:
-        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
+        "{CLIPN} --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -155,7 +151,7 @@ rule training_figure:
         **job_resources(mem_mb=500),
     params:
         options=options.study + options.backbone_histories,
-        code=fingerprint("clipn.report.figures.training"),
+        code=fingerprint("clipn.cli.figures.training"),
     shell:
-        "clipn --log {log} report figure training {input.runs} {params.options}"
+        "{CLIPN} --log {log} report figure training {input.runs} {params.options}"
         " --png {output.png} --pdf {output.pdf}"

@@ -16,7 +16,7 @@ if FETCHED:
             record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
             code=fingerprint("clipn.data.download"),
         shell:
-            "clipn --log {log} weights fetch {params.key} --output {output}"
+            "{CLIPN} --log {log} weights fetch {params.key} --output {output}"
             f" --registry {WEIGHTS}"
 
 
@@ -42,9 +42,9 @@ if PRETRAINED:
             weights=lambda wildcards: contents.local_weights(
                 backbone_source(study, wildcards.backbone)
             ),
-            code=fingerprint("clipn.model.backbone"),
+            code=fingerprint("clipn.cli.weights.import_backbone"),
         shell:
-            "clipn --log {log} backbone import {input:q} --name {wildcards.backbone}"
+            "{CLIPN} --log {log} backbone import {input:q} --name {wildcards.backbone}"
             " {params.options} --output {output}"
 
 
@@ -67,9 +67,9 @@ if RELEASED:
         params:
             weights=lambda wildcards: contents.local_weights(released(wildcards)),
             options=lambda w: options.released(w.variant, int(w.seed)),
-            code=fingerprint("clipn.model.released"),
+            code=fingerprint("clipn.cli.weights.import_checkpoint"),
         shell:
-            "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
+            "{CLIPN} --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
 
 
 if TRAINED:
@@ -97,9 +97,9 @@ if TRAINED:
             options=lambda wildcards: options.device
             + options.architecture(wildcards.backbone)
             + options.backbone_training(wildcards.backbone),
-            code=fingerprint("clipn.training.backbone"),
+            code=fingerprint("clipn.cli.training.train_backbone"),
         shell:
-            "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
+            "{CLIPN} --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
             " --output {output.backbone} --history {output.history} {params.options}"
 
 
@@ -131,8 +131,8 @@ if TAUGHT:
             options=lambda w: options.device
             + options.training(w.variant)
             + options.training_folders(RunName(**w)),
-            code=fingerprint("clipn.training.clipn"),
+            code=fingerprint("clipn.cli.training.train"),
         shell:
-            "{params.launcher}clipn --log {log} train {params.arguments} {params.options}"
+            "{params.launcher}{CLIPN} --log {log} train {params.arguments} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"

@@ -30,10 +30,10 @@ rule report_page:
                 repeated("--shards", input.shards),
             ]
         ),
-        code=fingerprint("clipn.report.page.build"),
+        code=fingerprint("clipn.cli.report.page"),
         template=contents.template(TEMPLATE),
     shell:
-        "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
+        "{CLIPN} --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
         f" --folder {paths.folder}"
 
 

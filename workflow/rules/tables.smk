@@ -16,9 +16,9 @@ rule ood_table:
         **job_resources(mem_mb=300),
     params:
         options=options.tables,
-        code=fingerprint("clipn.report.tables.build"),
+        code=fingerprint("clipn.cli.report.ood_table"),
     shell:
-        "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
+        "{CLIPN} --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
 
 
 rule tables:
@@ -37,9 +37,9 @@ rule tables:
         **job_resources(mem_mb=1500),
     params:
         options=options.study + options.tables + options.base + options.ablations,
-        code=fingerprint("clipn.report.tables.build"),
+        code=fingerprint("clipn.cli.report.other_tables"),
     shell:
-        "clipn --log {log} report tables {input.metrics} {params.options}"
+        "{CLIPN} --log {log} report tables {input.metrics} {params.options}"
 
 
 rule published_table:
@@ -59,9 +59,9 @@ rule published_table:
         **job_resources(mem_mb=300),
     params:
         options=options.study + options.datasets + options.backbone_sources,
-        code=fingerprint("clipn.report.tables.build"),
+        code=fingerprint("clipn.cli.report.published_table"),
     shell:
-        "clipn --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
+        "{CLIPN} --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
         " --published {input.published} --csv {output.csv} --markdown {output.markdown}"
 
 
@@ -78,6 +78,6 @@ rule metrics_summary:
         **job_resources(mem_mb=300),
     params:
         options=options.main_prompts,
-        code=fingerprint("clipn.report.tables.build"),
+        code=fingerprint("clipn.cli.report.summary"),
     shell:
-        "clipn --log {log} report summary {input} {params.options} --output {output}"
+        "{CLIPN} --log {log} report summary {input} {params.options} --output {output}"

@@ -9,7 +9,7 @@ from clipn.data.location import Location
 from clipn.data.readers.image import Image
 from clipn.data.readers.selection import own_name, selected
 from clipn.errors import ClipnError
-from clipn.files import read_lines
+from clipn.text.lines import read_lines
 
 LABELLED = re.compile(r"(?P<path>.*\S)\s+(?P<label>-1|\d+)")
 """A line with a label, of which -1 is none."""

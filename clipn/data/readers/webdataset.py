@@ -9,7 +9,7 @@ from clipn.data.location import Location
 from clipn.data.readers.image import Image
 from clipn.data.readers.selection import IMAGE_SUFFIXES, selected
 from clipn.errors import ClipnError
-from clipn.files import read_lines
+from clipn.text.lines import read_lines
 
 CLASS_NAMES = "classnames.txt"
 LABEL = ".cls"

@@ -11,8 +11,8 @@ from clipn.errors import ClipnError
 from clipn.report.formatting import AVERAGE
 
 Row = dict[str, Any]
-RUN = ("study", "backbone", "variant", "seed", "prompts", "convention")
-"""What names a run in its metrics file."""
+RUN = ("study", "backbone", "variant", "seed", "prompts", "convention", "arithmetic")
+"""What names a run in its metrics file, and what all its numbers share."""
 
 BLOCK = ("study", "id", "backbone", "variant", "prompts", "convention", "ood_version", "method")
 """What the OOD sets of one method have in common."""
@@ -85,6 +85,11 @@ def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], col
     table = pd.DataFrame(summaries, columns=list(columns))
     # Without rows, or with None alone, pandas would choose `object`, which is written and averaged otherwise.
     return table.astype({name: float for measure in measures for name in (measure, f"{measure}_sd")})
+
+
+def arithmetic_of(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The arithmetic that runs were computed in; all of them, should they differ."""
+    return " and ".join(dict.fromkeys(run["arithmetic"] for run in runs))
 
 
 def mean(rows: list[Row], measure: str) -> float:

@@ -1,7 +1,7 @@
 """The steps that write the tables of a study, and what is shown in them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from clipn.report.published_numbers import load_published
 from clipn.report.reading import read_metrics, read_replicates_of, read_table, read_titles
 from clipn.report.tables import intervals, layouts
 from clipn.report.tables.ablations import Ablation, ablations_table
+from clipn.report.tables.aggregate import arithmetic_of
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
 from clipn.report.tables.printed import PrintedTable, to_latex, to_markdown
 from clipn.report.tables.published import published_markdown, published_table
@@ -60,11 +61,13 @@ def write_ood_table(
         variants: those shown.
         prompts: prompt pool shown.
     """
-    table, titles = ood_table(read_metrics(metrics), id_dataset), read_titles(datasets)
-    rows = shown(table, variants, prompts)
+    runs, titles = read_metrics(metrics), read_titles(datasets)
+    table = ood_table(runs, id_dataset)
+    rows, arithmetic = shown(table, variants, prompts), arithmetic_of(runs)
     nothing = PrintedTable(f"This study has no ID dataset {dataset_title(id_dataset, titles)}.")
-    write_table(folder, f"{id_dataset}_ood", table, nothing if rows.empty else layouts.printed_ood(rows, titles))
-    write_json(folder / f"{id_dataset}_ood.json", records(table))
+    printed = nothing if rows.empty else layouts.printed_ood(rows, titles)
+    write_table(folder, f"{id_dataset}_ood", table, arithmetic, printed)
+    write_json(folder / f"{id_dataset}_ood.json", records(table.assign(arithmetic=arithmetic)))
 
 
 def write_other_tables(
@@ -74,7 +77,7 @@ def write_other_tables(
     runs = read_metrics(metrics)
     replicates = intervals.mean_replicates(runs, read_replicates_of(metrics))
     for name, table, printed in other_tables(runs, replicates, study, options, read_titles(datasets)):
-        write_table(folder, name, table, printed)
+        write_table(folder, name, table, arithmetic_of(runs), printed)
 
 
 def write_published_table(
@@ -98,10 +101,14 @@ def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
     write_json(output, summary(read_metrics(metrics), prompts))
 
 
-def write_table(folder: Path, name: str, table: pd.DataFrame, printed: PrintedTable | None = None) -> None:
-    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX."""
-    write_text(folder / f"{name}.csv", to_csv(table))
+def write_table(
+    folder: Path, name: str, table: pd.DataFrame, arithmetic: str, printed: PrintedTable | None = None
+) -> None:
+    """Write a table with its arithmetic as CSV and, where it has a form for reading, as Markdown and LaTeX."""
+    write_text(folder / f"{name}.csv", to_csv(table.assign(arithmetic=arithmetic)))
     if printed is not None:
+        if printed.lines:
+            printed = replace(printed, note=f"{printed.note} Arithmetic: {arithmetic}.")
         write_text(folder / f"{name}.md", to_markdown(printed))
         write_text(folder / f"{name}.tex", to_latex(printed))
 

@@ -1,0 +1,150 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipn import compute
+from clipn.compute import HELD, described, hold, processor, require_hold
+from clipn.errors import ClipnError
+from tests.helpers.project import ENVIRONMENT, ROOT
+
+COMPUTE = """
+import hashlib, json, sys
+from clipn import compute
+extra, name = json.loads(sys.argv[1]), sys.argv[2]
+if name == "portable":
+    compute.HELD.update(extra)
+compute.hold(name)
+import numpy as np, torch
+torch.set_num_threads(2)
+generator = torch.Generator().manual_seed(1)
+def draw(*shape):
+    return torch.randn(shape, generator=generator)
+a, b, images = draw(300, 217), draw(217, 190), draw(8, 3, 20, 20)
+weights = draw(12, 3, 3, 3).requires_grad_()
+torch.nn.functional.gelu(torch.nn.functional.conv2d(images, weights)).sum().backward()
+doubles = a.double().numpy()
+parts = {
+    "matmul": (a @ b).numpy(),
+    "softmax": a.softmax(dim=1).numpy(),
+    "convolution": weights.grad.numpy(),
+    "exp": np.exp(doubles),
+    "sums": doubles.astype(np.float32).sum(axis=0),
+    "product": doubles @ doubles.T,
+}
+print(json.dumps({name: hashlib.sha256(part.tobytes()).hexdigest()[:12] for name, part in parts.items()}))
+print(torch.backends.cpu.get_cpu_capability())
+"""
+
+
+def unheld() -> dict[str, str]:
+    """The environment of a person's terminal."""
+    return {key: value for key, value in ENVIRONMENT.items() if key not in HELD}
+
+
+def computed(name: str = "portable", extra: dict[str, str] | None = None, cores: int | None = None) -> tuple[Any, str]:
+    """Hashes of what the libraries compute in a process of its own, and the kernels that torch says it has."""
+    cut = (lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])) if cores else None
+    words = [sys.executable, "-c", COMPUTE, json.dumps(extra or {}), name]
+    run = subprocess.run(
+        words, cwd=ROOT, env=unheld(), check=True, capture_output=True, text=True, preexec_fn=cut, timeout=120
+    )
+    hashes, capability = run.stdout.splitlines()
+    return json.loads(hashes), capability
+
+
+def test_held_kernels_give_the_same_digits_on_every_code_path() -> None:
+    """MKL as on a processor without AVX, one core in place of two."""
+    held, capability = computed()
+    assert capability == "AVX2"
+    assert computed(extra={"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"})[0] == held
+    assert computed(cores=1)[0] == held
+
+
+def test_without_a_hold_digits_differ() -> None:
+    """Else the test above would pass whatever is held; MKL's own kernels differ from the held ones everywhere."""
+    held, _ = computed()
+    fast, _ = computed("fast")
+    assert fast["matmul"] != held["matmul"]
+
+
+@pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX-512")
+def test_avx512_is_what_makes_numpy_and_torch_differ() -> None:
+    held, (fast, capability) = computed()[0], computed("fast")
+    assert capability == "AVX512"
+    assert {name for name in held if fast[name] != held[name]} >= {"softmax", "exp"}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str | None]:
+    """Variables of this process, put back afterwards."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(compute, "_held", "fast")
+    return os.environ.get
+
+
+def test_what_would_undo_a_hold_is_ignored_with_a_line(
+    environment: Callable[[str], str | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.environ.update({"MKL_NUM_THREADS": "7", "ONEDNN_VERBOSE": "0", "MKLROOT": "/opt"})
+    hold("portable")
+    assert (environment("MKL_NUM_THREADS"), environment("ONEDNN_VERBOSE"), environment("MKLROOT")) == (
+        None,
+        None,
+        "/opt",
+    )
+    assert {name: environment(name) for name in HELD} == HELD
+    assert capsys.readouterr().err.splitlines() == [
+        "MKL_NUM_THREADS=7 is ignored, as it may change digits; `arithmetic: fast` heeds it",
+        "ONEDNN_VERBOSE=0 is ignored, as it may change digits; `arithmetic: fast` heeds it",
+    ]
+
+
+def test_fast_leaves_the_environment_alone(environment: Callable[[str], str | None]) -> None:
+    os.environ |= {"MKL_CBWR": "AVX2"}
+    hold("fast")
+    assert environment("MKL_CBWR") == "AVX2"
+
+
+def test_kernels_of_a_library_that_is_loaded_cannot_be_held(environment: Callable[[str], str | None]) -> None:
+    del os.environ["MKL_CBWR"]
+    sys.modules.setdefault("numpy", pytest.importorskip("numpy"))
+    with pytest.raises(ClipnError, match="numpy is imported already, so its kernels cannot be held"):
+        hold("portable")
+
+
+@pytest.mark.parametrize(("machine", "flags"), [("x86_64", "sse4_2 fma"), ("x86_64", "avx2"), ("aarch64", "avx2 fma")])
+def test_a_processor_without_avx2_is_refused(machine: str, flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(compute, "_cpu_info", lambda key: {"flags": flags, "model name": "Old One"}[key])
+    for held in ("portable", "fast", "cuda"):
+        monkeypatch.setattr(compute, "_held", held)
+        if held == "portable":
+            with pytest.raises(ClipnError, match="Old One is no x86-64 processor with AVX2"):
+                require_hold()
+        else:
+            require_hold()
+
+
+def test_what_tables_say_of_it_names_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "version", lambda name: f"1.{len(name)}+cu128")
+    monkeypatch.setattr(compute, "_held", "portable")
+    assert described() == "portable avx2 numpy-1.5 pillow-1.6 scipy-1.5 torch-1.5"
+    monkeypatch.setattr(compute, "_held", "cuda")
+    assert described().startswith("cuda numpy-")
+    assert processor() not in described()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(("data", "list"), True), (("--arithmetic", "fast", "data", "list"), False)]
+)
+def test_a_command_says_which_variable_it_ignores(words: tuple[str, ...], says: bool) -> None:
+    environment = unheld() | {"NPY_DISABLE_CPU_FEATURES": "FMA3"}
+    run = subprocess.run(("clipn", *words), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0
+    assert ("NPY_DISABLE_CPU_FEATURES=FMA3 is ignored" in run.stderr) is says
