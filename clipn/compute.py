@@ -70,7 +70,8 @@ def set_environment(arithmetic: Arithmetic) -> None:
         return
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         value = os.environ.pop(name)
-        if value != HELD.get(name):
+        # Snakemake sets numbers of threads for every job; how many there are is a setting of the step.
+        if value != HELD.get(name) and not name.endswith("_NUM_THREADS"):
             warn(f"{name}={value} is ignored, as it may change digits; `arithmetic: fast` heeds it")
     os.environ.update(HELD)
 

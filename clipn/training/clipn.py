@@ -9,7 +9,7 @@ import open_clip
 import torch
 from torch import Tensor
 
-from clipn.compute import prepare_torch
+from clipn.compute import described, prepare_torch
 from clipn.data.shards import ShardImages, count_samples, read_captions_of
 from clipn.errors import ClipnError
 from clipn.features.captions import read_caption_features, read_caption_images
@@ -83,7 +83,7 @@ def train(
     clip, architecture = load_backbone(files.backbone)
     # A state that other code, another torch or another device left behind could not end in the same bytes.
     code = fingerprint("clipn.training.clipn.train")
-    made_by = {"code": code, "torch": torch.__version__, "device": device}
+    made_by = {"code": code, "torch": torch.__version__, "device": device, "arithmetic": described()}
     state = TrainingState(work, header, made_by, architecture)
     sampler = Sampler(count_samples(files.index), settings.batch_size, settings.epochs, seed, settings.share)
     if sampler.steps and sampler.smallest_batch < settings.processes:
