@@ -22,6 +22,8 @@ from clipn.scores import SCORES
 
 REFERENCE = "atd"
 """The method that all others are compared with."""
+EXACT = ("mean", "measured", "published", "difference")
+"""Columns that are compared with recorded numbers, and so are no rounded ones."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def write_published_table(
 ) -> None:
     """Write measured numbers beside the published ones; arguments as of `compared`, and the files to write."""
     rows = compared(metrics, table, published, study, sources)
-    write_text(csv, to_csv(rows))
+    write_text(csv, to_csv(rows, EXACT))
     write_text(markdown, published_markdown(rows, read_titles(datasets)))
 
 
@@ -99,8 +101,11 @@ def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame, printed: PrintedTable | None = None) -> None:
-    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX."""
-    write_text(folder / f"{name}.csv", to_csv(table))
+    """Write a table as CSV and, where it has a form for reading, as Markdown and LaTeX.
+
+    Where it has none, it is for programs alone, and what is compared is exact.
+    """
+    write_text(folder / f"{name}.csv", to_csv(table, () if printed else EXACT))
     if printed is not None:
         write_text(folder / f"{name}.md", to_markdown(printed))
         write_text(folder / f"{name}.tex", to_latex(printed))
@@ -131,7 +136,7 @@ def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, 
         if not (name and weights):
             raise ClipnError(f"--source {source!r}: write it as BACKBONE:ARCHITECTURE/TAG")
     weights_of = {name: weights for name, _, weights in parts}
-    # Read back from the CSV: the printed means are what a reader can compare with the published ones.
+    # Read back from the CSV: these means are what is recorded, too.
     measured = read_table(table)
     singles = intervals.single_runs(read_metrics(metrics))
     # A backbone trained here keeps its own name, which has no slash and so meets no published number.
