@@ -212,7 +212,8 @@ def test_backbones_trained_here_meet_nothing(tmp_path: Path) -> None:
 
 def test_a_study_that_nobody_published(tmp_path: Path) -> None:
     table = compared(tmp_path, [BASELINE], "demo", ["tiny:ViT-B-32/openai"])
-    assert set(table["verdict"]) == {"not comparable: study demo"}
+    assert set(table.loc[table["published"].notna(), "verdict"]) == {"not comparable: other study"}
+    assert set(table.loc[table["measured"].notna(), "verdict"]) == {"not published"}
 
 
 def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path: Path) -> None:
