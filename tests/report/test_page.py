@@ -145,6 +145,28 @@ def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:
     assert rendered(tmp_path) == rendered(tmp_path)
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_page_is_the_same_at_every_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init"], check=True, capture_output=True)
+    pages = set()
+    for message in ("first", "second"):
+        command = [
+            "git",
+            "-c",
+            "user.name=n",
+            "-c",
+            "user.email=e@example.org",
+            "commit",
+            "--allow-empty",
+            "-m",
+            message,
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        pages.add(rendered(tmp_path / "study"))
+    assert len(pages) == 1
+
+
 @pytest.fixture
 def look(tmp_path: Path) -> Callable[[str, int, int], dict[str, int]]:
     """What Chromium sees of a page in a window of some size; narrow windows are frames, as Chromium has no narrower."""
