@@ -16,6 +16,7 @@ from clipn.cli.data import data_app, demo
 from clipn.cli.evaluation import evaluate, score
 from clipn.cli.features import features_app
 from clipn.cli.provenance import accept, trace, why
+from clipn.cli.published import published_app
 from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
@@ -37,6 +38,7 @@ app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
+app.add_typer(published_app, name="published")
 for command in (captions, crawl, shards, trace, why, accept, demo, train, score, evaluate):
     app.command()(command)
 

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from clipn.data.download.local import find_in_mirror, local_file, path_of
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
-from clipn.errors import ClipnError
 from clipn.planning.disk import DiskUsage, disk_usage
 from clipn.planning.flops import measure
 from clipn.planning.jobs import count_jobs
@@ -17,10 +14,8 @@ from clipn.planning.sizes import StudySizes
 from clipn.planning.work import TOKENS, Work, work
 from clipn.study.config import Study
 from clipn.study.data import StudyData
-from clipn.study.loading import parse_study, study_file
+from clipn.study.loading import load_study
 from clipn.study.weights import WEIGHTS, is_weight_file, weight_record, weight_sources
-
-CONFIG = Path("config/config.yaml")
 
 Way = Literal["linked", "copied", "fetched", "by hand", "nowhere"]
 """How a file comes: from a mirror or `downloads/`, where it is; from elsewhere on this machine; from the web; by a
@@ -67,16 +62,6 @@ class Plan:
     disk: list[DiskUsage]
     work: list[Work]
     unknown: list[str]
-
-
-def load_study(name: str) -> Study:
-    """A study as Snakemake reads it: its own file over `config/config.yaml`.
-
-    Raises:
-        ClipnError: there is no such study, or it is wrong.
-    """
-    own = _mapping(Path(study_file(name)))
-    return parse_study({**(_mapping(CONFIG) if CONFIG.is_file() else {}), **own, "study": name})
 
 
 def plan_study(name: str) -> Plan:
@@ -130,11 +115,3 @@ def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
     if any(path_of(address, base) is None for address in archive.addresses):
         return "fetched"
     return "by hand" if archive.manual else "nowhere"
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    return content if isinstance(content, dict) else {}

@@ -88,6 +88,15 @@ def fixed(value: float) -> str:
     return str(rounded if rounded else abs(rounded))
 
 
+def precise(value: float) -> str:
+    """Two to nine decimals, all that `fixed` looks at, so that it prints the same when read back; empty for NaN."""
+    if math.isnan(value):
+        return ""
+    # `or` drops the sign of a zero.
+    whole, _, decimals = f"{round(value, 9) or 0.0:.9f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"
+
+
 def signed(value: float) -> str:
     """As `fixed`, with `+` before what is not negative; no NaN."""
     # The sign comes after rounding, so that -0.004 is printed as +0.00.

@@ -1,22 +1,26 @@
-"""The typed record of every published number, and how near a measured one must come to agree with it."""
+"""The typed record of every published or recorded number, and how near a measured one must come to agree with it."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from clipn.errors import ClipnError
 from clipn.report.formatting import AVERAGE
-from clipn.scores import SCORES
+from clipn.scores import PLAIN_CLIP, SCORES
 from clipn.text.prompts import prompt_pool
-from clipn.yaml_models import Name, Record, load_records
+from clipn.yaml_models import FileName, Name, Record, load_records
 
 Text = Annotated[str, Field(pattern=r"\S")]
 Measure = Literal["auroc", "fpr95"]
 MEASURES: tuple[Measure, ...] = ("auroc", "fpr95")
 """Measures of a cell, in order."""
+RECORDED = "recorded"
+"""Kind of the numbers that this pipeline recorded itself."""
+DECIMALS = 6
+"""Of a recorded percentage: a single pair of images that change places shows in a mean over seeds and OOD sets."""
 
 
 def _percentage(value: float) -> float:
@@ -53,23 +57,11 @@ class Tolerance(Record):
         return self.auroc if measure == "auroc" else self.fpr95
 
 
-class Entry(Record):
-    """One published row: a method on a backbone against several OOD sets."""
+class Cells(Record):
+    """One row of numbers: a method against several OOD sets of one ID dataset."""
 
     id: Name = Field(description="ID dataset")
-    backbone: str = Field(pattern=r"^[^/\s]+/[^/\s]+$", description="ARCHITECTURE/TAG")
     method: str = Field(description="a method of this pipeline")
-    kind: Literal["paper", "readme", "restated"] = Field(
-        description="read in the paper's abstract; in the authors' README; restated or rerun by others"
-    )
-    source: Text = Field(description="where the numbers are printed")
-    run: int | None = Field(default=None, ge=0, description="number of a single run; compares with that seed")
-    runs: int | None = Field(
-        default=None, ge=1, description="runs in a mean; compares with a mean over at least so many"
-    )
-    prompts: str | None = Field(default=None, description="prompt pool; empty when it is not known")
-    variants: list[str] = Field(default=[], description="names of a study's variants that it may meet; empty: any")
-    compare: dict[str, str] = Field(default={}, description="study -> name of a tolerance")
     cells: dict[Name, Figures] = Field(
         min_length=1, description="OOD dataset or `average` -> AUROC, FPR95 in percent; FPR95 may be absent"
     )
@@ -80,6 +72,45 @@ class Entry(Record):
         if method not in SCORES:
             raise ValueError(f"no such method; choose among {', '.join(SCORES)}")
         return method
+
+    def values(self) -> Iterator[tuple[str, Measure, float]]:
+        """OOD set, measure and percentage of every known number, in order."""
+        for ood, figures in self.cells.items():
+            # Not strict: many sources print AUROC alone.
+            for measure, value in zip(MEASURES, figures, strict=False):
+                yield ood, measure, value
+
+    def value(self, ood: str, measure: Measure) -> float | None:
+        """The percentage, or None; an average that is not printed is the mean of the cells."""
+        if ood == AVERAGE and AVERAGE not in self.cells:
+            values = [value for _, kind, value in self.values() if kind == measure]
+            return statistics.fmean(values) if len(values) == len(self.cells) else None
+        return next((value for name, kind, value in self.values() if (name, kind) == (ood, measure)), None)
+
+
+class Entry(Cells):
+    """One published row: a method on a backbone against several OOD sets."""
+
+    kind: Literal["paper", "readme", "restated"] = Field(
+        description="read in the paper's abstract; in the authors' README; restated or rerun by others"
+    )
+    backbone: str = Field(pattern=r"^[^/\s]+/[^/\s]+$", description="ARCHITECTURE/TAG")
+    source: Text = Field(description="where the numbers are printed")
+    run: int | None = Field(default=None, ge=0, description="number of a single run; compares with that seed")
+    runs: int | None = Field(
+        default=None, ge=1, description="runs in a mean; compares with a mean over at least so many"
+    )
+    prompts: str | None = Field(default=None, description="prompt pool; empty when it is not known")
+    variants: list[str] = Field(default=[], description="names of a study's variants that it may meet; empty: any")
+    compare: dict[str, str] = Field(default={}, description="study -> name of a tolerance")
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known_kind(cls, kind: object) -> object:
+        kinds = ("paper", "readme", "restated", RECORDED)
+        if kind not in kinds:
+            raise ValueError(f"no such kind; choose among {', '.join(kinds)}")
+        return kind
 
     @field_validator("prompts")
     @classmethod
@@ -102,30 +133,69 @@ class Entry(Record):
         """What no other entry may share."""
         return self.id, self.backbone, self.method, self.source, self.run, self.prompts
 
-    def values(self) -> Iterator[tuple[str, Measure, float]]:
-        """OOD set, measure and published percentage of every known number, in order."""
-        for ood, figures in self.cells.items():
-            # Not strict: many sources print AUROC alone.
-            for measure, value in zip(MEASURES, figures, strict=False):
-                yield ood, measure, value
 
-    def value(self, ood: str, measure: Measure) -> float | None:
-        """The published percentage, or None; an average that is not printed is the mean of the cells."""
-        if ood == AVERAGE and AVERAGE not in self.cells:
-            values = [value for _, kind, value in self.values() if kind == measure]
-            return statistics.fmean(values) if len(values) == len(self.cells) else None
-        return next((value for name, kind, value in self.values() if (name, kind) == (ood, measure)), None)
+class RecordedEntry(Cells):
+    """One row that a study of this pipeline measured and `clipn published record` kept, as means over its seeds."""
+
+    kind: Literal["recorded"] = Field(description="measured by this pipeline")
+    study: FileName = Field(description="name of the study; compares with this one alone")
+    commit: str = Field(
+        pattern=r"^[0-9a-f]{7,40}(-dirty)?$", description="code that measured it; -dirty: with changes on top"
+    )
+    machine: Text = Field(description="processor that measured it")
+    tolerance: Name = Field(description="name of a tolerance, for the study run again on another processor")
+    backbone: FileName = Field(description="as the study calls it")
+    variant: FileName = Field(description=f"as the study calls it; `{PLAIN_CLIP}` for methods on plain CLIP")
+    prompts: Text = Field(description="name of the prompt pool")
+    runs: int = Field(ge=1, description="seeds in the mean; compares with a mean over just as many")
+
+    run: ClassVar[None] = None
+    """A mean is no single run."""
+
+    @model_validator(mode="after")
+    def _variant_of_method(self) -> "RecordedEntry":
+        if SCORES[self.method].needs_no == (self.variant == PLAIN_CLIP):
+            rule = "needs a variant with a “no” tower" if self.variant == PLAIN_CLIP else f"has variant `{PLAIN_CLIP}`"
+            raise ValueError(f"variant: {self.method} {rule}; correct it")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from."""
+        return f"commit {self.commit} on {self.machine}"
+
+    @property
+    def compare(self) -> dict[str, str]:
+        """As of `Entry`."""
+        return {self.study: self.tolerance}
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What no other entry may share."""
+        return self.study, self.id, self.backbone, self.variant, self.prompts, self.method
+
+
+def _of_its_kind(value: object) -> object:
+    """Check an entry against the one model that it must be, so that an error speaks of that model."""
+    if not isinstance(value, dict):
+        return value
+    return (RecordedEntry if value.get("kind") == RECORDED else Entry).model_validate(value)
+
+
+AnyEntry = Entry | RecordedEntry
 
 
 class PublishedNumbers(Record):
-    """All published numbers, and the tolerances they name."""
+    """All published and recorded numbers, and the tolerances they name."""
 
     tolerances: dict[Name, Tolerance] = Field(default={}, description="by name")
-    entries: list[Entry] = Field(default=[], description="in the order of the comparison table")
+    entries: list[Annotated[AnyEntry, BeforeValidator(_of_its_kind)]] = Field(
+        default=[], description="in the order of the comparison table"
+    )
 
     @field_validator("entries")
     @classmethod
-    def _distinct(cls, entries: list[Entry]) -> list[Entry]:
+    def _distinct(cls, entries: list[AnyEntry]) -> list[AnyEntry]:
         seen: dict[tuple[object, ...], int] = {}
         for index, entry in enumerate(entries):
             first = seen.setdefault(entry.identity, index)
@@ -135,7 +205,7 @@ class PublishedNumbers(Record):
 
     @field_validator("entries")
     @classmethod
-    def _tolerances_exist(cls, entries: list[Entry], info: ValidationInfo) -> list[Entry]:
+    def _tolerances_exist(cls, entries: list[AnyEntry], info: ValidationInfo) -> list[AnyEntry]:
         # Absent where `tolerances` is itself wrong; pydantic then has already told why.
         tolerances: dict[str, Tolerance] = info.data.get("tolerances", {})
         for index, entry in enumerate(entries):
@@ -158,10 +228,14 @@ class PublishedNumbers(Record):
 
     @property
     def studies(self) -> set[str]:
-        """Every study that some entry can be compared with."""
-        return {study for entry in self.entries for study in entry.compare}
+        """Every study that some number of others can be compared with."""
+        return {study for entry in self.entries if isinstance(entry, Entry) for study in entry.compare}
 
-    def tolerance(self, entry: Entry, study: str, ood: str, measure: Measure) -> float:
+    def recorded(self, study: str) -> list[RecordedEntry]:
+        """What is recorded of a study."""
+        return [entry for entry in self.entries if isinstance(entry, RecordedEntry) and entry.study == study]
+
+    def tolerance(self, entry: AnyEntry, study: str, ood: str, measure: Measure) -> float:
         """Percentage points by which a number of `study` may differ from the entry's, which must name the study."""
         allowed = self.tolerances[entry.compare[study]]
         points = allowed.points(measure)
@@ -172,7 +246,7 @@ class PublishedNumbers(Record):
         return allowed.deviations * statistics.stdev(_over_runs(self.entries, entry, ood, measure))
 
 
-def _over_runs(entries: Sequence[Entry], entry: Entry, ood: str, measure: Measure) -> list[float]:
+def _over_runs(entries: Sequence[AnyEntry], entry: AnyEntry, ood: str, measure: Measure) -> list[float]:
     """A cell of the entry's ID dataset, backbone and method in every published single run."""
     values = [
         other.value(ood, measure)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from clipn.data.weights_registry import Weights, load_weights
@@ -16,6 +17,7 @@ from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
+CONFIG = Path("config/config.yaml")
 
 
 def study_file(name: str) -> str:
@@ -29,6 +31,20 @@ def study_file(name: str) -> str:
         known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
         raise ClipnError(f"{path}: no such study; set `study` in config/config.yaml to one of {known}")
     return str(path)
+
+
+def load_study(name: str | None = None) -> Study:
+    """A study as Snakemake reads it: its own file over `config/config.yaml`, which names the one that is active.
+
+    Args:
+        name: of the study; None: the active one.
+
+    Raises:
+        ClipnError: there is no such study, or it is wrong.
+    """
+    config = _mapping(CONFIG) if CONFIG.is_file() else {}
+    name = str(name or config.get("study"))
+    return parse_study({**config, **_mapping(Path(study_file(name))), "study": name})
 
 
 def parse_study(config: Mapping[str, Any]) -> Study:
@@ -90,3 +106,11 @@ def ablations(study: Study) -> list[tuple[str, str, str]]:
             if row not in rows:
                 rows.append(row)
     return [row for rows in found.values() for row in rows]
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    return content if isinstance(content, dict) else {}

@@ -13,11 +13,12 @@ from clipn.errors import ClipnError
 from clipn.planning.disk import DiskUsage
 from clipn.planning.flops import measure
 from clipn.planning.jobs import count_jobs
-from clipn.planning.plan import Download, Plan, downloads, load_study
+from clipn.planning.plan import Download, Plan, downloads
 from clipn.planning.sizes import StudySizes
 from clipn.planning.tables import as_mapping, tables
 from clipn.planning.work import Work, work
 from clipn.study.config import Study
+from clipn.study.loading import load_study
 from tests.helpers.project import ROOT, Project
 
 STUDIES = sorted(path.stem for path in (ROOT / "config/studies").glob("*.yaml"))

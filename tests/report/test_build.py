@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from clipn.errors import ClipnError
 from clipn.files import read_json
 from clipn.report import reading
 from clipn.report.figures.published import published as published_figure
+from clipn.report.formatting import fixed, precise
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from clipn.report.tables.intervals import mean_replicates, metrics_table
@@ -60,6 +63,17 @@ def test_text_that_looks_like_numbers_stays_text(tmp_path: Path) -> None:
     assert {key: table[key].iloc[0] for key in names} == names
     assert list(table["value"]) == ["16", "0.1", "nan"]
     assert table["auroc"].tolist() == [80.0] * 3
+
+
+def test_what_is_compared_is_no_rounded_number() -> None:
+    table = pd.DataFrame({"mean": [1 / 3, 95, -1e-12, None], "low": [1 / 3, 95, 94.999998808, None]})
+    assert to_csv(table) == "mean,low\n0.33,0.33\n95.00,95.00\n0.00,95.00\n,\n"
+    assert to_csv(table, ["mean"]) == "mean,low\n0.333333333,0.33\n95.00,95.00\n0.00,95.00\n,\n"
+
+
+@given(st.floats(0, 100))
+def test_a_precise_number_is_printed_the_same_when_it_is_read_back(value: float) -> None:
+    assert fixed(float(precise(value))) == fixed(value)
 
 
 def test_numbers_of_runs_stay_whole(tmp_path: Path) -> None:
@@ -209,7 +223,8 @@ def test_backbones_trained_here_meet_nothing(tmp_path: Path) -> None:
 
 def test_a_study_that_nobody_published(tmp_path: Path) -> None:
     table = compared(tmp_path, [BASELINE], "demo", ["tiny:ViT-B-32/openai"])
-    assert set(table["verdict"]) == {"not comparable: study demo"}
+    assert set(table.loc[table["published"].notna(), "verdict"]) == {"not comparable: other study"}
+    assert set(table.loc[table["measured"].notna(), "verdict"]) == {"not published"}
 
 
 def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def number(measure: str, printed: float, found: float, verdict: str, **other: An
     names = {"study": "paper", "id": "cifar10", "ood": "svhn", "backbone": "ViT-B-16", "variant": "learnable"}
     values = {"measure": measure, "run": "", "published": printed, "measured": found}
     bounds = {"low": found - 1, "high": found + 1, "tolerance": 0.5, "verdict": verdict}
-    return names | {"method": "ctw"} | values | bounds | other
+    return names | {"method": "ctw", "kind": "readme"} | values | bounds | other
 
 
 PUBLISHED = pd.DataFrame(
@@ -139,7 +139,7 @@ def test_only_some_of_many_differing_numbers_are_named() -> None:
 
 
 def test_without_a_comparable_number_a_sentence_says_so() -> None:
-    for table in (PUBLISHED.iloc[3:5], PUBLISHED.iloc[:0]):
+    for table in (PUBLISHED.iloc[3:5], PUBLISHED.iloc[:0], PUBLISHED.assign(kind="recorded")):
         figure = published(table, "demo")
         assert texts(figure) == "Not comparable: study demo has no published numbers"
         assert not figure.axes

@@ -27,11 +27,13 @@ NUMBERS = PrintedTable(
 )
 CONTEXT = Context(
     study="demo",
+    verdict="2 of 2 recorded numbers were regenerated.",
     summary="Small & generated <images>.",
     settings="seeds: [1, 2]\n",
+    settings_hash="ef" * 32,
     ood={name: printed_ood(ood_table(RUNS, name), TITLES) for name in ("cifar10", "imagenet")},
     sections=[
-        Section("numbers", "Numbers", "What they say.", [NUMBERS, PrintedTable("Empty", "Nothing here.")]),
+        Section("published", "Numbers", "What they say.", [NUMBERS, PrintedTable("Empty", "Nothing here.")]),
         Section("hidden", "Hidden", "What is folded.", [NUMBERS], folded="Open me"),
     ],
     pictures=[
@@ -42,7 +44,6 @@ CONTEXT = Context(
     sources=[Source("cifar10", 10000, "cifar-10-python.tar.gz", "ab" * 32, "by names")],
     weights=[Weights("backbones/tiny.safetensors", "cd" * 32)],
     captions=[CaptionCopy("cc3m", 3318333, 2168834, 2891445)],
-    origin={"Commit": "0123456-dirty"},
     versions={"numpy": "2.4.6"},
     commands=["snakemake --config study=demo"],
     titles=TITLES,
@@ -57,6 +58,13 @@ def outline() -> Outline:
 def test_nothing_is_loaded_from_elsewhere(outline: Outline) -> None:
     assert outline.is_self_contained
     assert not re.search(r"https?:|url\(|@import", page(CONTEXT))
+
+
+def test_the_verdict_comes_first(outline: Outline) -> None:
+    assert outline.text.partition("2 of 2 recorded numbers were regenerated. Number by number")[0].endswith(
+        "study: demo "
+    )
+    assert outline.all("a")[0]["href"] == "#published"
 
 
 def test_links_lead_to_sections(outline: Outline) -> None:
@@ -105,7 +113,7 @@ def test_what_was_given_is_shown(outline: Outline) -> None:
         "Empty Nothing here.",
         "CIFAR-10 10,000",
         "backbones/tiny.safetensors " + "cd" * 32,
-        "Commit 0123456-dirty",
+        "have the sha256 " + "ef" * 32,
         "cifar-10-python.tar.gz by names " + "ab" * 32,
         "cc3m 3,318,333 2,168,834 2,891,445 75.0%",
         "numpy 2.4.6",

@@ -12,10 +12,12 @@ from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
 from clipn.report.formatting import AVERAGE
 from clipn.report.published_numbers import MEASURES, Entry, Measure, PublishedNumbers, load_published
-from clipn.report.tables.published import counts, published_markdown, published_table
+from clipn.report.tables.published import published_markdown, published_table
+from clipn.report.tables.verdict import sentences
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = load_published(ROOT / "config/published.yaml")
+OTHERS = [entry for entry in PUBLISHED.entries if isinstance(entry, Entry)]
 MEASURED = "study,id,ood,ood_version,backbone,source,variant,prompts,method,measure,convention,mean,sd,low,high,runs"
 COLUMNS = (
     "study,id,ood,backbone,variant,prompts,method,measure,run,measured,published,difference,sd,low,high,runs,tolerance,"
@@ -36,12 +38,12 @@ SPREAD = {"spread": {"deviations": 2, "reason": "runs"}}
 
 def means(method: str) -> Entry:
     """The README's means of a method."""
-    return next(entry for entry in PUBLISHED.entries if entry.runs and entry.method == method)
+    return next(entry for entry in OTHERS if entry.runs and entry.method == method)
 
 
 def single_runs(method: str) -> list[Entry]:
     """The README's runs of a method."""
-    return [entry for entry in PUBLISHED.entries if entry.run is not None and entry.method == method]
+    return [entry for entry in OTHERS if entry.run is not None and entry.method == method]
 
 
 def measurements(entry: Entry, study: str, shift: float = 0, **other: object) -> list[dict[str, Any]]:
@@ -99,7 +101,7 @@ def test_every_dataset_is_registered_and_every_study_exists() -> None:
 @pytest.mark.parametrize("measure", MEASURES)
 def test_printed_averages_are_the_means_of_their_cells(measure: Measure) -> None:
     """CoVer's FPR95 is the one misprint known."""
-    printed = [entry for entry in PUBLISHED.entries if AVERAGE in entry.cells]
+    printed = [entry for entry in OTHERS if AVERAGE in entry.cells]
     misprinted = [entry.source for entry in printed if abs(off_by(entry, measure)) > 0.01]
     assert misprinted == (["CoVer (NeurIPS 2024), Table 3"] if measure == "fpr95" else [])
     assert len(printed) == 7
@@ -115,7 +117,7 @@ def test_the_readmes_means_are_those_of_its_runs(method: str) -> None:
 
 def test_the_abstracts_margins_lie_between_the_restated_averages() -> None:
     clipn, mcm = (
-        next(entry for entry in PUBLISHED.entries if entry.method == method and entry.source.startswith("NegLabel"))
+        next(entry for entry in OTHERS if entry.method == method and entry.source.startswith("NegLabel"))
         for method in ("atd", "mcm")
     )
     margins = [clipn.cells[AVERAGE][index] - mcm.cells[AVERAGE][index] for index in (0, 1)]
@@ -169,8 +171,8 @@ def test_another_training_may_differ_by_more_and_meets_no_single_run() -> None:
 
 
 def test_a_study_that_no_entry_names_is_never_compared() -> None:
-    table = readme("demo")
-    assert set(table["verdict"]) == {"not comparable: study demo"}
+    table = readme("unknown")
+    assert list(table["verdict"].unique()) == ["not published", "not comparable: other study"]
     assert table[["difference", "tolerance"]].isna().all(axis=None)
     assert (table["measured"].isna() != table["published"].isna()).all()
     assert table["measured"].notna().sum() == 20
@@ -224,25 +226,28 @@ def test_the_tolerance_itself_still_agrees(shift: float, verdict: str) -> None:
     assert (row["sd"], row["low"], row["high"]) == (0.5, 0, 100)
 
 
-def test_order_is_that_of_the_file_then_of_the_measurements() -> None:
+def test_order_is_that_of_the_file_then_of_the_measurements_and_other_studies_come_last() -> None:
     measured = [row for method in ("msp", "mcm") for row in measurements(means("atd"), "released", method=method)]
     table = compare(measured, [], "released")
     shuffled = compare(measured[10:] + measured[:10], [], "released")
     expected = [
-        (entry.source, entry.run, ood, measure) for entry in PUBLISHED.entries for ood, measure, _ in entry.values()
+        (entry.source, entry.run, ood, measure)
+        for entry in sorted(OTHERS, key=lambda entry: "released" not in entry.compare)
+        for ood, measure, _ in entry.values()
     ]
     for each in (table, shuffled):
         rows = each[each["published"].notna()]
         runs = [None if run is pd.NA else run for run in rows["run"]]
         assert list(zip(rows["source"], runs, rows["ood"], rows["measure"], strict=True)) == expected
-    assert list(table["method"][-20:].unique()) == ["msp", "mcm"]
-    assert list(shuffled["method"][-20:].unique()) == ["mcm", "msp"]
+    assert list(table.loc[table["verdict"] == "not published", "method"].unique()) == ["msp", "mcm"]
+    assert list(shuffled.loc[shuffled["verdict"] == "not published", "method"].unique()) == ["mcm", "msp"]
+    assert set(table["verdict"][-20:]) == {"not comparable: other study"}
 
 
 def test_nothing_measured_still_shows_what_is_published() -> None:
     table = compare([], [], "paper")
     assert set(table["verdict"]) == {"not comparable: other study"}
-    assert len(table) == sum(len(list(entry.values())) for entry in PUBLISHED.entries)
+    assert len(table) == sum(len(list(entry.values())) for entry in OTHERS)
 
 
 def test_rows_of_another_study_are_refused() -> None:
@@ -254,13 +259,11 @@ def test_the_sentence_counts_cells() -> None:
     published = one_entry(cells={"cifar10": [74.8, 60], "lsun_resize": [80]})
     entry = published.entries[0]
     measured = [*measurements(entry, "paper", 1.5)[:2], *measurements(entry, "paper", method="msp")]
-    assert counts(compare(measured, [], "paper", published)) == (
+    assert sentences(compare(measured, [], "paper", published)) == [
         "1 cell agrees, 1 differs, 3 are not published, 1 published has no counterpart in this study."
-    )
-    assert counts(readme("released")).startswith("88 cells agree, 0 differ, 0 are not published, ")
-    assert counts(readme("demo")) == (
-        "Study demo is not comparable with the published numbers: none of them stands for its data and backbones."
-    )
+    ]
+    assert sentences(readme("released"))[0].startswith("88 cells agree, 0 differ, 0 are not published, ")
+    assert sentences(readme("unknown")) == ["No published number stands for the data and weights of this study."]
 
 
 def test_text_shows_both_measures_side_by_side() -> None:
@@ -281,14 +284,13 @@ def test_text_of_a_single_run_and_of_a_missing_fpr95() -> None:
         "| CLIPN-CTW | ViT-B-16/laion2b_s34b_b88k | released | clipn128 | 2 | places | 88.21 | 88.21 "
         "| +0.00 (± 0.10) | 33.85 | 33.85 | +0.00 (± 0.50) | agrees |"
     ) in text
-    assert "| MaxLogit | ViT-B-32/openai | cifar10 | 74.80 | not comparable: other study |" in text
+    assert "not comparable" not in text
 
 
-def test_text_of_a_study_that_is_not_comparable_says_so_once() -> None:
-    text = published_markdown(readme("demo"), {})
-    assert text.count("not comparable") == 1
-    assert "| CLIPN-ATD | ViT-B-16/laion2b_s34b_b88k | clipn128 | Average | 93.45 | 29.46 |" in text
-    assert "Verdict" not in text
+def test_text_of_a_study_that_is_not_comparable_is_a_sentence() -> None:
+    text = published_markdown(readme("unknown"), {})
+    assert text.startswith("**No published number stands for the data and weights of this study.**\n")
+    assert "|" not in text
 
 
 def written(path: Path, **changes: object) -> Path:
@@ -300,7 +302,7 @@ def written(path: Path, **changes: object) -> Path:
     ("changes", "complaint"),
     [
         ({"method": "clipn"}, r"entries.0.method: no such method; choose among msp, .*\(got 'clipn'\)"),
-        ({"kind": "guessed"}, r"entries.0.kind: Input should be 'paper', 'readme' or 'restated' \(got 'guessed'\)"),
+        ({"kind": "guessed"}, r"entries.0.kind: no such kind; choose among paper, .*recorded \(got 'guessed'\)"),
         ({"source": " "}, r"entries.0.source: .*\(got ' '\)"),
         ({"prompts": "clipn182"}, r"entries.0.prompts: .*clipn182"),
         ({"backbone": "ViT-B-32"}, r"entries.0.backbone: .*\(got 'ViT-B-32'\)"),

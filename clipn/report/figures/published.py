@@ -13,7 +13,9 @@ from matplotlib.lines import Line2D
 from clipn.report.figures.saving import save
 from clipn.report.figures.style import GREY, ID_COLOUR, OOD_COLOUR, WIDTH, finish, house_style, sentence
 from clipn.report.formatting import AVERAGE, fixed, method_title
+from clipn.report.published_numbers import RECORDED
 from clipn.report.reading import read_table, read_titles
+from clipn.report.tables.verdict import AGREES, DIFFERS
 from clipn.scores import PLAIN_CLIP
 
 Row = Mapping[Any, Any]
@@ -33,15 +35,17 @@ def published(table: pd.DataFrame, study: str, titles: Mapping[str, str] | None 
     """Measured against published percentages, AUROC and FPR95; numbers beyond their tolerance are named below.
 
     Args:
-        table: columns `id,ood,backbone,variant,method,measure,run,measured,published,low,high,tolerance,verdict`
-            and others; rows whose verdict is neither `agrees` nor `differs` are left out.
+        table: columns `id,ood,backbone,variant,method,measure,run,measured,published,low,high,tolerance,kind,
+            verdict` and others; rows whose verdict is neither `agrees` nor `differs` are left out.
         study: printed in the title.
         titles: printed names of datasets; an identifier without one stays as it is.
 
     Returns:
         A figure; one that holds a single sentence where no number can be compared.
     """
-    rows = table[table["verdict"].isin(["agrees", "differs"]) & table["measure"].isin(_MEASURES)]
+    # Recorded numbers are left out: equal ones are a diagonal, and say less than the sentence that counts them.
+    compared = table["verdict"].isin([AGREES, DIFFERS]) & (table["kind"] != RECORDED)
+    rows = table[compared & table["measure"].isin(_MEASURES)]
     if rows.empty:
         return finish(sentence(f"Not comparable: study {study} has no published numbers"))
     # Whether read from a file or computed: nullable integers and texts become floats, NaN for a mean.
@@ -49,7 +53,7 @@ def published(table: pd.DataFrame, study: str, titles: Mapping[str, str] | None 
     # The most different first: only so many are named.
     distance = (rows["measured"] - rows["published"]).abs()
     ordered = rows.loc[distance.sort_values(ascending=False, kind="stable").index]
-    differing = ordered[ordered["verdict"] == "differs"].to_dict("records")
+    differing = ordered[ordered["verdict"] == DIFFERS].to_dict("records")
     listed = [*enumerate(differing[:_LISTED], start=1)]
     # Lower case, unlike in tables: it stands within a sentence.
     names = [_name(number, row, {AVERAGE: "average", **(titles or {})}) for number, row in listed]
@@ -91,7 +95,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, numbered: Sequence[tuple[int, Row]]) 
         x, tolerance = row["published"], row["tolerance"]
         axes.vlines(x, x - tolerance, x + tolerance, color=GREY, alpha=0.3, linewidth=5, zorder=0)
         # Colour and marker, for those who print in grey or cannot tell the colours.
-        agrees = row["verdict"] == "agrees"
+        agrees = row["verdict"] == AGREES
         colour = ID_COLOUR if agrees else OOD_COLOUR
         axes.vlines(x, row["low"], row["high"], color=colour, linewidth=1, zorder=2)
         axes.plot(x, row["measured"], "o" if agrees else "X", color=colour, markersize=4 if agrees else 5.5, zorder=3)

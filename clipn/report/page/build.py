@@ -1,7 +1,6 @@
 """The step that writes the HTML page of a study from its files."""
 
 import hashlib
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +15,8 @@ from clipn.report.reading import read_descriptions, read_metrics, read_table
 from clipn.report.tables import layouts
 from clipn.report.tables.build import shown
 from clipn.report.tables.ood import ood_table
-from clipn.report.tables.published import counts, is_comparable, printed_published
+from clipn.report.tables.published import printed_published
+from clipn.report.tables.verdict import EQUAL, compared_rows, sentences
 
 PACKAGES = (
     "clipn",
@@ -108,6 +108,7 @@ def page(
     titles = {name: found.title for name, found in described.items()}
     context = html.Context(
         study=study,
+        verdict=sentences(read_table(files.folder / "tables/published.csv"))[0],
         summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
         settings=settings,
         ood={
@@ -119,7 +120,7 @@ def page(
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(str(path.relative_to(files.folder)), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
-        origin={"Commit": commit(), "Study settings, sha256": hashlib.sha256(settings.encode()).hexdigest()},
+        settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
         versions={package: version(package) for package in PACKAGES},
         commands=[command.format(study=study) for command in COMMANDS],
         titles=titles,
@@ -127,24 +128,15 @@ def page(
     return html.page(context)
 
 
-def commit() -> str:
-    """The commit that is checked out, with `-dirty` behind if files differ from it; says so where there is no Git."""
-    # `--exclude=*` leaves out tags, so that the answer is always a hash; `git rev-parse` does not know `--dirty`.
-    command = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return "not under version control"
-
-
 def _sections(
     folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
 ) -> Iterator[html.Section]:
     published = read_table(folder / "published.csv")
-    # Folded where they stand beside no measured number: they would be taken for results of the study.
-    folded = "" if is_comparable(published) else "What is published"
+    # Hundreds of equal numbers say no more than the sentence that counts them.
+    folded = "Number by number" if set(compared_rows(published)["verdict"]) == {EQUAL} else ""
     tables = printed_published(published, titles)
-    yield html.Section("published", "Published numbers", counts(published), tables, folded)
+    note = " ".join(sentences(published))
+    yield html.Section("published", "Recorded and published numbers", note, tables, folded)
     note = "Whether the images at hand tell two methods apart, on the same backbone."
     # Averages alone: all OOD sets are several screens, and stand in the Markdown table.
     differences = read_table(folder / "differences.csv")

@@ -67,19 +67,21 @@ class Context:
     """Everything the page shows, as plain data.
 
     `ood` maps each ID dataset to its table of `clipn.report.tables.layouts.printed_ood`, whose cells hold two numbers;
-    `settings` is the study as YAML text; `origin` says which code made it; `titles` gives printed names of datasets.
+    `verdict` says how the comparison with recorded or published numbers came out; `settings` is the study as YAML text,
+    `settings_hash` its sha256; `titles` gives printed names of datasets.
     """
 
     study: str
+    verdict: str
     summary: str
     settings: str
+    settings_hash: str
     ood: Mapping[str, PrintedTable]
     sections: Sequence[Section]
     pictures: Sequence[Picture]
     sources: Sequence[Source]
     weights: Sequence[Weights]
     captions: Sequence[CaptionCopy]
-    origin: Mapping[str, str]
     versions: Mapping[str, str]
     commands: Sequence[str]
     titles: Mapping[str, str] = field(default_factory=dict)

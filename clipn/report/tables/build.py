@@ -23,6 +23,8 @@ from clipn.scores import SCORES
 
 REFERENCE = "atd"
 """The method that all others are compared with."""
+EXACT = ("mean", "measured", "published", "difference")
+"""Columns that are compared with recorded numbers, and so are no rounded ones."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def write_published_table(
 ) -> None:
     """Write measured numbers beside the published ones; arguments as of `compared`, and the files to write."""
     rows = compared(metrics, table, published, study, sources)
-    write_text(csv, to_csv(rows))
-    write_text(markdown, published_markdown(rows, read_titles(datasets)))
+    arithmetic = arithmetic_of(read_metrics(metrics))
+    write_text(csv, to_csv(rows.assign(arithmetic=arithmetic), EXACT))
+    write_text(markdown, f"{published_markdown(rows, read_titles(datasets))}\nArithmetic: {arithmetic}.\n")
 
 
 def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
@@ -104,8 +107,11 @@ def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
 def write_table(
     folder: Path, name: str, table: pd.DataFrame, arithmetic: str, printed: PrintedTable | None = None
 ) -> None:
-    """Write a table with its arithmetic as CSV and, where it has a form for reading, as Markdown and LaTeX."""
-    write_text(folder / f"{name}.csv", to_csv(table.assign(arithmetic=arithmetic)))
+    """Write a table with its arithmetic as CSV and, where it has a form for reading, as Markdown and LaTeX.
+
+    Where it has none, it is for programs alone, and what is compared is exact.
+    """
+    write_text(folder / f"{name}.csv", to_csv(table.assign(arithmetic=arithmetic), () if printed else EXACT))
     if printed is not None:
         if printed.lines:
             printed = replace(printed, note=f"{printed.note} Arithmetic: {arithmetic}.")
@@ -138,7 +144,7 @@ def compared(metrics: Iterable[Path], table: Path, published: Path, study: str, 
         if not (name and weights):
             raise ClipnError(f"--source {source!r}: write it as BACKBONE:ARCHITECTURE/TAG")
     weights_of = {name: weights for name, _, weights in parts}
-    # Read back from the CSV: the printed means are what a reader can compare with the published ones.
+    # Read back from the CSV: these means are what is recorded, too.
     measured = read_table(table)
     singles = intervals.single_runs(read_metrics(metrics))
     # A backbone trained here keeps its own name, which has no slash and so meets no published number.

@@ -1,11 +1,11 @@
 """Tidy tables over runs, in percent, from the metrics of single runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from clipn.report.formatting import fixed
+from clipn.report.formatting import fixed, precise
 from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
 from clipn.scores import PLAIN_CLIP
 
@@ -64,10 +64,10 @@ def decisions_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return over_runs(collect(runs, "decisions"), _DECISION_KEYS, measures, _DECISION_COLUMNS.split(","))
 
 
-def to_csv(table: pd.DataFrame) -> str:
-    """CSV text with LF line ends; measures with two decimals, empty where there is no value."""
+def to_csv(table: pd.DataFrame, exact: Collection[str] = ()) -> str:
+    """CSV text with LF line ends; measures with two decimals, or by `precise` in the columns `exact`."""
     written = table.copy()
     for column in table.select_dtypes("float").columns:
         # As text: pandas' `float_format` rounds halves by their last bit.
-        written[column] = table[column].map(fixed).astype(object)
+        written[column] = table[column].map(precise if column in exact else fixed).astype(object)
     return written.to_csv(index=False, lineterminator="\n")
