@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from clipn.data.download.checks import Inspection, verify_file
+from clipn.data.download.checks import Inspection, Recorded, verify_file
 from clipn.data.download.part import Part
+from clipn.data.registry import Archive
 from clipn.data.store import stored_path
 from clipn.files import atomic
 from clipn.progress import warn
 
 
-def stored_candidates(inspection: Inspection, downloads: Path) -> list[Path]:
-    """Files of the store that may be the one that a record tells of, by their paths; none is read."""
-    archive, first = inspection.archive, inspection.first
+def stored_candidates(archive: Archive, first: Recorded | None, downloads: Path) -> list[Path]:
+    """Files of the store that may be the one that a record and its receipt tell of, by their paths; none is read."""
     # Whoever enters another address instead may mean another file, so it is asked whether it gives that of the receipt.
     received = first.sha256 if first and first.address in archive.addresses else None
     # An md5 is in no path, so that every file of the name may be the one.
@@ -23,7 +23,7 @@ def stored_candidates(inspection: Inspection, downloads: Path) -> list[Path]:
 
 def find_stored(inspection: Inspection, downloads: Path) -> Path | None:
     """The file of the store that is what a record says, verified; None, and no bytes inspected, when there is none."""
-    for path in stored_candidates(inspection, downloads):
+    for path in stored_candidates(inspection.archive, inspection.first, downloads):
         verify_file(path, inspection)
         error = inspection.error()
         if error is None:
