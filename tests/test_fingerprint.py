@@ -150,6 +150,12 @@ RECORDS = {"clipn.data.overview", "clipn.data.description", "clipn.data.weights_
 """What only prints, or reads records that enter the rules by their content."""
 
 
+def rule_texts() -> Iterator[str]:
+    """Every rule, from its name on."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        yield from re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]
+
+
 def rules() -> Iterator[tuple[str, list[str], list[str]]]:
     """Name, modules of the fingerprint and words of the command of every rule that calls this program.
 
@@ -157,14 +163,13 @@ def rules() -> Iterator[tuple[str, list[str], list[str]]]:
     """
     constraint = re.search(r'kind="([\w|]+)"', (ROOT / "workflow/rules/common.smk").read_text())
     assert constraint
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            command = re.search(r"clipn --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
-            modules = re.search(r"code=fingerprint\(([^)]*)\)", text)
-            if command and modules:
-                name, imported = text.partition(":")[0], re.findall(r"[\w.]+", modules[1])
-                for kind in constraint[1].split("|") if "{" in command[1] else [""]:
-                    yield name, imported, command[1].replace("{wildcards.kind}", kind).split()
+    for text in rule_texts():
+        command = re.search(r"clipn --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
+        modules = re.search(r"code=fingerprint\(([^)]*)\)", text)
+        if command and modules:
+            name, imported = text.partition(":")[0], re.findall(r"[\w.]+", modules[1])
+            for kind in constraint[1].split("|") if "{" in command[1] else [""]:
+                yield name, imported, command[1].replace("{wildcards.kind}", kind).split()
 
 
 def imported_by_command(words: list[str]) -> set[str]:
@@ -196,6 +201,11 @@ def test_the_fingerprint_of_a_rule_holds_what_its_command_imports() -> None:
         assert imported - RECORDS <= fingerprints.closure(modules), rule
 
 
-@pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.fetch"])
-def test_a_new_method_neither_trains_nor_fetches(step: str) -> None:
+def test_only_what_its_checksum_proves_needs_no_fingerprint() -> None:
+    without = {text.partition(":")[0] for text in rule_texts() if "clipn --log" in text and "fingerprint(" not in text}
+    assert without == {"fetch_archive", "fetch_weights"}
+
+
+@pytest.mark.parametrize("step", ["clipn.training.clipn", "clipn.features.images", "clipn.data.verify"])
+def test_a_new_method_neither_trains_nor_verifies(step: str) -> None:
     assert not {name for name in Fingerprints().closure([step]) if name.startswith(("clipn.scores", "clipn.report"))}
