@@ -204,6 +204,21 @@ def test_a_whole_part_needs_no_server(server: Server, closed: str) -> None:
     assert_fetched(OUTPUT)
 
 
+@pytest.mark.parametrize("published", RECORDS)
+def test_a_kill_at_the_last_moment_loses_nothing(monkeypatch: pytest.MonkeyPatch, published: str) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with running(Server()) as server, monkeypatch.context() as killing:
+        record = archive(server.at("/a"), published=published)
+        killing.setattr("clipn.data.download.keep", kill)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_archive(record, Path(), OUTPUT)
+    fetch_archive(record, Path(), OUTPUT)
+    assert_fetched(OUTPUT)
+    assert len(server.log) == 1
+
+
 def test_parts_of_one_name_do_not_disturb_each_other(server: Server) -> None:
     gone = Response(status=404)
     refusal(archive(server.at("/a", Response(cut=100), gone)), OUTPUT)

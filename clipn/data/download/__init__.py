@@ -37,8 +37,8 @@ def fetch_archive(
     """Fetch `archive` to `output`, which appears when its size and checksums are verified and not before.
 
     What comes over the network is kept in the store, and `output` is a link to it: one that is deleted is made again
-    without a server. So is a fetch that fails or is killed, and the next one goes on from there. Of several processes
-    that fetch the same file, one does and the others wait.
+    without a server. A fetch that fails or is killed leaves there what it got, and the next one goes on from that. Of
+    several processes that fetch the same file, one does and the others wait.
 
     Args:
         archive: the record; its addresses are tried in order.
@@ -66,9 +66,12 @@ def fetch_archive(
         with naming_full_disk(part):
             local = link_local_copy(inspection, output, base, downloads, mirror, name)
             source = str(local) if local else _from_addresses(part, base, output, downloads, silent)
-            part.remove()
+            # Before the file is kept: after a kill in between, the receipt is all that tells it from another file.
             if source and not inspection.has_checksum:
                 write_receipt(archive, downloads, inspection.size, inspection.sha256, source)
+            if source and not local:
+                keep(part, output, downloads)
+            part.remove()
 
 
 @contextmanager
@@ -90,7 +93,7 @@ def _locked(path: Path, output: Path) -> Iterator[None]:
 
 
 def _from_addresses(part: Part, base: Path, output: Path, downloads: Path, silent: set[str] | None) -> str | None:
-    """Fetch from the first address that gives the file; returns it, but None for a file of this machine."""
+    """Fetch the part from the first address that gives it whole; returns that, but None for a file that was copied."""
     archive, refusals = part.inspection.archive, []
     by_hand = downloads / archive.file
     if not archive.addresses:
@@ -106,7 +109,6 @@ def _from_addresses(part: Part, base: Path, output: Path, downloads: Path, silen
             if (scheme := urlsplit(address).scheme) not in ("http", "https"):
                 raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
             download(address, part, set() if silent is None else silent)
-            keep(part, output, downloads)
             return address
         except RefusedError as reason:
             refusals.append(f"{address}: {reason}")
