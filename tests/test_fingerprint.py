@@ -14,7 +14,7 @@ from clipn import fingerprint as module
 from clipn import losses
 from clipn.cli import main as cli
 from clipn.files import file_hash, read_json, write_json
-from clipn.fingerprint import UNCOUNTED, Fingerprints, fingerprint, path_of
+from clipn.fingerprint import UNCOUNTED, Fingerprints, path_of
 from clipn.fingerprint.source import Definition, Source, read_source
 
 TRAIN = "clipn.cli.training.train"
@@ -23,6 +23,17 @@ EVALUATE = "clipn.cli.evaluation.evaluate"
 TABLE = "clipn.cli.report.ood_table"
 ROC = "clipn.cli.figures.roc"
 IMAGES = "clipn.cli.features.image_features"
+
+
+SOURCES: dict[str, Source] = {}
+"""What has been parsed of the package, for all tests."""
+
+
+def fingerprint(*names: str) -> str:
+    fingerprints = Fingerprints(SOURCES)
+    found = fingerprints(*names)
+    SOURCES.update(fingerprints.sources)
+    return found
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def hashes(*names: str) -> dict[str, str]:
     """Hash of every module behind a fingerprint."""
-    fingerprints = Fingerprints()
+    fingerprints = Fingerprints(SOURCES)
     return fingerprints.closures[fingerprints(*names)]
 
 
@@ -301,7 +312,7 @@ def test_the_fingerprint_of_a_rule_is_of_the_function_behind_its_command() -> No
 
 def test_a_closure_holds_all_that_the_command_runs(package: Path) -> None:
     """An independent look: every module of `clipn` that the function's module imports for it is there, or speaks."""
-    fingerprints = Fingerprints()
+    fingerprints = Fingerprints(SOURCES)
     for rule, _, words in rules():
         if rule in PROVEN:
             continue
@@ -314,7 +325,7 @@ def test_a_closure_holds_all_that_the_command_runs(package: Path) -> None:
 
 
 def test_no_table_depends_on_a_figure_nor_a_figure_on_another() -> None:
-    fingerprints, files = Fingerprints(), {"style", "saving", "context", "series", "__init__"}
+    fingerprints, files = Fingerprints(SOURCES), {"style", "saving", "context", "series", "__init__"}
     for rule, _, words in rules():
         closure = {name.module for name in fingerprints.closure([function_of(words)])}
         drawn = {name.rpartition(".")[2] for name in closure if name.startswith("clipn.report.figures.")} - files

@@ -63,7 +63,8 @@ def fetch(
 ) -> None:
     """Fetch archives, check size and checksums, and show the status; run it again to go on after an interruption.
 
-    What may not be fetched by a program is taken from downloads/, where a person puts it.
+    What may not be fetched by a program is taken from downloads/, where a person puts it. In another folder of
+    archives there are links to downloads/.
     """
     from clipn.data.fetch import fetch_records
     from clipn.data.overview import statuses

@@ -11,9 +11,9 @@ from rich.console import Console, OverflowMethod
 from rich.table import Table
 
 from clipn.data.description import read_description
-from clipn.data.download.part import part_of
 from clipn.data.location import is_here
-from clipn.data.registry import CaptionSource, Dataset, Registry
+from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry
+from clipn.data.store import part_path
 from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
 from clipn.files import human_bytes
 
@@ -123,7 +123,7 @@ def _archives_here(record: Dataset | CaptionSource, archives: Path, base: Path) 
         return "in place" if is_here(record, archives, base) else "folder is missing"
     here = sum((archives / archive.file).exists() for archive in record.archives)
     for archive in record.archives:
-        part = part_of(archives / archive.file)
+        part = part_path(archive, DOWNLOADS)
         if part.is_file():
             done = part.stat().st_size
             share = f"{100 * done // archive.bytes} %" if archive.bytes else _size(done)

@@ -20,7 +20,7 @@ RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
 
 DOWNLOADS = Path("downloads")
-"""Where a person puts files that no program may fetch, relative to the working directory."""
+"""Where downloads lie (`clipn.data.store`), relative to the working directory; a person puts files there, too."""
 
 
 class Archive(Record):

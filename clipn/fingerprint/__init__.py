@@ -21,6 +21,7 @@ UNCOUNTED = (
     "clipn.data.overview",
     # What compares contents with their checksums: it passes them or stops.
     "clipn.data.download",
+    "clipn.data.store",
     "clipn.data.verification",
     "clipn.data.verification_cache",
 )

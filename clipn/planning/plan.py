@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clipn.data.download.checks import receipt
 from clipn.data.download.local import find_in_mirror, local_file, path_of
+from clipn.data.download.stored import stored_candidates
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
 from clipn.planning.disk import DiskUsage, disk_usage
 from clipn.planning.flops import measure
@@ -110,7 +112,7 @@ def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
         return "linked"
     if local_file(archive, base):
         return "copied"
-    if (DOWNLOADS / archive.file).exists():
+    if (DOWNLOADS / archive.file).exists() or stored_candidates(archive, receipt(archive, DOWNLOADS), DOWNLOADS):
         return "linked"
     if any(path_of(address, base) is None for address in archive.addresses):
         return "fetched"

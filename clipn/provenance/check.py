@@ -11,6 +11,7 @@ from typing import NamedTuple
 from clipn.errors import ClipnError
 from clipn.files import named
 from clipn.fingerprint import Fingerprints
+from clipn.provenance.earlier_downloads import keep_downloads
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import Records, collect_records, resolve_record, stale_outputs
 from clipn.provenance.records import JobRecord
@@ -64,6 +65,7 @@ def check_outputs(
     state.written |= {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
     state.keep_modules(records.local.values(), fingerprints)
     if Mode.DRY_RUN not in mode:
+        keep_downloads(checked, cache)
         complete = {path: record for path, record in records.local.items() if path not in records.incomplete}
         write_stage_records(stages, home(study.name), complete, frozenset(study.outputs), cache, state)
     cache.save()

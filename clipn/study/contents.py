@@ -86,8 +86,8 @@ class RuleContents:
         return Contents({"the architecture file": Path(name).read_text() if name.endswith(".json") else name})
 
     def weight_record(self, key: str) -> Contents:
-        """What the registry says of a weight file."""
-        return Contents({f"what the registry says of {key}": weight_record(key).archive.model_dump_json()})
+        """What the registry says of the bytes of a weight file."""
+        return Contents({f"what the registry says of {key}": weight_record(key).archive.identity})
 
     def local_weights(self, source: str) -> Contents:
         """A weight file of one's own, by its hash, so that an old date hides nothing; none of one that is fetched."""

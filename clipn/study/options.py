@@ -64,8 +64,8 @@ class RuleOptions:
 
     @property
     def mirror(self) -> Settings:
-        """Shared folder of archives."""
-        return settings_of({"mirror": self._study.mirror})
+        """Shared folder of archives; no setting, as it says where they come from and not what they are."""
+        return Settings({}, str(settings_of({"mirror": self._study.mirror})))
 
     def archives(self, name: str = "") -> Settings:
         """The registry, and the folder of the archives of one dataset or caption source, or that of all of them."""

@@ -7,7 +7,6 @@ import pytest
 
 from clipn.data.download import fetch_archive, http
 from clipn.data.download.checks import WEB_PAGE, Inspection
-from clipn.data.download.part import part_of
 from clipn.errors import ClipnError
 from tests.helpers.fetching import OUTPUT, archive, published_fields, refusal
 from tests.helpers.server import BODY, Response, Server
@@ -170,7 +169,3 @@ def test_an_archive_to_be_fetched_by_hand(tmp_path: Path) -> None:
     message = refusal(archive(manual="register at image-net.org"), OUTPUT)
     assert "put it at downloads/a.tar.gz: register at image-net.org" in message
     assert "give an address in the registry" in refusal(archive(), OUTPUT)
-
-
-def test_a_part_lies_hidden_beside_its_file() -> None:
-    assert part_of(Path("sun/SUN.tar.gz")) == Path("sun/.SUN.tar.gz.part")

@@ -12,8 +12,7 @@ import pytest
 
 from benchmarks.faults import KINDS, OUTCOMES, survey
 from clipn.data.download import fetch_archive, http
-from clipn.data.download.part import part_of
-from tests.helpers.fetching import archive, assert_fetched, refusal
+from tests.helpers.fetching import archive, assert_fetched, part_of, parts, refusal
 from tests.helpers.server import BODY, Response, SecureServer, Server, running
 
 OTHER = BODY[::-1]
@@ -75,10 +74,11 @@ def test_a_server_that_breaks_off_here_and_there_is_given_up(server: Server, out
 
 def test_the_next_run_goes_on(server: Server, output: Path) -> None:
     address = server.at("/a", Response(cut=100), Response(status=503))
-    assert "HTTP 503; run again to go on" in refusal(archive(address, published="nothing"), output)
-    assert part_of(output).read_bytes() == BODY[:100]
+    record = archive(address, published="nothing")
+    assert "HTTP 503; run again to go on" in refusal(record, output)
+    assert part_of(record).read_bytes() == BODY[:100]
     server.at("/a")
-    fetch_archive(archive(address, published="nothing"), Path(), output)
+    fetch_archive(record, Path(), output)
     assert_fetched(output)
     assert server.ranges[-1] == "bytes=100-"
 
@@ -86,7 +86,7 @@ def test_the_next_run_goes_on(server: Server, output: Path) -> None:
 def test_what_is_complete_is_not_asked_for_again(server: Server, output: Path) -> None:
     address = server.at("/a", Response(cut=100), Response(status=404))
     refusal(archive(address), output)
-    part_of(output).write_bytes(BODY)
+    part_of(archive()).write_bytes(BODY)
     asked = len(server.log)
     fetch_archive(archive(address, bytes=SIZE), Path(), output)
     assert_fetched(output)
@@ -99,7 +99,7 @@ def test_a_part_that_was_spoilt_is_fetched_as_a_whole(
 ) -> None:
     address = server.at("/a", Response(cut=100), Response(status=404))
     refusal(archive(address), output)
-    part_of(output).write_bytes(left)
+    part_of(archive()).write_bytes(left)
     server.at("/a")
     server.log.clear()
     fetch_archive(archive(address, bytes=SIZE), Path(), output)
@@ -109,9 +109,10 @@ def test_a_part_that_was_spoilt_is_fetched_as_a_whole(
 
 @pytest.mark.parametrize("left", [b"", BODY[:9], BODY + b"1"])
 def test_a_part_of_unknown_origin_is_dropped(server: Server, output: Path, left: bytes) -> None:
-    output.parent.mkdir()
-    part_of(output).write_bytes(left)
-    (output.parent / ".a.tar.gz.part.json").write_text("{")
+    part = part_of(archive())
+    part.parent.mkdir(parents=True)
+    part.write_bytes(left)
+    part.with_suffix(".part.json").write_text("{")
     fetch_archive(archive(server.at("/a")), Path(), output)
     assert_fetched(output)
     assert server.ranges == [None]
@@ -127,7 +128,7 @@ def test_a_file_that_stays_wrong_leaves_nothing_to_go_on_from(server: Server, ou
     address = server.at("/a", Response(OTHER, cut=9), Response(OTHER))
     assert "wrong checksum" in refusal(archive(address), output)
     assert server.ranges == [None, "bytes=9-", None]
-    assert list(output.parent.iterdir()) == []
+    assert not parts()
 
 
 @pytest.mark.parametrize("published", ["sha256", "nothing"])
@@ -231,9 +232,9 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
 
 
 @pytest.fixture
-def trickle(output: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[Response]]:
+def trickle(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[Response]]:
     """Responses that give nine bytes each, for which 100 seconds seem to pass."""
-    part = part_of(output)
+    part = part_of(archive())
 
     def responses(number: int) -> list[Response]:
         def clock() -> float:
@@ -271,7 +272,7 @@ def test_a_trickle_is_named(server: Server, output: Path, trickle: Trickle) -> N
 def test_a_wrong_length_is_refused_before_the_body_is_read(server: Server, output: Path, announced: int) -> None:
     address = server.at("/a", Response(announced=announced))
     assert f"has {announced:,} bytes, expected {SIZE:,}" in refusal(archive(address, published="bytes"), output)
-    assert not part_of(output).exists()
+    assert not parts()
 
 
 def test_a_body_without_end_is_given_up(server: Server, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +293,7 @@ def test_wrong_bytes_are_refused(server: Server, output: Path, wrong: bytes, pub
     assert f"wrong checksum: {published} is" in refusal(
         archive(server.at("/a", Response(wrong)), published=published), output
     )
-    assert not part_of(output).exists()
+    assert not parts()
 
 
 @pytest.mark.parametrize("page", [b"<html>", b"\r\n<!doctype html>", b"\xef\xbb\xbf <!DOCTYPE  HTML "])
@@ -300,7 +301,7 @@ def test_wrong_bytes_are_refused(server: Server, output: Path, wrong: bytes, pub
 def test_a_page_is_named_as_one(server: Server, output: Path, page: bytes, published: str) -> None:
     response = Response(page + b"<p>Please log in", headers={"Content-Type": "application/octet-stream"})
     assert "is a web page instead of a file" in refusal(archive(server.at("/a", response), published=published), output)
-    assert not part_of(output).exists()
+    assert not parts()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(

@@ -10,7 +10,7 @@ import pytest
 from clipn.data.download import FetchJob, fetch_archive, fetch_archives
 from clipn.data.download.checks import Recorded, receipt
 from clipn.errors import ClipnError
-from tests.helpers.fetching import OUTPUT, archive, assert_fetched, published_fields, refusal
+from tests.helpers.fetching import OUTPUT, archive, assert_fetched, published_fields, refusal, stored
 from tests.helpers.server import BODY, FAR_TOO_LONG, Response, Server
 
 PUBLISHED = published_fields(BODY)
@@ -95,7 +95,6 @@ def test_a_file_got_by_hand_ends_a_fetch_that_broke_off(
     monkeypatch.setattr("time.sleep", lambda _: None)
     record = archive(server.at("/a", Response(cut=9), Response(status=404)))
     refusal(record, OUTPUT)
-    (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "a.tar.gz").write_bytes(BODY)
     fetch_archive(record, tmp_path, OUTPUT)
     assert_fetched(OUTPUT)
@@ -155,9 +154,13 @@ def test_without_a_published_checksum_the_first_download_is_recorded(
     assert json.loads(path.read_text()) == {
         "file": "a.tar.gz", "bytes": len(BODY), "sha256": SHA256, "address": record.addresses[0]
     }  # fmt: skip
-    assert receipt(record, Path("downloads")) == Recorded(SHA256, Path("downloads/recorded/a.tar.gz.json"))
+    assert receipt(record, Path("downloads")) == Recorded(
+        SHA256, record.addresses[0], Path("downloads/recorded/a.tar.gz.json")
+    )
 
+    stored().unlink()
     fetch_archive(record, tmp_path, tmp_path / "again")
+    stored().unlink()
     (tmp_path / "out" / "a.tar.gz").unlink()
     message = refusal(record, OUTPUT)
     recorded = "downloads/recorded/a.tar.gz.json"
@@ -173,7 +176,7 @@ def test_a_published_checksum_needs_no_receipt(server: Server, tmp_path: Path) -
     record = archive(server.at("/a"))
     fetch_archive(record, tmp_path, tmp_path / "out" / "a.tar.gz")
     assert receipt(record, Path("downloads")) is None
-    assert not (tmp_path / "downloads").exists()
+    assert not (tmp_path / "downloads" / "recorded").exists()
 
 
 def test_a_checksum_that_is_published_later_outweighs_the_receipt(server: Server, tmp_path: Path) -> None:
@@ -219,7 +222,8 @@ def test_of_many_failures_three_are_named(tmp_path: Path, count: int, rest: str)
 
 def test_archives_are_fetched_at_the_same_time(server: Server, tmp_path: Path) -> None:
     jobs = [
-        FetchJob("sun", archive(server.at(f"/{name}", Response(stall=9))), tmp_path, tmp_path / name) for name in "ab"
+        FetchJob("sun", archive(server.at(f"/{name}", Response(stall=9)), file=name), tmp_path, tmp_path / name)
+        for name in "ab"
     ]
     thread = Thread(target=fetch_archives, args=(jobs, 2))
     thread.start()

@@ -12,6 +12,7 @@ import yaml
 from clipn.data.archives import write_archive
 from clipn.data.overview import details, listing, statuses
 from clipn.data.registry import CaptionSource, Dataset, Registry, load_registry
+from clipn.data.store import part_path
 from clipn.data.verify import verify_record
 from clipn.errors import ClipnError
 from clipn.files import file_hash
@@ -105,6 +106,14 @@ def test_changed_archives_and_results_are_noticed(sun: Dataset, change: Change) 
     verify(sun)
     change()
     assert status(sun)[1:] == [CHANGED, "-", "-"]
+
+
+def test_of_a_fetch_that_broke_off_it_says_how_far_it_came() -> None:
+    broken_off = dataset(archives=[{"file": "SUN.tar", "bytes": 8, "addresses": ["https://example.org/SUN.tar"]}])
+    part = part_path(broken_off.archives[0], Path("downloads"))
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    assert status(broken_off)[:2] == ["0 of 1, 50 % of one", "to be fetched"]
 
 
 def test_a_changed_record_is_noticed(sun: Dataset) -> None:

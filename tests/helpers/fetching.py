@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from clipn.data.download import fetch_archive
-from clipn.data.registry import Archive
+from clipn.data.registry import DOWNLOADS, Archive
+from clipn.data.store import part_path, stored_path
 from clipn.errors import ClipnError
 from tests.helpers.server import BODY
 
@@ -31,17 +32,32 @@ def archive(*addresses: str, published: str = "sha256", body: bytes = BODY, **fi
     )
 
 
+def part_of(record: Archive) -> Path:
+    """Where a fetch of a record that fails leaves what it got."""
+    return part_path(record, DOWNLOADS)
+
+
+def parts() -> list[Path]:
+    """What fetches have left to go on from."""
+    return list(DOWNLOADS.glob("parts/*"))
+
+
+def stored(body: bytes = BODY, file: str = "a.tar.gz") -> Path:
+    """Where a fetched file is kept."""
+    return stored_path(file, hashlib.sha256(body).hexdigest(), DOWNLOADS)
+
+
 def refusal(record: Archive, output: Path, **folders: Path) -> str:
-    """The message of a fetch that fails: one line, and nothing is left that could be taken for the file."""
+    """The message of a fetch that fails: one line, and nothing is beside the output, where it could be taken for it."""
     with pytest.raises(ClipnError) as caught:
         fetch_archive(record, Path(), output, **folders)
-    # Hidden files may stay: the next fetch goes on from them.
-    assert all(path.name.startswith(".") for path in output.parent.iterdir())
+    assert not list(output.parent.glob("*"))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def assert_fetched(output: Path, body: bytes = BODY) -> None:
-    """The file is there, whole, and nothing besides."""
+    """The file is there, whole, and nothing is left over."""
     assert output.read_bytes() == body
     assert [path.name for path in output.parent.iterdir()] == [output.name]
+    assert not parts()

@@ -101,15 +101,17 @@ class TestDownloads:
         return Study.model_validate(config)
 
     def test_by_the_way_they_come(self, here: Path) -> None:
-        for folder in ("mirror/sun", "downloads"):
+        stored = f"downloads/sha256/{'0' * 64}"
+        for folder in ("mirror/sun", stored):
             (here / folder).mkdir(parents=True)
-        for file in ("mirror/sun/mirrored.tar", "local.tar", "downloads/got.tar"):
+        for file in ("mirror/sun/mirrored.tar", "local.tar", "downloads/got.tar", f"{stored}/stored.tar"):
             (here / file).touch()
         study = self.study(
             here / "mirror",
             {"file": "web.tar", "addresses": ["gone.tar", "https://example.org/web.tar"], "bytes": 5},
             {"file": "local.tar", "addresses": ["local.tar"]},
             {"file": "mirrored.tar", "addresses": ["https://example.org/mirrored.tar"]},
+            {"file": "stored.tar", "addresses": ["https://example.org/stored.tar"], "sha256": "0" * 64},
             {"file": "got.tar", "manual": "register"},
             {"file": "asked.tar", "manual": "register"},
             {"file": "gone.tar", "addresses": ["gone.tar"]},
@@ -118,6 +120,7 @@ class TestDownloads:
             Download("sun", "web.tar", 5, "fetched"),
             Download("sun", "local.tar", None, "copied"),
             Download("sun", "mirrored.tar", None, "linked"),
+            Download("sun", "stored.tar", None, "linked"),
             Download("sun", "got.tar", None, "linked", "register"),
             Download("sun", "asked.tar", None, "by hand", "register"),
             Download("sun", "gone.tar", None, "nowhere"),

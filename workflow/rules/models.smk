@@ -14,7 +14,6 @@ if FETCHED:
         params:
             key=lambda wildcards: FETCHED[wildcards.weights],
             record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
-            code=fingerprint("clipn.data.download"),
         shell:
             "{CLIPN} --log {log} weights fetch {params.key} --output {output}"
             f" --registry {WEIGHTS}"

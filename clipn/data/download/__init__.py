@@ -15,7 +15,9 @@ from clipn.data.download.checks import Inspection, RefusedError, receipt, verify
 from clipn.data.download.http import download
 from clipn.data.download.local import copy, link_local_copy, path_of
 from clipn.data.download.part import Part, naming_full_disk
+from clipn.data.download.stored import keep
 from clipn.data.registry import DOWNLOADS, Archive
+from clipn.data.store import part_path
 from clipn.errors import ClipnError
 from clipn.progress import warn
 
@@ -34,15 +36,16 @@ def fetch_archive(
 ) -> None:
     """Fetch `archive` to `output`, which appears when its size and checksums are verified and not before.
 
-    A fetch that fails or is killed leaves what it got in a hidden file beside `output`, and the next one goes on
-    from there. Of several processes that fetch the same `output`, one does and the others wait.
+    What comes over the network is kept in the store, and `output` is a link to it: one that is deleted is made again
+    without a server. A fetch that fails or is killed leaves there what it got, and the next one goes on from that. Of
+    several processes that fetch the same file, one does and the others wait.
 
     Args:
         archive: the record; its addresses are tried in order.
         base: folder that relative addresses start from.
-        output: where to; a link to the file when that is in `mirror`.
+        output: where to; a link, but the file itself in `downloads`, or where the record names a file on this machine.
         downloads: folder of files got by hand; one that is there is taken first, unless the record names a file on
-            this machine. Also keeps receipts of files that have no published checksum.
+            this machine. Also holds the store (`clipn.data.store`).
         mirror: folder that holds the file, or a folder `name` with it; used in place.
         name: of the dataset or caption source.
         silent: hosts that gave other fetches no response, and are not asked again; further ones are added.
@@ -50,7 +53,8 @@ def fetch_archive(
     Raises:
         ClipnError: nobody gave the file, what was given is not what the record says, or it does not fit on the disk.
     """
-    with _locked(output):
+    unfinished = part_path(archive, downloads)
+    with _locked(unfinished.with_suffix(".lock"), output):
         inspection = Inspection(archive, receipt(archive, downloads))
         # Without any checksum nothing tells that a file that is there is the right one, so it is fetched again.
         if inspection.has_checksum and output.is_file():
@@ -58,20 +62,22 @@ def fetch_archive(
             if inspection.error() is None:
                 return
             inspection.restart()
-        part = Part(output, inspection)
+        part = Part(unfinished, inspection)
         with naming_full_disk(part):
-            local = link_local_copy(part, base, downloads, mirror, name)
-            source = str(local) if local else _from_addresses(part, base, downloads, silent)
-            part.remove()
+            local = link_local_copy(inspection, output, base, downloads, mirror, name)
+            source = str(local) if local else _from_addresses(part, base, output, downloads, silent)
+            # Before the file is kept: after a kill in between, the receipt is all that tells it from another file.
             if source and not inspection.has_checksum:
                 write_receipt(archive, downloads, inspection.size, inspection.sha256, source)
+            if source and not local:
+                keep(part, output, downloads)
+            part.remove()
 
 
 @contextmanager
-def _locked(output: Path) -> Iterator[None]:
+def _locked(path: Path, output: Path) -> Iterator[None]:
     """Keep other processes from fetching the same file."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    path = output.with_name(f".{output.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
@@ -86,8 +92,8 @@ def _locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def _from_addresses(part: Part, base: Path, downloads: Path, silent: set[str] | None) -> str | None:
-    """Fetch from the first address that gives the file; returns it, but None for a file of this machine."""
+def _from_addresses(part: Part, base: Path, output: Path, downloads: Path, silent: set[str] | None) -> str | None:
+    """Fetch the part from the first address that gives it whole; returns that, but None for a file that was copied."""
     archive, refusals = part.inspection.archive, []
     by_hand = downloads / archive.file
     if not archive.addresses:
@@ -97,7 +103,7 @@ def _from_addresses(part: Part, base: Path, downloads: Path, silent: set[str] | 
     for address in archive.addresses:
         try:
             if path := path_of(address, base):
-                copy(path, part)
+                copy(path, output, Inspection(archive, part.inspection.first))
                 # The registry's own file needs no receipt: a change of it is meant.
                 return None
             if (scheme := urlsplit(address).scheme) not in ("http", "https"):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from clipn.data.registry import Archive
+from clipn.data.store import receipt_path
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.progress import progress
@@ -40,15 +41,11 @@ class Receipt(Record):
 
 
 class Recorded(NamedTuple):
-    """A receipt's checksum and where it is written."""
+    """A receipt's checksum, where the file came from, and where that is written."""
 
     sha256: str
+    address: str
     path: Path
-
-
-def receipt_path(archive: Archive, downloads: Path) -> Path:
-    """Where the receipt of a file is kept."""
-    return downloads / "recorded" / f"{archive.file}.json"
 
 
 def receipt(archive: Archive, downloads: Path) -> Recorded | None:
@@ -61,9 +58,10 @@ def receipt(archive: Archive, downloads: Path) -> Recorded | None:
     if archive.has_checksum or not path.exists():
         return None
     try:
-        return Recorded(Receipt.model_validate(read_json(path)).sha256, path)
+        found = Receipt.model_validate(read_json(path))
     except ValidationError as error:
         raise ClipnError(f"{path}: is no receipt; delete it and fetch {archive.file} again") from error
+    return Recorded(found.sha256, found.address, path)
 
 
 def write_receipt(archive: Archive, downloads: Path, size: int, sha256: str, address: str) -> None:

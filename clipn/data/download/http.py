@@ -54,7 +54,7 @@ class Session(requests.Session):
 
 
 def download(address: str, part: Part, silent: set[str]) -> None:
-    """Bring `part` to its full length from `address` and make it the file it is to be.
+    """Bring `part` to its full length from `address`, and verify it.
 
     What has arrived is not sent again where the server allows.
 
@@ -73,7 +73,7 @@ def download(address: str, part: Part, silent: set[str]) -> None:
         # The pieces may be of two versions of the file, so it is fetched once more as a whole.
         part.discard()
         _receive(address, part, silent)
-    part.finish()
+    part.verify()
 
 
 def _receive(address: str, part: Part, silent: set[str]) -> None:

@@ -1,22 +1,26 @@
-"""Archives that are on this machine already: got by hand, in a mirror, or at a file address."""
+"""Archives that are on this machine already: got by hand, in a mirror, in the store, or at a file address."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clipn.data.download.checks import RefusedError, read_blocks, verify_file
-from clipn.data.download.part import Origin, Part, require_space
+from clipn.data.download.checks import Inspection, RefusedError, read_blocks, verify_file
+from clipn.data.download.part import Origin, Part, naming_full_disk, require_space
+from clipn.data.download.stored import find_stored, point
 from clipn.data.registry import Archive
 from clipn.errors import ClipnError
-from clipn.files import atomic
 
 
-def link_local_copy(part: Part, base: Path, downloads: Path, mirror: Path | None, name: str) -> Path | None:
-    """Make the output a link to the file that a person put into `downloads`, else to that of a mirror.
+def link_local_copy(
+    inspection: Inspection, output: Path, base: Path, downloads: Path, mirror: Path | None, name: str
+) -> Path | None:
+    """Make the output a link to the file that a person put into `downloads`, else to that of the mirror or the store.
 
     Args:
-        part: of the output.
+        inspection: of the record; has seen the file, or nothing.
+        output: where the link goes.
         base: folder that relative addresses start from.
-        downloads: folder of files got by hand; passed over when the registry itself names a file that is there.
+        downloads: with the store and the files got by hand; these are passed over when the registry itself names a
+            file that is there.
         mirror: see `find_in_mirror`.
         name: of the dataset or caption source.
 
@@ -24,43 +28,33 @@ def link_local_copy(part: Part, base: Path, downloads: Path, mirror: Path | None
         The file; None when there is none.
 
     Raises:
-        ClipnError: as `link`.
+        ClipnError: a file got by hand, or in the mirror, is not what the record says; it stays where it is.
     """
-    archive = part.inspection.archive
+    archive = inspection.archive
     by_hand = downloads / archive.file
     if by_hand.exists() and local_file(archive, base) is None:
         # `clipn data fetch` writes into `downloads` itself: the file was fetched and is not the right one any more.
-        is_output = by_hand.absolute() == part.output.absolute()
-        link(
-            by_hand,
-            part,
-            "delete it and run again" if is_output else "put the right file there or correct the registry",
-        )
-        return by_hand
-    found = mirror and find_in_mirror(mirror, name, archive.file)
-    if found:
-        link(found, part, "repair the mirror or remove the file from it")
+        is_output = by_hand.absolute() == output.absolute()
+        remedy = "delete it and run again" if is_output else "put the right file there or correct the registry"
+        _require_right(by_hand, inspection, remedy)
+        found: Path | None = by_hand
+    elif found := mirror and find_in_mirror(mirror, name, archive.file):
+        _require_right(found, inspection, "repair the mirror or remove the file from it")
+    else:
+        found = find_stored(inspection, downloads)
+    # A link to itself would replace the only copy.
+    if found and output.resolve() != found.resolve():
+        point(output, found, downloads)
     return found
 
 
-def link(path: Path, part: Part, remedy: str) -> None:
-    """Make the output a symbolic link to a file, which is read and nothing else; it may be the output itself.
-
-    Raises:
-        ClipnError: the file is not what the record says; it stays where it is. The message ends with `remedy`.
-    """
-    inspection = part.inspection
+def _require_right(path: Path, inspection: Inspection, remedy: str) -> None:
     try:
         verify_file(path, inspection)
     except RefusedError as reason:
         raise ClipnError(f"{inspection.archive.file}: {path}: {reason}; {remedy}") from reason
     if error := inspection.error():
         raise ClipnError(f"{inspection.archive.file}: {path}: {error}; {remedy}")
-    # A link to itself would replace the only copy.
-    if part.output.resolve() == path.resolve():
-        return
-    with atomic(part.output) as temporary:
-        temporary.symlink_to(path.resolve())
 
 
 def local_file(archive: Archive, base: Path) -> Path | None:
@@ -82,7 +76,7 @@ def find_in_mirror(mirror: Path, name: str, file: str) -> Path | None:
     return next((path for path in (mirror / name / file, mirror / file) if path.exists()), None)
 
 
-def copy(path: Path, part: Part) -> None:
+def copy(path: Path, output: Path, inspection: Inspection) -> None:
     """Copy a file to the output, checking it on the way.
 
     Raises:
@@ -92,7 +86,11 @@ def copy(path: Path, part: Part) -> None:
     if not path.is_file():
         raise RefusedError("no such file")
     size = path.stat().st_size
-    part.begin(Origin(address=str(path), total=size))
-    require_space(part.path, size)
-    part.extend(read_blocks(path))
-    part.finish()
+    # Beside the output, as `downloads` may lie on another disk.
+    part = Part(output.with_name(f".{output.name}.part"), inspection)
+    with naming_full_disk(part):
+        part.begin(Origin(address=str(path), total=size))
+        require_space(part.path, size)
+        part.extend(read_blocks(path))
+        part.verify()
+        part.move(output)

@@ -42,21 +42,15 @@ class Origin(Record):
         return same and other.version is not None and other.version in (self.entity_tag, self.modified)
 
 
-def part_of(output: Path) -> Path:
-    """Where the beginning of a file is kept."""
-    return output.with_name(f".{output.name}.part")
-
-
 class Part:
-    """Bytes that have arrived of the file `output`, in a hidden file beside it, with their origin in another.
+    """Bytes that have arrived of a file, in the file `path`, with their origin in another beside it.
 
     `inspection` has seen the same bytes, so that nothing is read twice in one process.
     """
 
-    def __init__(self, output: Path, inspection: Inspection) -> None:
-        self.output = output
+    def __init__(self, path: Path, inspection: Inspection) -> None:
         self.inspection = inspection
-        self.path = part_of(output)
+        self.path = path
         self.origin_path = self.path.with_suffix(".part.json")
         self.origin: Origin | None = None
         self.is_pieced = False
@@ -133,8 +127,8 @@ class Part:
         self.origin = None
         self.is_pieced = False
 
-    def finish(self) -> None:
-        """Make the part the file `output`.
+    def verify(self) -> None:
+        """Check that the part is the whole file.
 
         Raises:
             RefusedError: it is not what the record says; the part is deleted.
@@ -142,11 +136,15 @@ class Part:
         if error := self.inspection.error():
             self.discard()
             raise RefusedError(error)
-        self.path.replace(self.output)
+
+    def move(self, path: Path) -> None:
+        """Make the part, which is the whole file, the file `path`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.replace(path)
         self.remove()
 
     def remove(self) -> None:
-        """Remove both hidden files, if they are there."""
+        """Remove both files, if they are there."""
         self.origin_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
