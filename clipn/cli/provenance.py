@@ -52,7 +52,7 @@ def trace(
 ) -> None:
     """What a result was made from, back to the archives: files, rules, hashes, and what no longer agrees.
 
-    A file is hashed again only when its size, time or inode changed.
+    A file is hashed again only when its size, inode or a time changed.
     """
     from clipn.provenance.trace import trace as trace_file
     from clipn.provenance.trace_tree import nested, summary, tree
