@@ -15,7 +15,7 @@ from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app, demo
 from clipn.cli.evaluation import evaluate, score
 from clipn.cli.features import features_app
-from clipn.cli.provenance import accept, trace, why
+from clipn.cli.provenance import accept, finished, trace, why
 from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
@@ -36,7 +36,7 @@ app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
-for command in (captions, crawl, shards, trace, why, accept, demo, train, score, evaluate):
+for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate):
     app.command()(command)
 
 SPIN_COUNT = "10000"

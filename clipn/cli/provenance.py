@@ -45,6 +45,15 @@ def accept(targets: Targets, study: StudyName = None, configfile: Overlays = Non
     typer.echo(f"accepted: {len(accepted)} files" + "".join(f"\n  {cause}" for cause in causes))
 
 
+def finished() -> None:
+    """Whether everything of the active study is made; ends with status 1 if not. A `dvc repro` asks for every stage."""
+    from clipn.provenance.finished import finished as all_finished
+
+    if not all_finished(Path()):
+        raise typer.Exit(1)
+    typer.echo("finished: Snakemake has nothing to do")
+
+
 def trace(
     file: Annotated[Path, typer.Argument(help="a result, e.g. results/tables/imagenet_ood.csv")],
     everything: Annotated[bool, typer.Option("--all", help="write out every file, also of many alike")] = False,
