@@ -15,7 +15,7 @@ from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app, demo
 from clipn.cli.evaluation import evaluate, score
 from clipn.cli.features import features_app
-from clipn.cli.provenance import accept, trace, why
+from clipn.cli.provenance import accept, finished, trace, why
 from clipn.cli.published import published_app
 from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
@@ -39,13 +39,15 @@ app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
-for command in (captions, crawl, shards, trace, why, accept, demo, train, score, evaluate):
+for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate):
     app.command()(command)
 
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
-WITHOUT_NUMBERS = ("accept", "captions", "crawl", "data", "shards", "study", "trace", "weights", "why")
+WITHOUT_NUMBERS = (
+    "accept", "captions", "crawl", "data", "finished", "published", "shards", "study", "trace", "weights", "why"
+)  # fmt: skip
 """Commands that run on every processor, as they compute nothing that kernels could change."""
 
 

@@ -45,6 +45,15 @@ def accept(targets: Targets, study: StudyName = None, configfile: Overlays = Non
     typer.echo(f"accepted: {len(accepted)} files" + "".join(f"\n  {cause}" for cause in causes))
 
 
+def finished() -> None:
+    """Whether everything of the active study is made; ends with status 1 if not. A `dvc repro` asks for every stage."""
+    from clipn.provenance.finished import finished as all_finished
+
+    if not all_finished(Path()):
+        raise typer.Exit(1)
+    typer.echo("finished: Snakemake has nothing to do")
+
+
 def trace(
     file: Annotated[Path, typer.Argument(help="a result, e.g. results/tables/imagenet_ood.csv")],
     everything: Annotated[bool, typer.Option("--all", help="write out every file, also of many alike")] = False,
@@ -52,7 +61,7 @@ def trace(
 ) -> None:
     """What a result was made from, back to the archives: files, rules, hashes, and what no longer agrees.
 
-    A file is hashed again only when its size, time or inode changed.
+    A file is hashed again only when its size, inode or a time changed.
     """
     from clipn.provenance.trace import trace as trace_file
     from clipn.provenance.trace_tree import nested, summary, tree

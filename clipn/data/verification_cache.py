@@ -31,7 +31,7 @@ class Sources:
     cleaning: list[str]
 
     def state(self) -> str:
-        """Hash of the record, and of path, size, time and inode of every file; links are followed."""
+        """Hash of the record, and of path, size, times and inode of every file; links are followed."""
         record = self.record
         cleaning = record.cleaning if isinstance(record, Dataset) else {}
         lists = [cleaning[key] for key in self.cleaning if key in cleaning]
@@ -106,5 +106,5 @@ def _file_states(path: Path) -> Iterator[str]:
         hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
         if not hidden and file.is_file():
             status = file.stat()
-            # The inode tells a file from another one of the same size and time that was renamed over it.
-            yield f"{file} {status.st_size} {status.st_mtime_ns} {status.st_ino}"
+            # Inode and time of change tell a file from another one of its size and date, renamed or copied over it.
+            yield f"{file} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

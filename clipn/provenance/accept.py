@@ -6,6 +6,8 @@ from pathlib import Path
 from clipn.errors import ClipnError
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records, remove_record, write_record
+from clipn.provenance.renamed import renamed_records
+from clipn.provenance.stage_files import all_records
 from clipn.provenance.why import reasons
 from clipn.study.snakemake import Mode, Request, planned
 
@@ -46,16 +48,21 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
 
 
 def _accept_planned(request: Request, root: Path) -> dict[str, list[str]]:
-    """Accept all changes that Snakemake sees now."""
+    """Accept all changes that Snakemake sees now; of a study that was renamed, first the records of its old name."""
     with planned(request, Mode.ACCEPT | Mode.DRY_RUN) as plan:
-        before, found = read_records(root), reasons(plan.jobs, root)
+        before = read_records(root)
+        unknown = [path for path in plan.outputs if path not in before and (root / path).exists()]
+        if renamed := _take_over(unknown, root):
+            return renamed
+        found = [reason for reason in reasons(plan.jobs, root) if not reason.says_another_name]
         for reason in found:
-            if reason.causes and not reason.can_be_accepted:
+            # A job that follows one that is left to be re-run is re-run with it.
+            if reason.causes and not reason.can_be_accepted and not reason.job.follows:
                 path = reason.job.outputs[0]
                 remedy = f"only changes of settings and code can be accepted; re-run its job with `snakemake {path}`"
                 raise ClipnError(f"{path}: {reason.causes[0]}; {remedy}")
-        accepted = {path: reason.causes for reason in found for path in reason.job.outputs if reason.causes}
-        unknown = [path for path in plan.outputs if path not in before and (root / path).exists()]
+        changed = [reason for reason in found if reason.causes and reason.can_be_accepted]
+        accepted = {path: reason.causes for reason in changed for path in reason.job.outputs}
         accepted |= {path: [WITHOUT_RECORD] for path in unknown}
         plan.record(list(accepted))
     cache = HashCache(root)
@@ -68,3 +75,13 @@ def _accept_planned(request: Request, root: Path) -> dict[str, list[str]]:
             write_record(root, path, noted.with_hashes(hashes))
     cache.save()
     return accepted
+
+
+def _take_over(paths: list[str], root: Path) -> dict[str, list[str]]:
+    """Give files without a record the one that they have under another study's name, where there is one."""
+    cache = HashCache(root)
+    renamed = renamed_records(paths, all_records(root), cache) if paths else {}
+    for path, record in renamed.items():
+        write_record(root, path, record)
+    cache.save()
+    return {path: [record.accepted[-1]] for path, record in renamed.items()}

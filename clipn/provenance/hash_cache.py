@@ -15,7 +15,9 @@ NAME = "hash_cache.json"
 
 
 class HashCache:
-    """sha256 of files by path, valid for one size, time of modification and inode; links are followed.
+    """sha256 of files by path, valid for one size, inode, and time of modification and of change; links are followed.
+
+    No program can set the time of change, so it tells of new content that came with an old date.
 
     Attributes:
         root: the project; all paths are relative to it.
@@ -29,7 +31,7 @@ class HashCache:
     def sha256(self, path: str) -> str | None:
         """Of a file as it is now; None if it is missing.
 
-        A file is hashed again only when its size, time or inode changed.
+        A file is hashed again only when its size, inode or a time changed.
         """
         state = self._state(path)
         if state is None:
@@ -66,4 +68,4 @@ class HashCache:
             state = (self.root / path).stat()
         except FileNotFoundError:
             return None
-        return [state.st_size, state.st_mtime_ns, state.st_ino]
+        return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]

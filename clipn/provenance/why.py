@@ -20,6 +20,7 @@ from clipn.study.snakemake import PlannedJob
 
 ABSENT = "not here"
 REGROUPED = "the same settings, recorded in other groups"
+OTHER_NAME = "setting study: "
 UNKNOWN = "what `snakemake --dry-run` says of it"
 OLD_RECORD = "settings: recorded by an older version of this workflow, which did not name them"
 
@@ -38,6 +39,11 @@ class Reason:
     job: PlannedJob
     causes: list[str]
     can_be_accepted: bool
+
+    @property
+    def says_another_name(self) -> bool:
+        """Whether the outputs say the name of the study, which is another one now."""
+        return any(cause.startswith(OTHER_NAME) for cause in self.causes)
 
 
 def reasons(jobs: list[PlannedJob], root: Path) -> list[Reason]:

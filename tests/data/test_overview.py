@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,14 @@ def replace_by_one_of_the_same_size_and_time() -> None:
     Path("other.tar").replace("here/SUN.tar")
 
 
+def copy_another_of_the_same_size_and_time_over_it() -> None:
+    before = Path("here/SUN.tar").stat()
+    Path("other.tar").write_bytes(b"x" * before.st_size)
+    os.utime("other.tar", ns=(before.st_atime_ns, before.st_mtime_ns))
+    subprocess.run(["cp", "-p", "other.tar", "here/SUN.tar"], check=True)
+    assert Path("here/SUN.tar").stat().st_ino == before.st_ino
+
+
 def change_the_manifest() -> None:
     Path("out/it/manifest.parquet").write_bytes(b"another")
 
@@ -97,6 +106,7 @@ def test_a_verified_archive_stays_verified(sun: Dataset) -> None:
         Path("here/SUN.tar").unlink,
         replace_by_an_older_one,
         replace_by_one_of_the_same_size_and_time,
+        copy_another_of_the_same_size_and_time_over_it,
         change_the_manifest,
         change_the_description,
         Path("out/it/manifest.parquet").unlink,

@@ -71,6 +71,14 @@ def test_recording_a_finished_run_runs_nothing(finished: Project, recorded: Chec
     agree_on_nothing_to_do(recorded)
 
 
+def test_stages_ask_snakemake_once_where_it_has_nothing_to_do(clone: Checkout) -> None:
+    assert not clone.plan().planned
+    module = clone.folder / "clipn/losses.py"
+    module.write_text(f"{module.read_text()}# a comment\n")
+    assert clone.dvc("repro").text.count("finished: Snakemake has nothing to do") == len(STAGES)
+    agree_on_nothing_to_do(clone)
+
+
 def test_a_clone_that_pulled_has_nothing_to_do(clone: Checkout) -> None:
     assert NOTHING in clone.status()
     agree_on_nothing_to_do(clone)

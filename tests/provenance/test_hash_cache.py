@@ -1,6 +1,8 @@
 """No file is read twice, and none that changed is taken for the old one."""
 
+import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +83,47 @@ class TestChanges:
         (project / "other").replace(project / "file")
         assert HashCache(project).sha256("file") == sha256("new")
 
+    def test_content_alone(self, project: Path) -> None:
+        self.rewrite(project, "new", TIME)
+        assert HashCache(project).sha256("file") == sha256("new")
+
+    def test_a_copy_that_keeps_the_time(self, project: Path) -> None:
+        before = (project / "file").stat()
+        (project / "other").write_text("new")
+        os.utime(project / "other", ns=(TIME, TIME))
+        subprocess.run(["cp", "-p", "other", "file"], cwd=project, check=True)
+        now = (project / "file").stat()
+        same = [(state.st_size, state.st_mtime_ns, state.st_ino) for state in (before, now)]
+        assert same[0] == same[1]
+        assert HashCache(project).sha256("file") == sha256("new")
+
+    def test_a_copy_over_what_a_link_leads_to(self, project: Path) -> None:
+        (project / "link").symlink_to("file")
+        cache = HashCache(project)
+        assert cache.sha256("link") == sha256("old")
+        self.rewrite(project, "new", TIME)
+        assert cache.sha256("link") == sha256("new")
+
+    def test_a_hard_link_to_it_costs_one_more_reading(self, project: Path, read: list[Path]) -> None:
+        os.link(project / "file", project / "other")
+        for _ in range(2):
+            assert saved(project).sha256("file") == sha256("old")
+        assert names(read) == ["file"]
+
     def test_the_new_hash_is_known_from_then_on(self, project: Path, read: list[Path]) -> None:
         self.rewrite(project, "longer", TIME)
         saved(project)
         HashCache(project).sha256("file")
         assert names(read) == ["file"]
+
+
+def test_an_entry_of_an_earlier_version_costs_one_more_reading(project: Path, read: list[Path]) -> None:
+    file, cache = (project / "file").stat(), project / ".snakemake/hash_cache.json"
+    saved(project)
+    cache.write_text(json.dumps({"files": {"file": [file.st_size, file.st_mtime_ns, file.st_ino, "another"]}}))
+    for _ in range(2):
+        assert saved(project).sha256("file") == sha256("old")
+    assert names(read) == ["file", "file"]
 
 
 def test_a_missing_file_has_no_hash(project: Path) -> None:
@@ -125,6 +163,15 @@ def test_a_new_time_does_not_make_a_file_be_read_again(project: Path, read: list
     cache.save()
     assert HashCache(project).sha256("file") == sha256("old")
     assert (project / "file").stat().st_mtime_ns == TIME
+    assert names(read) == ["file"]
+
+
+def test_the_same_time_once_more_does_not_make_a_file_be_read_again(project: Path, read: list[Path]) -> None:
+    os.utime(project / "file", ns=(TIME, TIME))
+    cache = saved(project)
+    cache.set_timestamp("file", TIME)
+    cache.save()
+    assert HashCache(project).sha256("file") == sha256("old")
     assert names(read) == ["file"]
 
 

@@ -91,7 +91,7 @@ class TestOld:
     def old(self, project: Path) -> None:
         file = (project / "file").stat()
         content = {
-            "files": {"file": [file.st_size, file.st_mtime_ns, file.st_ino, "the hash of then"]},
+            "files": {"file": [file.st_size, file.st_mtime_ns, file.st_ctime_ns, file.st_ino, "the hash of then"]},
             "modules": {"2b": {"clipn.training.clipn": "3c"}},
             "running": "1a",
             "settings": {"1a": {"seed": 1}},

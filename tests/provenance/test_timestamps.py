@@ -1,15 +1,20 @@
 """After the correction, no result is older than the inputs that it is known to be made from."""
 
 import os
+import re
+import subprocess
+import time
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clipn.errors import ClipnError
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records
 from clipn.provenance.timestamps import correct_timestamps
+from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import Made
 
 NOW = 2_000_000.0
@@ -226,3 +231,121 @@ def test_a_second_correction_changes_nothing(made: Made) -> None:
     before = dates(made, "source", "first", "logs/first.tsv", "second", "third")
     correct(made)
     assert dates(made, "source", "first", "logs/first.tsv", "second", "third") == before
+
+
+class TestFuture:
+    """Files with dates that are still to come, as the clock was set back."""
+
+    @pytest.fixture
+    def tomorrow(self) -> float:
+        return time.time() + 86_400
+
+    def test_a_result_is_as_new_as_now(self, made: Made, tomorrow: float) -> None:
+        began = time.time()
+        made.date("third", tomorrow)
+        correct(made)
+        assert began - 1 < dates(made, "third")[0] <= time.time()
+
+    def test_only_its_date_changes(self, made: Made, tomorrow: float, read: list[Path]) -> None:
+        before = dates(made, "source", "first", "logs/first.tsv", "second")
+        cache = HashCache(made.root)
+        cache.hash_files(["source", "first", "second", "third"])
+        made.date("third", tomorrow)
+        cache.hash_files(["third"])
+        correct_timestamps(read_records(made.root), cache, NONE)
+        assert dates(made, "source", "first", "logs/first.tsv", "second") == before
+        cache.hash_files(["third"])
+        assert len(read) == 5
+
+    def test_their_order_stays(self, made: Made, tomorrow: float) -> None:
+        for days, path in enumerate(("first", "logs/first.tsv", "second", "third")):
+            made.date(path, tomorrow + 86_400 * days)
+        correct(made)
+        first, benchmark, second, third = dates(made, "first", "logs/first.tsv", "second", "third")
+        assert first < benchmark < second < third <= time.time()
+
+    def test_what_is_newer_than_what_is_not_known_to_be_made_from_it_stays_newer(
+        self, made: Made, tomorrow: float
+    ) -> None:
+        made.make("second", "second", "first", input_checksums={})
+        made.date("first", tomorrow + 1)
+        made.date("second", tomorrow)
+        correct(made)
+        first, second = dates(made, "first", "second")
+        assert second < first <= time.time()
+
+    def test_files_of_one_date_keep_one_date(self, made: Made, tomorrow: float) -> None:
+        for path in ("first", "logs/first.tsv", "second", "third"):
+            made.date(path, tomorrow)
+        correct(made)
+        assert len(set(dates(made, "first", "logs/first.tsv", "second", "third"))) == 1
+
+    def test_what_follows_becomes_as_new(self, made: Made, tomorrow: float) -> None:
+        made.date("first", tomorrow)
+        correct(made)
+        first, second, third = dates(made, "first", "second", "third")
+        assert second == third == first <= time.time()
+
+    def test_neither_stale_results_nor_those_of_killed_jobs_stay_there(self, made: Made, tomorrow: float) -> None:
+        for path in ("first", "third"):
+            made.date(path, tomorrow)
+        correct(made, incomplete={"third"}, stale={"first"})
+        assert max(dates(made, "first", "second", "third")) <= time.time()
+
+    def test_a_source_is_named_and_nothing_takes_its_date(self, made: Made, tomorrow: float) -> None:
+        made.date("source", tomorrow)
+        before = dates(made, "source", "first", "second", "third")
+        with pytest.raises(ClipnError, match=r"^source: dated .* in the future.*; `touch source`$"):
+            correct(made)
+        assert dates(made, "source", "first", "second", "third") == before
+
+    def test_so_is_a_source_that_a_result_links_to(self, made: Made, tomorrow: float) -> None:
+        made.write("elsewhere", "first")
+        made.date("elsewhere", tomorrow)
+        (made.root / "first").unlink()
+        (made.root / "first").symlink_to("elsewhere")
+        os.utime(made.root / "first", (NOW, NOW), follow_symlinks=False)
+        with pytest.raises(ClipnError, match=r"^first: dated .* in the future"):
+            correct(made)
+
+    def test_a_link_between_results_names_nothing(self, made: Made, tomorrow: float) -> None:
+        (made.root / "second").unlink()
+        (made.root / "second").symlink_to("first")
+        made.date("first", tomorrow)
+        correct(made)
+        assert max(dates(made, "first", "second", "third")) <= time.time()
+
+    def test_the_clock_of_a_file_server_may_be_a_little_ahead(self, made: Made) -> None:
+        made.date("source", time.time() + 20)
+        correct(made)
+        assert dates(made, "third") == dates(made, "source")
+
+    @pytest.mark.parametrize("corrected", [False, True])
+    def test_a_job_that_reads_it_runs_only_after_the_correction(
+        self, tmp_path: Path, tomorrow: float, corrected: bool
+    ) -> None:
+        made = Made(tmp_path)
+        made.source("source", "words")
+        made.write("Snakefile", COPIES)
+        snakemake = ["snakemake", "--cores", "1", "last"]
+        subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+        made.date("first", tomorrow)
+        (tmp_path / "last").unlink()
+        if corrected:
+            correct(made)
+        done = subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        assert (done.returncode == 0) == corrected
+        assert bool(re.search("Output last has older modification time .* than input first", done.stderr)) != corrected
+
+
+COPIES = """
+rule first:
+    input: "source"
+    output: "first"
+    shell: "cp {input} {output}"
+
+rule last:
+    input: "first"
+    output: "last"
+    shell: "cp {input} {output}"
+"""
