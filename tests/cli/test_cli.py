@@ -11,8 +11,9 @@ from clipn.files import write_json
 
 
 @pytest.fixture
-def clipn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command; returns its status and its lines on standard error."""
+def clipn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    """Run a command in an empty folder; returns its status and its lines on standard error."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[object, list[str]]:
         monkeypatch.setattr("sys.argv", ["clipn", *map(str, arguments)])
