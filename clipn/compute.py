@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from clipn.errors import ClipnError
-from clipn.progress import warn
 
 Arithmetic = Literal["portable", "fast", "cuda"]
 """`portable`: held kernels; `fast`: the fastest of this processor; `cuda`: of a study whose models run on a GPU."""
@@ -72,7 +71,7 @@ def set_environment(arithmetic: Arithmetic) -> None:
         value = os.environ.pop(name)
         # Snakemake sets numbers of threads for every job; how many there are is a setting of the step.
         if value != HELD.get(name) and not name.endswith("_NUM_THREADS"):
-            warn(f"{name}={value} is ignored, as it may change digits; `arithmetic: fast` heeds it")
+            sys.stderr.write(f"{name}={value} is ignored, as it may change digits; `arithmetic: fast` heeds it\n")
     os.environ.update(HELD)
 
 

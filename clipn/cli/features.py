@@ -87,13 +87,9 @@ def negative_labels(
     threads: Threads = 1,
 ) -> None:
     """Choose NegLabel's negative labels for the ID classes and cache their features."""
-    from clipn.data.description import read_classes
-    from clipn.features.negative_labels import cache_negative_labels
-    from clipn.text.wordlists import read_words
+    from clipn.features.negative_labels import write_negative_labels
 
-    cache_negative_labels(
-        backbone, read_classes(description), read_words(words), output, device=device, threads=threads
-    )
+    write_negative_labels(backbone, description, words, output, device, threads)
 
 
 @features_app.command("captions")

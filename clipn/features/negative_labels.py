@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from clipn.compute import prepare_torch
+from clipn.data.description import read_classes
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
 from clipn.model.clipn import class_weights, encode_text
 from clipn.model.tensors import read_safetensors, write_safetensors
 from clipn.text.prompts import lines_sha256, prompt_pool
-from clipn.text.wordlists import Wordlists, words_hash
+from clipn.text.wordlists import Wordlists, read_words, words_hash
 
 FORMAT = "clipn-negative-labels-1"
 TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
@@ -28,6 +29,26 @@ NUMBER, PERCENT = 10_000, 15
 SEED = 0
 SIMILARITIES = 2**22
 """How many are in memory at once."""
+
+
+def write_negative_labels(
+    backbone: Path, description: Path, words: str, output: Path, device: str = "cpu", threads: int = 1
+) -> None:
+    """Write the negative labels of an ID dataset.
+
+    Args:
+        backbone: backbone file.
+        description: of the ID dataset, which names its classes.
+        words: as for `clipn.text.wordlists.read_words`.
+        output: file to write.
+        device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
+
+    Raises:
+        ClipnError: a file is missing or damaged, no class is named, or there are too few words.
+    """
+    classes, candidates = read_classes(description), read_words(words)
+    cache_negative_labels(backbone, classes, candidates, output, device=device, threads=threads)
 
 
 def cache_negative_labels(
