@@ -23,6 +23,7 @@ from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
 from clipn.compute import Arithmetic
 from clipn.errors import ClipnError
+from clipn.provenance.records import MACHINE
 
 app = typer.Typer(
     name="clipn",
@@ -59,20 +60,23 @@ def common_options(
 ) -> None:
     """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
     progress.hidden = os.environ.get("RANK", "0") != "0"
+    computes = context.invoked_subcommand not in WITHOUT_NUMBERS
+    if computes:
+        compute.hold(arithmetic)
     if log is not None and not progress.hidden:
         progress.lines_only = True
-        context.with_resource(_logged(log))
-    compute.hold(arithmetic)
-    if context.invoked_subcommand not in WITHOUT_NUMBERS:
+        arithmetics = [compute.described()] if computes else []
+        context.with_resource(_logged(log, ", ".join([compute.processor(), *arithmetics])))
+    if computes:
         compute.require_hold()
 
 
 @contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
+def _logged(path: Path, machine: str) -> Iterator[None]:
     """Copy standard error and whatever ends the command to a log file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
-        log.write(f"{' '.join(sys.argv)}\n")
+        log.write(f"{' '.join(sys.argv)}\n{MACHINE}{machine}\n")
         terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
         try:
             yield

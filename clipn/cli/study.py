@@ -1,17 +1,21 @@
 """`clipn study`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clipn.cli.output import AsJson, console, print_json
 
-study_app = typer.Typer(help="Look at a study before it runs.", no_args_is_help=True)
+study_app = typer.Typer(help="A study before and after it runs.", no_args_is_help=True)
+
+ActiveStudy = Annotated[str | None, typer.Argument(help="name of the study; the active one if none is given")]
+RecordedFile = Annotated[Path | None, typer.Option(help="JSON; else config/recorded/NAME.json")]
 
 
 @study_app.callback()
 def study() -> None:
-    """Look at a study before it runs."""
+    """A study before and after it runs."""
 
 
 @study_app.command()
@@ -27,3 +31,27 @@ def plan(
         print_json(as_mapping(made))
     else:
         console().print(tables(made))
+
+
+@study_app.command()
+def record(name: ActiveStudy = None, file: RecordedFile = None) -> None:
+    """Write down the hashes of a finished study's files with numbers, and that this processor made them."""
+    from clipn.provenance.recorded_files import record as record_files
+    from clipn.study.loading import load_study
+
+    typer.echo(f"{record_files(load_study(name), Path(), file)}: written")
+
+
+@study_app.command()
+def verify(name: ActiveStudy = None, file: RecordedFile = None) -> None:
+    """Say in one line whether a finished study's files with numbers are the recorded ones, or which is the first other.
+
+    Ends with status 1 if they are not, though this processor, or two kinds of them, made the recorded ones.
+    """
+    from clipn.provenance.recorded_files import compare
+    from clipn.study.loading import load_study
+
+    found = compare(load_study(name), Path(), file)
+    typer.echo(found)
+    if found.fails:
+        raise typer.Exit(1)

@@ -31,6 +31,8 @@ PARAMETERS_OF_STALE = "void"
 kept for records that earlier versions wrote."""
 ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
+MACHINE = "on "
+"""How the second line of a job's log begins, which names the processor and the libraries; the first is the command."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
 
@@ -83,9 +85,14 @@ class JobRecord:
         return [str(parameter) for parameter in self.content.get("params") or []]
 
     @property
+    def logs(self) -> list[str]:
+        """Logs of the job, which do not travel."""
+        return list(self.content.get("log") or [])
+
+    @property
     def benchmarks(self) -> list[str]:
         """Files with the time and memory that the job took, which by custom of this workflow lie beside the logs."""
-        return [path.removesuffix(".log") + ".tsv" for path in self.content.get("log") or []]
+        return [path.removesuffix(".log") + ".tsv" for path in self.logs]
 
     def same_job(self, other: "JobRecord") -> bool:
         """Whether another record tells of the same job and the same file, whenever it ran."""

@@ -102,5 +102,12 @@ def all_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
     return [*data_files(paths), *model_files(paths), *feature_files(paths), *report_files(paths, figures)]
 
 
+def number_files(paths: StudyPaths) -> list[str]:
+    """Files that hold what was measured, in the order in which they are made: no texts for people, and no pictures."""
+    tables = [*(f"{name}_ood" for name in ID_DATASETS), *OVERALL_TABLES]
+    made = [*data_files(paths), *model_files(paths), *feature_files(paths)]
+    return [*made, *(paths.table(name, "csv") for name in tables), paths.summary]
+
+
 def _with_copies(paths: StudyPaths, files: list[str]) -> list[str]:
     return [path for file in files for path in (file, paths.short_path(file))]
