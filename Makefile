@@ -8,7 +8,7 @@ CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce test bench house install crawler lint lock schema clean
+.PHONY: help reproduce verify test bench house install crawler lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,11 @@ reproduce: install ## Set up, then make every table and figure of the active stu
 	@echo "==> snakemake all: the study named in config/config.yaml"
 	snakemake all
 	@echo "==> done: results/tables, results/figures, results/report.html"
+
+verify: reproduce ## Make the study, and say whether every number and dvc.lock are those that were recorded
+	@clipn study verify
+	@dvc repro --quiet && dvc status --quiet && git diff --exit-code --quiet -- dvc.lock \
+		&& echo "==> dvc.lock is true here" || { echo "==> dvc.lock is another one: see git diff dvc.lock"; exit 1; }
 
 test: install ## Set up, then check style and types and run the tests
 	@$(MAKE) --no-print-directory crawler || echo "==> without img2dataset: the tests that run it are skipped"

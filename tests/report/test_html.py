@@ -31,6 +31,7 @@ CONTEXT = Context(
     summary="Small & generated <images>.",
     settings="seeds: [1, 2]\n",
     settings_hash="ef" * 32,
+    arithmetic="portable avx2 numpy-2.0",
     ood={name: printed_ood(ood_table(RUNS, name), TITLES) for name in ("cifar10", "imagenet")},
     sections=[
         Section("published", "Numbers", "What they say.", [NUMBERS, PrintedTable("Empty", "Nothing here.")]),

@@ -92,6 +92,7 @@ def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
         "CIFAR-10 tiny clipn128 90.00",
         "CIFAR-10 Positions of a prompt 4 tiny CLIPN-CTW 1 70.00",
         f"backbones/tiny.safetensors {sha256('tiny')}",
+        "The numbers were computed with portable avx2 numpy-2.0 ;",
         f"runs/tiny/base/seed1.safetensors {sha256('seed1')}",
         f"have the sha256 {sha256(SETTINGS)}",
         "SVHN 10,000 svhn.tar verified " + "ab" * 32,

@@ -13,6 +13,7 @@ from clipn.report.formatting import AVERAGE
 from clipn.report.page import html
 from clipn.report.reading import read_descriptions, read_metrics, read_table
 from clipn.report.tables import layouts
+from clipn.report.tables.aggregate import arithmetic_of
 from clipn.report.tables.build import shown
 from clipn.report.tables.ood import ood_table
 from clipn.report.tables.published import printed_published
@@ -120,6 +121,7 @@ def page(
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(str(path.relative_to(files.folder)), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
+        arithmetic=arithmetic_of(metrics),
         settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
         versions={package: version(package) for package in PACKAGES},
         commands=[command.format(study=study) for command in COMMANDS],

@@ -68,7 +68,7 @@ class Context:
 
     `ood` maps each ID dataset to its table of `clipn.report.tables.layouts.printed_ood`, whose cells hold two numbers;
     `verdict` says how the comparison with recorded or published numbers came out; `settings` is the study as YAML text,
-    `settings_hash` its sha256; `titles` gives printed names of datasets.
+    `settings_hash` its sha256; `arithmetic` says which kernels computed; `titles` gives printed names of datasets.
     """
 
     study: str
@@ -76,6 +76,7 @@ class Context:
     summary: str
     settings: str
     settings_hash: str
+    arithmetic: str
     ood: Mapping[str, PrintedTable]
     sections: Sequence[Section]
     pictures: Sequence[Picture]
