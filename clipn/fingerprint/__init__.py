@@ -49,6 +49,7 @@ class Fingerprints:
         self.sources: dict[str, Source] = {}
         self._known = known or {}
         self._modules: dict[str, Source] = {}
+        self._resolved: dict[str, list[Name]] = {}
 
     def __call__(self, *names: str) -> str:
         """Hash of all definitions that `names` reach: comments, layout, docstrings and messages do not count.
@@ -66,7 +67,7 @@ class Fingerprints:
     def closure(self, names: Iterable[str]) -> set[Name]:
         """All definitions that `names` reach, with the statements that run when their modules are imported."""
         seen: set[Name] = set()
-        waiting = [found for name in (*EVERYWHERE, *names) for found in self._resolve(name)]
+        waiting = [found for name in (*EVERYWHERE, *names) for found in self._found(name)]
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -77,8 +78,14 @@ class Fingerprints:
             if name.definition in source.definitions:
                 for used in source.definitions[name.definition].uses:
                     inside = used in source.definitions
-                    waiting += [Name(name.module, used)] if inside else self._resolve(used)
+                    waiting += [Name(name.module, used)] if inside else self._found(used)
         return seen
+
+    def _found(self, name: str) -> list[Name]:
+        """What `_resolve` finds, looked for once: it asks the disk which parts of a name are modules."""
+        if name not in self._resolved:
+            self._resolved[name] = list(self._resolve(name))
+        return self._resolved[name]
 
     def _resolve(self, name: str) -> Iterator[Name]:
         """The definition that a name from `clipn` on means; all of a module if it means the module itself."""
