@@ -16,6 +16,8 @@ from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
+REDUCED_NUMBERS = REDUCED.with_suffix(".json")
+"""What `clipn study record` wrote of the reduced demo."""
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 

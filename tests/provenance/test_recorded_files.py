@@ -17,10 +17,9 @@ from clipn.study.data import StudyData
 from clipn.study.loading import load_study
 from clipn.study.paths import StudyPaths
 from clipn.study.targets import number_files
-from tests.helpers.project import ROOT, Project
+from tests.helpers.project import REDUCED_NUMBERS, Project
 from tests.helpers.studies import GENERATED, study
 
-REDUCED = ROOT / "tests/helpers/reduced.json"
 HERE, OTHER = "AMD EPYC", "Intel Xeon"
 PORTABLE = "portable avx2 numpy-2.0"
 
@@ -128,17 +127,17 @@ def test_a_study_that_is_not_finished_or_not_recorded(demo: Study, tmp_path: Pat
 def test_the_reduced_demo_gives_the_recorded_numbers(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of arithmetic is one that somebody writes down, here and in `config/recorded/demo.json`."""
     monkeypatch.chdir(finished.folder)
-    found = compare(load_study(), finished.folder, REDUCED)
+    found = compare(load_study(), finished.folder, REDUCED_NUMBERS)
     if found.differing and not found.fails:
         warnings.warn(str(found), stacklevel=1)
     assert not found.fails, (
-        f"{found}; if that is meant, `cd {finished.folder} && clipn study record --file {REDUCED}` and commit it"
+        f"{found}; if that is meant, `cd {finished.folder} && clipn study record --file {REDUCED_NUMBERS}` and commit it"
     )
 
 
 def test_the_log_of_a_job_names_the_machine(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished.folder)
-    recorded = json.loads(REDUCED.read_text())
+    recorded = json.loads(REDUCED_NUMBERS.read_text())
     path = next(path for path in recorded["files"] if "/runs/" in path)
     changed = finished.folder / "other.json"
     changed.write_text(json.dumps(recorded | {"files": recorded["files"] | {path: "0" * 64}}))
