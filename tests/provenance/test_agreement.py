@@ -94,7 +94,7 @@ def test_a_clone_has_the_recorded_numbers_and_the_recorded_lock(clone: Checkout)
 
 
 def test_an_archive_that_is_fetched_again_re_runs_nothing(clone: Checkout) -> None:
-    archive = clone.folder / f"{STUDY}/archives/sun/SUN.tar"
+    archive = clone.folder / f"{STUDY}/archives/sun/SUN.tar.gz"
     before = archive.read_bytes()
     archive.unlink()
     again = succeeded(clone.run("snakemake", "--cores", "1", str(archive.relative_to(clone.folder))))

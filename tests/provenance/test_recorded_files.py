@@ -130,9 +130,8 @@ def test_the_reduced_demo_gives_the_recorded_numbers(finished: Project, monkeypa
     found = compare(load_study(), finished.folder, REDUCED_NUMBERS)
     if found.differing and not found.fails:
         warnings.warn(str(found), stacklevel=1)
-    assert not found.fails, (
-        f"{found}; if that is meant, `cd {finished.folder} && clipn study record --file {REDUCED_NUMBERS}` and commit it"
-    )
+    remedy = f"`cd {finished.folder} && clipn study record --file {REDUCED_NUMBERS}` and commit it"
+    assert not found.fails, f"{found}; if that is meant, {remedy}"
 
 
 def test_the_log_of_a_job_names_the_machine(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
