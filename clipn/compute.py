@@ -36,12 +36,15 @@ HELD = {
     "ARROW_USER_SIMD_LEVEL": "AVX2",
 }
 """Variables that hold the kernels, with their values."""
-PREFIXES = ("ATEN_", "DNNL_", "ONEDNN_", "MKL_", "NPY_", "OPENBLAS_", "ARROW_USER_SIMD_LEVEL")
-"""How variables begin that choose kernels, and would undo the hold."""
-LIBRARIES = ("numpy", "pillow", "scipy", "torch")
+PREFIXES = (
+    "ATEN_", "DNNL_", "ONEDNN_", "MKL_", "NPY_", "OPENBLAS_", "ARROW_USER_SIMD_LEVEL", "OMP_DYNAMIC", "OMP_THREAD_LIMIT"
+)  # fmt: skip
+"""How variables begin that choose kernels, or give torch fewer threads than it is told to use."""
+LIBRARIES = ("numpy", "pillow", "pyarrow", "scipy", "torch", "torchvision")
 """Distributions whose versions numbers depend on; torch brings oneDNN and MKL, the others OpenBLAS."""
 _CHOOSING = ("numpy", "pyarrow", "torch")
-_NEEDED = {"avx2", "fma"}
+_NEEDED = {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"}
+"""What Linux calls the instructions of x86-64-v3."""
 
 _held: Arithmetic = "fast"
 
@@ -53,7 +56,6 @@ def hold(arithmetic: Arithmetic) -> None:
         ClipnError: a library is loaded and has chosen its kernels already.
     """
     global _held
-    _held = arithmetic
     loaded = [name for name in _CHOOSING if name in sys.modules]
     if arithmetic != "fast" and loaded and any(os.environ.get(name) != value for name, value in HELD.items()):
         raise ClipnError(
@@ -61,6 +63,7 @@ def hold(arithmetic: Arithmetic) -> None:
             "`clipn` in a process of its own"
         )
     set_environment(arithmetic)
+    _held = arithmetic
 
 
 def set_environment(arithmetic: Arithmetic) -> None:

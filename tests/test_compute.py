@@ -91,14 +91,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str | None]:
 def test_what_would_undo_a_hold_is_ignored_with_a_line(
     environment: Callable[[str], str | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"MKL_NUM_THREADS": "7", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_VERBOSE": "0"}
+    given = {"MKL_NUM_THREADS": "7", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "OMP_THREAD_LIMIT": "1"}
     os.environ.update(given | {"MKLROOT": "/opt"})
     hold("portable")
     assert [environment(name) for name in (*given, "MKLROOT")] == [None, None, None, "/opt"]
     assert {name: environment(name) for name in HELD} == HELD
     assert capsys.readouterr().err.splitlines() == [
         "MKL_ENABLE_INSTRUCTIONS=SSE4_2 is ignored, as it may change digits; `arithmetic: fast` heeds it",
-        "ONEDNN_VERBOSE=0 is ignored, as it may change digits; `arithmetic: fast` heeds it",
+        "OMP_THREAD_LIMIT=1 is ignored, as it may change digits; `arithmetic: fast` heeds it",
     ]
 
 
@@ -131,7 +131,7 @@ def test_a_processor_without_avx2_is_refused(machine: str, flags: str, monkeypat
 def test_what_tables_say_of_it_names_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "version", lambda name: f"1.{len(name)}+cu128")
     monkeypatch.setattr(compute, "_held", "portable")
-    assert described() == "portable avx2 numpy-1.5 pillow-1.6 scipy-1.5 torch-1.5"
+    assert described() == "portable avx2 numpy-1.5 pillow-1.6 pyarrow-1.7 scipy-1.5 torch-1.5 torchvision-1.11"
     monkeypatch.setattr(compute, "_held", "cuda")
     assert described().startswith("cuda numpy-")
     assert processor() not in described()
@@ -150,7 +150,9 @@ def test_a_command_that_computes_says_which_variable_it_ignores(
     run = subprocess.run([*words, *options], env=environment, capture_output=True, text=True, timeout=120)
     assert [line for line in said if line not in run.stderr] == []
     assert ("NPY_" in run.stderr) is bool(said)
-    assert (tmp_path / "log").read_text().splitlines()[1].startswith(f"on {processor()}, {arithmetic} ")
+    log = (tmp_path / "log").read_text().splitlines()
+    assert [line for line in said if not log[1].startswith(line)] == []
+    assert log[1 + len(said)].startswith(f"machine: {processor()}, {arithmetic} ")
 
 
 def test_a_command_without_numbers_runs_anywhere_and_says_nothing() -> None:

@@ -212,6 +212,11 @@ USES = {
     ),
     "an import in the function": ("def f():\n    from clipn.a import b as c\n    return c.d", ["clipn.a.b.d"]),
     "an import under its full name": ("import clipn.a.b\ndef f():\n    return clipn.a.b.c", ["clipn.a.b.c"]),
+    "an import under the name of an argument": ("def f(a):\n    from clipn.b import a\n    return a()", ["clipn.b.a"]),
+    "an import under a name that is assigned": (
+        "def f(x):\n    a = None\n    if x:\n        from clipn.b import a\n    return a()",
+        ["clipn.b.a"],
+    ),
     "an import of others": ("import numpy as np\ndef f():\n    return np.exp(1)", []),
 }
 
@@ -219,6 +224,46 @@ USES = {
 @pytest.mark.parametrize(("text", "uses"), USES.values(), ids=USES)
 def test_names_that_a_function_uses(text: str, uses: list[str]) -> None:
     assert read_source(text).definitions["f"].uses == uses
+
+
+WORDS = {
+    "of an exception": 'raise ClipnError(f"{x}: TEXT")',
+    "of a warning": 'warn("TEXT" if x else f"TEXT {x}")',
+    "on the terminal": 'typer.echo("TEXT" + x)',
+    "by way of a variable": 'remedy = "TEXT"\n    raise ClipnError(f"{x}; {remedy}")',
+    "by way of two": 'a = "TEXT" if x else "TEXT"\n    b = f"{a} TEXT"\n    raise ClipnError(b)',
+    "by way of a tuple": 'a, b = ("TEXT", "it") if x else ("TEXT", "them")\n    raise ClipnError(f"{a} {b}")',
+    "of progress": 'for _ in tracked(x, len(x), "TEXT", f"TEXT {x}"):\n        pass',
+    "of an option": 'y = typer.Option(help="TEXT")\n    return y',
+}
+COUNTING = {
+    "returned": 'return "TEXT"',
+    "of a call in an exception": 'raise ClipnError(describe(x, "TEXT"))',
+    "of a call in a formatted text": "typer.echo(f\"{write(x, 'TEXT')}\")",
+    "of a call whose result is told": 'done = write(x, "TEXT")\n    typer.echo(done)',
+    "never read": 'done = write(x, "TEXT")',
+    "compared": 'mode = "TEXT" if x == "TEXT" else "b"\n    raise ClipnError(mode)',
+    "told and used": 'mode = "TEXT"\n    warn(mode)\n    return mode',
+    "of a variable of the module": 'global mode\n    mode = "TEXT"\n    warn(mode)',
+    "of an attribute": 'x.mode = "TEXT"\n    raise ClipnError(x.mode)',
+    "of an item": 'x["TEXT"] = 1\n    raise ClipnError(x)',
+    "of two targets": 'x[0] = mode = "TEXT"\n    raise ClipnError(mode)',
+    "of a starred target": '*mode, last = "TEXT"\n    raise ClipnError(last)',
+    "printed into a file": 'print("TEXT", file=x)',
+    "of an argument of progress": 'for _ in tracked(load("TEXT"), 1, "a", "b"):\n        pass',
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "counts"),
+    [*((body, False) for body in WORDS.values()), *((body, True) for body in COUNTING.values())],
+    ids=[*WORDS, *COUNTING],
+)
+def test_words_count_where_a_program_may_read_them(body: str, counts: bool) -> None:
+    trees = {
+        read_source(f"def f(x):\n    {body.replace('TEXT', text)}\n").definitions["f"].tree for text in ("one", "two")
+    }
+    assert (len(trees) == 2) is counts
 
 
 def test_statements_that_define_nothing_are_kept_apart() -> None:
@@ -267,6 +312,8 @@ def test_files_come_back_to_the_last_digit_and_are_named_by_their_sha256(tmp_pat
     write_json(tmp_path / "a.json", values)
     assert read_json(tmp_path / "a.json") == values
     (tmp_path / "empty").touch()
+    write_json(tmp_path / "b.json", {"a": [1, 0.1], "b": "é"})
+    assert (tmp_path / "b.json").read_bytes() == '{\n  "a": [\n    1,\n    0.1\n  ],\n  "b": "é"\n}\n'.encode()
     assert file_hash(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
@@ -348,6 +395,8 @@ MUTATIONS = [
     ("model/released.py", "bank.shape[0] if", "bank.shape[1] if", {"import_checkpoint"}),
     ("training/backbone.py", "2 * draw[1:3] - 1", "2 * draw[1:3] - 2", {"train_backbone"}),
     ("training/optimizer.py", "EPSILON = 1e-6", "EPSILON = 1e-7", {"train_backbone", "train_clipn"}),
+    ("training/optimizer.py", 'group["lr"] = ', 'group["weight_decay"] = ', {"train_backbone", "train_clipn"}),
+    ("text/tokenizer.py", "{character}</w>", "{character}<w>", {"prepare_captions", "build_shards", "train_clipn"}),
     ("losses.py", "eps: float = 1e-4", "eps: float = 1e-5", {"train_clipn"}),
     ("features/images.py", "torch.cat(parts)", "2 * torch.cat(parts)", {"cache_image_features"}),
     ("features/captions.py", "max()) + 1", "max()) + 2", {"cache_caption_features"}),
@@ -396,6 +445,22 @@ def test_an_edit_plans_the_rules_whose_result_it_can_change(
     (package / file).write_text(text.replace(old, new, 1))
     after = codes()
     assert {name for name in before if after[name] != before[name]} == planned
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"COMPATIBLE"', '"AVX2"'), ("os.environ.update(HELD)", "pass"), ('"MKL_", ', "")]
+)
+def test_a_change_of_kernels_plans_all_rules_with_code(package: Path, old: str, new: str) -> None:
+    replaced(package / "compute.py", old, new)()
+    after = codes()
+    assert all(after[name] != code for name, code in BEFORE().items())
+
+
+def test_only_the_command_line_runs_statements_when_it_is_imported() -> None:
+    """They would run for all that imports a module, and count only where something in it is reached."""
+    inside = [path for path in module.PACKAGE.rglob("*.py") if path.parent != module.PACKAGE or path.stem != "__init__"]
+    running = [path for path in inside if "" in read_source(path.read_text()).definitions]
+    assert {path.parent.name for path in running} == {"cli"}
 
 
 def test_every_rule_has_such_an_edit() -> None:

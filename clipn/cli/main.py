@@ -60,26 +60,28 @@ def common_options(
 ) -> None:
     """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
     progress.hidden = os.environ.get("RANK", "0") != "0"
-    computes = context.invoked_subcommand not in WITHOUT_NUMBERS
-    if computes:
-        compute.hold(arithmetic)
+    logged = None
     if log is not None and not progress.hidden:
         progress.lines_only = True
-        arithmetics = [compute.described()] if computes else []
-        context.with_resource(_logged(log, ", ".join([compute.processor(), *arithmetics])))
-    if computes:
+        logged = context.with_resource(_logged(log))
+    machine = [compute.processor()]
+    if context.invoked_subcommand not in WITHOUT_NUMBERS:
+        compute.hold(arithmetic)
         compute.require_hold()
+        machine.append(compute.described())
+    if logged:
+        logged.write(f"{MACHINE}{', '.join(machine)}\n")
 
 
 @contextlib.contextmanager
-def _logged(path: Path, machine: str) -> Iterator[None]:
-    """Copy standard error and whatever ends the command to a log file."""
+def _logged(path: Path) -> Iterator[IO[str]]:
+    """Copy standard error and whatever ends the command to a log file, which can be written to."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
-        log.write(f"{' '.join(sys.argv)}\n{MACHINE}{machine}\n")
+        log.write(f"{' '.join(sys.argv)}\n")
         terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
         try:
-            yield
+            yield log
         except ClipnError as error:
             log.write(f"error: {error}\n")
             raise

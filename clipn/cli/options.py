@@ -17,6 +17,7 @@ RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and capti
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="where models run")]
 Threads = Annotated[int, typer.Option(min=1, help="torch threads; digits depend on it")]
+StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
 Workers = Annotated[int, typer.Option(min=0, help="processes that decode images")]
 PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
 Output = Annotated[Path, typer.Option(help="file to write")]

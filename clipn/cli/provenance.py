@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from clipn.cli.options import StudyName
 from clipn.cli.output import AsJson, console, print_json
 
 Targets = Annotated[
     list[str], typer.Argument(help="results, e.g. results/tables/imagenet_ood.csv, or `all`, `imagenet_ood`, ...")
 ]
-StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
 Overlays = Annotated[
     list[Path] | None, typer.Option("--configfile", help="overlay, as for `snakemake --configfile`; repeat")
 ]

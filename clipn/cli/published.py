@@ -2,7 +2,7 @@
 
 import typer
 
-from clipn.cli.provenance import StudyName
+from clipn.cli.options import StudyName
 
 published_app = typer.Typer(help="Published and recorded numbers.", no_args_is_help=True)
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from clipn.cli.options import StudyName
 from clipn.cli.output import AsJson, console, print_json
 
 study_app = typer.Typer(help="A study before and after it runs.", no_args_is_help=True)
 
-ActiveStudy = Annotated[str | None, typer.Argument(help="name of the study; the active one if none is given")]
-RecordedFile = Annotated[Path | None, typer.Option(help="JSON; else config/recorded/NAME.json")]
+RecordedFile = Annotated[Path | None, typer.Option(help="JSON; else config/recorded/STUDY.json")]
 
 
 @study_app.callback()
@@ -34,16 +34,16 @@ def plan(
 
 
 @study_app.command()
-def record(name: ActiveStudy = None, file: RecordedFile = None) -> None:
+def record(study: StudyName = None, file: RecordedFile = None) -> None:
     """Write down the hashes of a finished study's files with numbers, and that this processor made them."""
     from clipn.provenance.recorded_files import record as record_files
     from clipn.study.loading import load_study
 
-    typer.echo(f"{record_files(load_study(name), Path(), file)}: written")
+    typer.echo(f"{record_files(load_study(study), Path(), file)}: written")
 
 
 @study_app.command()
-def verify(name: ActiveStudy = None, file: RecordedFile = None) -> None:
+def verify(study: StudyName = None, file: RecordedFile = None) -> None:
     """Say in one line whether a finished study's files with numbers are the recorded ones, or which is the first other.
 
     Ends with status 1 if they are not, though this processor, or two kinds of them, made the recorded ones.
@@ -51,7 +51,7 @@ def verify(name: ActiveStudy = None, file: RecordedFile = None) -> None:
     from clipn.provenance.recorded_files import compare
     from clipn.study.loading import load_study
 
-    found = compare(load_study(name), Path(), file)
+    found = compare(load_study(study), Path(), file)
     typer.echo(found)
     if found.fails:
         raise typer.Exit(1)

@@ -10,8 +10,8 @@ from clipn.fingerprint.source import EFFECTS, Source, read_source
 PACKAGE = Path(__file__).parents[1]
 OWN_TEXT = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 
-EVERYWHERE = ("clipn.compute.HELD",)
-"""What every command does before it calls its function, as far as it can change a number: it chooses kernels."""
+EVERYWHERE = ("clipn.compute.hold",)
+"""What every command does before its function, as far as it can change a number: it holds the kernels."""
 UNCOUNTED = (
     # How people are told, how files are written, and this.
     "clipn.errors",

@@ -4,15 +4,15 @@ import ast
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 EFFECTS = ""
 """Stands for the statements of a module that define no name, as they run whenever it is imported."""
-SPEECH = ("warn", "echo", "print")
+MESSAGE_CALLS = ("warn", "typer.echo", "sys.stderr.write")
 """Functions whose texts are for people alone, as are those of exceptions."""
-METERS = ("progress", "tracked")
+PROGRESS_CALLS = ("progress", "tracked")
 """Functions with texts for people beside arguments that count."""
-DESCRIBED = ("Field", "Option", "Argument", "Typer")
+OPTION_CALLS = ("Field", "typer.Option", "typer.Argument", "typer.Typer")
 """Functions that take a description, and its keywords."""
 DESCRIPTIONS = ("help", "description")
 
@@ -137,17 +137,20 @@ def _bound(scope: ast.AST) -> set[str]:
     """Names that a function or comprehension binds for itself: its arguments, and what it assigns."""
     arguments = scope.args if isinstance(scope, ast.FunctionDef | ast.Lambda) else None
     found = {node.arg for node in ast.walk(arguments) if isinstance(node, ast.arg)} if arguments else set()
-    waiting, shared = _scopes(scope)[1], set[str]()
+    waiting, others = _scopes(scope)[1], set[str]()
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-        elif isinstance(node, ast.Global):
-            shared.update(node.names)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            others.update(node.names)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            # What is imported here counts, whatever else has the name.
+            others.update(alias.asname or alias.name for alias in node.names)
         # Scopes within have names of their own.
         if not (isinstance(node, ast.ClassDef) or _scopes(node)[1]):
             waiting += ast.iter_child_nodes(node)
-    return found - shared
+    return found - others
 
 
 def _hash(statements: list[ast.stmt]) -> str:
@@ -162,21 +165,23 @@ def _dump(node: object, messages: frozenset[str] = frozenset(), silent: bool = F
     Args:
         node: the tree.
         messages: variables that hold nothing but words for people.
-        silent: leave out all texts.
+        silent: whether the value of the node is such words.
     """
     if isinstance(node, list):
         return f"[{','.join(_dump(item, messages, silent) for item in node if not _is_docstring(item))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
     if silent and _is_text(node):
-        return "text"
+        # What is called to fill a text in is called, whoever reads it.
+        called = {_dump(part, messages) for part in ast.iter_child_nodes(node) if _calls(part)}
+        return f"text({','.join(sorted(called))})"
     if isinstance(node, ast.FunctionDef):
         messages |= _messages(node)
     if isinstance(node, ast.Call):
         node = _without_words(node)
-    silent |= _is_speech(node) or (isinstance(node, ast.Assign) and _targets(node) <= messages)
+    words = _words(node, messages, silent)
     fields = (
-        f"{name}={_dump(value, messages, silent)}"
+        f"{name}={_dump(value, messages, name in words)}"
         for name, value in ast.iter_fields(node)
         # Each version of Python adds some that are empty.
         if value not in (None, [])
@@ -184,45 +189,79 @@ def _dump(node: object, messages: frozenset[str] = frozenset(), silent: bool = F
     return f"{type(node).__name__}({','.join(fields)})"
 
 
+def _words(node: ast.AST, messages: Collection[str], silent: bool) -> tuple[str, ...]:
+    """Fields of a node whose values are words for people; what they are computed from is none."""
+    match node:
+        case ast.Call() if _is_message(node):
+            return ("args",)
+        case ast.Assign() if (names := _variables(node)) and names <= set(messages):
+            return ("value",)
+        case ast.BinOp() if silent:
+            return ("left", "right")
+        case ast.IfExp() if silent:
+            return ("body", "orelse")
+        case ast.Tuple() if silent:
+            return ("elts",)
+    return ()
+
+
 def _without_words(call: ast.Call) -> ast.Call:
     """A call without the texts in it that are for people, where other arguments count."""
-    name = _called(call)
-    if name in METERS:
+    name = ast.unparse(call.func)
+    if name in PROGRESS_CALLS:
         return ast.Call(call.func, [argument for argument in call.args if not _is_text(argument)], call.keywords)
-    if name in DESCRIBED:
+    if name in OPTION_CALLS:
         return ast.Call(call.func, call.args, [word for word in call.keywords if word.arg not in DESCRIPTIONS])
     return call
 
 
 def _messages(function: ast.FunctionDef) -> set[str]:
-    """Variables that are used in nothing but speech, or in other such variables."""
+    """Variables of a function that are read, and in nothing but words for people."""
     assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
-    names = set[str]().union(*map(_targets, assigned))
+    shared = {name for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    read = [node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    names = set[str]().union(*map(_variables, assigned)) & {node.id for node in read} - shared
     while True:
-        speech = [node for node in ast.walk(function) if _is_speech(node)]
-        speech += [node for node in assigned if _targets(node) <= names]
-        spoken = {id(node) for part in speech for node in ast.walk(part)}
-        read = [node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        spoken = {id(name) for node in ast.walk(function) for name in _spoken(node, names)}
         counted = {node.id for node in read if id(node) not in spoken}
+        # Of a tuple all variables are messages, or none is.
+        counted |= {name for node in assigned if not (several := _variables(node)) <= names for name in several}
         if not names & counted:
             return names
         names -= counted
 
 
-def _targets(assignment: ast.Assign) -> set[str]:
-    """Variables that an assignment gives a value; what is no variable stands for itself, and is no message."""
-    groups = (target.elts if isinstance(target, ast.Tuple) else [target] for target in assignment.targets)
-    return {ast.unparse(node) for nodes in groups for node in nodes}
+def _spoken(node: ast.AST, messages: Collection[str], silent: bool = False) -> Iterator[ast.Name]:
+    """Variables whose values become words for people in a node, which reads them nowhere else."""
+    if silent and isinstance(node, ast.Name):
+        yield node
+    if silent and isinstance(node, ast.JoinedStr):
+        yield from (part.value for part in node.values if isinstance(part, ast.FormattedValue) and _is_name(part.value))
+    for name in _words(node, messages, silent):
+        value = getattr(node, name)
+        for part in value if isinstance(value, list) else [value]:
+            yield from _spoken(part, messages, True)
 
 
-def _is_speech(node: ast.AST) -> bool:
-    """Whether all texts in a node are for people."""
-    return isinstance(node, ast.Call) and (_called(node).endswith("Error") or _called(node) in SPEECH)
+def _variables(assignment: ast.Assign) -> set[str]:
+    """Variables that an assignment gives values; none if it does more."""
+    (target, *others) = assignment.targets
+    nodes = target.elts if isinstance(target, ast.Tuple) else [target]
+    return set() if others or not all(map(_is_name, nodes)) else {ast.unparse(node) for node in nodes}
 
 
-def _called(call: ast.Call) -> str:
-    """Last part of the name of a function."""
-    return ast.unparse(call.func).rpartition(".")[2]
+def _is_message(call: ast.Call) -> bool:
+    """Whether texts in a call are for people."""
+    name = ast.unparse(call.func)
+    return name.endswith("Error") or name in MESSAGE_CALLS
+
+
+def _calls(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Call) for part in ast.walk(node))
+
+
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -31,8 +31,8 @@ PARAMETERS_OF_STALE = "void"
 kept for records that earlier versions wrote."""
 ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
-MACHINE = "on "
-"""How the second line of a job's log begins, which names the processor and the libraries; the first is the command."""
+MACHINE = "machine: "
+"""How the line of a job's log begins that names the processor and the libraries."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
 

@@ -9,7 +9,7 @@ from clipn.study.paths import study_folder, study_of
 
 
 def renamed_records(paths: Iterable[str], records: Mapping[str, JobRecord], cache: HashCache) -> dict[str, JobRecord]:
-    """Records of files that were made at the same place in the folder of another study.
+    """Records of files that were made, with the same contents, at the same place in the folder of another study.
 
     Args:
         paths: of files without a record.

@@ -5,8 +5,8 @@ now is given a time no older than theirs, and Snakemake need not read a file to 
 that is not here, Snakemake asks what was made from it, and it counts the file with the time that a job took as an
 output; so times are passed on through both. Only times of results are changed, never those of their sources.
 
-Snakemake fails a job whose output is older than an input, as it must be if the input's time lies in the future. So a
-result is given a time that does not.
+Snakemake fails a job whose output is older than an input, as it must be if the input's time lies in the future. So
+results in the future are given times that are past, and a source that is dated there stops the run.
 """
 
 import time

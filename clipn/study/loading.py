@@ -43,7 +43,9 @@ def load_study(name: str | None = None) -> Study:
         ClipnError: there is no such study, or it is wrong.
     """
     config = _mapping(CONFIG) if CONFIG.is_file() else {}
-    name = str(name or config.get("study"))
+    name = name or config.get("study")
+    if name is None:
+        raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
     return parse_study({**config, **_mapping(Path(study_file(name))), "study": name})
 
 

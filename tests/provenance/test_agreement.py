@@ -43,6 +43,10 @@ CHAIN_OF_A_TABLE = Counter(
         "publish": 1,
     }
 )
+NEGATIVES = (
+    SCORED - Counter({"score_run": 4, "evaluate_run": 4, "mistakes_figure": 3}) + Counter({"negative_labels": 3})
+)
+"""Only the run of methods on plain CLIP has NegLabel."""
 RUNS = ["none/single/seed0", "learnable/single/seed1", "learnable/single/seed2"]
 RUNS += ["untrained/single/seed1", "handcrafted/single/seed1"]
 
@@ -88,7 +92,8 @@ def test_a_clone_that_pulled_has_nothing_to_do(clone: Checkout) -> None:
 
 def test_a_clone_has_the_recorded_numbers_and_the_recorded_lock(clone: Checkout) -> None:
     verified = succeeded(clone.run("clipn", "study", "verify", "--file", str(REDUCED_NUMBERS))).text
-    assert re.match(r"demo: all \d+ files with numbers are as recorded on ", verified) or processor() not in verified
+    if processor() in json.loads(REDUCED_NUMBERS.read_text())["processors"]:
+        assert re.match(r"demo: all \d+ files with numbers are as recorded on ", verified)
     clone.dvc("repro")
     succeeded(clone.run("git", "diff", "--exit-code", "dvc.lock"))
 
@@ -134,7 +139,7 @@ def test_a_setting_re_runs_exactly_what_depends_on_it(clone: Checkout) -> None:
     ("module", "line", "dependents"),
     [
         ("clipn/report/figures/gallery.py", "COUNT = 13", PAGE + Counter({"mistakes_figure": 3, "publish_figures": 1})),
-        ("clipn/text/wordlists.py", 'LICENCE = "#"', SCORED + Counter({"negative_labels": 3})),
+        ("clipn/text/wordlists.py", 'LICENCE = "#"', NEGATIVES),
     ],
 )  # fmt: skip
 def test_a_constant_re_runs_exactly_what_uses_it(
