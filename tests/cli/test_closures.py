@@ -48,5 +48,5 @@ def test_all_that_a_command_runs_is_in_its_closure(
         app(given, standalone_mode=False)
     counted = {name for name in ran if not f"{name.module}.".startswith(tuple(f"{place}." for place in OUTSIDE))}
     assert Name(*function.rsplit(".", 1)) in counted
-    assert len(counted) > 10
+    assert len(counted) >= 10
     assert counted <= Fingerprints().closure([function])
