@@ -65,7 +65,7 @@ def finish(study: str, runs: list[Record] = RUNS) -> list[Path]:
     """Metrics of the runs, and `metrics.csv`, as of a finished study."""
     runs = [run | {"study": study} for run in runs]
     folder = Path("results/studies", study)
-    build.write_table(folder / "tables", "metrics", metrics_table(runs, {}))
+    build.write_table(folder / "tables", "metrics", metrics_table(runs, {}), "portable")
     return write_runs(folder, runs)
 
 
