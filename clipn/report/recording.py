@@ -97,7 +97,8 @@ def _text(path: Path) -> str:
 
 def _block(entries: Sequence[RecordedEntry]) -> str:
     """Entries as YAML, what they share in an anchor of the first."""
-    anchor = f"recorded-{entries[0].study}"
+    # With a beginning that no other anchor has; YAML's may hold few signs.
+    anchor = f"recorded-{re.sub(r'[^A-Za-z0-9_-]', '_', entries[0].study)}"
     shared = _flow(entries[0].model_dump(include={*SHARED}), SHARED)
     merges = [f"&{anchor} {{{shared}}}", *[f"*{anchor}"] * (len(entries) - 1)]
     rows = (_flow(entry.model_dump(include={*OWN}), OWN) for entry in entries)

@@ -142,12 +142,12 @@ def test_what_was_recorded_is_regenerated() -> None:
     compared = table[table["kind"] == "recorded"]
     assert (set(compared["verdict"]), len(compared), set(compared["difference"])) == ({"equal"}, 12, {0})
     sentence = (
-        "12 of 12 recorded numbers were regenerated: 12 equal, 0 agree within 5 AUROC and 12 FPR95 points, 0 differ "
+        "12 of 12 recorded numbers were regenerated: 12 equal, 0 agree within 4 AUROC and 10 FPR95 points, 0 differ "
         "(recorded at commit 0123456789ab on Some CPU: 2 GHz)."
     )
     text = published_markdown(table, {})
     assert text.startswith(f"**{sentence}**\n")
-    assert "| MSP | tiny | none | clipn128_clean | svhn | 33.33 | 33.33 | +0.00 (± 5.00) | 60.00 |" in text
+    assert "| MSP | tiny | none | clipn128_clean | svhn | 33.33 | 33.33 | +0.00 (± 4.00) | 60.00 |" in text
     assert "AUROC recorded" in text
 
 
