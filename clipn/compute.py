@@ -43,6 +43,7 @@ PREFIXES = (
 LIBRARIES = ("numpy", "pillow", "pyarrow", "scipy", "torch", "torchvision")
 """Distributions whose versions numbers depend on; torch brings oneDNN and MKL, the others OpenBLAS."""
 _CHOOSING = ("numpy", "pyarrow", "torch")
+CPUINFO = Path("/proc/cpuinfo")
 _NEEDED = {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"}
 """What Linux calls the instructions of x86-64-v3."""
 
@@ -110,8 +111,7 @@ def _cpu_flags() -> set[str]:
 
 def _cpu_info(key: str) -> str:
     """What Linux says of the first core; empty elsewhere."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.exists() else []
     fields = (line.partition(":") for line in lines)
     return next((value.strip() for name, _, value in fields if name.strip() == key), "")
 

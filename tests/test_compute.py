@@ -115,10 +115,30 @@ def test_kernels_of_a_library_that_is_loaded_cannot_be_held(environment: Callabl
         hold("portable")
 
 
-@pytest.mark.parametrize(("machine", "flags"), [("x86_64", "sse4_2 fma"), ("x86_64", "avx2"), ("aarch64", "avx2 fma")])
-def test_a_processor_without_avx2_is_refused(machine: str, flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
+V3 = "abm avx avx2 bmi1 bmi2 f16c fma movbe sse4_2"
+"""Instructions of x86-64-v3, as Linux calls them."""
+
+
+@pytest.fixture
+def cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(compute, "CPUINFO", tmp_path / "cpuinfo")
+    return tmp_path / "cpuinfo"
+
+
+def test_the_processor(cpuinfo: Path) -> None:
+    assert processor().strip()
+    cpuinfo.write_text("processor : 0\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: Another\n")
+    assert processor() == "Some CPU @ 2 GHz"
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags"), [("x86_64", V3.replace("avx2", "")), ("x86_64", V3.replace("f16c", "")), ("aarch64", V3)]
+)
+def test_a_processor_without_avx2_is_refused(
+    machine: str, flags: str, cpuinfo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr(compute, "_cpu_info", lambda key: {"flags": flags, "model name": "Old One"}[key])
+    cpuinfo.write_text(f"model name : Old One\nflags : {flags}\n")
     for held in ("portable", "fast", "cuda"):
         monkeypatch.setattr(compute, "_held", held)
         if held == "portable":
@@ -126,6 +146,13 @@ def test_a_processor_without_avx2_is_refused(machine: str, flags: str, monkeypat
                 require_hold()
         else:
             require_hold()
+
+
+def test_a_processor_with_it_is_not(cpuinfo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpuinfo.write_text(f"flags : fpu {V3}\n")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(compute, "_held", "portable")
+    require_hold()
 
 
 def test_what_tables_say_of_it_names_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:

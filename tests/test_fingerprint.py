@@ -290,7 +290,7 @@ def uncounted() -> Iterator[Path]:
         yield from path.parent.glob("*.py") if path.name == "__init__.py" else [path]
 
 
-@pytest.mark.parametrize("path", uncounted(), ids=str)
+@pytest.mark.parametrize("path", [*uncounted()], ids=lambda path: path.relative_to(module.PACKAGE).as_posix())
 def test_nothing_numeric_hides_where_code_does_not_count(path: Path) -> None:
     """No library of numbers, and nothing that counted code could get a number from but sizes and hashes of files."""
     tree = ast.parse(path.read_text())

@@ -1,6 +1,5 @@
-"""Which code and which processor a record names."""
+"""Which code a record names."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.report import origin
-from clipn.report.origin import commit, processor
+from clipn.report.origin import commit
 
 GIT = ("git", "-c", "user.name=n", "-c", "user.email=e@example.org")
 
@@ -37,10 +35,3 @@ def test_without_git_or_a_commit(path: str | None, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("PATH", path)
     with pytest.raises(ClipnError, match="no commit to name; run `git init` and commit, or work in a clone"):
         commit()
-
-
-def test_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "CPUINFO", tmp_path / "cpuinfo")
-    assert re.search(r"\S", processor())
-    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: Another\n")
-    assert processor() == "Some CPU @ 2 GHz"
