@@ -20,6 +20,8 @@ from clipn.errors import ClipnError
 Arithmetic = Literal["portable", "fast", "cuda"]
 """`portable`: held kernels; `fast`: the fastest of this processor; `cuda`: of a study whose models run on a GPU."""
 
+VARIABLE = "CLIPN_ARITHMETIC"
+"""Tells commands the arithmetic where no option does."""
 HELD = {
     # Kernels of torch itself, AVX2 where there is AVX-512, too.
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -69,6 +71,7 @@ def hold(arithmetic: Arithmetic) -> None:
 
 def set_environment(arithmetic: Arithmetic) -> None:
     """Hold the kernels in processes to come; a variable that would choose others is dropped, and a line says so."""
+    os.environ[VARIABLE] = arithmetic
     if arithmetic == "fast":
         return
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clipn import compute
-from clipn.compute import HELD, described, hold, processor, require_hold
+from clipn.compute import HELD, VARIABLE, described, hold, processor, require_hold
 from clipn.errors import ClipnError
 from tests.helpers.project import ENVIRONMENT, ROOT
 
@@ -44,7 +44,7 @@ print(torch.backends.cpu.get_cpu_capability())
 
 def unheld() -> dict[str, str]:
     """The environment of a person's terminal."""
-    return {key: value for key, value in ENVIRONMENT.items() if key not in HELD}
+    return {key: value for key, value in ENVIRONMENT.items() if key not in (*HELD, VARIABLE)}
 
 
 def computed(name: str = "portable", extra: dict[str, str] | None = None, cores: int | None = None) -> tuple[Any, str]:
@@ -188,3 +188,11 @@ def test_a_command_without_numbers_runs_anywhere_and_says_nothing() -> None:
         ["clipn", "data", "list"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_jobs_of_a_workflow_are_told_by_the_environment(tmp_path: Path) -> None:
+    environment = unheld() | {VARIABLE: "fast"}
+    (tmp_path / "m.json").write_text("{}")
+    words = ["clipn", "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json", "--prompts", "single"]
+    subprocess.run([*words, "--output", tmp_path / "s.json"], env=environment, capture_output=True, timeout=120)
+    assert f"machine: {processor()}, fast " in (tmp_path / "log").read_text()

@@ -333,7 +333,7 @@ def rules() -> Iterator[tuple[str, str, list[str]]]:
     assert kinds
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            command = re.search(r"\{CLIPN\} --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
+            command = re.search(r"clipn --log \{log\} ([\w -]+(?:\{wildcards.kind\})?)", text)
             if command:
                 for kind in re.findall(r"\w+", kinds[1]) if "{" in command[1] else [""]:
                     yield text.partition(":")[0], text, command[1].replace("{wildcards.kind}", kind).split()

@@ -56,7 +56,9 @@ WITHOUT_NUMBERS = (
 def common_options(
     context: typer.Context,
     log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
-    arithmetic: Annotated[Arithmetic, typer.Option(help="portable: the same digits on every processor")] = "portable",
+    arithmetic: Annotated[
+        Arithmetic, typer.Option(envvar=compute.VARIABLE, help="portable: the same digits on every processor")
+    ] = "portable",
 ) -> None:
     """Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline."""
     progress.hidden = os.environ.get("RANK", "0") != "0"

@@ -39,15 +39,14 @@ class RuleOptions:
         return settings_of({"study": self._study.study}) + self._recorded_arithmetic
 
     @property
-    def arithmetic(self) -> Settings:
+    def arithmetic(self) -> str:
         """Which kernels compute; a GPU has its own."""
-        name = "cuda" if self._study.device == "cuda" else self._study.arithmetic
-        return settings_of({"arithmetic": name})
+        return "cuda" if self._study.device == "cuda" else self._study.arithmetic
 
     @property
     def _recorded_arithmetic(self) -> Settings:
-        # Without the option, which all commands of a study have before their name.
-        return Settings(self.arithmetic)
+        # Without an option: commands are told by the environment, as kernels are held before anything is imported.
+        return Settings({"arithmetic": self.arithmetic})
 
     # Data
 

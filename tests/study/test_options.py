@@ -182,7 +182,7 @@ def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:
 )
 def test_models_on_a_gpu_have_the_arithmetic_of_the_gpu(changes: dict[str, Any], name: str) -> None:
     options = options_of(study(GENERATED | changes))
-    assert (str(options.arithmetic), options.arithmetic) == (f"--arithmetic {name}", {"arithmetic": name})
+    assert (options.arithmetic, options.device["arithmetic"]) == (name, name)
 
 
 def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:

@@ -25,6 +25,7 @@ COLUMNS = [
     "fpr95_sd",
     "runs",
     "convention",
+    "arithmetic",
 ]
 PLAIN_METHODS = {"msp", "max_logit", "energy", "mcm", "react", "odin", "odin_perturbed", "gen", "neglabel"}
 CONVENTIONS = ["clipn", "mcm", "first", "openood", "dice"]

@@ -53,8 +53,7 @@ hashes, run_state = HashCache(Path()), RunState(Path())
 contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
-set_environment(options.arithmetic["arithmetic"])
-CLIPN = f"clipn {options.arithmetic}"
+set_environment(options.arithmetic)
 SCORINGS = scorings(study)
 SCORING = Scoring("{backbone}", "{variant}", "{prompts}", "{seed}")
 RUN = RunName("{backbone}", "{variant}", "{seed}")

@@ -17,7 +17,7 @@ if study.demo:
             options=options.demo,
             code=fingerprint("clipn.cli.data.demo"),
         shell:
-            "{CLIPN} --log {log} demo $(dirname {output.registry}) {params.options}"
+            "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
 
 
 # No code counts for what is fetched here or as weights: its checksum proves it.
@@ -37,7 +37,7 @@ rule fetch_archive:
         archive=lambda w: contents.archive(w.dataset, w.file),
         options=lambda w: options.archives(w.dataset) + options.mirror,
     shell:
-        "{CLIPN} --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
+        "clipn --log {log} data fetch {wildcards.dataset} --file {wildcards.file} {params.options}"
 
 
 rule verify_dataset:
@@ -61,7 +61,7 @@ rule verify_dataset:
         options=lambda w: options.verification(w.dataset),
         code=fingerprint("clipn.cli.data.verify"),
     shell:
-        "{CLIPN} --log {log} data verify {wildcards.dataset} {params.options} > /dev/null"
+        "clipn --log {log} data verify {wildcards.dataset} {params.options} > /dev/null"
 
 
 rule verify_captions:
@@ -81,7 +81,7 @@ rule verify_captions:
         options=lambda w: options.verification(w.source),
         code=fingerprint("clipn.cli.data.verify"),
     shell:
-        "{CLIPN} --log {log} data verify {wildcards.source} {params.options} > /dev/null"
+        "clipn --log {log} data verify {wildcards.source} {params.options} > /dev/null"
 
 
 rule prepare_captions:
@@ -102,7 +102,7 @@ rule prepare_captions:
         options=options.captions,
         code=fingerprint("clipn.cli.captions.captions"),
     shell:
-        "{CLIPN} --log {log} captions {params.options} --output {output.captions} --statistics {output.statistics}"
+        "clipn --log {log} captions {params.options} --output {output.captions} --statistics {output.statistics}"
 
 
 rule crawl_images:
@@ -122,7 +122,7 @@ rule crawl_images:
         options=options.crawl,
         code=fingerprint("clipn.cli.captions.crawl"),
     shell:
-        "{CLIPN} --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
+        "clipn --log {log} crawl {wildcards.source} --captions {input} {params.options} --report {output}"
 
 
 rule build_shards:
@@ -146,5 +146,5 @@ rule build_shards:
         options=options.shards,
         code=fingerprint("clipn.cli.captions.shards"),
     shell:
-        "{CLIPN} --log {log} shards {output.shards} --captions {input.captions} {params.options}"
+        "clipn --log {log} shards {output.shards} --captions {input.captions} {params.options}"
         " --index {output.index} --statistics {output.statistics}"

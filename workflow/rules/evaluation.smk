@@ -31,7 +31,7 @@ rule score_run:
         + options.features(wildcards.backbone),
         code=fingerprint("clipn.cli.evaluation.score"),
     shell:
-        "{CLIPN} --log {log} score {params.model} {params.options} --output {output}"
+        "clipn --log {log} score {params.model} {params.options} --output {output}"
 
 
 rule evaluate_run:
@@ -50,5 +50,5 @@ rule evaluate_run:
         options=lambda wildcards: options.metrics(Scoring(**wildcards)),
         code=fingerprint("clipn.cli.evaluation.evaluate"),
     shell:
-        "{CLIPN} --log {log} evaluate {input} {params.options} --output {output.metrics}"
+        "clipn --log {log} evaluate {input} {params.options} --output {output.metrics}"
         " --replicates {output.replicates}"

@@ -21,7 +21,7 @@ rule cache_image_features:
         options=lambda w: options.images(w.dataset) + options.model,
         code=fingerprint("clipn.cli.features.image_features"),
     shell:
-        "{CLIPN} --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
+        "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
         " --backbone {input.backbone} --output {output}"
 
 
@@ -42,7 +42,7 @@ rule cache_caption_features:
         options=options.model,
         code=fingerprint("clipn.cli.features.caption_features"),
     shell:
-        "{CLIPN} --log {log} features captions --index {input.index} --backbone {input.backbone}"
+        "clipn --log {log} features captions --index {input.index} --backbone {input.backbone}"
         " --output {output} {params.options}"
 
 
@@ -64,7 +64,7 @@ rule cache_caption_images:
         options=options.model,
         code=fingerprint("clipn.cli.features.caption_images"),
     shell:
-        "{CLIPN} --log {log} features caption-images {input.shards} --index {input.index}"
+        "clipn --log {log} features caption-images {input.shards} --index {input.index}"
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
 
 
@@ -88,7 +88,7 @@ rule negative_labels:
         options=options.model + options.negative_words,
         code=fingerprint("clipn.cli.features.negative_labels"),
     shell:
-        "{CLIPN} --log {log} features negatives --backbone {input.backbone} --description {input.description}"
+        "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
         " --output {output} {params.options}"
 
 
@@ -129,5 +129,5 @@ rule perturbed_features:
         + options.perturbation,
         code=fingerprint("clipn.cli.features.perturbed_features"),
     shell:
-        "{CLIPN} --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
+        "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
         " --output {output}"

@@ -17,7 +17,7 @@ rule score_figure:
         options=options.study + options.datasets,
         code=lambda wildcards: FIGURE_CODE[wildcards.kind],
     shell:
-        "{CLIPN} --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
+        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
 
 
@@ -37,7 +37,7 @@ rule intervals_figure:
         options=options.study + options.datasets + options.shown,
         code=fingerprint("clipn.cli.figures.intervals"),
     shell:
-        "{CLIPN} --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
+        "clipn --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
         " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
 
 
@@ -57,7 +57,7 @@ rule ablations_figure:
         options=options.study + options.datasets + options.base,
         code=fingerprint("clipn.cli.figures.ablations"),
     shell:
-        "{CLIPN} --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
+        "clipn --log {log} report figure ablations {input.table} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -77,7 +77,7 @@ rule published_figure:
         options=options.study + options.datasets,
         code=fingerprint("clipn.cli.figures.published"),
     shell:
-        "{CLIPN} --log {log} report figure published {input.table} {params.options}"
+        "clipn --log {log} report figure published {input.table} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -105,7 +105,7 @@ rule similarity_figure:
         + options.model,
         code=fingerprint("clipn.cli.figures.similarity"),
     shell:
-        "{CLIPN} --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
+        "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
         " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
         " {params.options} --png {output.png} --pdf {output.pdf}"
 
@@ -133,7 +133,7 @@ rule mistakes_figure:
         + options.images_of_all(id_and_ood(study, wildcards.id_dataset)),
         code=fingerprint("clipn.cli.figures.mistakes"),
     shell:
-        "{CLIPN} --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
+        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 
@@ -153,5 +153,5 @@ rule training_figure:
         options=options.study + options.backbone_histories,
         code=fingerprint("clipn.cli.figures.training"),
     shell:
-        "{CLIPN} --log {log} report figure training {input.runs} {params.options}"
+        "clipn --log {log} report figure training {input.runs} {params.options}"
         " --png {output.png} --pdf {output.pdf}"

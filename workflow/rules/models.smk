@@ -15,7 +15,7 @@ if FETCHED:
             key=lambda wildcards: FETCHED[wildcards.weights],
             record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
         shell:
-            "{CLIPN} --log {log} weights fetch {params.key} --output {output}"
+            "clipn --log {log} weights fetch {params.key} --output {output}"
             f" --registry {WEIGHTS}"
 
 
@@ -43,7 +43,7 @@ if PRETRAINED:
             ),
             code=fingerprint("clipn.cli.weights.import_backbone"),
         shell:
-            "{CLIPN} --log {log} backbone import {input:q} --name {wildcards.backbone}"
+            "clipn --log {log} backbone import {input:q} --name {wildcards.backbone}"
             " {params.options} --output {output}"
 
 
@@ -68,7 +68,7 @@ if RELEASED:
             options=lambda w: options.released(w.variant, int(w.seed)),
             code=fingerprint("clipn.cli.weights.import_checkpoint"),
         shell:
-            "{CLIPN} --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
+            "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
 
 
 if TRAINED:
@@ -98,7 +98,7 @@ if TRAINED:
             + options.backbone_training(wildcards.backbone),
             code=fingerprint("clipn.cli.training.train_backbone"),
         shell:
-            "{CLIPN} --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
+            "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
             " --output {output.backbone} --history {output.history} {params.options}"
 
 
@@ -132,6 +132,6 @@ if TAUGHT:
             + options.training_folders(RunName(**w)),
             code=fingerprint("clipn.cli.training.train"),
         shell:
-            "{params.launcher}{CLIPN} --log {log} train {params.arguments} {params.options}"
+            "{params.launcher}clipn --log {log} train {params.arguments} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"

@@ -33,7 +33,7 @@ rule report_page:
         code=fingerprint("clipn.cli.report.page"),
         template=contents.template(TEMPLATE),
     shell:
-        "{CLIPN} --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
+        "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
         f" --folder {paths.folder}"
 
 

@@ -18,7 +18,7 @@ rule ood_table:
         options=options.tables,
         code=fingerprint("clipn.cli.report.ood_table"),
     shell:
-        "{CLIPN} --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
+        "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
 
 
 rule tables:
@@ -39,7 +39,7 @@ rule tables:
         options=options.study + options.tables + options.base + options.ablations,
         code=fingerprint("clipn.cli.report.other_tables"),
     shell:
-        "{CLIPN} --log {log} report tables {input.metrics} {params.options}"
+        "clipn --log {log} report tables {input.metrics} {params.options}"
 
 
 rule published_table:
@@ -61,7 +61,7 @@ rule published_table:
         options=options.study + options.datasets + options.backbone_sources,
         code=fingerprint("clipn.cli.report.published_table"),
     shell:
-        "{CLIPN} --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
+        "clipn --log {log} report published-table {input.metrics} --table {input.table} {params.options}"
         " --published {input.published} --csv {output.csv} --markdown {output.markdown}"
 
 
@@ -80,4 +80,4 @@ rule metrics_summary:
         options=options.main_prompts,
         code=fingerprint("clipn.cli.report.summary"),
     shell:
-        "{CLIPN} --log {log} report summary {input} {params.options} --output {output}"
+        "clipn --log {log} report summary {input} {params.options} --output {output}"
