@@ -19,7 +19,7 @@ reproduce: install ## Set up, then make every table and figure of the active stu
 	@echo "==> done: results/tables, results/figures, results/report.html"
 
 verify: reproduce ## Make the study, and say whether every number and dvc.lock are those that were recorded
-	@dvc repro --quiet && dvc status --quiet
+	@dvc repro --quiet > /dev/null && dvc status --quiet
 	@clipn study verify
 	@git diff --quiet HEAD -- dvc.lock || { echo "dvc.lock: is not that of this commit: git diff HEAD -- dvc.lock"; exit 1; }
 
