@@ -1,80 +1,69 @@
 """Commands from features to scores and metrics."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import typer
 
 from clipn.cli.options import (
+    ClassifiersFolder,
     Datasets,
-    Device,
+    FeaturesFolder,
     LogitScale,
-    Output,
     PairsOption,
-    PromptPool,
-    Threads,
+    parse_lists,
     parse_logit_scale,
     parse_pairs,
 )
 
 
 def score(
+    scorings: Annotated[
+        list[str],
+        typer.Argument(help="BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD, with methods of docs/methods.md, e.g. atd"),
+    ],
     datasets: Datasets,
-    features: Annotated[Path, typer.Option(help="folder with the image features of one backbone")],
+    features: FeaturesFolder,
+    classifiers: ClassifiersFolder,
     pair: PairsOption,
-    method: Annotated[list[str], typer.Option(help="method of docs/methods.md, e.g. atd; repeat")],
-    output: Output,
-    rule: Annotated[list[str] | None, typer.Option(help="threshold-free rule: ctw, atd, atd_original; repeat")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="a run's checkpoint")] = None,
-    backbone: Annotated[Path | None, typer.Option(help="a backbone, for methods on plain CLIP")] = None,
-    prompts: PromptPool = "clipn128",
+    output: Annotated[Path, typer.Option(help="folder to write to, a file per scoring")],
+    rule: Annotated[
+        list[str] | None, typer.Option(help="threshold-free rule of the runs: ctw, atd, atd_original; repeat")
+    ] = None,
     logit_scale: LogitScale = "100",
-    device: Device = "cpu",
-    threads: Threads = 1,
+    threads: Annotated[int, typer.Option(min=1, help="batches scored at a time")] = 1,
 ) -> None:
-    """Score all ID and OOD images of a run from cached features."""
-    from clipn.evaluation.scoring import ScoringInputs, score_run
+    """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
+    from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs
+    from clipn.scores import PLAIN_CLIP
+    from clipn.study.names import Scoring
 
-    score_run(
-        ScoringInputs(datasets, features),
-        parse_pairs(pair),
-        method,
-        rule or [],
-        output,
-        checkpoint=checkpoint,
-        backbone=backbone,
-        prompts=prompts,
-        logit_scale=parse_logit_scale(logit_scale),
-        device=device,
-        threads=threads,
-    )
+    of_runs, written = rule or [], []
+    for text, methods in parse_lists("SCORINGS", scorings, "BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD").items():
+        name = Scoring.of(PurePath(text))
+        chosen = Methods(methods, () if name.variant == PLAIN_CLIP else of_runs)
+        written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet"))
+    scale = parse_logit_scale(logit_scale)
+    score_runs(ScoringInputs(datasets, features), classifiers, written, parse_pairs(pair), scale, threads)
 
 
 def evaluate(
-    scores: Annotated[Path, typer.Argument(help="scores of a run")],
+    scores: Annotated[list[Path], typer.Argument(help="scores of runs: .../BACKBONE/VARIANT/PROMPTS/seedK.parquet")],
     pair: PairsOption,
     study: Annotated[str, typer.Option(help="name of the study, for the tables")],
-    backbone: Annotated[str, typer.Option(help="name of the backbone")],
-    variant: Annotated[str, typer.Option(help="name of the variant; `none` for methods on plain CLIP")],
-    seed: Annotated[int, typer.Option(help="of the run")],
-    prompts: Annotated[str, typer.Option(help="name of the prompt pool the scores were made with")],
-    output: Output,
-    replicates: Annotated[Path, typer.Option(help="Parquet to write: the metrics of every resample")],
+    output: Annotated[Path, typer.Option(help="folder to write to: of every run the metrics, and of its resamples")],
     convention: Annotated[
         list[str] | None, typer.Option(help="reading of FPR95: clipn (default), mcm, first, openood, dice; repeat")
     ] = None,
     resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
 ) -> None:
-    """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of a run."""
-    from clipn.evaluation.evaluate import MetricOptions
-    from clipn.evaluation.evaluate import evaluate as evaluate_run
+    """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of runs."""
+    from clipn.evaluation.evaluate import MetricOptions, evaluate_runs
+    from clipn.study.names import Scoring
 
-    run: dict[str, str | int] = {
-        "study": study,
-        "backbone": backbone,
-        "variant": variant,
-        "seed": seed,
-        "prompts": prompts,
+    names = [Scoring.of(path) for path in scores]
+    runs = {
+        output / str(name): (path, {"study": study, **name._asdict()}) for path, name in zip(scores, names, strict=True)
     }
     options = MetricOptions(convention or MetricOptions.conventions, resamples)
-    evaluate_run(scores, parse_pairs(pair), run, options, output, replicates)
+    evaluate_runs(runs, parse_pairs(pair), options)

@@ -17,39 +17,40 @@ from clipn.cli.options import (
     ShardIndex,
     Shards,
     Threads,
-    Unpacked,
     UnpackedCopies,
     Workers,
     parse_copies,
     parse_logit_scale,
+    parse_named,
 )
 
 features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_help=True)
 
-DatasetName = Annotated[str, typer.Argument(help="dataset")]
-DatasetArchives = Annotated[Path, typer.Option(help="folder of the dataset's archives")]
-Manifest = Annotated[Path, typer.Option(help="manifest of the dataset")]
-IDDescription = Annotated[Path, typer.Option(help="dataset.json of the ID dataset, which names its classes")]
+Names = Annotated[list[str], typer.Argument(help="datasets")]
+IDNames = Annotated[list[str], typer.Argument(help="ID datasets")]
+OutputFolder = Annotated[Path, typer.Option(help="folder to write to, a file per dataset")]
 
 
 @features_app.command("images")
 def image_features(
-    name: DatasetName,
+    names: Names,
     registry: RegistryFile,
-    archives: DatasetArchives,
-    manifest: Manifest,
+    archives: Archives,
+    datasets: Datasets,
     backbone: BackboneFile,
-    output: Output,
-    unpacked: Unpacked = None,
+    output: OutputFolder,
+    unpacked: UnpackedCopies = None,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Cache the image features of a dataset."""
+    """Cache the image features of datasets."""
     # Torch takes seconds to import, so every command imports it only when it is called.
-    from clipn.data.readers import read_dataset
+    from clipn.features.folders import DatasetFolders
     from clipn.features.images import cache_image_features
 
-    cache_image_features(backbone, manifest, read_dataset(name, registry, archives, unpacked), output, device, threads)
+    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
+    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
+    cache_image_features(backbone, opened, device, threads)
 
 
 @features_app.command("perturbed")
@@ -70,26 +71,52 @@ def perturbed_features(
     threads: Threads = 1,
 ) -> None:
     """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
-    from clipn.features.perturbed import DatasetFolders, perturb_datasets
+    from clipn.features.folders import DatasetFolders
+    from clipn.features.perturbed import perturb_datasets
 
-    scale, copies = parse_logit_scale(logit_scale), parse_copies(unpacked)
-    folders = DatasetFolders(registry, archives, datasets, copies)
+    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
+    scale = parse_logit_scale(logit_scale)
     perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device, threads)
 
 
 @features_app.command("negatives")
 def negative_labels(
+    names: IDNames,
+    datasets: Datasets,
     backbone: BackboneFile,
-    description: IDDescription,
     words: Annotated[str, typer.Option(help="text file with a word per line; or `wordnet`: the system's copy")],
-    output: Output,
+    output: OutputFolder,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Choose NegLabel's negative labels for the ID classes and cache their features."""
-    from clipn.features.negative_labels import write_negative_labels
+    """Choose NegLabel's negative labels for the classes of ID datasets and cache their features."""
+    from clipn.data.description import read_classes
+    from clipn.features.negative_labels import cache_negative_labels
+    from clipn.text.wordlists import read_words
 
-    write_negative_labels(backbone, description, words, output, device, threads)
+    classes = {output / f"{name}.safetensors": read_classes(datasets / name / "dataset.json") for name in names}
+    cache_negative_labels(backbone, classes, read_words(words), device=device, threads=threads)
+
+
+@features_app.command("classifiers")
+def classifiers(
+    names: IDNames,
+    datasets: Datasets,
+    backbone: BackboneFile,
+    prompts: Annotated[list[str], typer.Option(help="prompt pool, or a .txt file with a template per line; repeat")],
+    output: Output,
+    checkpoint: Annotated[list[str] | None, typer.Option(help="NAME:FILE of a run on this backbone; repeat")] = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache what the text towers of a backbone and its runs say of the classes of ID datasets."""
+    from clipn.data.description import read_classes
+    from clipn.evaluation.class_texts import cache_classifiers
+
+    files = parse_named("--checkpoint", checkpoint or [], "NAME:FILE")
+    runs = {name: Path(file) for name, file in files.items()}
+    classes = {name: read_classes(datasets / name / "dataset.json") for name in names}
+    cache_classifiers(backbone, runs, classes, prompts, output, device, threads)
 
 
 @features_app.command("captions")

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,8 @@ Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
 ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
 BackboneFile = Annotated[Path, typer.Option(help="backbone file")]
 Datasets = Annotated[Path, typer.Option(help="folder with one indexed dataset per folder")]
+FeaturesFolder = Annotated[Path, typer.Option(help="folder with a folder of image features per backbone")]
+ClassifiersFolder = Annotated[Path, typer.Option(help="folder with the classifiers of every backbone")]
 Unpacked = Annotated[Path | None, typer.Option(help="somebody's unpacked copy, in place of the first archive")]
 UnpackedCopies = Annotated[list[str] | None, typer.Option(help="DATASET:FOLDER of an unpacked copy; repeat")]
 PromptPool = Annotated[str, typer.Option(help="prompt pool, or a .txt file with a template per line")]
@@ -69,37 +71,50 @@ def _checked(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
         raise ClipnError(f"--{name.replace('_', '-')}: {reason}") from error
 
 
-def parse_pairs(texts: list[str]) -> dict[str, list[str]]:
-    """`ID:OOD,OOD` texts as a mapping.
+def parse_named(option: str, texts: Iterable[str], form: str) -> dict[str, str]:
+    """`NAME:VALUE` texts as a mapping.
+
+    Args:
+        option: that they were given with.
+        texts: what was given.
+        form: what an error asks for, e.g. `DATASET:FOLDER`.
 
     Raises:
-        ClipnError: a text has another form, or an ID dataset occurs twice.
+        ClipnError: a text has another form, or a name occurs twice.
     """
-    pairs: dict[str, list[str]] = {}
+    values: dict[str, str] = {}
     for text in texts:
-        id_dataset, _, ood_datasets = text.partition(":")
-        if not (id_dataset and all(ood_datasets.split(","))):
-            raise ClipnError(f"--pair {text!r}: write it as ID:OOD,OOD, e.g. imagenet:sun,places")
-        # A second text would hide the first one's OOD datasets.
-        if id_dataset in pairs:
-            raise ClipnError(f"--pair {text!r}: {id_dataset} is given twice; name all its OOD datasets in one --pair")
-        pairs[id_dataset] = ood_datasets.split(",")
-    return pairs
+        name, _, value = text.partition(":")
+        if not (name and value):
+            raise ClipnError(f"{option} {text!r}: write it as {form}")
+        # A second text would hide the first.
+        if name in values:
+            raise ClipnError(f"{option} {text!r}: {name} is given twice; name it once, with all that belongs to it")
+        values[name] = value
+    return values
 
 
-def parse_copies(texts: list[str] | None) -> dict[str, Path]:
-    """`DATASET:FOLDER` texts as a mapping.
+def parse_lists(option: str, texts: Iterable[str], form: str) -> dict[str, list[str]]:
+    """`NAME:VALUE,VALUE` texts as a mapping.
 
     Raises:
-        ClipnError: a text has another form.
+        ClipnError: as `parse_named`, or a value is empty.
     """
-    copies = {}
-    for text in texts or []:
-        name, _, folder = text.partition(":")
-        if not (name and folder):
-            raise ClipnError(f"--unpacked {text!r}: write it as DATASET:FOLDER")
-        copies[name] = Path(folder)
-    return copies
+    lists = {name: values.split(",") for name, values in parse_named(option, texts, form).items()}
+    for name, values in lists.items():
+        if not all(values):
+            raise ClipnError(f"{option} {':'.join([name, ','.join(values)])!r}: write it as {form}")
+    return lists
+
+
+def parse_pairs(texts: Iterable[str]) -> dict[str, list[str]]:
+    """`ID:OOD,OOD` texts as a mapping; errors as in `parse_lists`."""
+    return parse_lists("--pair", texts, "ID:OOD,OOD, e.g. imagenet:sun,places")
+
+
+def parse_copies(texts: Iterable[str] | None) -> dict[str, Path]:
+    """`DATASET:FOLDER` texts as a mapping; errors as in `parse_named`."""
+    return {name: Path(folder) for name, folder in parse_named("--unpacked", texts or [], "DATASET:FOLDER").items()}
 
 
 def parse_logit_scale(text: str) -> float | None:

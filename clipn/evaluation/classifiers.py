@@ -1,23 +1,92 @@
-"""The weights of an ID dataset's classes: they turn image features into the logits that methods read."""
+"""The weights of ID datasets' classes: they turn image features into the logits that methods read."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
-from clipn.evaluation.detector import Detector
-from clipn.features.negative_labels import read_negative_labels
-from clipn.scores import Evidence
+from clipn.errors import ClipnError
+from clipn.features.stored import Features, read_negative_labels
+from clipn.model.tensors import read_arrays
+from clipn.scores import PLAIN_CLIP, Evidence
+from clipn.scores.logits import Array
 
+FORMAT = "clipn-classifiers-1"
 REACT_PERCENTILE = 0.9
 """Share of the activations that ReAct leaves as they are (Sun et al., NeurIPS 2021)."""
 
 
+def tensor_name(run: str, pool: str, id_dataset: str, tower: Literal["yes", "no"]) -> str:
+    """Name of a classifier in its file."""
+    return f"{run}/{pool}/{id_dataset}/{tower}"
+
+
+class Towers(NamedTuple):
+    """What both text towers say of the classes of an ID dataset.
+
+    Attributes:
+        scale: what multiplies cosines.
+        yes: (classes, d), unit-norm float64.
+        no: (classes, d), unit-norm float64; None without a "no" tower, or where its texts must negate and do not.
+    """
+
+    scale: float
+    yes: Array
+    no: Array | None
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """The classifiers of a backbone and of the runs on it.
+
+    Attributes:
+        path: their file.
+        weights: (classes, d), unit-norm, by `tensor_name`.
+        logit_scales: what multiplied cosines in training, by run.
+    """
+
+    path: Path
+    weights: Mapping[str, Features]
+    logit_scales: Mapping[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Those of `clipn.evaluation.class_texts.cache_classifiers`.
+
+        Raises:
+            ClipnError: missing, damaged or foreign file.
+        """
+        weights, metadata = read_arrays(path, FORMAT)
+        return cls(path, weights, json.loads(metadata["logit_scales"]))
+
+    def towers(self, run: str, pool: str, id_dataset: str, logit_scale: float | None) -> Towers:
+        """Those of a run.
+
+        Args:
+            run: name, e.g. `learnable/seed1`; `none` for plain CLIP.
+            pool: name of the prompt pool.
+            id_dataset: whose classes.
+            logit_scale: what multiplies cosines; None: the model's own.
+
+        Raises:
+            ClipnError: they are not in the file.
+        """
+        names = (tensor_name(model, pool, id_dataset, "yes") for model in (run, PLAIN_CLIP))
+        yes = next((self.weights[name] for name in names if name in self.weights), None)
+        if yes is None or run not in self.logit_scales:
+            raise ClipnError(f"{self.path}: has no classifier of {run}, {pool}, {id_dataset}; encode the classes again")
+        no = self.weights.get(tensor_name(run, pool, id_dataset, "no"))
+        scale = self.logit_scales[run] if logit_scale is None else logit_scale
+        return Towers(scale, yes.astype(np.float64), None if no is None else no.astype(np.float64))
+
+
 @dataclass(frozen=True)
 class IDClassifier:
-    """Weights by which features (n, d) become logits; all float64, on the CPU, multiplied by the logit scale.
+    """Weights by which features (n, d) become logits; all float64, multiplied by the logit scale.
 
     Attributes:
         scale: what multiplied the cosines.
@@ -29,13 +98,13 @@ class IDClassifier:
     """
 
     scale: float
-    yes: Tensor
-    no: Tensor | None = None
+    yes: Array
+    no: Array | None = None
     clip_at: float | None = None
-    labels: Tensor | None = None
-    negatives: Tensor | None = None
+    labels: Array | None = None
+    negatives: Array | None = None
 
-    def evidence(self, features: Tensor, perturbed: Tensor | None = None) -> Evidence:
+    def evidence(self, features: NDArray[np.floating], perturbed: NDArray[np.floating] | None = None) -> Evidence:
         """All logits of some images.
 
         Args:
@@ -43,44 +112,41 @@ class IDClassifier:
             perturbed: the same of the images as ODIN moved them.
         """
         # In float32 the products would round away the last digits that tell nearly equal images apart.
-        features = features.double()
+        features = features.astype(np.float64)
         return Evidence(
-            (features @ self.yes.T).numpy(),
-            None if self.no is None else (features @ self.no.T).numpy(),
+            features @ self.yes.T,
+            None if self.no is None else features @ self.no.T,
             self.scale,
-            clipped=None if self.clip_at is None else (features.clamp(max=self.clip_at) @ self.yes.T).numpy(),
-            perturbed=None if perturbed is None else (perturbed.double() @ self.yes.T).numpy(),
-            labels=None if self.labels is None else (features @ self.labels.T).numpy(),
-            negatives=None if self.negatives is None else (features @ self.negatives.T).numpy(),
+            clipped=None if self.clip_at is None else np.minimum(features, self.clip_at) @ self.yes.T,
+            perturbed=None if perturbed is None else perturbed.astype(np.float64) @ self.yes.T,
+            labels=None if self.labels is None else features @ self.labels.T,
+            negatives=None if self.negatives is None else features @ self.negatives.T,
         )
 
 
-def id_classifier(
-    detector: Detector, needs: Collection[str], id_features: Tensor, negative_labels: Path
-) -> IDClassifier:
+def id_classifier(towers: Towers, needs: Collection[str], id_features: Features, negative_labels: Path) -> IDClassifier:
     """The weights that methods with `needs`, keys of `clipn.scores.evidence.NEEDS`, take.
 
     Args:
-        detector: model and ID classes.
+        towers: of the run and the ID dataset.
         needs: what the methods need beside "yes" logits.
         id_features: (n, d) of the ID dataset. Their activations set ReAct's limit, since there are no training images
             at hand; labels are not used.
         negative_labels: file of `clipn.features.negative_labels`, read only if a method needs it.
     """
-    scale = detector.logit_scale
+    scale = towers.scale
     clip_at = None
     if "clipped" in needs:
-        # torch.quantile would interpolate between two entries; the limit is an activation that occurs.
-        activations = id_features.numpy().ravel()
+        # np.quantile would interpolate between two entries; the limit is an activation that occurs.
+        activations = id_features.ravel()
         last_kept = max(1, round(REACT_PERCENTILE * len(activations))) - 1
         clip_at = float(np.partition(activations, last_kept)[last_kept])
     labels, negatives = read_negative_labels(negative_labels) if "negatives" in needs else (None, None)
     return IDClassifier(
         scale,
-        scale * detector.yes_weights.cpu(),
-        # Reading `no_weights` encodes all class texts a second time, so it is read only where a method needs it.
-        scale * detector.no_weights.cpu() if "no" in needs else None,
+        scale * towers.yes,
+        scale * towers.no if "no" in needs and towers.no is not None else None,
         clip_at,
-        None if labels is None else scale * labels.double(),
-        None if negatives is None else scale * negatives.double(),
+        None if labels is None else scale * labels.astype(np.float64),
+        None if negatives is None else scale * negatives.astype(np.float64),
     )

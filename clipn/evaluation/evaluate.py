@@ -1,8 +1,8 @@
 """Turn the scores of a run into its metrics."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from clipn.evaluation.replicates import write_replicates
 from clipn.files import require, write_json
 from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
+from clipn.progress import tracked
 from clipn.scores import RULES, SCORES
 
 OFFICIAL = "official"
 """Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
 
 Pairs = Mapping[str, Sequence[str]]
+Draw = Callable[[int, int, str], NDArray[np.uint8]]
 MEASURES = Replicates._fields
 
 
@@ -39,8 +41,32 @@ class MetricOptions:
     resamples: int = 0
 
 
+def evaluate_runs(
+    runs: Mapping[Path, tuple[Path, Mapping[str, str | int]]], pairs: Pairs, options: MetricOptions
+) -> None:
+    """Write `<output>.json` and `<output>.parquet` of several runs, as `evaluate` does for one.
+
+    Args:
+        runs: scores of every run and what names it, by its output without an ending.
+        pairs: OOD datasets of every ID dataset.
+        options: conventions and resamples.
+    """
+    # All runs and methods share the draws of an image set; without the cache each would draw them again.
+    draw = cache(resamples)
+    for output, (scores, names) in tracked(runs.items(), len(runs), "evaluate", "runs"):
+        # Not `with_suffix`: the name of a backbone may hold a dot, and so may that of a run.
+        metrics, replicates = (output.with_name(f"{output.name}.{ending}") for ending in ("json", "parquet"))
+        evaluate(scores, pairs, names, options, metrics, replicates, draw)
+
+
 def evaluate(
-    scores: Path, pairs: Pairs, run: Mapping[str, str | int], options: MetricOptions, output: Path, replicates: Path
+    scores: Path,
+    pairs: Pairs,
+    run: Mapping[str, str | int],
+    options: MetricOptions,
+    output: Path,
+    replicates: Path,
+    draw: Draw = resamples,
 ) -> None:
     """Write the metrics of one run as JSON, and those of the resamples as Parquet; all of them fractions.
 
@@ -51,6 +77,7 @@ def evaluate(
         options: conventions and resamples.
         output: JSON: the names, the arithmetic, and lists `ood`, `id_accuracy` and `decisions` of records.
         replicates: Parquet: a row per record of `ood` and per measure, with the list of its values in the resamples.
+        draw: as `clipn.metrics.bootstrap.resamples`.
     """
     table = read_scores(scores)
     cells = [cell for pair in pairs.items() for cell in _cells(table, *pair, str(run["prompts"]))]
@@ -66,7 +93,7 @@ def evaluate(
         ],
         "decisions": [row for pair in pairs.items() for row in _decisions(table, *pair)],
     }
-    write_replicates(replicates, _replicated(cells, options.resamples))
+    write_replicates(replicates, _replicated(cells, options.resamples, draw))
     write_json(output, record)
 
 
@@ -126,15 +153,13 @@ def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _replicated(cells: Sequence[_Cell], count: int) -> Iterator[dict[str, Any]]:
+def _replicated(cells: Sequence[_Cell], count: int, draw: Draw) -> Iterator[dict[str, Any]]:
     """Names, measure and values of every cell in `count` resamples; an image set is resampled alike for all."""
     if count == 0:
         return
-    # All methods share the draws of an image set; without the cache each would draw them again.
-    drawn = cache(partial(resamples, count=count))
     for cell in cells:
-        id_counts = drawn(len(cell.id_scores), name=cell.names["id"])
-        ood_counts = drawn(len(cell.ood_scores), name=f"{cell.names['ood']} {cell.names['ood_version']}")
+        id_counts = draw(len(cell.id_scores), count, cell.names["id"])
+        ood_counts = draw(len(cell.ood_scores), count, f"{cell.names['ood']} {cell.names['ood_version']}")
         for measure, values in replicate(cell.id_scores, cell.ood_scores, id_counts, ood_counts)._asdict().items():
             # Seven digits are more than resampling itself can tell.
             yield {**cell.names, "measure": measure, "values": values.astype(np.float32)}

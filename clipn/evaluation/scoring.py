@@ -3,29 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from clipn.compute import one_thread, prepare_torch
+from clipn.compute import one_thread
 from clipn.data.cleaning import CLEAN
-from clipn.data.description import read_description
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import IDClassifier, id_classifier
-from clipn.evaluation.detector import Detector
-from clipn.features.images import read_image_features
-from clipn.features.perturbed import read_perturbed_features
+from clipn.evaluation.classifiers import Classifiers, IDClassifier, Towers, id_classifier
+from clipn.features.stored import Features, read_image_features, read_perturbed_features
 from clipn.files import atomic
-from clipn.model.backbone import load_backbone, preprocess
-from clipn.model.checkpoint import load
-from clipn.model.clipn import CLIPN
 from clipn.progress import tracked
 from clipn.scores import RULES, SCORES, Rule, Score
 
@@ -39,7 +31,7 @@ class ScoringInputs:
 
     Attributes:
         datasets: one folder per dataset, with manifest and description.
-        features: image features of one backbone, one file per dataset, and the features of single methods:
+        features: image features of a backbone, one file per dataset, and the features of single methods:
             `negative_labels/<ID>`, `perturbed/<ID>`.
     """
 
@@ -75,84 +67,78 @@ class Methods:
         return {need for entry in chosen for need in entry.needs}
 
 
-def score_run(
+@dataclass(frozen=True)
+class RunScoring:
+    """One file of scores.
+
+    Attributes:
+        backbone: name of the backbone.
+        run: name of the run, e.g. `learnable/seed1`; `none` for methods on plain CLIP.
+        pool: name of the prompt pool.
+        methods: what is computed.
+        output: Parquet to write.
+    """
+
+    backbone: str
+    run: str
+    pool: str
+    methods: Methods
+    output: Path
+
+
+def score_runs(
     inputs: ScoringInputs,
+    classifiers: Path,
+    scorings: Sequence[RunScoring],
     pairs: Mapping[str, Sequence[str]],
-    methods: Sequence[str],
-    rules: Sequence[str],
-    output: Path,
-    *,
-    checkpoint: Path | None = None,
-    backbone: Path | None = None,
-    prompts: str = "clipn128",
     logit_scale: float | None = 100.0,
-    device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Write the scores of all images under the classes of every ID dataset.
+    """Write the scores of several runs, as `score_pairs` does for one.
 
     Args:
-        inputs: folders of datasets and features.
+        inputs: folders of datasets, and of features with one folder per backbone.
+        classifiers: folder with the classifiers of every backbone.
+        scorings: what is written.
         pairs: OOD datasets of every ID dataset.
-        methods: names in `SCORES`.
-        rules: names in `RULES`.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
-            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
-        checkpoint: of the run.
-        backbone: instead of a checkpoint, for methods that need no trained "no" tower.
-        prompts: prompt pool.
         logit_scale: what multiplies cosines; None: the model's own.
-        device: `cpu` or `cuda`, where texts are encoded.
-        threads: of torch while texts are encoded, on which their digits depend; then batches scored at a time, on
-            which none do.
+        threads: batches scored at a time; no digit depends on it.
 
     Raises:
-        ClipnError: an unknown method or rule, not exactly one model, an ID dataset without class names, or features
-            that are missing.
+        ClipnError: classifiers or features are missing, or are not of these datasets.
     """
-    prepare_torch(device, threads)
-    chosen = Methods(methods, rules)
-    model = load_model(checkpoint, backbone, chosen, device)
-    detector_of = partial(Detector, model, prompts=prompts, logit_scale=logit_scale)
-    score_pairs(detector_of, chosen, pairs, inputs, output, threads)
-
-
-def load_model(checkpoint: Path | None, backbone: Path | None, methods: Methods, device: str) -> CLIPN:
-    """The model of a run, or a backbone alone for methods that need no trained "no" tower.
-
-    Raises:
-        ClipnError: neither or both are given, or a backbone for what needs a "no" tower.
-    """
-    if checkpoint is None and "no" in methods.needs:
-        raise ClipnError("a method or rule needs a trained `no` tower; give --checkpoint")
-    if checkpoint is not None and backbone is None:
-        return load(checkpoint, device)
-    if backbone is not None and checkpoint is None:
-        clip, config = load_backbone(backbone)
-        return CLIPN(clip, preprocess(config)).to(device).eval()
-    raise ClipnError("give either --checkpoint or --backbone")
+    of_backbone = cache(lambda backbone: Classifiers.read(classifiers / f"{backbone}.safetensors"))
+    for scoring in tracked(scorings, len(scorings), "score", "runs"):
+        own = ScoringInputs(inputs.datasets, inputs.features / scoring.backbone)
+        towers_of = partial(of_backbone(scoring.backbone).towers, scoring.run, scoring.pool, logit_scale=logit_scale)
+        score_pairs(towers_of, scoring.methods, pairs, own, scoring.output, threads)
 
 
 def score_pairs(
-    detector_of: Callable[[list[str]], Detector],
+    towers_of: Callable[[str], Towers],
     methods: Methods,
     pairs: Mapping[str, Sequence[str]],
     inputs: ScoringInputs,
     output: Path,
     threads: int = 1,
 ) -> None:
-    """As `score_run`, with a detector made from the names of the ID classes."""
+    """Write the scores of all images under the classes of every ID dataset.
+
+    Args:
+        towers_of: what a run says of the classes of an ID dataset.
+        methods: what is computed.
+        pairs: OOD datasets of every ID dataset.
+        inputs: folders of datasets and of the features of the run's backbone.
+        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
+            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
+        threads: batches scored at a time; no digit depends on it.
+    """
     tables = []
     with ThreadPoolExecutor(threads) as pool:
-        for id_dataset, ood_datasets in tracked(pairs.items(), len(pairs), "score", "ID datasets"):
-            names = read_description(inputs.datasets / id_dataset / "dataset.json").classes
-            if not names:
-                raise ClipnError(
-                    f"{id_dataset}: has no class names, so it cannot be in-distribution; name `classes` in the registry"
-                )
+        for id_dataset, ood_datasets in pairs.items():
             negatives = inputs.features / "negative_labels" / f"{id_dataset}.safetensors"
-            classifier = id_classifier(detector_of(names), methods.needs, _features(id_dataset, inputs), negatives)
-            perturbed: dict[str, Tensor] = {}
+            classifier = id_classifier(towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), negatives)
+            perturbed: dict[str, Features] = {}
             if "perturbed" in methods.needs:
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
@@ -164,7 +150,11 @@ def score_pairs(
 
 
 def score_features(
-    classifier: IDClassifier, features: Tensor, perturbed: Tensor | None, methods: Methods, pool: Executor
+    classifier: IDClassifier,
+    features: Features,
+    perturbed: Features | None,
+    methods: Methods,
+    pool: Executor,
 ) -> pd.DataFrame:
     """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
@@ -183,8 +173,8 @@ def score_features(
     return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
 
 
-def _features(dataset: str, inputs: ScoringInputs) -> Tensor:
-    return torch.from_numpy(read_image_features(inputs.features / f"{dataset}.safetensors"))
+def _features(dataset: str, inputs: ScoringInputs) -> Features:
+    return read_image_features(inputs.features / f"{dataset}.safetensors")
 
 
 def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: ScoringInputs) -> pd.DataFrame:

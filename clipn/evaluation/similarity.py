@@ -4,23 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
+from scipy.special import expit
 
 from clipn.errors import ClipnError
-from clipn.evaluation.detector import Detector
+from clipn.evaluation.classifiers import Towers
+from clipn.features.stored import Features
 
 CLASSES = 12
 """Most classes that are shown."""
 
 
-def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]) -> pd.DataFrame:
+def similarity_table(towers: Towers, classes: Sequence[str], features: Features, labels: Sequence[int]) -> pd.DataFrame:
     """Means over the images of a class, against the texts of every class.
 
     Args:
-        detector: model and classes.
+        towers: of a run with a "no" tower.
+        classes: names of the classes.
         features: unit-norm image features (n, d) of the ID dataset.
-        labels: (n,) index into the detector's classes.
+        labels: (n,) index into `classes`; -1 marks an image without a label.
 
     Returns:
         One row per class shown and class named: `image_class`, `text_class`, `yes` and `no`, the mean cosines with
@@ -28,23 +29,23 @@ def similarity_table(detector: Detector, features: Tensor, labels: Sequence[int]
         spread evenly over their order, among those that have images.
 
     Raises:
-        ClipnError: no image has a label.
+        ClipnError: no image has a label, or there is no "no" tower.
     """
-    truth = torch.as_tensor(labels)
-    # -1 marks an image without a label.
-    present = torch.unique(truth[truth >= 0])
+    if towers.no is None:
+        raise ClipnError(
+            "similarity: no `no` tower says anything of these classes; choose a run and a pool it can be scored with"
+        )
+    truth = np.asarray(labels)
+    present = np.unique(truth[truth >= 0])
     if not len(present):
         raise ClipnError("similarity: no image has a label; choose an ID dataset")
-    spread = np.linspace(0, len(present) - 1, min(CLASSES, len(present))).round().astype(int)
-    chosen = present[torch.as_tensor(spread)]
+    chosen = present[np.linspace(0, len(present) - 1, min(CLASSES, len(present))).round().astype(int)]
     tables = []
-    for label in chosen.tolist():
-        own = features[truth == label]
-        yes, no = (logits(own).cpu()[:, chosen] for logits in (detector.yes_logits, detector.no_logits))
-        # p_no needs the logits at their scale; the cosines are reported without it.
-        cosines = [(logits / detector.logit_scale).mean(dim=0) for logits in (yes, no)]
-        p_no = torch.sigmoid(no - yes).mean(dim=0)
-        columns = dict(zip(("yes", "no", "p_no"), (*cosines, p_no), strict=True))
-        texts = [detector.classes[other] for other in chosen.tolist()]
-        tables.append(pd.DataFrame({"image_class": detector.classes[label], "text_class": texts, **columns}))
+    for label in chosen:
+        own = features[truth == label].astype(np.float64)
+        yes, no = own @ towers.yes[chosen].T, own @ towers.no[chosen].T
+        p_no = expit(towers.scale * (no - yes))
+        columns = {"yes": yes.mean(axis=0), "no": no.mean(axis=0), "p_no": p_no.mean(axis=0)}
+        texts = [classes[other] for other in chosen]
+        tables.append(pd.DataFrame({"image_class": classes[label], "text_class": texts, **columns}))
     return pd.concat(tables, ignore_index=True)

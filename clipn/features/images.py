@@ -1,11 +1,10 @@
 """Cached features of a dataset's images: the image tower is frozen, so they are computed once per backbone."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -14,23 +13,29 @@ from clipn.compute import prepare_torch
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
+from clipn.features.stored import IMAGE_FORMAT
 from clipn.files import file_hash
 from clipn.iteration import batched, in_threads
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import encode_image
-from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.tensors import write_safetensors
 from clipn.progress import tracked
 
-IMAGE_FORMAT = "clipn-image-features-1"
 BATCH = 256
 DECODERS = 2
 """Threads that decode images ahead of the model."""
 
 
 def cache_image_features(
-    backbone: Path, manifest: Path, images: Iterable[Image], output: Path, device: str = "cpu", threads: int = 1
+    backbone: Path, datasets: Mapping[Path, tuple[Path, Iterable[Image]]], device: str = "cpu", threads: int = 1
 ) -> None:
-    """Write the unit-norm features (n, d) of a dataset, rows as in its manifest.
+    """Write the unit-norm features (n, d) of datasets, rows as in their manifests; one model for all.
+
+    Args:
+        backbone: backbone file.
+        datasets: manifest and images of every dataset, by the file to write.
+        device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
 
     Raises:
         ClipnError: the images are not those of the manifest.
@@ -38,10 +43,12 @@ def cache_image_features(
     prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     clip = clip.to(device)
-    with torch.inference_mode():
-        parts = [encode_image(clip, batch.to(device)).cpu() for batch in image_batches(manifest, images, architecture)]
-    header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
-    write_safetensors(output, {"image": torch.cat(parts)}, header)
+    for output, (manifest, images) in datasets.items():
+        with torch.inference_mode():
+            batches = image_batches(manifest, images, architecture)
+            features = torch.cat([encode_image(clip, batch.to(device)).cpu() for batch in batches])
+        header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
+        write_safetensors(output, {"image": features}, header)
 
 
 def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[str, Any]) -> Iterator[Tensor]:
@@ -65,12 +72,6 @@ def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[st
     loaded = in_threads(load, _checked(images, table, manifest), DECODERS, BATCH)
     what = f"features of {manifest.parent.name}"
     yield from map(torch.stack, batched(tracked(loaded, len(table), what, "images"), BATCH))
-
-
-def read_image_features(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Unit-norm features (n, d) of `cache_image_features`."""
-    tensors, _ = read_safetensors(path, IMAGE_FORMAT)
-    return tensors["image"].numpy()
 
 
 def _checked(images: Iterable[Image], table: pd.DataFrame, manifest: Path) -> Iterator[Image]:

@@ -1,7 +1,7 @@
 """NegLabel's negative labels (Jiang et al., ICLR 2024): words far from all ID classes, encoded."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from clipn.compute import prepare_torch
-from clipn.data.description import read_classes
 from clipn.errors import ClipnError
+from clipn.features.stored import NEGATIVES_FORMAT
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
 from clipn.model.clipn import class_weights, encode_text
-from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.tensors import write_safetensors
 from clipn.text.prompts import lines_sha256, prompt_pool
-from clipn.text.wordlists import Wordlists, read_words, words_hash
+from clipn.text.wordlists import Wordlists, words_hash
 
-FORMAT = "clipn-negative-labels-1"
 TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
 """How a word is put, by its part of speech, as in the authors' code; classes are nouns."""
 QUANTILE = 0.95
@@ -31,45 +30,23 @@ SIMILARITIES = 2**22
 """How many are in memory at once."""
 
 
-def write_negative_labels(
-    backbone: Path, description: Path, words: str, output: Path, device: str = "cpu", threads: int = 1
-) -> None:
-    """Write the negative labels of an ID dataset.
-
-    Args:
-        backbone: backbone file.
-        description: of the ID dataset, which names its classes.
-        words: as for `clipn.text.wordlists.read_words`.
-        output: file to write.
-        device: `cpu` or `cuda`.
-        threads: of torch; digits depend on it.
-
-    Raises:
-        ClipnError: a file is missing or damaged, no class is named, or there are too few words.
-    """
-    classes, candidates = read_classes(description), read_words(words)
-    cache_negative_labels(backbone, classes, candidates, output, device=device, threads=threads)
-
-
 def cache_negative_labels(
     backbone: Path,
-    classes: Sequence[str],
+    classes: Mapping[Path, Sequence[str]],
     words: Wordlists,
-    output: Path,
     number: int = NUMBER,
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Write the unit-norm features of the ID classes, `labels` (classes, d), and of `negatives` (m, d).
+    """Write the unit-norm features of ID classes, `labels` (classes, d), and of their `negatives` (m, d).
 
     The negatives are the words farthest from all ID classes, of nouns and adjectives the same share. They are in
     random order, so that consecutive groups are random groups; the header names them in this order.
 
     Args:
         backbone: backbone file.
-        classes: names of the ID classes.
+        classes: names of the classes of every ID dataset, by the file to write.
         words: as by `clipn.text.wordlists.read_words`; those that name a class are left out.
-        output: file to write.
         number: of negative labels; never more than 15 % of the words.
         device: `cpu` or `cuda`.
         threads: of torch; digits depend on it.
@@ -77,37 +54,31 @@ def cache_negative_labels(
     Raises:
         ClipnError: no class is named, or there are too few words.
     """
-    if not classes:
+    if not all(classes.values()):
         raise ClipnError("classes: negative labels need the names of ID classes; give at least one")
-    candidates = without(words, classes)
-    numbers = quotas(candidates, number)
+    candidates = {output: without(words, names) for output, names in classes.items()}
+    numbers = {output: quotas(left, number) for output, left in candidates.items()}
     prepare_torch(device, threads)
     clip, _ = load_backbone(backbone)
     clip = clip.to(device)
-    labels = _encode(clip, classes, "noun", device)
-    chosen: list[str] = []
-    negatives: list[Tensor] = []
-    for part, size in numbers.items():
-        features = _encode(clip, candidates[part], part, device)
-        rows = farthest(features, labels, size)
-        chosen += [candidates[part][row] for row in rows]
-        negatives.append(features[rows])
-    # Scores take groups of consecutive labels; in the order of choice, a group would be all near or all far.
-    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(SEED))
-    made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "words": words_hash(words)}
+    encoded = {part: _encode(clip, listed, part, device) for part, listed in words.items() if listed}
+    made_from = {"backbone": file_hash(backbone), "words": words_hash(words)}
     settings = {"number": str(number), "percent": str(PERCENT), "quantile": str(QUANTILE), "seed": str(SEED)}
-    header = {"format": FORMAT, **made_from, **settings, "chosen": json.dumps([chosen[row] for row in order])}
-    write_safetensors(output, {"labels": labels, "negatives": torch.cat(negatives)[order]}, header)
-
-
-def read_negative_labels(path: Path) -> tuple[Tensor, Tensor]:
-    """`labels` (classes, d) and `negatives` (m, d) of `cache_negative_labels`, unit-norm float32.
-
-    Raises:
-        ClipnError: missing, damaged or foreign file.
-    """
-    tensors, _ = read_safetensors(path, FORMAT)
-    return tensors["labels"], tensors["negatives"]
+    for output, names in classes.items():
+        labels = _encode(clip, names, "noun", device)
+        chosen: list[str] = []
+        negatives: list[Tensor] = []
+        for part, size in numbers[output].items():
+            row_of = {word: row for row, word in enumerate(words[part])}
+            features = encoded[part][[row_of[word] for word in candidates[output][part]]]
+            rows = farthest(features, labels, size)
+            chosen += [candidates[output][part][row] for row in rows]
+            negatives.append(features[rows])
+        # Scores take groups of consecutive labels; in the order of choice, a group would be all near or all far.
+        order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(SEED))
+        header = {"format": NEGATIVES_FORMAT, **made_from, "classes": lines_sha256(names), **settings}
+        header["chosen"] = json.dumps([chosen[row] for row in order])
+        write_safetensors(output, {"labels": labels, "negatives": torch.cat(negatives)[order]}, header)
 
 
 def farthest(words: Tensor, labels: Tensor, number: int) -> Tensor:

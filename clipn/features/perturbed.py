@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,36 +11,20 @@ from torch import Tensor
 
 from clipn.compute import prepare_torch
 from clipn.data.description import read_classes
-from clipn.data.readers import Image, read_dataset
+from clipn.data.readers import Image
 from clipn.errors import ClipnError
+from clipn.features.folders import DatasetFolders
 from clipn.features.images import image_batches
+from clipn.features.stored import PERTURBED_FORMAT
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
 from clipn.model.clipn import class_weights, encode_image, encode_text
-from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.tensors import write_safetensors
 from clipn.scores.odin import TEMPERATURE
 from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
 
-FORMAT = "clipn-perturbed-features-2"
 BATCH = 32
 """Images whose gradient is taken at once; they need far more memory than those that are only encoded."""
-
-
-@dataclass(frozen=True)
-class DatasetFolders:
-    """Where datasets are read from.
-
-    Attributes:
-        registry: YAML file of their records.
-        archives: folder with one folder of archives per dataset.
-        datasets: folder with one folder per dataset, of its manifest and description.
-        unpacked: copies by dataset, in place of the first archive.
-    """
-
-    registry: Path
-    archives: Path
-    datasets: Path
-    unpacked: Mapping[str, Path] = field(default_factory=dict)
 
 
 def perturb_datasets(
@@ -60,13 +43,7 @@ def perturb_datasets(
     Raises:
         ClipnError: as `cache_perturbed_features`, or a dataset is not in the registry or not where it should be.
     """
-    datasets = {
-        name: (
-            folders.datasets / name / "manifest.parquet",
-            read_dataset(name, folders.registry, folders.archives / name, folders.unpacked.get(name)),
-        )
-        for name in names
-    }
+    datasets = {name: folders.open(name) for name in names}
     classes = read_classes(folders.datasets / names[0] / "dataset.json")
     cache_perturbed_features(backbone, datasets, classes, prompts, logit_scale, epsilon, output, device, threads)
 
@@ -118,17 +95,7 @@ def cache_perturbed_features(
     settings = {"prompts": pool_name(prompts), "templates": pool_hash(prompts)}
     settings |= {"logit_scale": str(scale), "epsilon": str(epsilon)}
     tensors = {name: features(*dataset) for name, dataset in datasets.items()}
-    write_safetensors(output, tensors, {"format": FORMAT, **made_from, **settings})
-
-
-def read_perturbed_features(path: Path) -> dict[str, Tensor]:
-    """Unit-norm float32 features (n, d) of `cache_perturbed_features`, by dataset.
-
-    Raises:
-        ClipnError: missing, damaged or foreign file.
-    """
-    tensors, _ = read_safetensors(path, FORMAT)
-    return tensors
+    write_safetensors(output, tensors, {"format": PERTURBED_FORMAT, **made_from, **settings})
 
 
 def perturbed(clip: open_clip.CLIP, images: Tensor, weights: Tensor, logit_scale: float, epsilon: float) -> Tensor:

@@ -53,11 +53,7 @@ def read_scores(paths: Iterable[Path]) -> list[ScoredRun]:
     """
     runs = []
     for path in paths:
-        try:
-            name = Scoring.of(require(path))
-        except ValueError as error:
-            expected = ".../<backbone>/<variant>/<prompts>/seed<k>.parquet"
-            raise ClipnError(f"{path}: expected {expected}; rename the file") from error
+        name = Scoring.of(require(path))
         runs.append(ScoredRun(name.backbone, name.variant, name.prompts, int(name.seed), evaluate.read_scores(path)))
     return runs
 
@@ -75,10 +71,7 @@ def read_histories(paths: Iterable[Path]) -> list[RunLog]:
     """
     logs = []
     for path in paths:
-        try:
-            name = RunName.of(require(path))
-        except ValueError as error:
-            raise ClipnError(f"{path}: expected .../<backbone>/<variant>/seed<k>.csv; rename the file") from error
+        name = RunName.of(require(path))
         log = pd.read_csv(path)
         # A variant with 0 epochs is a control: its history has a header and nothing to draw.
         if len(log):

@@ -6,6 +6,9 @@ from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, load_
 from clipn.demo.settings import ARCHIVES
 from clipn.study.config import Study
 
+SMALL = 64_000_000
+"""Bytes of archives up to which a dataset is small."""
+
 
 class StudyData:
     """The records behind a study's datasets and caption sources.
@@ -69,6 +72,15 @@ class StudyData:
         if packed or not folder.is_dir():
             return None
         return folder if any(path.name not in files for path in folder.glob("[!.]*")) else None
+
+    def is_small(self, dataset: str) -> bool:
+        """Whether the images of a dataset are so few that to load a model takes longer than to encode them."""
+        record = self.record(dataset)
+        if record is None:
+            return True
+        sizes = [archive.bytes for archive in record.archives]
+        in_place = record.folder is not None or self.unpacked(dataset) is not None
+        return not in_place and sum(size if size is not None else SMALL + 1 for size in sizes) <= SMALL
 
     @property
     def crawled(self) -> list[str]:

@@ -20,17 +20,11 @@ def figure_names(study: Study, is_published: bool) -> list[str]:
     names = ["published"] if is_published else []
     for id_dataset in study.pairs:
         for backbone in study.backbones:
-            names += [f"{id_dataset}_{kind}_{backbone}" for kind in _kinds(study, backbone)]
+            names += [f"{id_dataset}_{kind}_{backbone}" for kind in figure_kinds(study, backbone)]
     # One per ID dataset, whatever the backbones: it shows the one that most ablations ran on.
     names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []
     trains = any(backbone.training for backbone in study.backbones.values()) or any(runs_with_steps(study))
     return names + ["training"] * trains
-
-
-def main_scoring(study: Study, backbone: str) -> Scoring:
-    """The first run on a backbone under the main prompt pool: the one that single-run figures show."""
-    run = next(run for run in study.runs if run.backbone == backbone)
-    return Scoring(backbone, run.variant, main_pool(study), run.seeds[0])
 
 
 def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
@@ -45,7 +39,7 @@ def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
     return [*plain, *(Scoring(backbone, name, pool, seeds[name]) for name in study.shown if name in seeds)]
 
 
-def _kinds(study: Study, backbone: str) -> list[str]:
+def figure_kinds(study: Study, backbone: str) -> list[str]:
     """Kinds of figures of every ID dataset on a backbone; some need a "no" tower or one of its rules."""
     shown = any(run.backbone == backbone and run.variant in study.shown for run in study.runs)
     kinds = PLAIN_KINDS if shown or study.baselines else []

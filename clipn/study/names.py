@@ -1,7 +1,10 @@
 """How runs and scorings are named, as the folders and files that hold them are."""
 
 from pathlib import PurePath
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
+
+from clipn.errors import ClipnError
+from clipn.scores import PLAIN_CLIP
 
 SEED = "seed"
 
@@ -28,10 +31,9 @@ class RunName(NamedTuple):
         """The run that a file is named after.
 
         Raises:
-            ValueError: its path has another form.
+            ClipnError: its path has another form.
         """
-        backbone, variant, file = path.parts[-3:]
-        return cls(backbone, variant, _seed(file))
+        return cls(*_parts(path, "<backbone>/<variant>"))
 
 
 class Scoring(NamedTuple):
@@ -58,15 +60,21 @@ class Scoring(NamedTuple):
         """The scoring that a file is named after.
 
         Raises:
-            ValueError: its path has another form.
+            ClipnError: its path has another form.
         """
-        backbone, variant, prompts, file = path.parts[-4:]
-        return cls(backbone, variant, prompts, _seed(file))
+        return cls(*_parts(path, "<backbone>/<variant>/<prompts>"))
+
+    @property
+    def run(self) -> str:
+        """Name of the run among those of its backbone, as classifiers are called: `<variant>/seed<k>`, or `none`."""
+        return PLAIN_CLIP if self.variant == PLAIN_CLIP else f"{self.variant}/{SEED}{self.seed}"
 
 
-def _seed(file: str) -> int:
-    number = PurePath(file).stem.removeprefix(SEED)
+def _parts(path: PurePath, folders: str) -> list[Any]:
+    """Names of a file's folders, as many as in `folders`, and the number of its seed."""
+    *names, _ = path.parts[-folders.count("/") - 2 :]
+    number = path.stem.removeprefix(SEED)
     # A file without the prefix would pass for a seed if it were named by a number alone.
-    if f"{SEED}{number}" != PurePath(file).stem:
-        raise ValueError(f"{file} is not named {SEED}<k>")
-    return int(number)
+    if len(names) != folders.count("/") + 1 or path.stem != f"{SEED}{number}" or not number.isdecimal():
+        raise ClipnError(f"{path}: expected .../{folders}/{SEED}<k>{path.suffix}; rename the file")
+    return [*names, int(number)]

@@ -11,12 +11,12 @@ from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import IdDataset, ReleasedVariant, Study
 from clipn.study.data import StudyData
-from clipn.study.figures import main_scoring
+from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
-from clipn.study.names import RunName, Scoring
+from clipn.study.names import SEED, RunName
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths
-from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools
+from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
 from clipn.study.weights import backbone_source, is_weight_file
 from clipn.training.settings import Variant
 
@@ -82,6 +82,10 @@ class RuleOptions:
         copies = {f"unpacked copy of {name}": folder for name, folder in folders.items()}
         texts = (f"{name}:{folder}" for name, folder in folders.items())
         return self.archives() + Settings(copies, repeated("--unpacked", texts))
+
+    def small_datasets(self, datasets: Sequence[str]) -> Settings:
+        """Datasets that are encoded in one job, as arguments."""
+        return Settings({"datasets of one job": [*datasets]}, " ".join(datasets)) + self.images_of_all(datasets)
 
     def datasets_of(self, id_dataset: IdDataset) -> Settings:
         """An ID dataset and its OOD datasets, as arguments."""
@@ -205,26 +209,63 @@ class RuleOptions:
         keys = {f"pairs.{name}": names for name, names in pairs.items()} | {"order of ID datasets": [*pairs]}
         return Settings(keys, repeated("--pair", texts))
 
-    def features(self, backbone: str) -> Settings:
-        """Folder of the features of a backbone."""
-        return Settings({}, f"--features {self._paths.features_folder(backbone)}")
+    @property
+    def features(self) -> Settings:
+        """Folder of the features of all backbones."""
+        return Settings({}, f"--features {self._paths.all_features_folder}")
 
-    def methods(self, variant: str, pool: str) -> Settings:
-        """Methods and rules of a scoring; those of a "no" tower are no setting."""
-        names = methods(self._study, variant, pool)
-        if variant == PLAIN_CLIP:
-            return settings_of({"baselines": names}, options={"baselines": "method"})
-        return Settings({}, repeated("--method", names)) + settings_of(
-            {"rules": self._study.rules}, options={"rules": "rule"}
+    @property
+    def classifiers(self) -> Settings:
+        """Folder of the classifiers of all backbones."""
+        return Settings({}, f"--classifiers {self._paths.classifiers_folder}")
+
+    @property
+    def id_datasets(self) -> Settings:
+        """ID datasets, as arguments."""
+        return Settings({"order of ID datasets": [*self._study.pairs]}, " ".join(self._study.pairs))
+
+    @property
+    def pools(self) -> Settings:
+        """All prompt pools."""
+        return settings_of({"prompts": self._study.prompts})
+
+    def runs_of(self, backbone: str) -> Settings:
+        """Checkpoints of the runs on a backbone."""
+        names = self._paths.runs_of(backbone)
+        texts = (f"{name.variant}/{SEED}{name.seed}:{self._paths.run(name)}" for name in names)
+        return Settings({}, repeated("--checkpoint", texts))
+
+    @property
+    def scorings(self) -> Settings:
+        """Runs and methods of every scoring; the methods of a "no" tower are no setting."""
+        study, found = self._study, scorings(self._study)
+        texts = (f"{name}:{','.join(methods(study, name.variant, name.prompts))}" for name in found)
+        keys = {"baselines": study.baselines, "what is scored": list(map(str, found))}
+        scale = {"rules": study.rules, "logit_scale": study.logit_scale}
+        return (
+            Settings(keys, " ".join(texts)) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
         )
 
-    def metrics(self, scoring: Scoring) -> Settings:
+    @property
+    def metrics(self) -> Settings:
         """What is evaluated, and how."""
         # Conventions in their order: the first is the one that tables show.
         values = {"conventions": self._study.conventions, "resamples": self._study.resamples}
-        names = (f"--{field} {value}" for field, value in scoring._asdict().items())
-        metrics = settings_of(values, options={"conventions": "convention"})
-        return self.study + Settings({}, " ".join(names)) + self.pairs + metrics
+        return self.study + self.pairs + settings_of(values, options={"conventions": "convention"})
+
+    @property
+    def logit_scale(self) -> Settings:
+        """What multiplies cosines."""
+        return settings_of({"logit_scale": self._study.logit_scale})
+
+    def id_figures(self, id_dataset: IdDataset) -> Settings:
+        """Kinds of figures of an ID dataset, what they show, and where it lies."""
+        study = self._study
+        kinds = {backbone: figure_kinds(study, backbone) for backbone in study.backbones}
+        texts = (f"{backbone}:{','.join(names)}" for backbone, names in kinds.items() if names)
+        figures = Settings({"kinds of figures": kinds}, repeated("--figure", texts))
+        folders = self.datasets + self.features + self.classifiers + self.images_of_all(id_and_ood(study, id_dataset))
+        return figures + self.study + self.shown + self.logit_scale + folders
 
     @property
     def main_prompts(self) -> Settings:
@@ -242,11 +283,6 @@ class RuleOptions:
     @property
     def _runs(self) -> list[dict[str, Any]]:
         return [run.model_dump(mode="json") for run in self._study.runs]
-
-    def main_variant(self, backbone: str) -> Settings:
-        """The variant that figures of a single run show."""
-        variant = main_scoring(self._study, backbone).variant
-        return Settings({f"first variant on {backbone}": variant}, f"--variant {variant}")
 
     @property
     def tables(self) -> Settings:

@@ -6,12 +6,11 @@ A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the patter
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from clipn.scores import PLAIN_CLIP
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName, Scoring
-from clipn.study.runs import stored_views
-from clipn.study.scorings import OWN_FEATURES, methods, own_features
+from clipn.study.runs import run_names, stored_views
+from clipn.study.scorings import OWN_FEATURES
 from clipn.study.weights import is_weight_file, weight_record
 from clipn.text.wordlists import WORDNET
 from clipn.training.settings import Variant
@@ -188,9 +187,14 @@ class StudyPaths:
 
     # Features, scores and metrics
 
+    @property
+    def all_features_folder(self) -> str:
+        """Folder of the features of all backbones."""
+        return f"{self.folder}/features"
+
     def features_folder(self, backbone: str) -> str:
         """Folder of the features of a backbone."""
-        return f"{self.folder}/features/{backbone}"
+        return f"{self.all_features_folder}/{backbone}"
 
     def features(self, backbone: str, dataset: str) -> str:
         """Image features of a dataset."""
@@ -212,24 +216,40 @@ class StudyPaths:
             for need in sorted(OWN_FEATURES & {*needs})
         }
 
-    def scored_from(self, scoring: Scoring) -> dict[str, str | list[str]]:
-        """The model of a scoring, and the features that some of its methods have to themselves."""
-        if scoring.variant != PLAIN_CLIP:
-            return {"checkpoint": self.run(RunName(scoring.backbone, scoring.variant, scoring.seed))}
-        needs = own_features(methods(self.study, scoring.variant, scoring.prompts))
-        return {"backbone": self.backbone(scoring.backbone), **self.own_features(scoring.backbone, needs)}
+    @property
+    def classifiers_folder(self) -> str:
+        """Folder of the classifiers of all backbones."""
+        return f"{self.folder}/classifiers"
+
+    def classifiers(self, backbone: str) -> str:
+        """What the text towers of a backbone and its runs say of the ID classes."""
+        return f"{self.classifiers_folder}/{backbone}.safetensors"
+
+    def runs_of(self, backbone: str) -> list[RunName]:
+        """The runs on a backbone."""
+        return [name for name in run_names(self.study.runs) if name.backbone == backbone]
+
+    @property
+    def scores_folder(self) -> str:
+        """Folder of the scores."""
+        return f"{self.folder}/scores"
 
     def scores(self, scoring: Scoring) -> str:
         """Scores of all images."""
-        return f"{self.folder}/scores/{scoring}.parquet"
+        return f"{self.scores_folder}/{scoring}.parquet"
+
+    @property
+    def metrics_folder(self) -> str:
+        """Folder of metrics and replicates."""
+        return f"{self.folder}/metrics"
 
     def metrics(self, scoring: Scoring) -> str:
         """Metrics of all pairs."""
-        return f"{self.folder}/metrics/{scoring}.json"
+        return f"{self.metrics_folder}/{scoring}.json"
 
     def replicates(self, scoring: Scoring) -> str:
         """Metrics of every resample."""
-        return f"{self.folder}/metrics/{scoring}.parquet"
+        return f"{self.metrics_folder}/{scoring}.parquet"
 
     # What people look at
 
@@ -242,9 +262,14 @@ class StudyPaths:
         """A table."""
         return f"{self.tables_folder}/{name}.{ending}"
 
+    @property
+    def figures_folder(self) -> str:
+        """Folder of the figures."""
+        return f"{self.folder}/figures"
+
     def figure(self, name: str, ending: str = "png") -> str:
         """A figure."""
-        return f"{self.folder}/figures/{name}.{ending}"
+        return f"{self.figures_folder}/{name}.{ending}"
 
     @property
     def page(self) -> str:

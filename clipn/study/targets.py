@@ -49,16 +49,23 @@ def run_histories(paths: StudyPaths) -> list[str]:
 
 
 def feature_files(paths: StudyPaths) -> list[str]:
-    """Image features, those that single methods have to themselves, scores, and metrics with their replicates."""
+    """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, scorings(paths.study)
-    own = [paths.own_features(backbone, own_features(study.baselines)) for backbone in study.backbones]
     return [
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
-        *(path for files in own for several in files.values() for path in several),
+        *own_feature_files(paths),
+        *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
         *map(paths.metrics, scored),
         *map(paths.replicates, scored),
     ]
+
+
+def own_feature_files(paths: StudyPaths) -> list[str]:
+    """Features that single methods of the study have to themselves."""
+    needs = own_features(paths.study.baselines)
+    found = (paths.own_features(backbone, needs) for backbone in paths.study.backbones)
+    return [path for files in found for several in files.values() for path in several]
 
 
 def ood_table_files(paths: StudyPaths, id_dataset: str) -> list[str]:
@@ -88,11 +95,15 @@ def printed_tables(paths: StudyPaths) -> list[str]:
     ]
 
 
+def overall_table_files(paths: StudyPaths) -> list[str]:
+    """The tables over all ID datasets, with their printed forms."""
+    tables = [paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings]
+    return [*tables, *(paths.table("published", ending) for ending in ("csv", "md"))]
+
+
 def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
     """All that a person looks at: tables, figures and page, with their copies at the short paths."""
-    tables = [paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings]
-    published = [paths.table("published", ending) for ending in ("csv", "md")]
-    others = [*tables, *published, paths.summary, paths.page, *figure_files(paths, figures)]
+    others = [*overall_table_files(paths), paths.summary, paths.page, *figure_files(paths, figures)]
     ood_tables = [path for id_dataset in ID_DATASETS for path in ood_table_files(paths, id_dataset)]
     return [*ood_tables, *_with_copies(paths, others)]
 

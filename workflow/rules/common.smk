@@ -20,7 +20,7 @@ from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from clipn.study.loading import parse_study, study_file
-from clipn.study.names import RunName, Scoring
+from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths
@@ -55,7 +55,6 @@ fingerprint = Fingerprints(run_state.sources)
 
 set_environment(options.arithmetic)
 SCORINGS = scorings(study)
-SCORING = Scoring("{backbone}", "{variant}", "{prompts}", "{seed}")
 RUN = RunName("{backbone}", "{variant}", "{seed}")
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
@@ -66,17 +65,13 @@ RELEASED = [
 ]
 TAUGHT = [name for name in study.variants if name not in RELEASED]
 FETCHED = fetched_weights(study)
+SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED_NUMBERS = "config/published.yaml"
 FIGURES = figures.figure_names(
     study, study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 )
-# Before there is a plan, so that the first check knows the modules behind it.
-FIGURE_CODE = {
-    kind: fingerprint(f"clipn.cli.figures.{kind}")
-    for kind in ("scores", "roc", "reliability")
-}
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
 TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
@@ -88,14 +83,10 @@ wildcard_constraints:
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
-    prompts="|".join(prompt_pools(study)),
     id_dataset="|".join(ID_DATASETS),
     source="|".join(study.captions.sources) or "none",
     weights="|".join(map(re.escape, FETCHED)) or "none",
     views=r"\d+",
-    kind="|".join(FIGURE_CODE),
-    table="[^/]+",
-    ending="[a-z]+",
 
 
 def job_log(name):
@@ -146,6 +137,16 @@ def figure(name, caption):
     rst = f"../report/{caption}.rst"
     png = report(paths.figure(name), caption=rst, category="Figures")
     return {"png": png, "pdf": paths.figure(name, "pdf")}
+
+
+def id_figures():
+    """Outputs of the rule that draws the figures of an ID dataset."""
+    drawn = [
+        figure(f"{{id_dataset}}_{kind}_{backbone}", kind)
+        for backbone in study.backbones
+        for kind in figures.figure_kinds(study, backbone)
+    ]
+    return {ending: [outputs[ending] for outputs in drawn] for ending in ("png", "pdf")}
 
 
 def check_results():

@@ -1,54 +1,51 @@
-"""Scores and metrics: one job per run and prompt pool, all pairs inside."""
+"""Scores and metrics: one job for all runs, prompt pools and pairs."""
 
 
-rule score_run:
+rule score_runs:
     input:
-        unpack(lambda wildcards: paths.scored_from(Scoring(**wildcards))),
-        features=[paths.features("{backbone}", name) for name in study.datasets],
+        classifiers=[paths.classifiers(name) for name in study.backbones],
+        features=[
+            paths.features(backbone, name)
+            for backbone in study.backbones
+            for name in study.datasets
+        ],
+        own_features=targets.own_feature_files(paths),
         manifests=[paths.manifest(name) for name in study.datasets],
-        descriptions=[paths.description(name) for name in study.pairs],
     output:
-        paths.scores(SCORING),
+        [paths.scores(scoring) for scoring in SCORINGS],
     log:
-        job_log(f"score_run/{SCORING}"),
+        job_log("score_runs"),
     benchmark:
-        job_benchmark(f"score_run/{SCORING}")
+        job_benchmark("score_runs")
     threads: study.threads
     resources:
-        **job_resources(1500, study.threads, GPU),
+        **job_resources(1500, study.threads),
     params:
-        model=lambda wildcards, input: (
-            f"--backbone {input.backbone}"
-            if wildcards.variant == PLAIN_CLIP
-            else f"--checkpoint {input.checkpoint}"
-        ),
-        pool=lambda wildcards: contents.prompt_pool(wildcards.prompts),
-        options=lambda wildcards: options.model
+        options=options.scorings
         + options.pairs
-        + options.methods(wildcards.variant, wildcards.prompts)
-        + options.prompts(wildcards.prompts)
         + options.datasets
-        + options.features(wildcards.backbone),
+        + options.features
+        + options.classifiers,
         code=fingerprint("clipn.cli.evaluation.score"),
     shell:
-        "clipn --log {log} score {params.model} {params.options} --output {output}"
+        "clipn --log {log} score {params.options}" f" --output {paths.scores_folder}"
 
 
-rule evaluate_run:
+rule evaluate_runs:
     input:
-        rules.score_run.output,
+        rules.score_runs.output,
     output:
-        metrics=paths.metrics(SCORING),
-        replicates=paths.replicates(SCORING),
+        metrics=METRICS,
+        replicates=[paths.replicates(scoring) for scoring in SCORINGS],
     log:
-        job_log(f"evaluate_run/{SCORING}"),
+        job_log("evaluate_runs"),
     benchmark:
-        job_benchmark(f"evaluate_run/{SCORING}")
+        job_benchmark("evaluate_runs")
     resources:
-        **job_resources(mem_mb=800),
+        **job_resources(mem_mb=1500),
     params:
-        options=lambda wildcards: options.metrics(Scoring(**wildcards)),
+        options=options.metrics,
         code=fingerprint("clipn.cli.evaluation.evaluate"),
     shell:
-        "clipn --log {log} evaluate {input} {params.options} --output {output.metrics}"
-        " --replicates {output.replicates}"
+        "clipn --log {log} evaluate {input} {params.options}"
+        f" --output {paths.metrics_folder}"

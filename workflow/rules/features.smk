@@ -13,16 +13,45 @@ rule cache_image_features:
         job_log("cache_image_features/{backbone}/{dataset}"),
     benchmark:
         job_benchmark("cache_image_features/{backbone}/{dataset}")
+    wildcard_constraints:
+        dataset="|".join(set(study.datasets) - set(SMALL)) or "none",
     threads: study.threads
     resources:
         **job_resources(1200, study.threads, GPU),
     params:
         images=lambda wildcards: contents.images(wildcards.dataset),
-        options=lambda w: options.images(w.dataset) + options.model,
+        options=lambda w: options.images_of_all([w.dataset]) + options.model,
         code=fingerprint("clipn.cli.features.image_features"),
     shell:
-        "clipn --log {log} features images {wildcards.dataset} {params.options} --manifest {input.manifest}"
-        " --backbone {input.backbone} --output {output}"
+        "clipn --log {log} features images {wildcards.dataset} {params.options} --backbone {input.backbone}"
+        f" --datasets {paths.datasets_folder} --output {paths.all_features_folder}/{{wildcards.backbone}}"
+
+
+if SMALL:
+
+    # In one job: to load the model takes longer than to encode their images.
+    rule cache_small_image_features:
+        input:
+            GENERATED_REGISTRY,
+            backbone=paths.backbone("{backbone}"),
+            manifests=[paths.manifest(name) for name in SMALL],
+            archives=paths.archives(*SMALL),
+        output:
+            [paths.features("{backbone}", name) for name in SMALL],
+        log:
+            job_log("cache_small_image_features/{backbone}"),
+        benchmark:
+            job_benchmark("cache_small_image_features/{backbone}")
+        threads: study.threads
+        resources:
+            **job_resources(1200, study.threads, GPU),
+        params:
+            images=contents.images(*SMALL),
+            options=options.small_datasets(SMALL) + options.model,
+            code=fingerprint("clipn.cli.features.image_features"),
+        shell:
+            "clipn --log {log} features images {params.options} --backbone {input.backbone}"
+            f" --datasets {paths.datasets_folder} --output {paths.all_features_folder}/{{wildcards.backbone}}"
 
 
 rule cache_caption_features:
@@ -68,28 +97,58 @@ rule cache_caption_images:
         " --backbone {input.backbone} --views {wildcards.views} --output {output} {params.options}"
 
 
-# Words far from the ID classes, encoded, for NegLabel.
+# What the text towers say of the ID classes, so that scoring needs no model.
+rule encode_classes:
+    input:
+        backbone=paths.backbone("{backbone}"),
+        checkpoints=lambda w: [paths.run(name) for name in paths.runs_of(w.backbone)],
+        descriptions=[paths.description(name) for name in study.pairs],
+    output:
+        paths.classifiers("{backbone}"),
+    log:
+        job_log("encode_classes/{backbone}"),
+    benchmark:
+        job_benchmark("encode_classes/{backbone}")
+    threads: study.threads
+    resources:
+        **job_resources(1500, study.threads, GPU),
+    params:
+        pools=[contents.prompt_pool(name) for name in prompt_pools(study)],
+        options=lambda w: options.id_datasets
+        + options.datasets
+        + options.pools
+        + options.runs_of(w.backbone)
+        + options.model,
+        code=fingerprint("clipn.cli.features.classifiers"),
+    shell:
+        "clipn --log {log} features classifiers {params.options} --backbone {input.backbone} --output {output}"
+
+
+# Words far from the classes of each ID dataset, encoded, for NegLabel.
 rule negative_labels:
     input:
         backbone=paths.backbone("{backbone}"),
-        description=paths.description("{id_dataset}"),
+        descriptions=[paths.description(name) for name in study.pairs],
         words=paths.words,
     output:
-        paths.negative_labels("{backbone}", "{id_dataset}"),
+        [paths.negative_labels("{backbone}", name) for name in study.pairs],
     log:
-        job_log("negative_labels/{backbone}/{id_dataset}"),
+        job_log("negative_labels/{backbone}"),
     benchmark:
-        job_benchmark("negative_labels/{backbone}/{id_dataset}")
+        job_benchmark("negative_labels/{backbone}")
     threads: study.threads
     resources:
         **job_resources(1500, study.threads, GPU),
     params:
         words=or_exit(contents.words),
-        options=options.model + options.negative_words,
+        options=options.id_datasets
+        + options.datasets
+        + options.model
+        + options.negative_words,
         code=fingerprint("clipn.cli.features.negative_labels"),
     shell:
-        "clipn --log {log} features negatives --backbone {input.backbone} --description {input.description}"
-        " --output {output} {params.options}"
+        "clipn --log {log} features negatives {params.options} --backbone {input.backbone}"
+        f" --output {paths.all_features_folder}/{{wildcards.backbone}}/negative_labels"
 
 
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.

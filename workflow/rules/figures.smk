@@ -1,44 +1,35 @@
 """Figures of the study."""
 
 
-rule score_figure:
+rule id_figures:
     input:
-        scores=lambda wildcards: targets.shown_scores(paths, wildcards.backbone),
-        descriptions=DESCRIPTIONS,
-    output:
-        **figure("{id_dataset}_{kind}_{backbone}", "score_figure"),
-    log:
-        job_log("score_figure/{id_dataset}_{kind}_{backbone}"),
-    benchmark:
-        job_benchmark("score_figure/{id_dataset}_{kind}_{backbone}")
-    resources:
-        **job_resources(mem_mb=800),
-    params:
-        options=options.study + options.datasets,
-        code=lambda wildcards: FIGURE_CODE[wildcards.kind],
-    shell:
-        "clipn --log {log} report figure {wildcards.kind} {input.scores} --id {wildcards.id_dataset}"
-        " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
-
-
-rule intervals_figure:
-    input:
+        GENERATED_REGISTRY,
+        scores=[
+            name
+            for backbone in study.backbones
+            for name in targets.shown_scores(paths, backbone)
+        ],
         table=paths.table("metrics"),
         descriptions=DESCRIPTIONS,
+        features=[paths.features(name, "{id_dataset}") for name in study.backbones],
+        classifiers=[paths.classifiers(name) for name in study.backbones],
+        manifest=paths.manifest("{id_dataset}"),
+        archives=lambda w: paths.archives(*id_and_ood(study, w.id_dataset)),
     output:
-        **figure("{id_dataset}_intervals_{backbone}", "intervals"),
+        **id_figures(),
     log:
-        job_log("intervals_figure/{id_dataset}_{backbone}"),
+        job_log("id_figures/{id_dataset}"),
     benchmark:
-        job_benchmark("intervals_figure/{id_dataset}_{backbone}")
+        job_benchmark("id_figures/{id_dataset}")
     resources:
-        **job_resources(mem_mb=500),
+        **job_resources(mem_mb=1000),
     params:
-        options=options.study + options.datasets + options.shown,
-        code=fingerprint("clipn.cli.figures.intervals"),
+        options=lambda w: options.id_figures(w.id_dataset),
+        images=lambda w: contents.images(*id_and_ood(study, w.id_dataset)),
+        code=fingerprint("clipn.cli.figures.id_figures"),
     shell:
-        "clipn --log {log} report figure intervals {input.table} --id {wildcards.id_dataset}"
-        " --backbone {wildcards.backbone} {params.options} --png {output.png} --pdf {output.pdf}"
+        "clipn --log {log} report figure id-dataset {input.scores} --id {wildcards.id_dataset} {params.options}"
+        f" --table {{input.table}} --output {paths.figures_folder}"
 
 
 rule ablations_figure:
@@ -78,62 +69,6 @@ rule published_figure:
         code=fingerprint("clipn.cli.figures.published"),
     shell:
         "clipn --log {log} report figure published {input.table} {params.options}"
-        " --png {output.png} --pdf {output.pdf}"
-
-
-# What "no" learned, in the first run of the first variant on this backbone.
-rule similarity_figure:
-    input:
-        unpack(lambda w: paths.scored_from(figures.main_scoring(study, w.backbone))),
-        features=paths.features("{backbone}", "{id_dataset}"),
-        manifest=paths.manifest("{id_dataset}"),
-        description=paths.description("{id_dataset}"),
-    output:
-        **figure("{id_dataset}_similarity_{backbone}", "similarity"),
-    log:
-        job_log("similarity_figure/{id_dataset}_{backbone}"),
-    benchmark:
-        job_benchmark("similarity_figure/{id_dataset}_{backbone}")
-    threads: study.threads
-    resources:
-        **job_resources(1500, study.threads, GPU),
-    params:
-        pool=contents.prompt_pool(main_pool(study)),
-        options=lambda w: options.main_variant(w.backbone)
-        + options.study
-        + options.prompts()
-        + options.model,
-        code=fingerprint("clipn.cli.figures.similarity"),
-    shell:
-        "clipn --log {log} report figure similarity --checkpoint {input.checkpoint} --features {input.features}"
-        " --manifest {input.manifest} --description {input.description} --backbone {wildcards.backbone}"
-        " {params.options} --png {output.png} --pdf {output.pdf}"
-
-
-# The images behind the most confident mistakes of the same run.
-rule mistakes_figure:
-    input:
-        GENERATED_REGISTRY,
-        scores=lambda w: paths.scores(figures.main_scoring(study, w.backbone)),
-        descriptions=DESCRIPTIONS,
-        archives=lambda wildcards: paths.archives(
-            *id_and_ood(study, wildcards.id_dataset)
-        ),
-    output:
-        **figure("{id_dataset}_mistakes_{backbone}", "mistakes"),
-    log:
-        job_log("mistakes_figure/{id_dataset}_{backbone}"),
-    benchmark:
-        job_benchmark("mistakes_figure/{id_dataset}_{backbone}")
-    resources:
-        **job_resources(mem_mb=800),
-    params:
-        options=lambda wildcards: options.study
-        + options.datasets
-        + options.images_of_all(id_and_ood(study, wildcards.id_dataset)),
-        code=fingerprint("clipn.cli.figures.mistakes"),
-    shell:
-        "clipn --log {log} report figure mistakes {input.scores} --id {wildcards.id_dataset} {params.options}"
         " --png {output.png} --pdf {output.pdf}"
 
 

@@ -37,19 +37,41 @@ rule report_page:
         f" --folder {paths.folder}"
 
 
-rule publish:
+# Cheap copies at the paths that people type, each group in one job.
+rule publish_ood_table:
     input:
-        paths.table("{table}", "{ending}"),
+        [
+            paths.table("{id_dataset}_ood", ending)
+            for ending in targets.OOD_TABLE_ENDINGS
+        ],
     output:
-        paths.short_path(paths.table("{table}", "{ending}")),
+        [
+            paths.short_path(paths.table("{id_dataset}_ood", ending))
+            for ending in targets.OOD_TABLE_ENDINGS
+        ],
     log:
-        job_log("publish/tables/{table}.{ending}"),
+        job_log("publish/{id_dataset}_ood"),
     benchmark:
-        job_benchmark("publish/tables/{table}.{ending}")
+        job_benchmark("publish/{id_dataset}_ood")
     resources:
         **job_resources(mem_mb=10),
     shell:
-        "cp {input} {output} 2> {log}"
+        "cp {input} results/tables/ 2> {log}"
+
+
+rule publish_tables:
+    input:
+        targets.overall_table_files(paths),
+    output:
+        [paths.short_path(path) for path in targets.overall_table_files(paths)],
+    log:
+        job_log("publish/tables"),
+    benchmark:
+        job_benchmark("publish/tables")
+    resources:
+        **job_resources(mem_mb=10),
+    shell:
+        "cp {input} results/tables/ 2> {log}"
 
 
 # All figures at once, so that none of another study is left beside them.
@@ -70,14 +92,18 @@ rule publish_figures:
         "(rm -f results/figures/* && cp {input} results/figures/) 2> {log}"
 
 
-use rule publish as publish_page with:
+rule publish_page:
     input:
-        f"{paths.folder}/{{file}}",
+        paths.page,
+        paths.summary,
     output:
-        "results/{file}",
+        paths.short_path(paths.page),
+        paths.short_path(paths.summary),
     log:
-        job_log("publish/{file}"),
+        job_log("publish/page"),
     benchmark:
-        job_benchmark("publish/{file}")
-    wildcard_constraints:
-        file=r"metrics\.json|report\.html",
+        job_benchmark("publish/page")
+    resources:
+        **job_resources(mem_mb=10),
+    shell:
+        "cp {input} results/ 2> {log}"

@@ -1,14 +1,9 @@
-"""The titles that figures share, and the step that draws a figure from scores."""
+"""The titles that figures share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from clipn.report.figures.saving import save
 from clipn.report.formatting import dataset_title
-from clipn.report.reading import ScoredRun, read_scores, read_titles
 
 
 @dataclass(frozen=True)
@@ -41,29 +36,3 @@ class FigureContext:
         return (
             f"{what}, ID: {self.id_title}\n{', '.join([f'study: {self.study}', f'backbone: {self.backbone}', *notes])}"
         )
-
-
-def draw_from_scores(
-    figure_of: Callable[[Sequence[ScoredRun], FigureContext], Figure],
-    scores: Sequence[Path],
-    id_dataset: str,
-    backbone: str,
-    study: str,
-    datasets: Path,
-    png: Path,
-    pdf: Path,
-) -> None:
-    """Draw a figure of the scores of some runs and save it.
-
-    Args:
-        figure_of: a pure function, e.g. `clipn.report.figures.roc.roc_curves`.
-        scores: Parquet of the runs.
-        id_dataset: identifier of the ID dataset.
-        backbone: whose runs are shown.
-        study: name of the study.
-        datasets: folder with one indexed dataset per folder, for their printed names.
-        png: file to write.
-        pdf: file to write.
-    """
-    context = FigureContext(study, id_dataset, backbone, read_titles(datasets))
-    save(figure_of(read_scores(scores), context), png, pdf)

@@ -1,4 +1,4 @@
-"""The images behind the most confident mistakes of a run, and the step that draws them."""
+"""The images behind the most confident mistakes of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,10 @@ from scipy.special import expit
 
 from clipn.data.location import locate
 from clipn.data.readers import read_images
-from clipn.data.registry import Registry, load_registry
+from clipn.data.registry import Registry
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import part
-from clipn.report.figures.context import FigureContext
-from clipn.report.figures.mistakes import Mistake, mistakes
-from clipn.report.figures.saving import save
-from clipn.report.reading import read_descriptions, read_scores
+from clipn.report.figures.mistakes import Mistake
 
 METHOD = "atd"
 COUNT = 12
@@ -31,42 +28,6 @@ class Albums:
     base: Path
     archives: Path
     unpacked: Mapping[str, Path]
-
-
-def draw_mistakes(
-    scores: Path,
-    id_dataset: str,
-    study: str,
-    registry: Path,
-    archives: Path,
-    unpacked: Mapping[str, Path],
-    datasets: Path,
-    png: Path,
-    pdf: Path,
-) -> None:
-    """Look up the most confident mistakes of a run, draw `clipn.report.figures.mistakes.mistakes` and save it.
-
-    Args:
-        scores: Parquet of the run.
-        id_dataset: identifier of the ID dataset.
-        study: printed in the title.
-        registry: YAML of the datasets.
-        archives: folder with one folder of archives per dataset.
-        unpacked: folders of unpacked copies, by dataset.
-        datasets: folder with one indexed dataset per folder.
-        png: file to write.
-        pdf: file to write.
-
-    Raises:
-        ClipnError: the ID dataset is not indexed, a file is damaged, or as for `gallery`.
-    """
-    albums = Albums(load_registry(registry), registry.parent, archives, unpacked)
-    (run,), described = read_scores([scores]), read_descriptions(datasets)
-    if id_dataset not in described:
-        raise ClipnError(f"--id {id_dataset!r}: {datasets} has no such dataset; name one of {', '.join(described)}")
-    found = gallery(run.scores, id_dataset, described[id_dataset].classes, albums)
-    titles = {name: description.title for name, description in described.items()}
-    save(mistakes(found, FigureContext(study, id_dataset, run.backbone, titles), run.variant, METHOD), png, pdf)
 
 
 def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], albums: Albums) -> list[Mistake]:

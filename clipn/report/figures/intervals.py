@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,10 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import OFFICIAL
 from clipn.report.figures.context import FigureContext
-from clipn.report.figures.saving import save
 from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
 from clipn.report.formatting import AVERAGE, method_title
-from clipn.report.reading import read_table, read_titles
 from clipn.scores import PLAIN_CLIP, SCORES
 
 _MEASURES = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%), higher is better"}
@@ -35,22 +32,6 @@ _BELOW = 0.3
 class _Line(NamedTuple):
     method: str
     variant: str
-
-
-def draw_intervals(
-    table: Path,
-    id_dataset: str,
-    backbone: str,
-    study: str,
-    datasets: Path,
-    variants: Sequence[str],
-    prompts: str,
-    png: Path,
-    pdf: Path,
-) -> None:
-    """Draw `intervals` of the table `metrics.csv` and save it; `datasets`: folder with one indexed dataset each."""
-    context = FigureContext(study, id_dataset, backbone, read_titles(datasets))
-    save(intervals(read_table(table), context, variants, prompts), png, pdf)
 
 
 @house_style()

@@ -2,27 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clipn.compute import prepare_torch
-from clipn.data.description import read_description
-from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.detector import Detector
-from clipn.evaluation.similarity import similarity_table
-from clipn.features.images import read_image_features
-from clipn.model.checkpoint import load
 from clipn.report.figures.context import FigureContext
-from clipn.report.figures.saving import save
 from clipn.report.figures.style import WIDTH, finish, house_style
 
 _NUMBERS = 10
@@ -30,52 +19,6 @@ _NUMBERS = 10
 
 _UNDECIDED, _LEAST = 0.5, 0.05
 """Middle of the colours of p_no, and the least distance from it that they span."""
-
-
-@dataclass(frozen=True)
-class SimilarityInputs:
-    """What the similarities of a run are computed from.
-
-    Attributes:
-        checkpoint: of the run.
-        features: image features of the ID dataset.
-        manifest: of the ID dataset.
-        description: of the ID dataset.
-        prompts: prompt pool, see `clipn.text.prompts.prompt_pool`.
-        logit_scale: what multiplies cosines; None: the checkpoint's own.
-    """
-
-    checkpoint: Path
-    features: Path
-    manifest: Path
-    description: Path
-    prompts: str
-    logit_scale: float | None
-
-
-def draw_similarity(
-    inputs: SimilarityInputs, study: str, backbone: str, variant: str, device: str, threads: int, png: Path, pdf: Path
-) -> None:
-    """Compute the similarities of a run with its checkpoint, draw `similarity` and save it.
-
-    Args:
-        inputs: files of the run and its ID dataset, and how texts are compared.
-        study: printed in the title.
-        backbone: printed in the title.
-        variant: printed in the title.
-        device: where the model runs.
-        threads: of torch.
-        png: file to write.
-        pdf: file to write.
-    """
-    prepare_torch(device, threads)
-    described = read_description(inputs.description)
-    detector = Detector(load(inputs.checkpoint, device), described.classes, inputs.prompts, inputs.logit_scale)
-    images = torch.from_numpy(read_image_features(inputs.features))
-    table = similarity_table(detector, images, read_manifest(inputs.manifest)["label"].to_list())
-    # A description does not hold the identifier of its dataset; the figure prints nothing but the title.
-    context = FigureContext(study, described.title, backbone)
-    save(similarity(table, context, variant, len(described.classes)), png, pdf)
 
 
 @house_style()

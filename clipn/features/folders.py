@@ -1,0 +1,33 @@
+"""Where datasets of a registry lie."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clipn.data.readers import Image, read_dataset
+
+
+@dataclass(frozen=True)
+class DatasetFolders:
+    """Where datasets are read from.
+
+    Attributes:
+        registry: YAML file of their records.
+        archives: folder with one folder of archives per dataset.
+        datasets: folder with one folder per dataset, of its manifest and description.
+        unpacked: copies by dataset, in place of the first archive.
+    """
+
+    registry: Path
+    archives: Path
+    datasets: Path
+    unpacked: Mapping[str, Path] = field(default_factory=dict)
+
+    def open(self, name: str) -> tuple[Path, Iterator[Image]]:
+        """Manifest and images of a dataset.
+
+        Raises:
+            ClipnError: it is not in the registry, or not where it should be.
+        """
+        images = read_dataset(name, self.registry, self.archives / name, self.unpacked.get(name))
+        return self.datasets / name / "manifest.parquet", images
