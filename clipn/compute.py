@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from threadpoolctl import threadpool_limits
+
 from clipn.errors import ClipnError
 
 Arithmetic = Literal["portable", "fast", "cuda"]
@@ -136,12 +138,6 @@ def prepare_torch(device: str, threads: int) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let every operation run in one thread, so that several may run side by side and no digit depends on how many."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    """Give NumPy's matrix products one thread each, so that several run side by side and no digit depends on it."""
+    with threadpool_limits(limits=1, user_api="blas"):
         yield
-    finally:
-        torch.set_num_threads(threads)

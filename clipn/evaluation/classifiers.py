@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clipn.evaluation.detector import Detector
 from clipn.features.negative_labels import read_negative_labels
 from clipn.scores import Evidence
+from clipn.scores.logits import Array
 
 REACT_PERCENTILE = 0.9
 """Share of the activations that ReAct leaves as they are (Sun et al., NeurIPS 2021)."""
@@ -17,7 +19,7 @@ REACT_PERCENTILE = 0.9
 
 @dataclass(frozen=True)
 class IDClassifier:
-    """Weights by which features (n, d) become logits; all float64, on the CPU, multiplied by the logit scale.
+    """Weights by which features (n, d) become logits; all float64, multiplied by the logit scale.
 
     Attributes:
         scale: what multiplied the cosines.
@@ -29,13 +31,13 @@ class IDClassifier:
     """
 
     scale: float
-    yes: Tensor
-    no: Tensor | None = None
+    yes: Array
+    no: Array | None = None
     clip_at: float | None = None
-    labels: Tensor | None = None
-    negatives: Tensor | None = None
+    labels: Array | None = None
+    negatives: Array | None = None
 
-    def evidence(self, features: Tensor, perturbed: Tensor | None = None) -> Evidence:
+    def evidence(self, features: NDArray[np.floating], perturbed: NDArray[np.floating] | None = None) -> Evidence:
         """All logits of some images.
 
         Args:
@@ -43,15 +45,15 @@ class IDClassifier:
             perturbed: the same of the images as ODIN moved them.
         """
         # In float32 the products would round away the last digits that tell nearly equal images apart.
-        features = features.double()
+        features = features.astype(np.float64)
         return Evidence(
-            (features @ self.yes.T).numpy(),
-            None if self.no is None else (features @ self.no.T).numpy(),
+            features @ self.yes.T,
+            None if self.no is None else features @ self.no.T,
             self.scale,
-            clipped=None if self.clip_at is None else (features.clamp(max=self.clip_at) @ self.yes.T).numpy(),
-            perturbed=None if perturbed is None else (perturbed.double() @ self.yes.T).numpy(),
-            labels=None if self.labels is None else (features @ self.labels.T).numpy(),
-            negatives=None if self.negatives is None else (features @ self.negatives.T).numpy(),
+            clipped=None if self.clip_at is None else np.minimum(features, self.clip_at) @ self.yes.T,
+            perturbed=None if perturbed is None else perturbed.astype(np.float64) @ self.yes.T,
+            labels=None if self.labels is None else features @ self.labels.T,
+            negatives=None if self.negatives is None else features @ self.negatives.T,
         )
 
 
@@ -77,10 +79,10 @@ def id_classifier(
     labels, negatives = read_negative_labels(negative_labels) if "negatives" in needs else (None, None)
     return IDClassifier(
         scale,
-        scale * detector.yes_weights.cpu(),
+        scale * detector.yes_weights.cpu().numpy(),
         # Reading `no_weights` encodes all class texts a second time, so it is read only where a method needs it.
-        scale * detector.no_weights.cpu() if "no" in needs else None,
+        scale * detector.no_weights.cpu().numpy() if "no" in needs else None,
         clip_at,
-        None if labels is None else scale * labels.double(),
-        None if negatives is None else scale * negatives.double(),
+        None if labels is None else scale * labels.double().numpy(),
+        None if negatives is None else scale * negatives.double().numpy(),
     )
