@@ -138,6 +138,6 @@ def prepare_torch(device: str, threads: int) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run each of NumPy's matrix products in one thread, so that several may run side by side with the same digits."""
+    """Give NumPy's matrix products one thread each, so that several run side by side and no digit depends on it."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield

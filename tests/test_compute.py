@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from clipn import compute
-from clipn.compute import HELD, VARIABLE, described, hold, processor, require_hold
+from clipn.compute import HELD, VARIABLE, described, hold, one_thread, processor, require_hold
 from clipn.errors import ClipnError
 from tests.helpers.project import ENVIRONMENT, ROOT
 
@@ -196,3 +198,15 @@ def test_jobs_of_a_workflow_are_told_by_the_environment(tmp_path: Path) -> None:
     words = ["clipn", "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json", "--prompts", "single"]
     subprocess.run([*words, "--output", tmp_path / "s.json"], env=environment, capture_output=True, timeout=120)
     assert f"machine: {processor()}, fast " in (tmp_path / "log").read_text()
+
+
+def blas_threads() -> set[int]:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_matrix_products_get_one_thread_and_then_what_they_had() -> None:
+    with threadpool_limits(2, "blas"):
+        with one_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}

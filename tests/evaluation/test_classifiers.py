@@ -41,7 +41,7 @@ def limit(features: Tensor) -> float | None:
 
 
 def cosines(features: Tensor, weights: Tensor) -> Any:
-    return features.double().numpy() @ weights.double().numpy().T
+    return (features.double() @ weights.double().T).numpy()
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_weights_are_scaled_in_float64(negative_labels: Path) -> None:
     assert (classifier.scale, classifier.clip_at) == (SCALE, FEATURES.max().item())
     for name, weights in zip(MATRICES, (YES, NO, LABELS, NEGATIVES), strict=True):
         found = getattr(classifier, name)
-        assert found.dtype == torch.float64
+        assert found.dtype == np.float64
         np.testing.assert_array_equal(found, SCALE * weights.double(), err_msg=name)
 
 
 def test_what_is_not_needed_is_not_there() -> None:
     classifier = id_classifier(DETECTOR, (), FEATURES, Path("nowhere"))
     assert [classifier.no, classifier.clip_at, classifier.labels, classifier.negatives] == [None] * 4
-    assert classifier.evidence(FEATURES).given == {}
+    assert classifier.evidence(FEATURES.numpy()).given == {}
 
 
 def test_missing_negative_labels(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_missing_negative_labels(tmp_path: Path) -> None:
 
 def test_logits_of_images(negative_labels: Path) -> None:
     classifier = id_classifier(DETECTOR, set(NEEDS), FEATURES, negative_labels)
-    evidence = classifier.evidence(FEATURES, MOVED)
+    evidence = classifier.evidence(FEATURES.numpy(), MOVED.numpy())
     expected = {"no": NO, "labels": LABELS, "negatives": NEGATIVES}
     assert evidence.scale == SCALE
     np.testing.assert_allclose(evidence.yes.values, SCALE * cosines(FEATURES, YES), rtol=1e-14)
@@ -106,13 +106,12 @@ def test_logits_of_images(negative_labels: Path) -> None:
 
 
 def test_clipped_logits_by_hand() -> None:
-    classifier = IDClassifier(SCALE, SCALE * YES, clip_at=0.5)
-    clipped = classifier.evidence(torch.tensor([[0.6, -0.8]])).clipped
+    classifier = IDClassifier(SCALE, SCALE * YES.numpy(), clip_at=0.5)
+    clipped = classifier.evidence(np.array([[0.6, -0.8]], np.float32)).clipped
     np.testing.assert_allclose(clipped.values, [[5.0, -8.0, 10 * (0.6 * 0.5 - 0.8 * 0.8)]], rtol=1e-7)
 
 
 def test_features_are_multiplied_in_float64() -> None:
     """In float32 the small class would vanish beside the large one."""
-    weights = torch.tensor([[1.0, 1e-9]], dtype=torch.float64)
-    logits = IDClassifier(1.0, weights).evidence(torch.ones(1, 2)).yes.values
+    logits = IDClassifier(1.0, np.array([[1.0, 1e-9]])).evidence(np.ones((1, 2), np.float32)).yes.values
     assert logits.item() == 1 + 1e-9
