@@ -137,9 +137,10 @@ def _apart(world: World, name: str, device: str) -> Row:
 def _on_one_backbone(world: World, device: str) -> Row:
     """Apart from the backbone's training, which makes a last digit one of the first."""
     backbone = world.file("backbone", "cpu")
+    points = {}
     for where in (device, "cpu"):
         world.train("common", world.cache(backbone, where), where)
-    points = {where: world.aurocs("common", where) for where in (device, "cpu")}
+        points[where] = world.aurocs("common", where)
     largest = max(abs(points[device][method] - points["cpu"][method]) for method in METHODS)
     return _apart(world, "common", device) | {
         "auroc": points,
