@@ -53,9 +53,7 @@ def check(
 def part(name: str, output: Path, device: str = "cuda", size: str = "full") -> None:
     """Measure one part and write its rows, a line of JSON each."""
     from benchmarks.gpu.measurement import SIZES, write_rows
-    from clipn.compute import prepare_torch
 
-    prepare_torch(device, threads=4)
     with tempfile.TemporaryDirectory() as folder:
         rows = {"speed": _speed, "demo": _demo}[name](Path(folder), SIZES[size], device)
         write_rows(rows, output)
@@ -65,7 +63,9 @@ def _speed(folder: Path, size: Any, device: str) -> Any:
     from benchmarks.gpu.encoding import ceilings, encoding
     from benchmarks.gpu.training import settings, training
     from benchmarks.training import Bench
+    from clipn.compute import prepare_torch
 
+    prepare_torch(device, threads=4)
     yield from ceilings(size, device)
     of_batch = settings(size, size.batch, "bf16")
     bench = Bench(folder, size.architecture, size.samples, of_batch, device, size.workers)
@@ -76,7 +76,7 @@ def _speed(folder: Path, size: Any, device: str) -> Any:
 def _demo(folder: Path, size: Any, device: str) -> Any:
     from benchmarks.gpu.demo import demo
 
-    return demo(folder, size, device)
+    yield from demo(folder, size, device)
 
 
 def _run(name: str, device: str, size: str, limit: float) -> dict[str, Any]:
