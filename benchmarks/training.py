@@ -5,11 +5,11 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Callable, Iterator
+from copy import copy, deepcopy
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import PIL.Image
@@ -50,9 +50,11 @@ Losses = list[list[float]]
 class Bench:
     """A random backbone, generated images with captions, and their caches, in a folder of their own."""
 
-    def __init__(self, folder: Path, name: str, samples: int, settings: Variant, device: str) -> None:
+    def __init__(self, folder: Path, name: str, samples: int, settings: Variant, device: str, workers: int) -> None:
+        self.name = name
         self.settings = settings
         self.device = device
+        self.workers = workers
         self.config = architecture(name)
         torch.manual_seed(0)
         clip = build(self.config)
@@ -67,7 +69,7 @@ class Bench:
         self.sampler = Sampler(samples, settings.batch_size, settings.epochs, seed=0)
         self.captions, self.plain_images = folder / "captions.safetensors", folder / "images.safetensors"
         cache_caption_features(self.backbone, self.index, self.captions, device, settings.threads)
-        images = (self.index, self.images, 0, self.plain_images, WORKERS[device])
+        images = (self.index, self.images, 0, self.plain_images, workers)
         cache_caption_images(self.backbone, *images, device, settings.threads)
 
     def model(self) -> CLIPN:
@@ -83,24 +85,35 @@ class Bench:
             projection.add_(0.1 * projection.std() * noise)
         return model
 
-    def pipeline(self, *, online: bool) -> Iterator[list[float]]:
-        """Losses of each step of the pipeline's training."""
+    def under(self, settings: Variant) -> Self:
+        """The same data, trained on with other settings."""
+        other = copy(self)
+        other.settings = settings
+        other.sampler = Sampler(len(self.images), settings.batch_size, settings.epochs, seed=0)
+        return other
+
+    def pipeline(self, images: Callable[[CLIPN, LocalBatches], Iterator[Tensor]]) -> Iterator[list[float]]:
+        """Losses of each step of the pipeline's training; `images` yields the image features of each."""
         model = self.model()
         stored = read_caption_features(self.captions, self.backbone, self.index)
         trainer = Trainer(model, stored["tokens"], self.settings, ProcessGroup(), self.device)
-        batches = LocalBatches(self.sampler, ProcessGroup(), 0, self.device)
-        texts = stored_texts(Texts(stored["yes"], stored["tokens"]), batches)
-        if online:
-            images = online_images(model.clip, self.images, training_crop(self.config), WORKERS[self.device], batches)
-        else:
-            images = stored_images(read_caption_images(self.plain_images, self.backbone, self.index, 0), batches)
+        batches = LocalBatches(self.sampler, ProcessGroup(), 0, self.device, self.settings.micro_batch)
+        texts, features = stored_texts(Texts(stored["yes"], stored["tokens"]), batches), images(model, batches)
         for step in batches.steps:
             with autocast(self.settings, self.device):
-                image, (yes, tokens) = next(images), next(texts)
+                image, (yes, tokens) = next(features), next(texts)
             choice = batches.draw(step, PROMPT, self.settings.prompts + 1)
             batch = Batch(image, yes, tokens, choice, len(tokens))
             rate = learning_rate(self.settings, step, self.sampler.steps)
             yield list(trainer.advance(batch, self.sampler.epoch(step), rate).values())
+
+    def cached(self, model: CLIPN, batches: LocalBatches) -> Iterator[Tensor]:
+        """Image features out of the cache."""
+        return stored_images(read_caption_images(self.plain_images, self.backbone, self.index, 0), batches)
+
+    def online(self, model: CLIPN, batches: LocalBatches) -> Iterator[Tensor]:
+        """Image features of crops, decoded and encoded at every step."""
+        return online_images(model.clip, self.images, training_crop(self.config), self.workers, batches)
 
     def plain(self, *, online: bool) -> Iterator[list[float]]:
         """Losses of each step of the plain loop, on the same samples, draws and crops."""
@@ -114,7 +127,7 @@ class Bench:
         captions, tokenizer = read_captions_of(self.index), model.tokenizer
 
         def inputs() -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
-            loader = crop_loader(self.images, transform, items, WORKERS[self.device])
+            loader = crop_loader(self.images, transform, items, self.workers)
             for step, images in enumerate(loader):
                 tokens = tokenizer([captions[row] for row in batches.rows(step)])
                 choice = batches.draw(step, PROMPT, self.settings.prompts + 1)
@@ -152,9 +165,9 @@ def main(
     settings = Variant(epochs=1, batch_size=batch_size, threads=threads, precision=precision)
     print(f"{name}, batch {batch_size}, {precision}, {steps} steps; {machine.description(device)}")
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), name, batch_size * steps, settings, device)
+        bench = Bench(Path(folder), name, batch_size * steps, settings, device, WORKERS[device])
         for online, images in ((False, "cached images"), (True, "online images")):
-            ours, our_losses = timed(bench.pipeline(online=online), device)
+            ours, our_losses = timed(bench.pipeline(bench.online if online else bench.cached), device)
             theirs, their_losses = timed(bench.plain(online=online), device)
             apart = np.abs(np.array(our_losses) - np.array(their_losses)).max()
             print(

@@ -42,11 +42,14 @@ class TinyRun:
     def work(self) -> Path:
         return self.folder / "work"
 
-    def train(self, name: str, seed: int = 1, workers: int = 0, **settings: Any) -> tuple[Path, Path]:
+    def train(
+        self, name: str, seed: int = 1, workers: int = 0, device: str = "cpu", **settings: Any
+    ) -> tuple[Path, Path]:
         """Checkpoint and log."""
         output, log = self.folder / f"{name}.safetensors", self.folder / f"{name}.csv"
         variant = Variant(**SETTINGS | settings)
-        train(self.files, variant, seed, output, log, {"run": "tiny/learnable"}, self.work, workers=workers)
+        metadata = {"run": "tiny/learnable"}
+        train(self.files, variant, seed, output, log, metadata, self.work, device, workers=workers)
         return output, log
 
     def options(self, name: str) -> list[str]:
