@@ -143,8 +143,7 @@ def score_pairs(
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
-                moved = perturbed[dataset].numpy() if dataset in perturbed else None
-                scores = score_features(classifier, _features(dataset, inputs).numpy(), moved, methods, pool)
+                scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
                 tables.append(_labelled(scores, id_dataset, dataset, inputs))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
