@@ -82,11 +82,12 @@ def page(
     figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
     weights: Annotated[list[Path], typer.Option(help="backbone or checkpoint; repeat")],
     folder: Annotated[Path, typer.Option(help="folder of the study")],
+    datasets: Datasets,
     output: Annotated[Path, typer.Option(help="HTML to write")],
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
     from clipn.report.page.build import PageFiles, write_page
 
-    files = PageFiles(metrics, figure, weights, folder, shards)
+    files = PageFiles(metrics, figure, weights, folder, datasets, shards)
     write_page(files, study, settings, id_datasets, variants, prompts, output)

@@ -73,7 +73,8 @@ def write_stage_records(
     ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
     for stage in stages:
         paths = [path for path in ours if stage.has(path)]
-        if not any(cache.sha256(path) for path in paths):
+        # A study that shares another's data has none of its own: DVC still wants the file, with no line in it.
+        if any(map(stage.has, expected)) and not any(cache.sha256(path) for path in paths):
             continue
         # DVC wants all folders of a stage, also those that this study has nothing for.
         for folder in stage.folders:

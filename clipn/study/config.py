@@ -57,6 +57,7 @@ class Run(Record):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         min_length=1, description="one training each; of a released variant the numbers of its checkpoints"
     )
+    shared: bool = Field(default=False, description="whether these are runs of the study that this one extends")
 
     @field_validator("seeds")
     @classmethod
@@ -93,6 +94,11 @@ class Study(Record):
     """All that a study is."""
 
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
+    extends: Name | None = Field(
+        default=None,
+        description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `rules`, "
+        "`conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
+    )
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
     demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
     mirror: str | None = Field(
@@ -202,6 +208,12 @@ class Study(Record):
                 raise ValueError(f"runs: no backbone {run.backbone!r}; it must be one of {', '.join(self.backbones)}")
             if run.variant not in self.variants:
                 raise ValueError(f"runs: no variant {run.variant!r}; it must be one of {', '.join(self.variants)}")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_runs_are_of_another_study(self) -> "Study":
+        if self.extends is None and any(run.shared for run in self.runs):
+            raise ValueError("runs: `shared` is for a study that `extends` another; leave it out")
         return self
 
     @model_validator(mode="after")

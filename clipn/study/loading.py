@@ -10,14 +10,17 @@ from pydantic import ValidationError
 from clipn.data.weights_registry import Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
-from clipn.study.config import Study
+from clipn.study.config import Run, Study
 from clipn.study.data import StudyData
+from clipn.study.runs import run_names
 from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
 from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
 CONFIG = Path("config/config.yaml")
+EXTENDED = {"extends", "variants", "runs", "ablations", "rules", "conventions", "resamples"}
+"""What a study that extends another may say; all else decides about files that both share."""
 
 
 def study_file(name: str) -> str:
@@ -33,6 +36,27 @@ def study_file(name: str) -> str:
     return str(path)
 
 
+def study_files(name: str) -> list[str]:
+    """Paths of a study's configuration, each over the one before: that of the study it extends, and its own.
+
+    Raises:
+        ClipnError: there is no such study, it extends one that extends another, or it says anew what both share.
+    """
+    path = study_file(name)
+    own = _mapping(Path(path))
+    extended = own.get("extends")
+    if extended is None:
+        return [path]
+    base = study_file(str(extended))
+    if _mapping(Path(base)).get("extends"):
+        raise ClipnError(f"{path}: extends: {extended} extends a study itself; extend that one")
+    if others := [key for key in own if key not in EXTENDED]:
+        raise ClipnError(f"{path}: {others[0]}: is that of {extended}, which this study extends; leave it out")
+    if taken := own.get("variants", {}).keys() & _mapping(Path(base)).get("variants", {}).keys():
+        raise ClipnError(f"{path}: variants.{min(taken)}: {extended} has a variant of this name; choose another")
+    return [base, path]
+
+
 def load_study(name: str | None = None) -> Study:
     """A study as Snakemake reads it: its own file over `config/config.yaml`, which names the one that is active.
 
@@ -46,7 +70,19 @@ def load_study(name: str | None = None) -> Study:
     name = name or config.get("study")
     if name is None:
         raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
-    return parse_study({**config, **_mapping(Path(study_file(name))), "study": name})
+    for file in study_files(name):
+        config = merged(config, _mapping(Path(file)))
+    return parse_study({**config, "study": name})
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration over another, as Snakemake lays them: mappings are merged, all else is replaced."""
+    both = {key: merged(below[key], value) for key, value in above.items() if _both_mappings(below.get(key), value)}
+    return {**below, **above, **both}
+
+
+def _both_mappings(one: object, other: object) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def parse_study(config: Mapping[str, Any]) -> Study:
@@ -65,9 +101,21 @@ def parse_study(config: Mapping[str, Any]) -> Study:
         if backbone.architecture.endswith(".json") and not Path(backbone.architecture).is_file():
             raise ClipnError(f"{path}: backbones.{name}.architecture: no file {backbone.architecture}; correct it")
     _check_data(study, path)
+    _check_shared_runs(study, path)
     for where, source, kind in weight_sources(study):
         _require_weights(source, kind, f"{path}: {where}")
     return study
+
+
+def _check_shared_runs(study: Study, path: Path) -> None:
+    if study.extends is None:
+        return
+    theirs = run_names(Run.model_validate(run) for run in _mapping(Path(study_file(study.extends)))["runs"])
+    for name in run_names(run for run in study.runs if run.shared):
+        if name not in theirs:
+            raise ClipnError(
+                f"{path}: runs: {study.extends} has no run {name} to share; leave out `shared`, or correct it"
+            )
 
 
 def _check_data(study: Study, path: Path) -> None:

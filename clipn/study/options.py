@@ -15,7 +15,7 @@ from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
-from clipn.study.paths import StudyPaths
+from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
 from clipn.study.weights import backbone_source, is_weight_file
 from clipn.training.settings import Variant
@@ -169,9 +169,9 @@ class RuleOptions:
         """How a variant is trained."""
         return settings_of(self._study.variants[variant], f"variants.{variant}")
 
-    def training_folders(self, run: RunName) -> Settings:
-        """Where a training keeps its state and its curves for TensorBoard; both are no result."""
-        return Settings({}, f"--work {self._paths.work}/train --curves {self._paths.logs}/tensorboard/{run}")
+    def training_folders(self, study: str, run: RunName) -> Settings:
+        """Where a training of a study keeps its state and its curves for TensorBoard; both are no result."""
+        return Settings({}, f"--work {self._paths.work}/train --curves {log_folder(study)}/tensorboard/{run}")
 
     def launcher(self, variant: str) -> Settings:
         """What starts a training in several processes; nothing for one."""

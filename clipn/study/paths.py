@@ -33,6 +33,11 @@ def study_folder(study: str) -> str:
     return f"{RESULTS}/studies/{study}"
 
 
+def log_folder(study: str) -> str:
+    """Folder of the logs of a study's jobs."""
+    return f"logs/{study}"
+
+
 def study_of(path: str) -> tuple[str, str] | None:
     """Name of the study whose folder a path lies in, and the path within it; None for a path elsewhere."""
     parts = PurePath(path).parts
@@ -47,24 +52,28 @@ class StudyPaths:
     Attributes:
         study: the study.
         data: which data it uses.
-        folder: of all its files.
-        logs: folder of the logs of its jobs.
+        folder: of its own files.
+        shared: folder of data, backbones and features, which are those of the study that it extends, if it does.
+        logs: folder of the logs of the jobs that make its own files.
+        shared_logs: folder of those of the jobs that make the others.
         work: folder for the state of what was interrupted.
     """
 
     def __init__(self, study: Study, data: StudyData) -> None:
         self.study = study
         self.data = data
-        self.folder = study_folder(study.study)
-        self.logs = f"logs/{study.study}"
-        self.work = f"work/{study.study}"
+        owner = study.extends or study.study
+        self.folder, self.shared = study_folder(study.study), study_folder(owner)
+        self.logs, self.shared_logs = log_folder(study.study), log_folder(owner)
+        self.work = f"work/{owner}"
+        self._shared_runs = {*run_names(run for run in study.runs if run.shared)}
 
     # Data
 
     @property
     def mirror(self) -> str:
         """Folder that the generated archives of the demo lie in."""
-        return f"{self.folder}/archives/mirror"
+        return f"{self.shared}/archives/mirror"
 
     @property
     def mirrored(self) -> list[str]:
@@ -85,7 +94,7 @@ class StudyPaths:
 
     def archives_folder(self, name: str = "") -> str:
         """Folder of the archives of a dataset or caption source; without a name, of all of them."""
-        return f"{self.folder}/archives/{name}".rstrip("/")
+        return f"{self.shared}/archives/{name}".rstrip("/")
 
     def archive(self, name: str, file: str) -> str:
         """One archive of a dataset or caption source."""
@@ -98,7 +107,7 @@ class StudyPaths:
     @property
     def datasets_folder(self) -> str:
         """Folder of what was found of datasets and caption sources."""
-        return f"{self.folder}/datasets"
+        return f"{self.shared}/datasets"
 
     def manifest(self, dataset: str) -> str:
         """Images of a dataset."""
@@ -111,16 +120,16 @@ class StudyPaths:
     @property
     def captions(self) -> str:
         """Prepared captions."""
-        return f"{self.folder}/captions/captions.parquet"
+        return f"{self.shared}/captions/captions.parquet"
 
     @property
     def caption_statistics(self) -> str:
         """What was repaired, counted and dropped among the captions."""
-        return f"{self.folder}/captions/statistics.json"
+        return f"{self.shared}/captions/statistics.json"
 
     def crawl_report(self, source: str) -> str:
         """Outcome of the crawl of a caption source."""
-        return f"{self.folder}/captions/crawl_{source}.json"
+        return f"{self.shared}/captions/crawl_{source}.json"
 
     @property
     def crawl_reports(self) -> list[str]:
@@ -130,17 +139,17 @@ class StudyPaths:
     @property
     def shards(self) -> list[str]:
         """Captioned images."""
-        return [f"{self.folder}/shards/{number:05d}.tar" for number in range(self.study.captions.shards)]
+        return [f"{self.shared}/shards/{number:05d}.tar" for number in range(self.study.captions.shards)]
 
     @property
     def shard_index(self) -> str:
         """Where every sample lies in the shards."""
-        return f"{self.folder}/shards/index.parquet"
+        return f"{self.shared}/shards/index.parquet"
 
     @property
     def shard_statistics(self) -> str:
         """What went into the shards."""
-        return f"{self.folder}/shards/statistics.json"
+        return f"{self.shared}/shards/statistics.json"
 
     # Models
 
@@ -150,11 +159,11 @@ class StudyPaths:
 
     def fetched_weights(self, file: str) -> str:
         """A fetched weight file."""
-        return f"{self.folder}/weights/{file}"
+        return f"{self.shared}/weights/{file}"
 
     def backbone(self, name: str, ending: str = "safetensors") -> str:
         """A backbone; its training history with the ending `csv`."""
-        return f"{self.folder}/backbones/{name}.{ending}"
+        return f"{self.shared}/backbones/{name}.{ending}"
 
     @property
     def backbone_histories(self) -> list[str]:
@@ -163,15 +172,20 @@ class StudyPaths:
 
     def caption_features(self, backbone: str) -> str:
         """What the frozen "yes" tower says of the captions."""
-        return f"{self.folder}/caption_features/{backbone}/captions.safetensors"
+        return f"{self.shared}/caption_features/{backbone}/captions.safetensors"
 
     def caption_images(self, backbone: str, views: int | str) -> str:
         """Features of the captions' images, of so many views."""
-        return f"{self.folder}/caption_features/{backbone}/views{views}.safetensors"
+        return f"{self.shared}/caption_features/{backbone}/views{views}.safetensors"
 
     def run(self, run: RunName, ending: str = "safetensors") -> str:
         """Checkpoint of a run; its training history with the ending `csv`."""
-        return f"{self.folder}/runs/{run}.{ending}"
+        return f"{self.shared if run in self._shared_runs else self.folder}/runs/{run}.{ending}"
+
+    @staticmethod
+    def run_pattern(ending: str = "safetensors") -> str:
+        """Pattern of all runs, with the study that they are of."""
+        return f"{study_folder('{study}')}/runs/{RunName('{backbone}', '{variant}', '{seed}')}.{ending}"
 
     def training_files(self, backbone: str, variant: str) -> dict[str, str | list[str]]:
         """What a run is trained on; a run of no epochs needs the backbone and the number of captions only."""
@@ -190,7 +204,7 @@ class StudyPaths:
     @property
     def all_features_folder(self) -> str:
         """Folder of the features of all backbones."""
-        return f"{self.folder}/features"
+        return f"{self.shared}/features"
 
     def features_folder(self, backbone: str) -> str:
         """Folder of the features of a backbone."""

@@ -19,11 +19,11 @@ from clipn.study import figures, targets
 from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
-from clipn.study.loading import parse_study, study_file
+from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
-from clipn.study.paths import OVERALL_TABLES, StudyPaths
+from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
@@ -42,9 +42,12 @@ def or_exit(function, *arguments):
         sys.exit(f"error: {error}")
 
 
-configfile: or_exit(study_file, config["study"])
+for file in or_exit(study_files, config["study"]):
+
+    configfile: file
 
 
+PUBLISHED_NUMBERS = "config/published.yaml"
 study = or_exit(parse_study, config)
 data = StudyData(study)
 paths = StudyPaths(study, data)
@@ -53,9 +56,15 @@ hashes, run_state = HashCache(Path()), RunState(Path())
 contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
+
+def figure_names(study):
+    """Names of all figures of a study."""
+    published = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
+    return figures.figure_names(study, study.study in published)
+
+
 set_environment(options.arithmetic)
 SCORINGS = scorings(study)
-RUN = RunName("{backbone}", "{variant}", "{seed}")
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 RELEASED = [
@@ -68,10 +77,7 @@ FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
-PUBLISHED_NUMBERS = "config/published.yaml"
-FIGURES = figures.figure_names(
-    study, study.study in or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
-)
+FIGURES = figure_names(study)
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
 TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
@@ -79,6 +85,7 @@ GPU = 1 if study.device == "cuda" else 0
 
 
 wildcard_constraints:
+    study="|".join(map(re.escape, filter(None, (study.study, study.extends)))),
     dataset="|".join(data.names),
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN_CLIP]),
@@ -89,14 +96,14 @@ wildcard_constraints:
     views=r"\d+",
 
 
-def job_log(name):
+def job_log(name, folder=paths.logs):
     """Log of a job."""
-    return f"{paths.logs}/{name}.log"
+    return f"{folder}/{name}.log"
 
 
-def job_benchmark(name):
+def job_benchmark(name, folder=paths.logs):
     """Time and memory that a job took; `clipn trace` finds it beside the log."""
-    return f"{paths.logs}/{name}.tsv"
+    return f"{folder}/{name}.tsv"
 
 
 def job_resources(mem_mb, threads=1, gpus=0, cpu_percent=None):
@@ -153,6 +160,11 @@ def check_results():
     """Check what is there, and write down how it was made."""
     # Hashes files that are read in place now, so that the cache is saved with them.
     contents.images(*study.captions.sources, *study.datasets)
-    files = targets.all_files(paths, FIGURES)
-    checked = CheckedStudy(study.study, files)
-    or_exit(check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow))
+    checked = [CheckedStudy(study.study, targets.all_files(paths, FIGURES))]
+    if study.extends:
+        # First, as records of files that both share travel with those of the other study.
+        base = or_exit(load_study, study.extends)
+        files = targets.all_files(StudyPaths(base, StudyData(base)), figure_names(base))
+        checked.insert(0, CheckedStudy(base.study, files))
+    for one in checked:
+        or_exit(check_outputs, one, hashes, run_state, fingerprint, mode_of(workflow))

@@ -8,9 +8,9 @@ if study.demo:
             words=f"{paths.mirror}/words.txt",
             archives=paths.mirrored,
         log:
-            job_log("generate_demo"),
+            job_log("generate_demo", paths.shared_logs),
         benchmark:
-            job_benchmark("generate_demo")
+            job_benchmark("generate_demo", paths.shared_logs)
         resources:
             **job_resources(mem_mb=400),
         params:
@@ -28,9 +28,9 @@ rule fetch_archive:
     output:
         paths.archive("{dataset}", "{file}"),
     log:
-        job_log("fetch_archive/{dataset}/{file}"),
+        job_log("fetch_archive/{dataset}/{file}", paths.shared_logs),
     benchmark:
-        job_benchmark("fetch_archive/{dataset}/{file}")
+        job_benchmark("fetch_archive/{dataset}/{file}", paths.shared_logs)
     resources:
         **job_resources(mem_mb=200, cpu_percent=10),
     params:
@@ -48,9 +48,9 @@ rule verify_dataset:
         manifest=paths.manifest("{dataset}"),
         description=paths.description("{dataset}"),
     log:
-        job_log("verify_dataset/{dataset}"),
+        job_log("verify_dataset/{dataset}", paths.shared_logs),
     benchmark:
-        job_benchmark("verify_dataset/{dataset}")
+        job_benchmark("verify_dataset/{dataset}", paths.shared_logs)
     wildcard_constraints:
         dataset="|".join(study.datasets),
     threads: 2
@@ -71,9 +71,9 @@ rule verify_captions:
     output:
         paths.description("{source}"),
     log:
-        job_log("verify_captions/{source}"),
+        job_log("verify_captions/{source}", paths.shared_logs),
     benchmark:
-        job_benchmark("verify_captions/{source}")
+        job_benchmark("verify_captions/{source}", paths.shared_logs)
     resources:
         **job_resources(mem_mb=400),
     params:
@@ -92,9 +92,9 @@ rule prepare_captions:
         captions=paths.captions,
         statistics=paths.caption_statistics,
     log:
-        job_log("prepare_captions"),
+        job_log("prepare_captions", paths.shared_logs),
     benchmark:
-        job_benchmark("prepare_captions")
+        job_benchmark("prepare_captions", paths.shared_logs)
     resources:
         **job_resources(mem_mb=600),
     params:
@@ -111,9 +111,9 @@ rule crawl_images:
     output:
         paths.crawl_report("{source}"),
     log:
-        job_log("crawl_images/{source}"),
+        job_log("crawl_images/{source}", paths.shared_logs),
     benchmark:
-        job_benchmark("crawl_images/{source}")
+        job_benchmark("crawl_images/{source}", paths.shared_logs)
     threads: study.captions.crawl.processes
     resources:
         **job_resources(mem_mb=3000, threads=study.captions.crawl.processes),
@@ -136,9 +136,9 @@ rule build_shards:
         index=paths.shard_index,
         statistics=paths.shard_statistics,
     log:
-        job_log("build_shards"),
+        job_log("build_shards", paths.shared_logs),
     benchmark:
-        job_benchmark("build_shards")
+        job_benchmark("build_shards", paths.shared_logs)
     resources:
         **job_resources(mem_mb=2000),
     params:

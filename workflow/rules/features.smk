@@ -10,9 +10,9 @@ rule cache_image_features:
     output:
         paths.features("{backbone}", "{dataset}"),
     log:
-        job_log("cache_image_features/{backbone}/{dataset}"),
+        job_log("cache_image_features/{backbone}/{dataset}", paths.shared_logs),
     benchmark:
-        job_benchmark("cache_image_features/{backbone}/{dataset}")
+        job_benchmark("cache_image_features/{backbone}/{dataset}", paths.shared_logs)
     wildcard_constraints:
         dataset="|".join(set(study.datasets) - set(SMALL)) or "none",
     threads: study.threads
@@ -39,9 +39,9 @@ if SMALL:
         output:
             [paths.features("{backbone}", name) for name in SMALL],
         log:
-            job_log("cache_small_image_features/{backbone}"),
+            job_log("cache_small_image_features/{backbone}", paths.shared_logs),
         benchmark:
-            job_benchmark("cache_small_image_features/{backbone}")
+            job_benchmark("cache_small_image_features/{backbone}", paths.shared_logs)
         threads: study.threads
         resources:
             **job_resources(1200, study.threads, GPU),
@@ -61,9 +61,9 @@ rule cache_caption_features:
     output:
         paths.caption_features("{backbone}"),
     log:
-        job_log("cache_caption_features/{backbone}"),
+        job_log("cache_caption_features/{backbone}", paths.shared_logs),
     benchmark:
-        job_benchmark("cache_caption_features/{backbone}")
+        job_benchmark("cache_caption_features/{backbone}", paths.shared_logs)
     threads: study.threads
     resources:
         **job_resources(1500, study.threads, GPU),
@@ -83,9 +83,11 @@ rule cache_caption_images:
     output:
         paths.caption_images("{backbone}", "{views}"),
     log:
-        job_log("cache_caption_features/{backbone}/views{views}"),
+        job_log("cache_caption_features/{backbone}/views{views}", paths.shared_logs),
     benchmark:
-        job_benchmark("cache_caption_features/{backbone}/views{views}")
+        job_benchmark(
+            "cache_caption_features/{backbone}/views{views}", paths.shared_logs
+        )
     threads: study.threads
     resources:
         **job_resources(1500, study.threads, GPU),
@@ -133,9 +135,9 @@ rule negative_labels:
     output:
         [paths.negative_labels("{backbone}", name) for name in study.pairs],
     log:
-        job_log("negative_labels/{backbone}"),
+        job_log("negative_labels/{backbone}", paths.shared_logs),
     benchmark:
-        job_benchmark("negative_labels/{backbone}")
+        job_benchmark("negative_labels/{backbone}", paths.shared_logs)
     threads: study.threads
     resources:
         **job_resources(1500, study.threads, GPU),
@@ -167,9 +169,9 @@ rule perturbed_features:
     output:
         paths.perturbed_features("{backbone}", "{id_dataset}"),
     log:
-        job_log("perturbed_features/{backbone}/{id_dataset}"),
+        job_log("perturbed_features/{backbone}/{id_dataset}", paths.shared_logs),
     benchmark:
-        job_benchmark("perturbed_features/{backbone}/{id_dataset}")
+        job_benchmark("perturbed_features/{backbone}/{id_dataset}", paths.shared_logs)
     threads: study.threads
     resources:
         **job_resources(2000, study.threads, GPU),

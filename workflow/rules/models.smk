@@ -6,9 +6,9 @@ if FETCHED:
         output:
             paths.fetched_weights("{weights}"),
         log:
-            job_log("fetch_weights/{weights}"),
+            job_log("fetch_weights/{weights}", paths.shared_logs),
         benchmark:
-            job_benchmark("fetch_weights/{weights}")
+            job_benchmark("fetch_weights/{weights}", paths.shared_logs)
         resources:
             **job_resources(mem_mb=200, cpu_percent=10),
         params:
@@ -27,9 +27,9 @@ if PRETRAINED:
         output:
             paths.backbone("{backbone}"),
         log:
-            job_log("import_backbone/{backbone}"),
+            job_log("import_backbone/{backbone}", paths.shared_logs),
         benchmark:
-            job_benchmark("import_backbone/{backbone}")
+            job_benchmark("import_backbone/{backbone}", paths.shared_logs)
         wildcard_constraints:
             backbone="|".join(PRETRAINED),
         resources:
@@ -54,11 +54,17 @@ if RELEASED:
             checkpoint=lambda wildcards: paths.weights(released(wildcards)),
             backbone=paths.backbone("{backbone}"),
         output:
-            paths.run(RUN),
+            paths.run_pattern(),
         log:
-            job_log("import_checkpoint/{backbone}/{variant}/seed{seed}"),
+            job_log(
+                "import_checkpoint/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            ),
         benchmark:
-            job_benchmark("import_checkpoint/{backbone}/{variant}/seed{seed}")
+            job_benchmark(
+                "import_checkpoint/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            )
         wildcard_constraints:
             variant="|".join(RELEASED),
         resources:
@@ -81,9 +87,9 @@ if TRAINED:
             backbone=paths.backbone("{backbone}"),
             history=paths.backbone("{backbone}", "csv"),
         log:
-            job_log("train_backbone/{backbone}"),
+            job_log("train_backbone/{backbone}", paths.shared_logs),
         benchmark:
-            job_benchmark("train_backbone/{backbone}")
+            job_benchmark("train_backbone/{backbone}", paths.shared_logs)
         wildcard_constraints:
             backbone="|".join(TRAINED),
         threads: lambda wildcards: study.backbones[wildcards.backbone].training.threads
@@ -108,12 +114,16 @@ if TAUGHT:
         input:
             unpack(lambda w: paths.training_files(w.backbone, w.variant)),
         output:
-            checkpoint=paths.run(RUN),
-            history=paths.run(RUN, "csv"),
+            checkpoint=paths.run_pattern(),
+            history=paths.run_pattern("csv"),
         log:
-            job_log("train_clipn/{backbone}/{variant}/seed{seed}"),
+            job_log(
+                "train_clipn/{backbone}/{variant}/seed{seed}", log_folder("{study}")
+            ),
         benchmark:
-            job_benchmark("train_clipn/{backbone}/{variant}/seed{seed}")
+            job_benchmark(
+                "train_clipn/{backbone}/{variant}/seed{seed}", log_folder("{study}")
+            )
         wildcard_constraints:
             variant="|".join(TAUGHT),
         threads: training_threads
@@ -129,7 +139,7 @@ if TAUGHT:
             arguments=training_arguments,
             options=lambda w: options.device
             + options.training(w.variant)
-            + options.training_folders(RunName(**w)),
+            + options.training_folders(w.study, RunName(w.backbone, w.variant, w.seed)),
             code=fingerprint("clipn.cli.training.train"),
         shell:
             "{params.launcher}clipn --log {log} train {params.arguments} {params.options}"

@@ -34,7 +34,7 @@ rule report_page:
         template=contents.template(TEMPLATE),
     shell:
         "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
-        f" --folder {paths.folder}"
+        f" --folder {paths.folder} --datasets {paths.datasets_folder}"
 
 
 # Cheap copies at the paths that people type, each group in one job.

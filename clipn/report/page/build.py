@@ -1,6 +1,7 @@
 """The step that writes the HTML page of a study from its files."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -64,7 +65,8 @@ class PageFiles:
         metrics: of the runs.
         figures: PNG files, in order.
         weights: backbones and checkpoints.
-        folder: of the study, with `tables` and `datasets`.
+        folder: of the study, with `tables`.
+        datasets: folder with one indexed dataset per folder.
         shards: statistics of the shards, if something is trained.
     """
 
@@ -72,6 +74,7 @@ class PageFiles:
     figures: Sequence[Path]
     weights: Sequence[Path]
     folder: Path
+    datasets: Path
     shards: Path | None = None
 
 
@@ -105,7 +108,7 @@ def page(
         ClipnError: a file is missing or damaged.
     """
     metrics = read_metrics(files.metrics)
-    described = read_descriptions(files.folder / "datasets")
+    described = read_descriptions(files.datasets)
     titles = {name: found.title for name, found in described.items()}
     context = html.Context(
         study=study,
@@ -119,7 +122,7 @@ def page(
         sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
         pictures=[_picture(path, titles) for path in files.figures],
         sources=list(_sources(files, metrics, described)),
-        weights=[html.Weights(str(path.relative_to(files.folder)), file_hash(path)) for path in files.weights],
+        weights=[html.Weights(os.path.relpath(path, files.folder), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
         arithmetic=arithmetic_of(metrics),
         settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
