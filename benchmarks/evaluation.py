@@ -60,12 +60,10 @@ SLIM = [Job(f"plain run {run} without baselines", run, TAUGHT, tuple(RULES)) for
 
 def score(folder: Path, job: Job, threads: int) -> float:
     """Seconds of the pipeline's scoring."""
-    from benchmarks.planted import detector, scoring_inputs
-    from clipn.compute import prepare_torch
+    from benchmarks.planted import scoring_inputs, towers
     from clipn.evaluation.scoring import Methods, score_pairs
 
-    prepare_torch("cpu", threads)
-    planted, methods = detector(folder, job.run), Methods(job.methods, job.rules)
+    planted, methods = towers(folder, job.run), Methods(job.methods, job.rules)
     start = time.perf_counter()
     score_pairs(lambda _: planted, methods, SIZE.pairs, scoring_inputs(folder), job.file(folder, ".parquet"), threads)
     return time.perf_counter() - start

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from clipn.evaluation.detector import Detector
+    from clipn.evaluation.classifiers import Towers
     from clipn.evaluation.scoring import ScoringInputs
 
 SCALE = 100.0
@@ -80,9 +80,7 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     Every image lies near the weight of a class, OOD images less so than ID images, and OOD images nearer to what all
     "no" weights share. Scores stay away from the ends of their ranges, where probabilities in float64 are tied.
     """
-    from clipn.features import images as features
-    from clipn.features import negative_labels
-    from clipn.features import perturbed as perturbation
+    from clipn.features import stored
 
     draw = np.random.default_rng(seed)
     yes, ood = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
@@ -91,31 +89,25 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     negatives = _near(draw, np.broadcast_to(0.3 * ood, (size.negatives, size.width)))
     cached = scoring_inputs(folder).features
     labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
-    _write(cached / "negative_labels" / f"{ID}.safetensors", negative_labels.FORMAT, labels)
+    _write(cached / "negative_labels" / f"{ID}.safetensors", stored.NEGATIVES_FORMAT, labels)
     perturbed = {}
     for name, count in size.images.items():
         classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
         id_share, ood_share = (draw.uniform(*share, size=(count, 1)) for share in (look.id_share, look.ood_share))
         images = _near(draw, id_share * yes[classes] + ood_share * ood)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
-        _write(cached / f"{name}.safetensors", features.IMAGE_FORMAT, {"image": images})
+        _write(cached / f"{name}.safetensors", stored.IMAGE_FORMAT, {"image": images})
         _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
-    _write(cached / "perturbed" / f"{ID}.safetensors", perturbation.FORMAT, perturbed)
+    _write(cached / "perturbed" / f"{ID}.safetensors", stored.PERTURBED_FORMAT, perturbed)
 
 
-def detector(folder: Path, run: int) -> "Detector":
+def towers(folder: Path, run: int) -> "Towers":
     """What stands for a model: the class weights of a run, which no text tower made."""
-    from clipn.evaluation.detector import Detector
-    from clipn.model.tensors import read_safetensors
+    from clipn.evaluation.classifiers import Towers
+    from clipn.model.tensors import read_arrays
 
-    weights, _ = read_safetensors(folder / "texts.safetensors", TEXTS)
-
-    class Planted(Detector):
-        def __init__(self) -> None:
-            self.logit_scale = SCALE
-            self.yes_weights, self.no_weights = weights["yes"].double(), weights[f"no{run}"].double()
-
-    return Planted()
+    weights, _ = read_arrays(folder / "texts.safetensors", TEXTS)
+    return Towers(SCALE, weights["yes"].astype(np.float64), weights[f"no{run}"].astype(np.float64))
 
 
 def _write(path: Path, file_format: str, arrays: Mapping[str, Array]) -> None:

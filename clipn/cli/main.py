@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
 from clipn.compute import Arithmetic
 from clipn.errors import ClipnError
-from clipn.provenance.records import MACHINE
+from clipn.provenance.records import MACHINE, USED
 
 app = typer.Typer(
     name="clipn",
@@ -92,6 +93,12 @@ def _logged(path: Path) -> Iterator[IO[str]]:
             raise
         finally:
             sys.stderr = terminal
+            # Torchrun and those that decode images are children, which have ended by now.
+            used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+            seconds = sum(part.ru_utime + part.ru_stime for part in used)
+            log.write(
+                f"{USED}{seconds:.2f} CPU seconds, {max(part.ru_maxrss for part in used) // 1024} MiB of memory\n"
+            )
 
 
 class _Tee:

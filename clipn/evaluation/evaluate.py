@@ -56,7 +56,7 @@ def evaluate_runs(
     for output, (scores, names) in tracked(runs.items(), len(runs), "evaluate", "runs"):
         # Not `with_suffix`: the name of a backbone may hold a dot, and so may that of a run.
         metrics, replicates = (output.with_name(f"{output.name}.{ending}") for ending in ("json", "parquet"))
-        evaluate(scores, pairs, names, options, metrics, replicates, draw)
+        evaluate(scores, pairs, names, options, metrics, replicates, draw=draw)
 
 
 def evaluate(
@@ -66,6 +66,7 @@ def evaluate(
     options: MetricOptions,
     output: Path,
     replicates: Path,
+    *,
     draw: Draw = resamples,
 ) -> None:
     """Write the metrics of one run as JSON, and those of the resamples as Parquet; all of them fractions.
