@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.compute import processor
-from clipn.provenance.records import USED
+from clipn.compute import USED, processor
 
 LINE = re.compile(rf"^{USED}([\d.]+) CPU seconds, (\d+) MiB", re.MULTILINE)
 Used = dict[str, list[tuple[float, int]]]

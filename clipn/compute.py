@@ -44,6 +44,8 @@ PREFIXES = (
     "ATEN_", "DNNL_", "ONEDNN_", "MKL_", "NPY_", "OPENBLAS_", "ARROW_USER_SIMD_LEVEL", "OMP_DYNAMIC", "OMP_THREAD_LIMIT"
 )  # fmt: skip
 """How variables begin that choose kernels, or give torch fewer threads than it is told to use."""
+MACHINE, USED = "machine: ", "used: "
+"""How the lines of a job's log begin that name processor and libraries, and CPU seconds and memory."""
 LIBRARIES = ("numpy", "pillow", "pyarrow", "scipy", "torch", "torchvision")
 """Distributions whose versions numbers depend on; torch brings oneDNN and MKL, the others OpenBLAS."""
 _CHOOSING = ("numpy", "pyarrow", "torch")

@@ -22,9 +22,8 @@ from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
-from clipn.compute import Arithmetic
+from clipn.compute import MACHINE, USED, Arithmetic
 from clipn.errors import ClipnError
-from clipn.provenance.records import MACHINE, USED
 
 app = typer.Typer(
     name="clipn",

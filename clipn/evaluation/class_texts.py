@@ -1,8 +1,8 @@
 """The class names of ID datasets as the towers of a backbone and its runs encode them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipn.compute import prepare_torch
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import FORMAT, tensor_name
+from clipn.evaluation.classifiers import FORMAT, Tower, tensor_name
 from clipn.evaluation.detector import Detector
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone, preprocess
@@ -49,11 +49,10 @@ def cache_classifiers(
     Raises:
         ClipnError: a file is missing, damaged or foreign, or an ID dataset has no class names.
     """
-    for name, names in classes.items():
-        if not names:
-            raise ClipnError(
-                f"{name}: has no class names, so it cannot be in-distribution; name `classes` in the registry"
-            )
+    if nameless := [name for name, names in classes.items() if not names]:
+        raise ClipnError(
+            f"{nameless[0]}: has no class names, so it cannot be in-distribution; name `classes` in the registry"
+        )
     prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     plain = CLIPN(clip, preprocess(architecture)).to(device).eval()
@@ -67,12 +66,8 @@ def cache_classifiers(
         scales[run] = model.logit_scale
         says_yes = model is plain or not _same_towers(model.clip, clip)
         for pool, (id_dataset, names) in product(pools, classes.items()):
-            detector = Detector(model, names, pool)
-            tensor = partial(tensor_name, run, pool_name(pool), id_dataset)
-            if says_yes:
-                tensors[tensor("yes")] = detector.yes_weights
-            if model is not plain and (model.learns_prompts or has_negations(pool)):
-                tensors[tensor("no")] = detector.no_weights
+            for tower, weights in _weights(Detector(model, names, pool), pool, says_yes, model is not plain):
+                tensors[tensor_name(run, pool_name(pool), id_dataset, tower)] = weights
     made_from = {
         "backbone": file_hash(backbone),
         "checkpoints": json.dumps({run: file_hash(checkpoint) for run, checkpoint in checkpoints.items()}),
@@ -80,8 +75,16 @@ def cache_classifiers(
         "pools": json.dumps({pool_name(pool): pool_hash(pool) for pool in pools}),
     }
     header = {"format": FORMAT, "logit_scales": json.dumps(scales), **made_from}
+    write_safetensors(output, tensors, header)
+
+
+def _weights(detector: Detector, pool: str, yes: bool, no: bool) -> Iterator[tuple[Tower, Tensor]]:
+    """The classifiers of the towers that are asked for; none of "no" where its texts must negate and do not."""
     # They were computed in float32; `Detector` hands them out in float64.
-    write_safetensors(output, {name: tensor.float() for name, tensor in tensors.items()}, header)
+    if yes:
+        yield "yes", detector.yes_weights.float()
+    if no and (detector.model.learns_prompts or has_negations(pool)):
+        yield "no", detector.no_weights.float()
 
 
 def _remembering(tokenizer: Callable[[list[str]], Tensor]) -> Callable[[list[str]], Tensor]:

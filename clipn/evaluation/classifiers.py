@@ -16,11 +16,12 @@ from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
 
 FORMAT = "clipn-classifiers-1"
+Tower = Literal["yes", "no"]
 REACT_PERCENTILE = 0.9
 """Share of the activations that ReAct leaves as they are (Sun et al., NeurIPS 2021)."""
 
 
-def tensor_name(run: str, pool: str, id_dataset: str, tower: Literal["yes", "no"]) -> str:
+def tensor_name(run: str, pool: str, id_dataset: str, tower: Tower) -> str:
     """Name of a classifier in its file."""
     return f"{run}/{pool}/{id_dataset}/{tower}"
 

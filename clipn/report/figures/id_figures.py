@@ -13,7 +13,6 @@ from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers
 from clipn.evaluation.similarity import similarity_table
 from clipn.features.stored import read_image_features
-from clipn.progress import tracked
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.gallery import METHOD, Albums, gallery
 from clipn.report.figures.histograms import score_histograms
@@ -145,7 +144,7 @@ def draw_id_figures(kinds: Mapping[str, Sequence[str]], files: FigureFiles, show
         known = ", ".join(described)
         raise ClipnError(f"--id {shown.id_dataset!r}: {files.datasets} has no such dataset; name one of {known}")
     runs = read_scores(files.scores)
-    for backbone, kind in tracked(figures, len(figures), "draw", "figures"):
+    for backbone, kind in figures:
         figure = KINDS[kind](_BackboneFigures(backbone, runs, described, files, shown))
         name = f"{shown.id_dataset}_{kind}_{backbone}"
         save(figure, output / f"{name}.png", output / f"{name}.pdf")
