@@ -60,12 +60,9 @@ set_environment(options.arithmetic)
 SCORINGS = scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
-RELEASED = [
-    name
-    for name, variant in study.variants.items()
-    if isinstance(variant, ReleasedVariant)
-]
-TAUGHT = [name for name in study.variants if name not in RELEASED]
+VARIANTS = study.variants.items()
+RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
+TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
 FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
