@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from clipn.compute import prepare_torch
-from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import FORMAT, Tower, tensor_name
 from clipn.evaluation.detector import Detector
 from clipn.files import file_hash
@@ -49,10 +48,6 @@ def cache_classifiers(
     Raises:
         ClipnError: a file is missing, damaged or foreign, or an ID dataset has no class names.
     """
-    if nameless := [name for name, names in classes.items() if not names]:
-        raise ClipnError(
-            f"{nameless[0]}: has no class names, so it cannot be in-distribution; name `classes` in the registry"
-        )
     prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     plain = CLIPN(clip, preprocess(architecture)).to(device).eval()

@@ -154,9 +154,8 @@ def check_results():
     # That of the study it extends first, as records of files that both share travel with that.
     base = [or_exit(load_study, study.extends)] if study.extends else []
     for one in (*base, study):
-        files = targets.all_files(
-            StudyPaths(one, StudyData(one)), figures.figure_names(one, PUBLISHED)
-        )
+        its_paths = StudyPaths(one, StudyData(one))
+        files = targets.all_files(its_paths, figures.figure_names(one, PUBLISHED))
         checked = CheckedStudy(one.study, files)
         or_exit(
             check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow)
