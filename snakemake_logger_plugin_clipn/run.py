@@ -114,7 +114,7 @@ class Run:
         if not self._total or (self._stop and not self._failed):
             return []
         if self._done == self._total:
-            return [f"{self._total} of {self._total} steps are done, in {duration(self._now - self._began)}"]
+            return [f"done: {self._total} of {self._total} steps, in {duration(self._now - self._began)}"]
         count = max(1, LAST_LINES // max(1, len(self._failed)))
         lines = [line for step in self._failed.values() for line in _failure(step, count)]
         numbers = f"{self._done} of {self._total} steps are done, {len(self._failed)} failed"
@@ -124,7 +124,7 @@ class Run:
     def _begin(self, message: Message) -> list[str]:
         jobs = {rule: number for rule, number in message["stats"].items() if rule != "total"}
         self._pace, self._began, self._total = Pace(jobs), self._now, message["stats"]["total"]
-        return [f"{self._total} steps"]
+        return [f"steps to run: {self._total}"]
 
     def _start(self, message: Message) -> list[str]:
         rule, job = message["rule_name"], message["jobid"]

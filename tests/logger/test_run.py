@@ -50,14 +50,14 @@ def run() -> Told:
 
 
 def test_a_line_for_every_finished_step_and_none_for_a_target(run: Told) -> None:
-    assert run.begin(train=1, score=1, all=1) == ["3 steps"]
+    assert run.begin(train=1, score=1, all=1) == ["steps to run: 3"]
     assert run.start(1, "train", backbone="tiny", seed="2") == []
     assert run.start(2, "score") == []
     assert run.finish(1) == ["[1/3] train backbone=tiny seed=2: 2.0 s"]
     assert run.finish(2) == ["[2/3] score: 2.0 s"]
     assert run.start(0, "all", shell=None) == []
     assert run.finish(0) == []
-    assert run.end("snakemake.log") == ["3 of 3 steps are done, in 6.0 s"]
+    assert run.end("snakemake.log") == ["done: 3 of 3 steps, in 6.0 s"]
 
 
 def test_numbers_of_steps_stand_below_each_other(run: Told) -> None:
@@ -166,7 +166,7 @@ class TestFailures:
         run.fail(1)
         run.start(1, "train")
         run.finish(1)
-        assert run.end(None) == ["1 of 1 steps are done, in 5.0 s"]
+        assert run.end(None) == ["done: 1 of 1 steps, in 5.0 s"]
 
     def test_snakemake_itself(self, run: Told) -> None:
         run.begin(train=1)

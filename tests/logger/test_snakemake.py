@@ -91,9 +91,9 @@ def test_a_run(workflow: Workflow) -> None:
     workflow.open_gate()
     assert timeless(ended(process, 0)) == [
         "Building DAG of jobs...",
-        "1 steps",
+        "steps to run: 1",
         "[1/1, under a minute left] copy: T",
-        "1 of 1 steps are done, in T",
+        "done: 1 of 1 steps, in T",
     ]
     nothing = "Nothing to be done (all requested files are present and up to date)."
     assert ended(workflow.start("a.txt"), 0)[1:] == [nothing]
@@ -151,7 +151,7 @@ def test_on_a_terminal_one_line_is_redrawn(workflow: Workflow) -> None:
     assert re.search(r"0 of 1 steps, about 15 min left; now copy \(\d\.\d s\)", text)
     (shown,) = timeless([" ".join(re.sub(r"\x1b\[[\d?]*[A-Za-z]", "", text).split())])
     assert shown.count("[1/1] copy: T") == 1
-    assert shown.endswith(" 1 of 1 steps are done, in T")
+    assert shown.endswith(" done: 1 of 1 steps, in T")
 
 
 def pieces(terminal: int) -> Iterator[str]:
