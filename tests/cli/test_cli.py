@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -144,12 +145,22 @@ def summary(folder: Path) -> tuple[object, ...]:
     return ("report", "summary", folder / "m.json", "--prompts", "single", "--output", folder / "o.json")
 
 
-def test_a_log_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
-    status, _ = clipn("--log", tmp_path / "job.log", *summary(tmp_path))
+def test_a_log_alone_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
+    assert clipn("--log", tmp_path / "job.log", *summary(tmp_path)) == (1, [])
     text = (tmp_path / "job.log").read_text()
-    assert status == 1
     assert text.startswith("clipn --log ")
     assert text.splitlines()[-1].startswith(f"error: {tmp_path}/m.json: no such file; ")
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "last"), [(KeyboardInterrupt, 130, "interrupted"), (ValueError("odd"), 1, "ValueError: odd")]
+)
+def test_a_log_alone_holds_how_a_command_ended(
+    ending: Any, status: int, last: str, clipn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipn.report.tables.build.write_summary", Mock(side_effect=ending))
+    assert clipn("--log", tmp_path / "job.log", *summary(tmp_path)) == (status, [])
+    assert (tmp_path / "job.log").read_text().splitlines()[-1] == last
 
 
 def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: Path) -> None:
