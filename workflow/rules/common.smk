@@ -10,7 +10,6 @@ from clipn.compute import set_environment
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.durations import rule_seconds
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
