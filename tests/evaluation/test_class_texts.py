@@ -73,7 +73,8 @@ def test_a_run_says_what_its_detector_says(
     for name, classes in CLASSES.items():
         towers, detector = Classifiers.read(path).towers(run, pool, name, scale), Detector(model, classes, pool, scale)
         assert towers.no is not None
-        assert (towers.scale, towers.yes.dtype, towers.no.dtype) == (detector.logit_scale, np.float64, np.float64)
+        assert towers.scale == detector.logit_scale
+        assert towers.yes.dtype == towers.no.dtype == np.float64
         np.testing.assert_array_equal(towers.yes, detector.yes_weights)
         np.testing.assert_array_equal(towers.no, detector.no_weights)
 
