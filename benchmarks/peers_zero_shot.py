@@ -45,8 +45,8 @@ def clipn(folder: Path, threads: int) -> Turn:
 
     def work() -> dict[str, Any]:
         images = read_images(locate(_record(), folder, folder))
-        files = folder / "backbone.safetensors", folder / "dataset" / "manifest.parquet"
-        cache_image_features(*files, images, _cache(folder), threads=threads)
+        manifest = folder / "dataset" / "manifest.parquet"
+        cache_image_features(folder / "backbone.safetensors", {_cache(folder): (manifest, images)}, threads=threads)
         return _classified(folder)
 
     return Turn(*timed(work))
@@ -88,7 +88,7 @@ def _classified(folder: Path) -> dict[str, Any]:
 
     from clipn.data.description import read_classes
     from clipn.evaluation.detector import Detector
-    from clipn.features.images import read_image_features
+    from clipn.features.stored import read_image_features
 
     model, _ = _model(folder)
     detector = Detector(model, read_classes(folder / "dataset" / "dataset.json"), prompts=POOL)

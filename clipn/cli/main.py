@@ -96,11 +96,15 @@ def _logged(path: Path) -> Iterator[IO[str]]:
         except Exception:
             traceback.print_exc(file=log)
             sys.exit(1)
-        finally:
-            # Torchrun and those that decode images are children, which have ended by now.
-            used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-            seconds, peak = sum(part.ru_utime + part.ru_stime for part in used), max(part.ru_maxrss for part in used)
-            log.write(f"{USED}{seconds:.2f} CPU seconds, {peak // 1024} MiB of memory\n")
+        # Not of a command that failed, so that the log ends with its error.
+        log.write(f"{USED}{_used()}\n")
+
+
+def _used() -> str:
+    """CPU seconds of this process and its children, such as those that decode images, and the most that one held."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds, peak = sum(part.ru_utime + part.ru_stime for part in used), max(part.ru_maxrss for part in used)
+    return f"{seconds:.2f} CPU seconds, {peak // 1024} MiB of memory"
 
 
 def main() -> None:

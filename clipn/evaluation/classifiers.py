@@ -32,7 +32,7 @@ class Towers(NamedTuple):
     Attributes:
         scale: what multiplies cosines.
         yes: (classes, d), unit-norm float64.
-        no: (classes, d), unit-norm float64; None without a "no" tower, or where its texts must negate and do not.
+        no: (classes, d), unit-norm float64; None of plain CLIP.
     """
 
     scale: float
@@ -78,9 +78,12 @@ class Classifiers:
         """
         names = (tensor_name(model, pool, id_dataset, "yes") for model in (run, PLAIN_CLIP))
         yes = next((self.weights[name] for name in names if name in self.weights), None)
-        if yes is None or run not in self.logit_scales:
-            raise ClipnError(f"{self.path}: has no classifier of {run}, {pool}, {id_dataset}; encode the classes again")
         no = self.weights.get(tensor_name(run, pool, id_dataset, "no"))
+        if yes is None or (no is None and run != PLAIN_CLIP):
+            raise ClipnError(
+                f"{self.path}: has no classifier of {run}, {pool}, {id_dataset}; encode the classes again, those of a "
+                "hand-crafted run by a pool that negates"
+            )
         scale = self.logit_scales[run] if logit_scale is None else logit_scale
         return Towers(scale, yes.astype(np.float64), None if no is None else no.astype(np.float64))
 

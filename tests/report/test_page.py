@@ -54,7 +54,7 @@ def rendered(
     write_json(folder / "datasets/cc3m/dataset.json", found | {"images": 3_318_333})
     counts = {"captions": 3_318_333, "with_image": 2_891_445, "trained_on": 2_891_445}
     write_json(folder / "shards/statistics.json", {"sources": {"cc3m": counts}})
-    files = PageFiles(metrics, pictures, weights, folder, folder / "shards/statistics.json")
+    files = PageFiles(metrics, pictures, weights, folder, folder / "datasets", folder / "shards/statistics.json")
     return page(files, study, SETTINGS, ["cifar10", "imagenet"], options.variants, options.prompts)
 
 

@@ -110,7 +110,11 @@ class _BackboneFigures:
     @cached_property
     def _main_run(self) -> ScoredRun:
         """The first run with a "no" tower, which figures of a single run show."""
-        return next(run for run in self._runs if run.variant != PLAIN_CLIP)
+        for run in self._runs:
+            if run.variant != PLAIN_CLIP:
+                return run
+        backbone = self._context.backbone
+        raise ClipnError(f"--figure {backbone}: no run with a `no` tower is among the scores; name one, or other kinds")
 
 
 KINDS: dict[str, Callable[[_BackboneFigures], Figure]] = {
