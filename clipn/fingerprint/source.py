@@ -69,6 +69,8 @@ def _defined(statement: ast.stmt) -> list[str]:
             return [name]
         case ast.Import() | ast.ImportFrom():
             return []
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
+            return []
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
         case ast.Assign(targets=targets) if all(isinstance(target, ast.Name | ast.Tuple) for target in targets):
