@@ -47,8 +47,7 @@ def cache_classifiers(
         threads: of torch; digits depend on it.
 
     Raises:
-        ClipnError: a file is missing, damaged or foreign, a run is of another backbone, or an ID dataset has no class
-            names.
+        ClipnError: a file is missing, damaged or foreign, a run is of another backbone, or a list of names is empty.
     """
     prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
@@ -66,14 +65,14 @@ def cache_classifiers(
         for pool, (id_dataset, names) in product(suitable, classes.items()):
             for tower, weights in _weights(Detector(model, names, pool), says_yes, model is not plain):
                 tensors[tensor_name(run, pool_name(pool), id_dataset, tower)] = weights
-    made_from = {
-        "backbone": file_hash(backbone),
-        "checkpoints": json.dumps({run: file_hash(checkpoint) for run, checkpoint in checkpoints.items()}),
-        "classes": json.dumps({name: lines_sha256(names) for name, names in classes.items()}),
-        "pools": json.dumps({pool_name(pool): pool_hash(pool) for pool in pools}),
+    described = {
+        "checkpoints": {run: file_hash(checkpoint) for run, checkpoint in checkpoints.items()},
+        "classes": {name: lines_sha256(names) for name, names in classes.items()},
+        "pools": {pool_name(pool): pool_hash(pool) for pool in pools},
+        "logit_scales": scales,
     }
-    header = {"format": FORMAT, "logit_scales": json.dumps(scales), **made_from}
-    write_safetensors(output, tensors, header)
+    header = {"format": FORMAT, "backbone": file_hash(backbone)}
+    write_safetensors(output, tensors, header | {key: json.dumps(value) for key, value in described.items()})
 
 
 def _weights(detector: Detector, yes: bool, no: bool) -> Iterator[tuple[Tower, Tensor]]:

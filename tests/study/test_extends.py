@@ -171,7 +171,7 @@ def test_the_ablations_of_the_demo_vary_every_setting() -> None:
 @pytest.mark.usefixtures("in_project")
 def test_every_file_of_the_ablations_is_of_one_stage_of_one_of_both_studies() -> None:
     study = load_study("ablations")
-    files = all_files(StudyPaths(study, StudyData(study)), figure_names(study, is_published=False))
+    files = all_files(StudyPaths(study, StudyData(study)), figure_names(study, []))
     assert len(files) == len(set(files))
     stages = [stage for name in ("demo", "ablations") for stage in load_stages(ROOT, name)]
     # Both studies have their copies at the short paths.

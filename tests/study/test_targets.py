@@ -18,8 +18,8 @@ def test_figures_in_the_order_of_the_page() -> None:
     made = study(GENERATED | {"pairs": PAIRS, "ablations": ["handcrafted"]})
     kinds = ("scores", "roc", "intervals", "similarity", "reliability", "mistakes")
     per_backbone = [f"imagenet_{kind}_tiny" for kind in kinds]
-    assert figure_names(made, is_published=True) == ["published", *per_backbone, "imagenet_ablations", "training"]
-    assert "published" not in figure_names(made, is_published=False)
+    assert figure_names(made, [made.study]) == ["published", *per_backbone, "imagenet_ablations", "training"]
+    assert "published" not in figure_names(made, [])
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ def test_figures_in_the_order_of_the_page() -> None:
     ],
 )
 def test_figures_that_a_study_has_nothing_for(changes: dict[str, object], missing: set[str]) -> None:
-    kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), False)}
+    kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), [])}
     assert kinds == {"scores", "roc", "intervals", "similarity", "reliability", "mistakes", "training"} - missing
 
 
 def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
     other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
     changes = {"backbones": WRITTEN["backbones"] | other, "pairs": PAIRS}
-    names = figure_names(study(WRITTEN | changes), False)
+    names = figure_names(study(WRITTEN | changes), [])
     assert [name for name in names if name.endswith("_other")] == [
         f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals")
     ]
-    names = figure_names(study(WRITTEN | changes | {"baselines": []}), False)
+    names = figure_names(study(WRITTEN | changes | {"baselines": []}), [])
     assert not any(name.endswith("_other") for name in names)
 
 
@@ -98,7 +98,7 @@ def test_tables_lie_at_two_places() -> None:
 @pytest.mark.parametrize("settings", [GENERATED, WRITTEN | {"mirror": None}])
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
     found = paths(settings)
-    files = all_files(found, figure_names(found.study, is_published=True))
+    files = all_files(found, figure_names(found.study, [found.study.study]))
     assert len(files) == len(set(files))
     stages = load_stages(ROOT, "demo")
     assert {file: sum(stage.has(file) for stage in stages) for file in files} == dict.fromkeys(files, 1)
