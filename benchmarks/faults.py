@@ -1,5 +1,8 @@
 """Random faults of a server on loopback: how many fetches end with the right file, a refusal, or a wrong file."""
 
+# First, as it holds the kernels of NumPy, which must not be imported before.
+import tests  # noqa: F401, I001
+
 import io
 import sys
 import tempfile

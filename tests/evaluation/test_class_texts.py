@@ -163,7 +163,7 @@ def test_a_file_that_is_none_of_classifiers(backbone: Path, tmp_path: Path) -> N
 
 
 def test_id_datasets_without_class_names(backbone: Path, tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match="^classes: give a list with at least one name$"):
+    with pytest.raises(ClipnError, match=r"^classes: give a list with at least one name$"):
         cache_classifiers(backbone, {}, CLASSES | {"sun": []}, POOLS, tmp_path / "classifiers")
 
 
