@@ -98,7 +98,7 @@ def _apart(difference: float) -> str:
 
 def main(
     threads: Annotated[int, typer.Option(help="of all packages")] = 2,
-    images: Annotated[int, typer.Option(help="to be classified")] = 500,
+    images: Annotated[int, typer.Option(help="to be classified")] = 300,
     page: Annotated[Path | None, typer.Option(help="of the documentation, to write the table into")] = None,
 ) -> None:
     """Print a row for every package and work: seconds of both, their ratio, and how far the results differ."""
