@@ -3,12 +3,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 CRAWLER := .crawler
+PEERS := .peers
 # Real data for `make bench`: captions as `caption TAB address`, gzip; a tar of photographs.
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce verify test bench gpu house install crawler lint lock schema clean
+.PHONY: help reproduce verify test bench gpu house install crawler peers lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,13 +31,16 @@ test: install ## Set up, then check style and types and run the tests
 	@echo "==> pytest"
 	pytest
 
-bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; about fifteen minutes
+bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages; about twenty-five minutes
+	@$(MAKE) --no-print-directory peers || echo "==> without other packages: they are not compared with"
 	GOMP_SPINCOUNT=10000 python -m benchmarks.training
 	python -m benchmarks.captions $(CAPTIONS)
 	python -m benchmarks.verify $(ARCHIVE)
 	python -m benchmarks.faults
 	GOMP_SPINCOUNT=10000 python -m benchmarks.evaluation
 	python -m benchmarks.bookkeeping
+	GOMP_SPINCOUNT=10000 python -m benchmarks.peers
+	python -m benchmarks.imports
 
 gpu: install ## Measure on a GPU, within nine minutes: its tests, speed, and the demo's training against a CPU's
 	benchmarks/gpu.sh
@@ -62,6 +66,14 @@ $(CRAWLER)/installed: workflow/envs/img2dataset.lock
 	$(CRAWLER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
+peers: $(PEERS)/installed ## Create .peers with the packages that `make bench` compares with; they use our .venv
+
+$(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
+	@echo "==> $(PEERS): pytorch-ood, torchmetrics and CLIP_benchmark without what they need, 10 MB"
+	rm -rf $(PEERS)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(PEERS) --requirement $<
+	@touch $@
+
 lint: install
 	ruff check
 	ruff format --check
@@ -78,4 +90,4 @@ schema: install ## Write workflow/schemas from the typed settings
 	python -m clipn.cli.schema
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) $(CRAWLER) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) $(PEERS) .mypy_cache .pytest_cache .ruff_cache

@@ -2,13 +2,14 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clipn.compute import processor
-from clipn.provenance.records import USED
+from benchmarks.page import publish
+from clipn.compute import USED, processor
 
 LINE = re.compile(rf"^{USED}([\d.]+) CPU seconds, (\d+) MiB", re.MULTILINE)
 Used = dict[str, list[tuple[float, int]]]
@@ -23,20 +24,26 @@ def used(logs: Path) -> Used:
     return found
 
 
-def table(jobs: Used) -> str:
+def table(jobs: Used) -> Iterator[str]:
     """A Markdown table, the rule that took most first, and the sum."""
-    rows = sorted(((sum(s for s, _ in of), rule, of) for rule, of in jobs.items()), reverse=True)
-    lines = ["| rule | jobs | CPU s | MiB |", "| --- | ---: | ---: | ---: |"]
-    lines += [f"| `{rule}` | {len(of)} | {total:.1f} | {max(m for _, m in of)} |" for total, rule, of in rows]
-    every = [job for of in jobs.values() for job in of]
-    lines += [f"| all | {len(every)} | {sum(s for s, _ in every):.1f} | {max((m for _, m in every), default=0)} |"]
-    return "\n".join(lines)
+    yield "| rule | jobs | CPU s | MiB |"
+    yield "| --- | ---: | ---: | ---: |"
+    rows = {f"`{rule}`": of for rule, of in jobs.items()}
+    every = {"all": [job for of in jobs.values() for job in of]}
+    for name, of in (*sorted(rows.items(), key=lambda row: -_seconds(row[1])), *every.items()):
+        yield f"| {name} | {len(of)} | {_seconds(of):.1f} | {max((peak for _, peak in of), default=0):,} |"
 
 
-def main(study: Annotated[str, typer.Argument(help="which has run here")] = "demo") -> None:
-    """Print a table; jobs that only copy files write no log and are left out."""
-    print(table(used(Path("logs") / study)))
-    print(f"\n{processor()}")
+def _seconds(of: list[tuple[float, int]]) -> float:
+    return sum(seconds for seconds, _ in of)
+
+
+def main(
+    study: Annotated[str, typer.Argument(help="which has run here")] = "demo",
+    page: Annotated[Path | None, typer.Option(help="of the documentation, to write the table into")] = None,
+) -> None:
+    """Print a row for every rule; jobs that only copy files write no log and are left out."""
+    publish([*table(used(Path("logs") / study)), "", processor()], page, "demo")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Random faults of a server on loopback: how many fetches end with the right file, a refusal, or a wrong file."""
 
+# First, as it holds the kernels of NumPy, which must not be imported before.
+import tests  # noqa: F401, I001
+
+import io
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -12,7 +16,6 @@ from unittest import mock
 import typer
 from numpy.random import Generator, default_rng
 
-from clipn import progress
 from clipn.data.download import fetch_archive, http
 from clipn.errors import ClipnError
 from tests.helpers.fetching import archive
@@ -91,7 +94,7 @@ def survey(cases: int, seed: int) -> dict[str, Counter[str]]:
 
 @contextmanager
 def _without_waiting() -> Iterator[None]:
-    with mock.patch.object(http, "FIRST_PAUSE", 0.0), mock.patch.object(progress, "hidden", new=True):
+    with mock.patch.object(http, "FIRST_PAUSE", 0.0), redirect_stderr(io.StringIO()):
         yield
 
 

@@ -177,8 +177,7 @@ def test_a_command_that_computes_says_which_variable_it_ignores(
     words = ["clipn", "--arithmetic", arithmetic, "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json"]
     options = ["--prompts", "single", "--output", tmp_path / "summary.json"]
     run = subprocess.run([*words, *options], env=environment, capture_output=True, text=True, timeout=120)
-    assert [line for line in said if line not in run.stderr] == []
-    assert ("NPY_" in run.stderr) is bool(said)
+    assert run.stderr == ""
     log = (tmp_path / "log").read_text().splitlines()
     assert [line for line in said if not log[1].startswith(line)] == []
     assert log[1 + len(said)].startswith(f"machine: {processor()}, {arithmetic} ")

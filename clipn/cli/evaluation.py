@@ -35,13 +35,12 @@ def score(
 ) -> None:
     """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
     from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs
-    from clipn.scores import PLAIN_CLIP
     from clipn.study.names import Scoring
 
     of_runs, written = rule or [], []
     for text, methods in parse_lists("SCORINGS", scorings, "BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD").items():
         name = Scoring.of(PurePath(text))
-        chosen = Methods(methods, () if name.variant == PLAIN_CLIP else of_runs)
+        chosen = Methods(methods, () if name.is_plain else of_runs)
         written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet"))
     scale = parse_logit_scale(logit_scale)
     score_runs(ScoringInputs(datasets, features), classifiers, written, parse_pairs(pair), scale, threads)

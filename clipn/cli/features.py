@@ -90,12 +90,9 @@ def negative_labels(
     threads: Threads = 1,
 ) -> None:
     """Choose NegLabel's negative labels for the classes of ID datasets and cache their features."""
-    from clipn.data.description import read_classes
-    from clipn.features.negative_labels import cache_negative_labels
-    from clipn.text.wordlists import read_words
+    from clipn.features.negative_labels import write_negative_labels
 
-    classes = {output / f"{name}.safetensors": read_classes(datasets / name / "dataset.json") for name in names}
-    cache_negative_labels(backbone, classes, read_words(words), device=device, threads=threads)
+    write_negative_labels(backbone, names, datasets, words, output, device, threads)
 
 
 @features_app.command("classifiers")

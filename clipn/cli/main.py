@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -22,9 +23,8 @@ from clipn.cli.report import app as report_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
-from clipn.compute import Arithmetic
+from clipn.compute import MACHINE, USED, Arithmetic
 from clipn.errors import ClipnError
-from clipn.provenance.records import MACHINE, USED
 
 app = typer.Typer(
     name="clipn",
@@ -52,11 +52,14 @@ WITHOUT_NUMBERS = (
 )  # fmt: skip
 """Commands that run on every processor, as they compute nothing that kernels could change."""
 
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit status of a job that Ctrl-C ended, as shells have it."""
+
 
 @app.callback()
 def common_options(
     context: typer.Context,
-    log: Annotated[Path | None, typer.Option(help="also write messages here, as jobs of a workflow do")] = None,
+    log: Annotated[Path | None, typer.Option(help="write messages here alone, as jobs of a workflow do")] = None,
     arithmetic: Annotated[
         Arithmetic, typer.Option(envvar=compute.VARIABLE, help="portable: the same digits on every processor")
     ] = "portable",
@@ -78,42 +81,30 @@ def common_options(
 
 @contextlib.contextmanager
 def _logged(path: Path) -> Iterator[IO[str]]:
-    """Copy standard error and whatever ends the command to a log file, which can be written to."""
+    """Write standard error and whatever ends the command to a log file, and nothing of it to the terminal."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as log:
+    with path.open("w", encoding="utf-8", buffering=1) as log, contextlib.redirect_stderr(log):
         log.write(f"{' '.join(sys.argv)}\n")
-        terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log)
         try:
             yield log
         except ClipnError as error:
             log.write(f"error: {error}\n")
-            raise
+            sys.exit(error.status)
+        except KeyboardInterrupt:
+            log.write("interrupted\n")
+            sys.exit(INTERRUPTED)
         except Exception:
             traceback.print_exc(file=log)
-            raise
-        finally:
-            sys.stderr = terminal
-            # Torchrun and those that decode images are children, which have ended by now.
-            used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-            seconds = sum(part.ru_utime + part.ru_stime for part in used)
-            log.write(
-                f"{USED}{seconds:.2f} CPU seconds, {max(part.ru_maxrss for part in used) // 1024} MiB of memory\n"
-            )
+            sys.exit(1)
+        # Not of a command that failed, so that the log ends with its error.
+        log.write(f"{USED}{_used()}\n")
 
 
-class _Tee:
-    """Writes to two streams."""
-
-    def __init__(self, *streams: IO[str]) -> None:
-        self.streams = streams
-
-    def write(self, text: str) -> None:
-        for stream in self.streams:
-            stream.write(text)
-
-    def flush(self) -> None:
-        for stream in self.streams:
-            stream.flush()
+def _used() -> str:
+    """CPU seconds of this process and its children, such as those that decode images, and the most that one held."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds, peak = sum(part.ru_utime + part.ru_stime for part in used), max(part.ru_maxrss for part in used)
+    return f"{seconds:.2f} CPU seconds, {peak // 1024} MiB of memory"
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from clipn.text.prompts import prompt_pool
 PIXEL_NOISE = 0.05  # standard deviation, full range 1
 HUE_JITTER = 0.022  # half width, full circle 1
 BRIGHTNESS_JITTER = 0.15  # half width, relative
-POSE_JITTER = 1.0  # multiplies the spread of every pose
-FAINTEST_FIGURE = 0.6  # lowest opacity of the named figure
+POSE_JITTER = 0.5  # multiplies the spread of every pose
+FAINTEST_FIGURE = 0.8  # lowest opacity of the named figure
 EDGE_SOFTNESS = 0.15  # width of an edge, half the picture is 1
 BACKGROUND_CONTRAST = 0.3  # largest difference in brightness across the background
 COMPANION_PROBABILITY = 0.3

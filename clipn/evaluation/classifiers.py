@@ -16,11 +16,12 @@ from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
 
 FORMAT = "clipn-classifiers-1"
+Tower = Literal["yes", "no"]
 REACT_PERCENTILE = 0.9
 """Share of the activations that ReAct leaves as they are (Sun et al., NeurIPS 2021)."""
 
 
-def tensor_name(run: str, pool: str, id_dataset: str, tower: Literal["yes", "no"]) -> str:
+def tensor_name(run: str, pool: str, id_dataset: str, tower: Tower) -> str:
     """Name of a classifier in its file."""
     return f"{run}/{pool}/{id_dataset}/{tower}"
 
@@ -31,7 +32,7 @@ class Towers(NamedTuple):
     Attributes:
         scale: what multiplies cosines.
         yes: (classes, d), unit-norm float64.
-        no: (classes, d), unit-norm float64; None without a "no" tower, or where its texts must negate and do not.
+        no: (classes, d), unit-norm float64; None of plain CLIP.
     """
 
     scale: float
@@ -77,9 +78,12 @@ class Classifiers:
         """
         names = (tensor_name(model, pool, id_dataset, "yes") for model in (run, PLAIN_CLIP))
         yes = next((self.weights[name] for name in names if name in self.weights), None)
-        if yes is None or run not in self.logit_scales:
-            raise ClipnError(f"{self.path}: has no classifier of {run}, {pool}, {id_dataset}; encode the classes again")
         no = self.weights.get(tensor_name(run, pool, id_dataset, "no"))
+        if yes is None or (no is None and run != PLAIN_CLIP):
+            raise ClipnError(
+                f"{self.path}: has no classifier of {run}, {pool}, {id_dataset}; encode the classes again, those of a "
+                "hand-crafted run by a pool that negates"
+            )
         scale = self.logit_scales[run] if logit_scale is None else logit_scale
         return Towers(scale, yes.astype(np.float64), None if no is None else no.astype(np.float64))
 

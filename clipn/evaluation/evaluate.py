@@ -72,7 +72,7 @@ def evaluate(
     """Write the metrics of one run as JSON, and those of the resamples as Parquet; all of them fractions.
 
     Args:
-        scores: Parquet of `score_runs`.
+        scores: Parquet of `clipn.evaluation.scoring.score_pairs`.
         pairs: OOD datasets of every ID dataset.
         run: what names the run: study, backbone, variant, seed, prompts.
         options: conventions and resamples.
@@ -99,7 +99,7 @@ def evaluate(
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """Scores as written by `score_runs`.
+    """Scores as written by `clipn.evaluation.scoring.score_pairs`.
 
     Raises:
         ClipnError: missing or damaged file.

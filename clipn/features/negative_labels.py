@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from clipn.compute import prepare_torch
+from clipn.data.description import read_classes
 from clipn.errors import ClipnError
 from clipn.features.stored import NEGATIVES_FORMAT
 from clipn.files import file_hash
@@ -17,7 +18,7 @@ from clipn.model.backbone import load_backbone
 from clipn.model.clipn import class_weights, encode_text
 from clipn.model.tensors import write_safetensors
 from clipn.text.prompts import lines_sha256, prompt_pool
-from clipn.text.wordlists import Wordlists, words_hash
+from clipn.text.wordlists import Wordlists, read_words, words_hash
 
 TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
 """How a word is put, by its part of speech, as in the authors' code; classes are nouns."""
@@ -28,6 +29,33 @@ NUMBER, PERCENT = 10_000, 15
 SEED = 0
 SIMILARITIES = 2**22
 """How many are in memory at once."""
+
+
+def write_negative_labels(
+    backbone: Path,
+    names: Sequence[str],
+    datasets: Path,
+    words: str,
+    output: Path,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write `<output>/<ID dataset>.safetensors`, as by `cache_negative_labels`.
+
+    Args:
+        backbone: backbone file.
+        names: of the ID datasets.
+        datasets: folder with one indexed dataset per folder.
+        words: as for `clipn.text.wordlists.read_words`.
+        output: folder to write to.
+        device: `cpu` or `cuda`.
+        threads: of torch; digits depend on it.
+
+    Raises:
+        ClipnError: a file is missing or damaged, no class is named, or there are too few words.
+    """
+    classes = {output / f"{name}.safetensors": read_classes(datasets / name / "dataset.json") for name in names}
+    cache_negative_labels(backbone, classes, read_words(words), device=device, threads=threads)
 
 
 def cache_negative_labels(

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from clipn.compute import processor
+from clipn.compute import MACHINE, processor
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import MACHINE, JobRecord, read_records
+from clipn.provenance.records import JobRecord, read_records
 from clipn.provenance.trace import SHORT
 from clipn.study.config import Study
 from clipn.study.data import StudyData

@@ -31,8 +31,6 @@ PARAMETERS_OF_STALE = "void"
 kept for records that earlier versions wrote."""
 ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
-MACHINE, USED = "machine: ", "used: "
-"""How the lines of a job's log begin that name processor and libraries, and CPU seconds and memory."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
 

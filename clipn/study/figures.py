@@ -1,5 +1,7 @@
 """Which figures a study has, and which of its runs they show."""
 
+from collections.abc import Collection
+
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import Study
 from clipn.study.names import Scoring
@@ -10,14 +12,14 @@ PLAIN_KINDS = ["scores", "roc", "intervals"]
 """Figures of every ID dataset and backbone."""
 
 
-def figure_names(study: Study, is_published: bool) -> list[str]:
+def figure_names(study: Study, published: Collection[str]) -> list[str]:
     """Names of all figures, in the order of the page.
 
     Args:
         study: the study.
-        is_published: whether there are published numbers to compare the study with.
+        published: studies that there are published numbers to compare with.
     """
-    names = ["published"] if is_published else []
+    names = ["published"] if study.study in published else []
     for id_dataset in study.pairs:
         for backbone in study.backbones:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in figure_kinds(study, backbone)]

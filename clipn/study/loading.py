@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from clipn.data.weights_registry import Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
-from clipn.study.config import Run, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.runs import run_names
 from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
@@ -23,8 +23,12 @@ EXTENDED = {"extends", "variants", "runs", "ablations", "rules", "conventions", 
 """What a study that extends another may say; all else decides about files that both share."""
 
 
-def study_file(name: str) -> str:
+def study_file(name: str, named_by: str = f"`study` in {CONFIG}") -> str:
     """Path of a study's configuration.
+
+    Args:
+        name: of the study.
+        named_by: what a person corrects if there is none.
 
     Raises:
         ClipnError: there is no such study; the message lists those there are.
@@ -32,7 +36,7 @@ def study_file(name: str) -> str:
     path = STUDIES / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
-        raise ClipnError(f"{path}: no such study; set `study` in config/config.yaml to one of {known}")
+        raise ClipnError(f"{path}: no such study; set {named_by} to one of {known}")
     return str(path)
 
 
@@ -47,12 +51,12 @@ def study_files(name: str) -> list[str]:
     extended = own.get("extends")
     if extended is None:
         return [path]
-    base = study_file(str(extended))
+    base = study_file(str(extended), f"`extends` in {path}")
     if _mapping(Path(base)).get("extends"):
         raise ClipnError(f"{path}: extends: {extended} extends a study itself; extend that one")
     if others := [key for key in own if key not in EXTENDED]:
         raise ClipnError(f"{path}: {others[0]}: is that of {extended}, which this study extends; leave it out")
-    if taken := own.get("variants", {}).keys() & _mapping(Path(base)).get("variants", {}).keys():
+    if taken := _variants(path) & _variants(base):
         raise ClipnError(f"{path}: variants.{min(taken)}: {extended} has a variant of this name; choose another")
     return [base, path]
 
@@ -110,7 +114,7 @@ def parse_study(config: Mapping[str, Any]) -> Study:
 def _check_shared_runs(study: Study, path: Path) -> None:
     if study.extends is None:
         return
-    theirs = run_names(Run.model_validate(run) for run in _mapping(Path(study_file(study.extends)))["runs"])
+    theirs = run_names(load_study(study.extends).runs)
     for name in run_names(run for run in study.runs if run.shared):
         if name not in theirs:
             raise ClipnError(
@@ -156,6 +160,11 @@ def ablations(study: Study) -> list[tuple[str, str, str]]:
             if row not in rows:
                 rows.append(row)
     return [row for rows in found.values() for row in rows]
+
+
+def _variants(path: str) -> set[str]:
+    variants = _mapping(Path(path)).get("variants")
+    return {*variants} if isinstance(variants, Mapping) else set()
 
 
 def _mapping(path: Path) -> dict[str, Any]:

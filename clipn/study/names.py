@@ -65,9 +65,14 @@ class Scoring(NamedTuple):
         return cls(*_parts(path, "<backbone>/<variant>/<prompts>"))
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is of the methods on plain CLIP."""
+        return self.variant == PLAIN_CLIP
+
+    @property
     def run(self) -> str:
         """Name of the run among those of its backbone, as classifiers are called: `<variant>/seed<k>`, or `none`."""
-        return PLAIN_CLIP if self.variant == PLAIN_CLIP else f"{self.variant}/{SEED}{self.seed}"
+        return PLAIN_CLIP if self.is_plain else f"{self.variant}/{SEED}{self.seed}"
 
 
 def _parts(path: PurePath, folders: str) -> list[Any]:

@@ -68,9 +68,14 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
     return [path for files in found for several in files.values() for path in several]
 
 
+def ood_tables(paths: StudyPaths, id_dataset: str) -> list[str]:
+    """All forms of an ID dataset's table; empty but for its header where the study lacks the dataset."""
+    return [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS]
+
+
 def ood_table_files(paths: StudyPaths, id_dataset: str) -> list[str]:
-    """An ID dataset's table and its copies; empty but for its header where the study lacks the dataset."""
-    return _with_copies(paths, [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS])
+    """The same and their copies."""
+    return _with_copies(paths, ood_tables(paths, id_dataset))
 
 
 def shown_scores(paths: StudyPaths, backbone: str) -> list[str]:
@@ -81,11 +86,6 @@ def shown_scores(paths: StudyPaths, backbone: str) -> list[str]:
 def figure_files(paths: StudyPaths, names: Sequence[str]) -> list[str]:
     """All figures, each as PNG and PDF."""
     return [paths.figure(name, ending) for name in names for ending in ("png", "pdf")]
-
-
-def ood_table_forms(paths: StudyPaths, id_dataset: str) -> list[str]:
-    """All forms but CSV of an ID dataset's table."""
-    return [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS if ending != "csv"]
 
 
 def printed_tables(paths: StudyPaths) -> list[str]:

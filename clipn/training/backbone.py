@@ -6,7 +6,7 @@ from pathlib import Path
 
 import open_clip
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from clipn.compute import prepare_torch
@@ -18,6 +18,7 @@ from clipn.training.history import StepLog
 from clipn.training.optimizer import LARGEST_LOGIT_SCALE, adamw, learning_rate, set_learning_rate
 from clipn.training.sampler import Sampler
 from clipn.training.settings import BackboneTraining
+from clipn.training.sparse_embedding import SparseEmbedding
 
 
 def train_backbone(
@@ -43,12 +44,10 @@ def train_backbone(
     prepare_torch(device, settings.threads)
     torch.manual_seed(settings.seed)
     config = architecture(architecture_name)
-    model = build(config)
-    require_clip_text_tower(model)
-    model.logit_scale.data.fill_(math.log(settings.logit_scale))
+    model = _initial(config, settings).to(device).train()
     images, tokens = _read_all(read_samples(shards), count_samples(index), model, config)
-    model = model.to(device).train()
-    optimizer = adamw(model.named_parameters(), settings)
+    embedding = SparseEmbedding(model, tokens)
+    tokens, optimizer = embedding.compact(tokens), adamw(model.named_parameters(), settings)
     contrastive = open_clip.ClipLoss()
     sampler, rows = Sampler(len(images), settings.batch_size, settings.epochs, settings.seed), StepLog(["loss"])
     # One that nothing else draws from: crops follow from the seed alone.
@@ -69,7 +68,17 @@ def train_backbone(
             rows.add(step, sampler.epoch(step), [loss.item()], rate)
             meter.update(len(indices))
     rows.write(log)
+    factors = [1 - rate * settings.weight_decay for *_, rate in rows.rows]
+    model.token_embedding = nn.Embedding.from_pretrained(embedding.table(factors), freeze=False)
     save_backbone(output, model.cpu(), config, name)
+
+
+def _initial(config: dict[str, object], settings: BackboneTraining) -> open_clip.CLIP:
+    """A randomly initialised model at the scale of the settings."""
+    model = build(config)
+    require_clip_text_tower(model)
+    model.logit_scale.data.fill_(math.log(settings.logit_scale))
+    return model
 
 
 def _read_all(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import open_clip
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ class SparseEmbedding:
         tokens: all tokens that training will meet.
     """
 
-    def __init__(self, tower: NoTextTower, tokens: Tensor) -> None:
+    def __init__(self, tower: NoTextTower | open_clip.CLIP, tokens: Tensor) -> None:
         table = tower.token_embedding.weight
         # In main memory, so that on a GPU the rows in use take room and not the whole table.
         self._whole: Tensor = table.detach().cpu().clone()

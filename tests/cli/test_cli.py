@@ -1,11 +1,15 @@
 """The command line as a person meets it: a mistake is one line and status 1, and nothing is half-written."""
 
+import resource
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from benchmarks.demo import used
 from clipn.cli import main as cli
 from clipn.files import write_json
 
@@ -144,12 +148,42 @@ def summary(folder: Path) -> tuple[object, ...]:
     return ("report", "summary", folder / "m.json", "--prompts", "single", "--output", folder / "o.json")
 
 
-def test_a_log_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
-    status, _ = clipn("--log", tmp_path / "job.log", *summary(tmp_path))
-    text = (tmp_path / "job.log").read_text()
-    assert status == 1
-    assert text.startswith("clipn --log ")
-    assert text.splitlines()[-1].startswith(f"error: {tmp_path}/m.json: no such file; ")
+@pytest.fixture
+def usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process took 1.75 CPU seconds and 2 MiB, its children 2 and 4."""
+    own = SimpleNamespace(ru_utime=1.5, ru_stime=0.25, ru_maxrss=2048)
+    of_children = SimpleNamespace(ru_utime=1.5, ru_stime=0.5, ru_maxrss=4096)
+    of = {resource.RUSAGE_SELF: own, resource.RUSAGE_CHILDREN: of_children}
+    monkeypatch.setattr(resource, "getrusage", of.__getitem__)
+
+
+def test_a_log_alone_holds_command_and_error(clipn: Any, tmp_path: Path) -> None:
+    assert clipn("--log", tmp_path / "job.log", *summary(tmp_path)) == (1, [])
+    first, *_, error = (tmp_path / "job.log").read_text().splitlines()
+    assert first.startswith("clipn --log ")
+    assert error.startswith(f"error: {tmp_path}/m.json: no such file; ")
+
+
+@pytest.mark.usefixtures("usage")
+def test_what_jobs_used_is_found_again_in_their_logs(clipn: Any, tmp_path: Path) -> None:
+    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    for log in ("summary.log", "train/1.log", "train/2.log"):
+        assert clipn("--log", tmp_path / "logs" / log, *summary(tmp_path)) == (0, [])
+        assert (tmp_path / "logs" / log).read_text().splitlines()[-1] == "used: 3.75 CPU seconds, 4 MiB of memory"
+    (tmp_path / "logs/other.log").write_text("clipn\nused: nothing to speak of\n")
+    jobs = used(tmp_path / "logs")
+    assert jobs == {"summary": [(3.75, 4)], "train": [(3.75, 4), (3.75, 4)]}
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "last"), [(KeyboardInterrupt, 130, "interrupted"), (ValueError("odd"), 1, "ValueError: odd")]
+)
+def test_a_log_alone_holds_how_a_command_ended(
+    ending: Any, status: int, last: str, clipn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipn.report.tables.build.write_summary", Mock(side_effect=ending))
+    assert clipn("--log", tmp_path / "job.log", *summary(tmp_path)) == (status, [])
+    assert (tmp_path / "job.log").read_text().splitlines()[-1] == last
 
 
 def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -13,14 +13,15 @@ from clipn.data.archives import write_archive
 from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
-from clipn.features.images import read_image_features
-from clipn.features.negative_labels import read_negative_labels
-from clipn.features.perturbed import read_perturbed_features
+from clipn.evaluation.classifiers import Classifiers
+from clipn.evaluation.detector import Detector
+from clipn.features.stored import Features, read_image_features, read_negative_labels, read_perturbed_features
 from clipn.files import write_json
 from clipn.model.backbone import save_backbone
+from clipn.model.checkpoint import save_checkpoint
 from clipn.model.tensors import read_safetensors
 from tests.helpers.tiny_dataset import dataset, encoded, noise, write_files
-from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip
+from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip
 
 CLASSES = ["dog", "cat"]
 CONTENTS = {f"{seed}.png": encoded(noise(seed, 40, 36), "PNG") for seed in range(5)}
@@ -52,7 +53,7 @@ def describe(path: Path, classes: list[str]) -> None:
 
 
 def run(folder: Path, *words: object, **options: object) -> Path:
-    """The file that the command writes; whatever it raises."""
+    """What the command writes; whatever it raises."""
     output = folder / "output"
     named = {"backbone": folder / "backbone", "output": output} | options
     arguments = [str(word) for key, value in named.items() for word in (f"--{key.replace('_', '-')}", value)]
@@ -60,30 +61,48 @@ def run(folder: Path, *words: object, **options: object) -> Path:
     return output
 
 
-def of_images(folder: Path) -> torch.Tensor:
-    paths = {"archives": folder / "archives/id", "manifest": folder / "datasets/id/manifest.parquet"}
-    return torch.from_numpy(
-        read_image_features(run(folder, "images", "id", registry=folder / "registry.yaml", **paths))
-    )
+def of_datasets(folder: Path, command: str, *names: str, **options: object) -> Path:
+    """Of a command that reads images."""
+    paths = {key: folder / key for key in ("datasets", "archives")}
+    return run(folder, command, *names, registry=folder / "registry.yaml", **paths, **options)
+
+
+def of_images(folder: Path, name: str = "id") -> Features:
+    return read_image_features(of_datasets(folder, "images", "id", "ood") / f"{name}.safetensors")
 
 
 def perturbed(folder: Path, *names: str, **options: object) -> Path:
-    paths = {key: folder / key for key in ("datasets", "archives")}
-    return run(folder, "perturbed", *names, registry=folder / "registry.yaml", **paths, **options)
+    return of_datasets(folder, "perturbed", *names, **options)
+
+
+def test_images_of_several_datasets(folder: Path) -> None:
+    whole, part = (of_images(folder, name) for name in ("id", "ood"))
+    assert (whole.shape, part.shape) == ((5, 32), (3, 32))
+    np.testing.assert_allclose(part, whole[:3], rtol=0, atol=5e-7)
+
+
+def test_images_of_an_unpacked_copy(folder: Path) -> None:
+    packed = of_images(folder)
+    (folder / "archives/id/id.tar").unlink()
+    output = of_datasets(folder, "images", "id", unpacked=f"id:{folder / 'unpacked'}")
+    np.testing.assert_array_equal(read_image_features(output / "id.safetensors"), packed)
 
 
 def test_perturbed_images_of_several_datasets(folder: Path) -> None:
     output = perturbed(folder, "id", "ood")
     _, header = read_safetensors(output, "clipn-perturbed-features-2")
     assert (header["prompts"], header["logit_scale"], header["epsilon"]) == ("clipn128", "100.0", "0.0014")
-    moved, plain = read_perturbed_features(output), of_images(folder)
-    assert 1e-5 < (moved["id"] - plain).abs().amax(dim=1).min() < 0.1
-    torch.testing.assert_close(moved["ood"], moved["id"][:3], rtol=0, atol=5e-7)
+    moved = read_perturbed_features(output)
+    output.unlink()
+    assert 1e-5 < np.abs(moved["id"] - of_images(folder)).max(axis=1).min() < 0.1
+    np.testing.assert_allclose(moved["ood"], moved["id"][:3], rtol=0, atol=5e-7)
 
 
 def test_without_a_step_they_are_the_plain_ones(folder: Path) -> None:
-    still = read_perturbed_features(perturbed(folder, "id", epsilon=0, logit_scale="checkpoint"))
-    torch.testing.assert_close(still["id"], of_images(folder), rtol=0, atol=5e-7)
+    output = perturbed(folder, "id", epsilon=0, logit_scale="checkpoint")
+    still = read_perturbed_features(output)
+    output.unlink()
+    np.testing.assert_allclose(still["id"], of_images(folder), rtol=0, atol=5e-7)
 
 
 def test_an_unpacked_copy_stands_in_for_the_archive(folder: Path) -> None:
@@ -93,20 +112,47 @@ def test_an_unpacked_copy_stands_in_for_the_archive(folder: Path) -> None:
 
 
 def test_negatives(folder: Path) -> None:
-    description = folder / "datasets/id/dataset.json"
-    output = run(folder, "negatives", description=description, words=folder / "words.txt")
-    labels, negatives = read_negative_labels(output)
-    assert (labels.shape, negatives.shape) == ((2, 32), (6, 32))
-    chosen = json.loads(read_safetensors(output, "clipn-negative-labels-1")[1]["chosen"])
-    assert set(chosen) < {f"word {number}" for number in range(40)}
+    describe(folder / "datasets/ood/dataset.json", ["old boat"])
+    output = run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
+    for name, classes in (("id", 2), ("ood", 1)):
+        labels, negatives = read_negative_labels(output / f"{name}.safetensors")
+        assert (labels.shape, negatives.shape) == ((classes, 32), (6, 32))
+        _, header = read_safetensors(output / f"{name}.safetensors", "clipn-negative-labels-1")
+        assert set(json.loads(header["chosen"])) < {f"word {number}" for number in range(40)}
+
+
+def test_classifiers_of_a_backbone_and_its_runs(folder: Path) -> None:
+    model, name = taught_model(), "learnable/seed1"
+    save_checkpoint(folder / "run", model.state_dict(), ARCHITECTURE, {})
+    options = {"datasets": folder / "datasets", "prompts": "single", "checkpoint": f"{name}:{folder / 'run'}"}
+    classifiers, detector = (
+        Classifiers.read(run(folder, "classifiers", "id", **options)),
+        Detector(model, CLASSES, "single"),
+    )
+    towers = classifiers.towers(name, "single", "id", 100.0)
+    np.testing.assert_array_equal(towers.no, detector.no_weights)
+    np.testing.assert_array_equal(classifiers.towers("none", "single", "id", 100.0).yes, detector.yes_weights)
+
+
+def test_classifiers_without_runs(folder: Path) -> None:
+    output = run(folder, "classifiers", "id", datasets=folder / "datasets", prompts="single")
+    assert set(Classifiers.read(output).weights) == {"none/single/id/yes"}
+
+
+def test_a_checkpoint_without_a_name(folder: Path) -> None:
+    with pytest.raises(ClipnError, match="--checkpoint 'run': write it as NAME:FILE"):
+        run(folder, "classifiers", "id", datasets=folder / "datasets", prompts="single", checkpoint="run")
 
 
 def test_an_ood_dataset_has_no_classes(folder: Path) -> None:
-    description = folder / "datasets/ood/dataset.json"
-    with pytest.raises(ClipnError, match=r"ood/dataset\.json: has no class names; name the ID dataset's"):
-        run(folder, "negatives", description=description, words=folder / "words.txt")
-    with pytest.raises(ClipnError, match=r"ood/dataset\.json: has no class names; name the ID dataset's"):
+    message = r"ood/dataset\.json: has no class names; name the ID dataset's"
+    with pytest.raises(ClipnError, match=message):
+        run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
+    with pytest.raises(ClipnError, match=message):
+        run(folder, "classifiers", "id", "ood", datasets=folder / "datasets", prompts="single")
+    with pytest.raises(ClipnError, match=message):
         perturbed(folder, "ood", "id")
+    assert not (folder / "output").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,46 +2,45 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import IDClassifier, id_classifier
-from clipn.evaluation.detector import Detector
-from clipn.features.negative_labels import FORMAT
+from clipn.evaluation.classifiers import IDClassifier, Towers, id_classifier
+from clipn.features.stored import NEGATIVES_FORMAT, Features
 from clipn.model.tensors import write_safetensors
 from clipn.scores.evidence import NEEDS
+from clipn.scores.logits import Array
 
-YES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=torch.float64)
-NO = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]], dtype=torch.float64)
-LABELS = torch.tensor([[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]])
-NEGATIVES = torch.tensor([[-1.0, 0.0], [0.0, -1.0], [-0.6, -0.8], [0.8, -0.6]])
-FEATURES = torch.tensor([[0.6, 0.8], [-0.28, 0.96]])
-MOVED = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+YES = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+NO = np.array([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]])
+LABELS = np.array([[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]], np.float32)
+NEGATIVES = np.array([[-1.0, 0.0], [0.0, -1.0], [-0.6, -0.8], [0.8, -0.6]], np.float32)
+FEATURES = np.array([[0.6, 0.8], [-0.28, 0.96]], np.float32)
+MOVED = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
 SCALE = 10.0
 
-DETECTOR = cast(Detector, SimpleNamespace(logit_scale=SCALE, yes_weights=YES, no_weights=NO))
+TOWERS = Towers(SCALE, YES, NO)
 MATRICES = ["yes", "no", "labels", "negatives"]
+NOWHERE = Path("nowhere")
 
 
 @pytest.fixture
 def negative_labels(tmp_path: Path) -> Path:
     path = tmp_path / "negative_labels.safetensors"
-    write_safetensors(path, {"labels": LABELS, "negatives": NEGATIVES}, {"format": FORMAT})
+    tensors = {"labels": torch.from_numpy(LABELS), "negatives": torch.from_numpy(NEGATIVES)}
+    write_safetensors(path, tensors, {"format": NEGATIVES_FORMAT})
     return path
 
 
-def limit(features: Tensor) -> float | None:
-    return id_classifier(DETECTOR, {"clipped"}, features, Path("nowhere")).clip_at
+def limit(features: Features) -> float | None:
+    return id_classifier(TOWERS, {"clipped"}, features, NOWHERE).clip_at
 
 
-def cosines(features: Tensor, weights: Tensor) -> Any:
-    return (features.double() @ weights.double().T).numpy()
+def cosines(features: Features, weights: Array) -> Array:
+    return features.astype(np.float64) @ weights.astype(np.float64).T
 
 
 @pytest.mark.parametrize(
@@ -56,43 +55,45 @@ def cosines(features: Tensor, weights: Tensor) -> Any:
     ],
 )
 def test_reacts_limit_by_hand(values: Collection[int], expected: float) -> None:
-    shuffled = torch.tensor(list(values), dtype=torch.float32)[
-        torch.randperm(len(values), generator=torch.Generator().manual_seed(0))
-    ]
+    shuffled = np.random.default_rng(0).permutation(np.array([*values], np.float32))
     assert limit(shuffled[:, None]) == expected
     assert limit(shuffled[None]) == expected
 
 
 def test_reacts_limit_is_of_all_images_and_leaves_them_alone() -> None:
-    features = torch.arange(100.0).flip(0).reshape(20, 5)
+    features = np.arange(100, dtype=np.float32)[::-1].reshape(20, 5)
     assert limit(features) == 89
-    assert features.flatten().tolist() == list(range(99, -1, -1))
+    assert features.ravel().tolist() == list(range(99, -1, -1))
 
 
 def test_weights_are_scaled_in_float64(negative_labels: Path) -> None:
-    classifier = id_classifier(DETECTOR, set(NEEDS), FEATURES, negative_labels)
-    assert (classifier.scale, classifier.clip_at) == (SCALE, FEATURES.max().item())
+    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, negative_labels)
+    assert (classifier.scale, classifier.clip_at) == (SCALE, FEATURES.max())
     for name, weights in zip(MATRICES, (YES, NO, LABELS, NEGATIVES), strict=True):
         found = getattr(classifier, name)
         assert found.dtype == np.float64
-        np.testing.assert_array_equal(found, SCALE * weights.double(), err_msg=name)
+        np.testing.assert_array_equal(found, SCALE * weights.astype(np.float64), err_msg=name)
 
 
 def test_what_is_not_needed_is_not_there() -> None:
-    classifier = id_classifier(DETECTOR, (), FEATURES, Path("nowhere"))
+    classifier = id_classifier(TOWERS, (), FEATURES, NOWHERE)
     assert [classifier.no, classifier.clip_at, classifier.labels, classifier.negatives] == [None] * 4
-    assert classifier.evidence(FEATURES.numpy()).given == {}
+    assert classifier.evidence(FEATURES).given == {}
+
+
+def test_towers_that_say_nothing_of_the_classes_give_no_no() -> None:
+    assert id_classifier(Towers(SCALE, YES, None), {"no"}, FEATURES, NOWHERE).no is None
 
 
 def test_missing_negative_labels(tmp_path: Path) -> None:
     path = tmp_path / "none.safetensors"
     with pytest.raises(ClipnError, match=f"^{path}: no such file"):
-        id_classifier(DETECTOR, {"labels", "negatives"}, FEATURES, path)
+        id_classifier(TOWERS, {"labels", "negatives"}, FEATURES, path)
 
 
 def test_logits_of_images(negative_labels: Path) -> None:
-    classifier = id_classifier(DETECTOR, set(NEEDS), FEATURES, negative_labels)
-    evidence = classifier.evidence(FEATURES.numpy(), MOVED.numpy())
+    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, negative_labels)
+    evidence = classifier.evidence(FEATURES, MOVED)
     expected = {"no": NO, "labels": LABELS, "negatives": NEGATIVES}
     assert evidence.scale == SCALE
     np.testing.assert_allclose(evidence.yes.values, SCALE * cosines(FEATURES, YES), rtol=1e-14)
@@ -106,7 +107,7 @@ def test_logits_of_images(negative_labels: Path) -> None:
 
 
 def test_clipped_logits_by_hand() -> None:
-    classifier = IDClassifier(SCALE, SCALE * YES.numpy(), clip_at=0.5)
+    classifier = IDClassifier(SCALE, SCALE * YES, clip_at=0.5)
     clipped = classifier.evidence(np.array([[0.6, -0.8]], np.float32)).clipped
     np.testing.assert_allclose(clipped.values, [[5.0, -8.0, 10 * (0.6 * 0.5 - 0.8 * 0.8)]], rtol=1e-7)
 

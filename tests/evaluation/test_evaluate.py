@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import MEASURES, MetricOptions, evaluate
+from clipn.evaluation import evaluate as module
+from clipn.evaluation.evaluate import MEASURES, MetricOptions, evaluate, evaluate_runs
 from clipn.evaluation.replicates import read_replicates
 from clipn.metrics import measures
 from clipn.metrics.bootstrap import resamples
@@ -183,3 +185,38 @@ def test_damaged_scores(tmp_path: Path) -> None:
     with pytest.raises(ClipnError, match=r"scores\.parquet: not a Parquet file; delete it"):
         evaluate(tmp_path / "scores.parquet", {}, RUN, MetricOptions(), tmp_path / "m.json", tmp_path / "m.parquet")
     assert not (tmp_path / "m.json").exists()
+
+
+# Several runs
+
+
+def test_runs_are_evaluated_as_alone_and_share_their_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws of two image sets, whatever the number of runs and methods."""
+    drawn: list[str] = []
+
+    def noted(images: int, count: int, name: str) -> NDArray[np.uint8]:
+        drawn.append(name)
+        return resamples(images, count, name)
+
+    table, options = scores(cleaned=False, methods=list(METHODS)), MetricOptions(resamples=8)
+    alone = evaluated(tmp_path, table, options)
+    monkeypatch.setattr(module, "resamples", noted)
+    outputs = [tmp_path / "runs" / name for name in ("seed1", "seed2")]
+    runs = {path: (tmp_path / "scores.parquet", RUN | {"seed": seed}) for seed, path in enumerate(outputs, 1)}
+    evaluate_runs(runs, {"cifar10": ["sun"]}, options)
+    assert drawn == ["cifar10", "sun official"]
+    for seed, path in enumerate(outputs, 1):
+        assert json.loads(path.with_name(f"{path.name}.json").read_text()) == alone | {"seed": seed}
+        assert path.with_name(f"{path.name}.parquet").read_bytes() == (tmp_path / "metrics.parquet").read_bytes()
+
+
+def test_a_name_may_hold_a_dot(tmp_path: Path) -> None:
+    scores(cleaned=False).to_parquet(path := tmp_path / "scores.parquet")
+    evaluate_runs({tmp_path / "seed1.old": (path, RUN)}, {"cifar10": ["sun"]}, MetricOptions())
+    assert {file.name for file in tmp_path.iterdir()} == {"scores.parquet", "seed1.old.json", "seed1.old.parquet"}
+
+
+def test_a_pair_that_was_not_scored(tmp_path: Path) -> None:
+    with pytest.raises(ClipnError, match=r"^scores: no images of dtd under the classes of cifar10; score that pair"):
+        evaluated(tmp_path, scores(cleaned=False), ood_datasets=["sun", "dtd"])
+    assert not (tmp_path / "metrics.json").exists()

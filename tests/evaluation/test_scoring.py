@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,18 @@ from scipy.special import expit
 
 import clipn.evaluation.scoring
 from benchmarks import plain_evaluation
-from benchmarks.planted import ID, SCALE, Size, detector, plant, scoring_inputs
+from benchmarks.planted import ID, SCALE, Size, plant, scoring_inputs, towers
 from clipn.data.manifest import read_manifest, write_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import IDClassifier, id_classifier
+from clipn.evaluation.class_texts import cache_classifiers
+from clipn.evaluation.classifiers import IDClassifier, Towers, id_classifier
 from clipn.evaluation.detector import Detector
-from clipn.evaluation.scoring import Methods, load_model, score_features, score_pairs, score_run
-from clipn.features.images import read_image_features
-from clipn.features.perturbed import read_perturbed_features
-from clipn.files import read_json, write_json
+from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_features, score_pairs, score_runs
+from clipn.features.stored import Features, read_image_features, read_perturbed_features
 from clipn.metrics import measures
+from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
+from clipn.model.clipn import CLIPN
 from clipn.scores import RULES, SCORES
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model
 
@@ -45,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def classifier(world: Path) -> IDClassifier:
     negative_labels = scoring_inputs(world).features / "negative_labels" / f"{ID}.safetensors"
-    return id_classifier(detector(world, 0), ALL.needs, features(world, ID), negative_labels)
+    return id_classifier(towers(world, 0), ALL.needs, features(world, ID), negative_labels)
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +56,21 @@ def plain(world: Path) -> dict[str, dict[str, Any]]:
     return {name: plain_evaluation.score(texts, images[name], perturbed[name], SCORES, RULES) for name in images}
 
 
-def features(world: Path, name: str) -> torch.Tensor:
-    return torch.from_numpy(read_image_features(scoring_inputs(world).features / f"{name}.safetensors"))
+def features(world: Path, name: str) -> Features:
+    return read_image_features(scoring_inputs(world).features / f"{name}.safetensors")
 
 
-def perturbed(world: Path, name: str) -> torch.Tensor:
+def perturbed(world: Path, name: str) -> Features:
     return read_perturbed_features(scoring_inputs(world).features / "perturbed" / f"{ID}.safetensors")[name]
 
 
 def scored(world: Path, classifier: IDClassifier, name: str = ID, threads: int = 1) -> pd.DataFrame:
     with ThreadPoolExecutor(threads) as pool:
-        return score_features(classifier, features(world, name).numpy(), perturbed(world, name).numpy(), ALL, pool)
+        return score_features(classifier, features(world, name), perturbed(world, name), ALL, pool)
 
 
 def write_scores(world: Path, output: Path, methods: Methods = ALL) -> pd.DataFrame:
-    score_pairs(lambda names: detector(world, 0), methods, SIZE.pairs, scoring_inputs(world), output)
+    score_pairs(lambda name: towers(world, 0), methods, SIZE.pairs, scoring_inputs(world), output)
     return pd.read_parquet(output)
 
 
@@ -114,7 +115,7 @@ def test_images_are_scored_alike_in_any_batch(
 
 def test_images_that_differ_in_a_last_digit_do_not_tie(world: Path, classifier: IDClassifier) -> None:
     """In float32 their logits would: products of 512 entries are rounded by more than these images differ."""
-    images = np.repeat(features(world, ID)[:1].numpy(), 200, axis=0)
+    images = np.repeat(features(world, ID)[:1], 200, axis=0)
     below_the_limit = images[0].argsort()[:200]
     images[range(200), below_the_limit] = np.nextafter(images[0, below_the_limit], np.float32(0))
     assert len(set((images @ classifier.yes.T.astype(np.float32)).max(axis=1))) < 200
@@ -143,30 +144,6 @@ def test_same_scores_same_bytes(world: Path, tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_a_model_is_asked_with_the_prompts_and_scale_given(tmp_path: Path) -> None:
-    world = tmp_path / "world"
-    plant(world, replace(SIZE, width=32), runs=1)
-    model, names = taught_model(), [f"class {number}" for number in range(SIZE.classes)]
-    save_checkpoint(checkpoint := tmp_path / "model.safetensors", model.state_dict(), ARCHITECTURE, {})
-    methods, output = ["mcm", "ctw", "atd"], tmp_path / "scores.parquet"
-    score_run(
-        scoring_inputs(world),
-        {ID: []},
-        methods,
-        ["ctw"],
-        output,
-        checkpoint=checkpoint,
-        prompts="single",
-        logit_scale=50.0,
-        threads=torch.get_num_threads(),
-    )
-    table, expected = pd.read_parquet(output), Detector(model, names, "single", 50.0)
-    for method in methods:
-        np.testing.assert_allclose(expit(table[method]), expected.score(features(world, ID), method), rtol=1e-9)
-    assert table["accepts_ctw"].tolist() == expected.accepts(features(world, ID), "ctw").tolist()
-    assert table["prediction"].tolist() == expected.classify(features(world, ID)).tolist()
-
-
 def test_files_of_other_methods_are_not_read(world: Path, tmp_path: Path) -> None:
     shutil.copytree(world, tmp_path / "world")
     for folder in ("perturbed", "negative_labels"):
@@ -186,11 +163,6 @@ def test_cleaning_lists_of_the_manifests_are_kept(world: Path, tmp_path: Path) -
     pd.testing.assert_series_equal(table["clean_ninco"].astype("boolean"), expected)
 
 
-def without_classes(world: Path) -> None:
-    file = scoring_inputs(world).datasets / ID / "dataset.json"
-    write_json(file, read_json(file) | {"classes": []})
-
-
 def without_an_image(world: Path) -> None:
     manifest = scoring_inputs(world).datasets / "sun" / "manifest.parquet"
     write_manifest(pq.read_table(manifest)[1:], manifest)
@@ -203,10 +175,6 @@ def without_features(world: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (
-            without_classes,
-            f"^{ID}: has no class names, so it cannot be in-distribution; name `classes` in the registry$",
-        ),
         (without_an_image, r"^sun: 40 features, 39 images in the manifest; cache them again$"),
         (without_features, r"sun\.safetensors: no such file"),
     ],
@@ -219,15 +187,13 @@ def test_refusals(world: Path, tmp_path: Path, damage: Callable[[Path], None], m
     assert not (tmp_path / "scores.parquet").exists()
 
 
-@pytest.mark.parametrize("given", [{}, {"checkpoint": Path("a"), "backbone": Path("b")}], ids=["neither", "both"])
-def test_a_model_comes_from_one_file(given: dict[str, Path]) -> None:
-    with pytest.raises(ClipnError, match=r"^give either --checkpoint or --backbone$"):
-        load_model(**({"checkpoint": None, "backbone": None} | given), methods=Methods(["msp"]), device="cpu")
-
-
-def test_a_backbone_alone_says_no_to_nothing() -> None:
-    with pytest.raises(ClipnError, match=r"^a method or rule needs a trained `no` tower; give --checkpoint$"):
-        load_model(None, Path("b"), Methods(["msp"], ["ctw"]), "cpu")
+def test_methods_of_a_no_tower_on_plain_clip(world: Path, tmp_path: Path) -> None:
+    plain = Towers(SCALE, towers(world, 0).yes, None)
+    message = "^method ctw: needs the logits of a `no` text tower"
+    with pytest.raises(ClipnError, match=message):
+        score_pairs(
+            lambda name: plain, Methods(["ctw"]), SIZE.pairs, scoring_inputs(world), tmp_path / "scores.parquet"
+        )
 
 
 @pytest.mark.parametrize(
@@ -237,3 +203,87 @@ def test_a_backbone_alone_says_no_to_nothing() -> None:
 def test_unknown_methods_and_rules(methods: list[str], rules: list[str], message: str) -> None:
     with pytest.raises(ClipnError, match=message):
         Methods(methods, rules)
+
+
+# Several runs
+
+
+SMALL = replace(SIZE, width=32)
+CLASSES = [f"class {number}" for number in range(SMALL.classes)]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Datasets, features and classifiers of two backbones, and the run on each of them."""
+
+    inputs: ScoringInputs
+    classifiers: Path
+    runs: dict[str, CLIPN]
+
+    def detector(self, backbone: str, scale: float | None) -> Detector:
+        return Detector(self.runs[backbone], CLASSES, "single", scale)
+
+    def features(self, backbone: str) -> torch.Tensor:
+        return torch.from_numpy(read_image_features(self.inputs.features / backbone / f"{ID}.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    runs = {"one": taught_model(seed=1), "two": taught_model(seed=2)}
+    for seed, (backbone, model) in enumerate(runs.items()):
+        plant(folder / backbone, SMALL, runs=0, seed=seed)
+        shutil.copytree(scoring_inputs(folder / backbone).features, folder / "features" / backbone)
+        save_backbone(file := folder / f"{backbone}.safetensors", model.clip, ARCHITECTURE, backbone)
+        save_checkpoint(checkpoint := folder / f"{backbone}_run.safetensors", model.state_dict(), ARCHITECTURE, {})
+        output = folder / "classifiers" / f"{backbone}.safetensors"
+        cache_classifiers(file, {"learnable/seed1": checkpoint}, {ID: CLASSES}, ["single"], output)
+    inputs = ScoringInputs(scoring_inputs(folder / "one").datasets, folder / "features")
+    return Study(inputs, folder / "classifiers", runs)
+
+
+def run_scoring(backbone: str, run: str, methods: Methods, output: Path) -> RunScoring:
+    return RunScoring(backbone, run, "single", methods, output / f"{backbone}_{run.partition('/')[0]}.parquet")
+
+
+@pytest.mark.parametrize("scale", [50.0, None])
+def test_runs_and_plain_clip_of_two_backbones_are_asked_by_their_own_classifiers(
+    study: Study, tmp_path: Path, scale: float | None
+) -> None:
+    plain, taught = Methods(["msp", "mcm"]), Methods(["ctw", "atd"], ["ctw"])
+    cases = [("none", plain), ("learnable/seed1", taught)]
+    scorings = [run_scoring(backbone, run, methods, tmp_path) for backbone in study.runs for run, methods in cases]
+    score_runs(study.inputs, study.classifiers, scorings, SMALL.pairs, scale, threads=2)
+    for scoring in scorings:
+        table = pd.read_parquet(scoring.output).query("dataset == @ID")
+        detector, images = study.detector(scoring.backbone, scale), study.features(scoring.backbone)
+        for method in scoring.methods.scores:
+            found = expit(table[method]) if SCORES[method].log_odds else table[method]
+            np.testing.assert_allclose(found, detector.score(images, method), rtol=1e-9, err_msg=method)
+        assert table["prediction"].tolist() == detector.classify(images).tolist()
+        if scoring.methods.rules:
+            assert table["accepts_ctw"].tolist() == detector.accepts(images, "ctw").tolist()
+
+
+def test_a_run_scored_among_others_is_scored_as_alone(study: Study, tmp_path: Path) -> None:
+    scorings = {
+        name: [run_scoring(backbone, "learnable/seed1", ALL, tmp_path / name) for backbone in backbones]
+        for name, backbones in {"together": ["one", "two"], "alone": ["two"]}.items()
+    }
+    for several in scorings.values():
+        score_runs(study.inputs, study.classifiers, several, SMALL.pairs)
+    assert scorings["together"][1].output.read_bytes() == scorings["alone"][0].output.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "run", "message"),
+    [
+        ("three", "none", r"classifiers/three\.safetensors: no such file"),
+        ("one", "learnable/seed2", r"classifiers/one\.safetensors: has no classifier of learnable/seed2, single, "),
+    ],
+)
+def test_runs_that_were_not_encoded(study: Study, tmp_path: Path, backbone: str, run: str, message: str) -> None:
+    scoring = run_scoring(backbone, run, Methods(["msp"]), tmp_path)
+    with pytest.raises(ClipnError, match=message):
+        score_runs(study.inputs, study.classifiers, [scoring], SMALL.pairs)
+    assert not scoring.output.exists()

@@ -16,8 +16,9 @@ from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.features import images as features
 from clipn.features import perturbed as perturbation
-from clipn.features.images import cache_image_features, read_image_features
-from clipn.features.perturbed import cache_perturbed_features, perturbed, read_perturbed_features
+from clipn.features.images import cache_image_features
+from clipn.features.perturbed import cache_perturbed_features, perturbed
+from clipn.features.stored import PERTURBED_FORMAT, read_image_features, read_perturbed_features
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone, preprocess, save_backbone
 from clipn.model.clipn import class_weights, encode_image
@@ -56,7 +57,7 @@ class Files:
 
     def plain_features(self) -> torch.Tensor:
         output = self.backbone.parent / "plain"
-        cache_image_features(self.backbone, self.manifest, IMAGES, output)
+        cache_image_features(self.backbone, {output: (self.manifest, IMAGES)})
         return torch.from_numpy(read_image_features(output))
 
 
@@ -67,6 +68,10 @@ def files(tmp_path: Path) -> Files:
     write_manifest(index_images("d", dataset("d.tar"), IMAGES), manifest)
     write_manifest(index_images("d", dataset("d.tar"), FEW), few)
     return Files(backbone, manifest, few)
+
+
+def stored_in(path: Path) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(features) for name, features in read_perturbed_features(path).items()}
 
 
 def tensors() -> torch.Tensor:
@@ -123,7 +128,7 @@ def test_a_single_class_moves_nothing() -> None:
 
 
 def test_features_are_those_of_moved_images(files: Files) -> None:
-    stored = read_perturbed_features(files.features("own"))["all"]
+    stored = stored_in(files.features("own"))["all"]
     model, images = tiny_model(), tensors()
     weights = class_weights(model.encode_text, model.tokenizer, CLASSES, prompt_pool("single")).double()
     moved = images + 0.01 * plain_gradient(images, weights, 100.0).sign().float()
@@ -133,21 +138,21 @@ def test_features_are_those_of_moved_images(files: Files) -> None:
 
 
 def test_every_dataset_has_its_own(files: Files) -> None:
-    stored = read_perturbed_features(files.features("own"))
+    stored = stored_in(files.features("own"))
     assert {name: len(features) for name, features in stored.items()} == {"all": 24, "few": 5}
     torch.testing.assert_close(stored["few"], stored["all"][:5], rtol=0, atol=ROUNDING)
 
 
 def test_without_a_step_they_are_the_plain_ones(files: Files) -> None:
-    stored = read_perturbed_features(files.features("none", epsilon=0.0))["all"]
+    stored = stored_in(files.features("none", epsilon=0.0))["all"]
     torch.testing.assert_close(stored, files.plain_features(), rtol=0, atol=ROUNDING)
 
 
 def test_batches_do_not_matter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = read_perturbed_features(files.features("whole"))["all"]
+    whole = stored_in(files.features("whole"))["all"]
     monkeypatch.setattr(features, "BATCH", 7)
     monkeypatch.setattr(perturbation, "BATCH", 3)
-    parts = read_perturbed_features(files.features("parts"))["all"]
+    parts = stored_in(files.features("parts"))["all"]
     torch.testing.assert_close(parts, whole, rtol=0, atol=2e-5)
 
 
@@ -176,13 +181,13 @@ def test_a_pool_of_the_user(files: Files) -> None:
     pool = files.backbone.parent / "mine.txt"
     pool.write_text("a photo of a {}.\n")
     path = files.features("mine", prompts=str(pool))
-    mine, own = (read_perturbed_features(file)["all"] for file in (path, files.features("own")))
+    mine, own = (stored_in(file)["all"] for file in (path, files.features("own")))
     assert torch.equal(mine, own)
-    assert read_safetensors(path, perturbation.FORMAT)[1]["prompts"] == "mine"
+    assert read_safetensors(path, PERTURBED_FORMAT)[1]["prompts"] == "mine"
 
 
 def test_the_backbones_own_scale(files: Files) -> None:
-    _, header = read_safetensors(files.features("own", logit_scale=None), perturbation.FORMAT)
+    _, header = read_safetensors(files.features("own", logit_scale=None), PERTURBED_FORMAT)
     clip, _ = load_backbone(files.backbone)
     assert float(header["logit_scale"]) == clip.logit_scale.exp().item()
 
@@ -203,7 +208,7 @@ WRONG = {
 def test_images_that_are_not_the_manifests(files: Files, what: str, perturb: bool) -> None:
     images, complaint = WRONG[what]
     output = files.backbone.parent / "output"
-    plain = partial(cache_image_features, files.backbone, files.manifest, iter(images), output)
+    plain = partial(cache_image_features, files.backbone, {output: (files.manifest, iter(images))})
     with pytest.raises(ClipnError, match=f"manifest.parquet: {complaint}"):
         files.features("output", images=images) if perturb else plain()
     assert not output.exists()

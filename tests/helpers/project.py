@@ -52,7 +52,7 @@ class Outcome:
         return [line for line in self.text.splitlines() if line.startswith("error: ")]
 
 
-FOLDERS = ("workflow", "config", "clipn")
+FOLDERS = ("workflow", "config", "clipn", "snakemake_logger_plugin_clipn")
 FILES = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "requirements.lock")
 
 

@@ -298,7 +298,7 @@ def run_and_kill(project: Project, after: int) -> int:
         text=True, start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stdout
-        finished = (line for line in process.stdout if line.startswith("Finished jobid"))
+        finished = (line for line in process.stdout if line.startswith("["))
         for _ in range(after):
             assert next(finished, None), "the run ended too early"
         os.killpg(process.pid, signal.SIGKILL)

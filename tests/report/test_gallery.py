@@ -10,8 +10,7 @@ from scipy.special import logit
 from clipn.data.registry import Registry
 from clipn.errors import ClipnError
 from clipn.report.figures import gallery as module
-from clipn.report.figures.gallery import Albums, draw_mistakes, gallery
-from tests.helpers.report_runs import write_descriptions
+from clipn.report.figures.gallery import Albums, gallery
 from tests.helpers.tiny_dataset import dataset, encoded, write_files, zipped
 
 CLASSES = ["cat", "dog"]
@@ -98,15 +97,3 @@ def test_fewer_images_than_scores(albums: Albums) -> None:
     longer = scored("svhn", [(0.1, False)] * 5 + [(0.9, True)])
     with pytest.raises(ClipnError, match="svhn: has fewer images than its scores; verify the dataset"):
         gallery(longer, "cifar10", CLASSES, albums)
-
-
-def test_mistakes_need_an_indexed_id_dataset(tmp_path: Path) -> None:
-    scores = tmp_path / "scores/tiny/learnable/single/seed1.parquet"
-    scores.parent.mkdir(parents=True)
-    SCORES.to_parquet(scores)
-    (tmp_path / "datasets.yaml").write_text("datasets: {}\n")
-    write_descriptions(tmp_path / "datasets", {"svhn": "SVHN"})
-    folders = {"archives": tmp_path, "unpacked": {}, "datasets": tmp_path / "datasets"}
-    files = {"png": tmp_path / "figure.png", "pdf": tmp_path / "figure.pdf"}
-    with pytest.raises(ClipnError, match=r"--id 'cifar10': .*datasets has no such dataset; name one of svhn"):
-        draw_mistakes(scores, "cifar10", "demo", tmp_path / "datasets.yaml", **folders, **files)

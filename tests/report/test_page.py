@@ -40,11 +40,15 @@ def rendered(
     study: str = "demo",
     figures: Sequence[str] = FIGURES,
     resamples: int = 41,
+    shared: Path | None = None,
 ) -> str:
-    """The page of a study with one backbone, one checkpoint, and pictures that are their names."""
+    """The page of a study with one backbone, one checkpoint, and pictures that are their names.
+
+    Data and backbone may lie in the folder of another study.
+    """
     metrics = write_study(folder, [run | {"study": study} for run in runs], options, study, resamples)
     pictures = [folder / "figures" / f"{name}.png" for name in figures]
-    weights = [folder / "backbones/tiny.safetensors", folder / "runs/tiny/base/seed1.safetensors"]
+    weights = [(shared or folder) / "backbones/tiny.safetensors", folder / "runs/tiny/base/seed1.safetensors"]
     for path in (*pictures, *weights):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(path.stem.encode())
@@ -54,7 +58,11 @@ def rendered(
     write_json(folder / "datasets/cc3m/dataset.json", found | {"images": 3_318_333})
     counts = {"captions": 3_318_333, "with_image": 2_891_445, "trained_on": 2_891_445}
     write_json(folder / "shards/statistics.json", {"sources": {"cc3m": counts}})
-    files = PageFiles(metrics, pictures, weights, folder, folder / "shards/statistics.json")
+    if shared:
+        for name in ("datasets", "shards"):
+            (folder / name).rename(shared / name)
+    data = shared or folder
+    files = PageFiles(metrics, pictures, weights, folder, data / "datasets", data / "shards/statistics.json")
     return page(files, study, SETTINGS, ["cifar10", "imagenet"], options.variants, options.prompts)
 
 
@@ -102,6 +110,15 @@ def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
         "snakemake --cores 8 all --config study=demo",
     ):
         assert words in text
+
+
+def test_data_and_backbone_of_the_study_that_is_extended(tmp_path: Path) -> None:
+    text = Outline(rendered(tmp_path / "more", study="more", shared=tmp_path / "demo")).text
+    assert f"../demo/backbones/tiny.safetensors {sha256('tiny')}" in text
+    assert f"runs/tiny/base/seed1.safetensors {sha256('seed1')}" in text
+    assert "SVHN 10,000 svhn.tar verified" in text
+    assert "9 archives, see ../demo/datasets/cc3m/dataset.json" in text
+    assert "CC3M 3,318,333 2,891,445 2,891,445 100.0%" in text
 
 
 def test_ablations_are_left_out_of_the_wide_table(tmp_path: Path) -> None:

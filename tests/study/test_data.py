@@ -6,6 +6,7 @@ import yaml
 from clipn.data.registry import load_registry
 from clipn.study.config import Study
 from clipn.study.data import StudyData
+from tests.helpers.studies import GENERATED, paths
 
 LIST = {"archive": {"file": "list.csv"}, "reader": "ninco", "images": 3}
 SUN = {
@@ -100,3 +101,34 @@ def test_a_new_address_is_no_new_archive(tmp_path: Path) -> None:
     plain = data(tmp_path).archive("sun", "SUN.tar").identity
     moved = [{"file": "SUN.tar", "sha256": "0" * 64, "addresses": ["http://127.0.0.1/SUN.tar"]}]
     assert data(tmp_path, archives=moved).archive("sun", "SUN.tar").identity == plain
+
+
+# Small datasets, which one job encodes together
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_small"),
+    [
+        ([64_000_000], True),
+        ([64_000_001], False),
+        ([60_000_000, 4_000_000], True),
+        ([60_000_000, 4_000_001], False),
+        ([1, None], False),  # nobody knows
+    ],
+)
+def test_a_dataset_of_few_bytes_is_small(tmp_path: Path, sizes: list[int | None], is_small: bool) -> None:
+    archives = [{"file": f"{number}.tar", "bytes": size} for number, size in enumerate(sizes)]
+    assert data(tmp_path, archives=archives).is_small("sun") is is_small
+
+
+def test_a_dataset_that_is_read_in_place_may_be_large(tmp_path: Path) -> None:
+    mirror, archives = tmp_path / "mirror", [{"file": "SUN.tar", "bytes": 1}]
+    assert not data(tmp_path).is_small("cifar10")
+    assert data(tmp_path, str(mirror), archives=archives).is_small("sun")
+    (mirror / "sun").mkdir(parents=True)
+    (mirror / "sun/0.jpg").touch()
+    assert not data(tmp_path, str(mirror), archives=archives).is_small("sun")
+
+
+def test_generated_datasets_are_small() -> None:
+    assert all(map(paths(GENERATED).data.is_small, ("imagenet", "sun", "cifar100")))

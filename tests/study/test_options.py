@@ -10,10 +10,10 @@ import yaml
 
 from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
+from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
-from clipn.study.scorings import scorings
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,9 @@ CHOICES = {
     "precision": "bf16",
     "arithmetic": "fast",
 }
-DEPENDENT = {"registry", "demo", "runs", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"}
+DEPENDENT = {
+    "registry", "demo", "runs", "extends", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
+}  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
 
 
@@ -129,8 +131,8 @@ def recorded(made: Study) -> set[str]:
         released = variant.checkpoints if isinstance(variant, ReleasedVariant) else []
         steps += [options.released(name, number) for number in released] or [options.training(name)]
     steps += [options.model, options.negative_words, options.perturbation]
-    steps += [options.prompts(), options.methods("none", "clipn128"), options.methods("learnable", "clipn128")]
-    steps += [options.metrics(scoring) for scoring in scorings(made)]
+    steps += [options.prompts(), options.pools, options.scorings, options.metrics]
+    steps += [options.id_figures(id_dataset) for id_dataset in made.pairs]
     steps += [options.shown, options.ablations]
     return {key for step in steps for key in step}
 
@@ -194,10 +196,73 @@ def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:
     assert str(options.pairs) == "--pair imagenet:sun,places --pair cifar10:cifar100"
 
 
-def test_methods_of_a_scoring(options: RuleOptions) -> None:
-    plain, taught = options.methods("none", "clipn128"), options.methods("learnable", "clipn128")
-    assert (plain, str(plain)) == ({"baselines": ["msp", "neglabel"]}, "--method msp --method neglabel")
-    assert (taught, str(taught)) == ({"rules": ["ctw", "atd"]}, "--method ctw --method atd --rule ctw --rule atd")
+def test_scorings_are_told_with_their_methods() -> None:
+    made = study(GENERATED | {"prompts": ["clipn128", "openai80"]})
+    found = options_of(made).scorings
+    taught = [f"tiny/learnable/{pool}/seed{seed}:ctw,atd" for pool in ("clipn128", "openai80") for seed in (1, 2)]
+    # Negative labels come with the main pool only, and hand-crafted runs with pools that negate.
+    plain = ["tiny/none/clipn128/seed0:msp,neglabel", "tiny/none/openai80/seed0:msp"]
+    handcrafted = [f"tiny/handcrafted/clipn128/seed{seed}:ctw,atd" for seed in (1, 2)]
+    words = shlex.split(str(found))
+    assert words == [*plain, *taught, *handcrafted, "--rule", "ctw", "--rule", "atd", "--logit-scale", "100.0"]
+    assert found == {
+        "baselines": ["msp", "neglabel"],
+        "what is scored": [word.partition(":")[0] for word in words[:8]],
+        "rules": ["ctw", "atd"],
+        "logit_scale": 100.0,
+        "arithmetic": "portable",
+    }
+
+
+def test_class_texts_are_told_all_pools_and_the_runs_of_their_backbone(options: RuleOptions) -> None:
+    assert (options.pools, str(options.pools)) == ({"prompts": ["clipn128"]}, "--prompts clipn128")
+    names = [f"{variant}/seed{seed}" for variant in ("learnable", "handcrafted") for seed in (1, 2)]
+    folder = "results/studies/demo/runs/tiny"
+    assert str(options.runs_of("tiny")) == " ".join(
+        f"--checkpoint {name}:{folder}/{name}.safetensors" for name in names
+    )
+    assert (options.id_datasets, str(options.id_datasets)) == (
+        {"order of ID datasets": ["imagenet", "cifar10"]},
+        "imagenet cifar10",
+    )
+
+
+def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
+    other = {"other": GENERATED["backbones"]["tiny"], "idle": GENERATED["backbones"]["tiny"]}
+    runs = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [1]}]
+    made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "runs": runs, "rules": ["ctw"]})
+    kinds = "scores,roc,intervals,similarity,reliability"
+    figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals"}
+    found = options_of(made).id_figures("imagenet")
+    words = shlex.split(str(found))
+    assert [words[index + 1] for index, word in enumerate(words) if word == "--figure"] == [
+        f"{backbone}:{names}" for backbone, names in figures.items()
+    ]
+    assert found["kinds of figures"] == {backbone: names.split(",") for backbone, names in figures.items()}
+    for option, folder in (("datasets", "datasets"), ("features", "features"), ("classifiers", "classifiers")):
+        assert words[words.index(f"--{option}") + 1] == f"results/studies/demo/{folder}"
+
+
+def test_a_backbone_without_figures_is_not_named() -> None:
+    other = {"idle": GENERATED["backbones"]["tiny"]}
+    made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "baselines": []})
+    found = options_of(made).id_figures("imagenet")
+    assert "idle" not in str(found)
+    assert found["kinds of figures"]["idle"] == []
+
+
+def test_small_datasets_are_told_in_their_order(options: RuleOptions) -> None:
+    found = options.small_datasets(["sun", "cifar10"])
+    assert str(found).startswith("sun cifar10 --registry ")
+    assert found["datasets of one job"] == ["sun", "cifar10"]
+
+
+def test_states_of_trainings_lie_with_the_study_that_is_extended() -> None:
+    found = options_of(study(GENERATED | {"study": "more", "extends": "demo"}))
+    run = RunName("tiny", "learnable", 1)
+    curves = "logs/{}/tensorboard/tiny/learnable/seed1"
+    for name in ("demo", "more"):
+        assert str(found.training_folders(name, run)) == f"--work work/demo/train --curves {curves.format(name)}"
 
 
 def test_words_of_the_demo_are_a_file_and_no_setting(options: RuleOptions) -> None:

@@ -80,16 +80,22 @@ def test_what_a_run_is_trained_on(settings: dict[str, Any], files: dict[str, Any
     assert demo.training_files("tiny", "learnable") == always | files
 
 
-def test_a_run_is_scored_by_its_checkpoint_and_plain_clip_by_all_that_its_methods_need() -> None:
-    demo = paths(GENERATED, baselines=["msp", "neglabel", "odin_perturbed"])
-    run = demo.scored_from(Scoring("tiny", "learnable", "clipn128", 2))
-    assert run == {"checkpoint": f"{DEMO}/runs/tiny/learnable/seed2.safetensors"}
+def test_features_of_single_methods() -> None:
     features = f"{DEMO}/features/tiny"
-    assert demo.scored_from(Scoring("tiny", "none", "clipn128", 0)) == {
-        "backbone": f"{DEMO}/backbones/tiny.safetensors",
+    needs = ("perturbed", "no", "negatives")
+    assert paths(GENERATED).own_features("tiny", needs) == {
         "negatives": [f"{features}/negative_labels/{name}.safetensors" for name in ("imagenet", "cifar10")],
         "perturbed": [f"{features}/perturbed/{name}.safetensors" for name in ("imagenet", "cifar10")],
     }
+
+
+def test_runs_of_a_backbone_and_its_classifiers() -> None:
+    other = {"other": GENERATED["backbones"]["tiny"]}
+    runs = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [7]}]
+    demo = paths(GENERATED, backbones=GENERATED["backbones"] | other, runs=runs)
+    assert demo.runs_of("other") == [RunName("other", "learnable", 7)]
+    assert len(demo.runs_of("tiny")) == 4
+    assert demo.classifiers("other") == f"{demo.classifiers_folder}/other.safetensors"
 
 
 def test_weights_are_a_file_of_ones_own_or_one_that_is_fetched() -> None:

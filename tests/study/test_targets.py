@@ -3,7 +3,7 @@
 import pytest
 
 from clipn.provenance.stages import load_stages
-from clipn.study.figures import figure_names, main_scoring, shown_scorings
+from clipn.study.figures import figure_names, shown_scorings
 from clipn.study.names import Scoring
 from clipn.study.targets import all_files, data_files, feature_files, model_files, ood_table_files, report_files
 from tests.helpers.project import ROOT
@@ -18,8 +18,8 @@ def test_figures_in_the_order_of_the_page() -> None:
     made = study(GENERATED | {"pairs": PAIRS, "ablations": ["handcrafted"]})
     kinds = ("scores", "roc", "intervals", "similarity", "reliability", "mistakes")
     per_backbone = [f"imagenet_{kind}_tiny" for kind in kinds]
-    assert figure_names(made, is_published=True) == ["published", *per_backbone, "imagenet_ablations", "training"]
-    assert "published" not in figure_names(made, is_published=False)
+    assert figure_names(made, [made.study]) == ["published", *per_backbone, "imagenet_ablations", "training"]
+    assert "published" not in figure_names(made, [])
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ def test_figures_in_the_order_of_the_page() -> None:
     ],
 )
 def test_figures_that_a_study_has_nothing_for(changes: dict[str, object], missing: set[str]) -> None:
-    kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), False)}
+    kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), [])}
     assert kinds == {"scores", "roc", "intervals", "similarity", "reliability", "mistakes", "training"} - missing
 
 
 def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
     other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
     changes = {"backbones": WRITTEN["backbones"] | other, "pairs": PAIRS}
-    names = figure_names(study(WRITTEN | changes), False)
+    names = figure_names(study(WRITTEN | changes), [])
     assert [name for name in names if name.endswith("_other")] == [
         f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals")
     ]
-    names = figure_names(study(WRITTEN | changes | {"baselines": []}), False)
+    names = figure_names(study(WRITTEN | changes | {"baselines": []}), [])
     assert not any(name.endswith("_other") for name in names)
 
 
@@ -50,7 +50,6 @@ def test_figures_show_the_first_seed_of_every_variant_and_none_of_the_ablations(
     variants = GENERATED["variants"] | {"short": {"epochs": 1}}
     runs = [{"backbone": "tiny", "variant": name, "seeds": [3, 1]} for name in variants]
     made = study(GENERATED | {"variants": variants, "runs": [*runs, runs[0] | {"seeds": [2]}], "ablations": ["short"]})
-    assert main_scoring(made, "tiny") == Scoring("tiny", "learnable", "clipn128", 3)
     assert shown_scorings(made, "tiny") == [
         Scoring("tiny", "none", "clipn128", 0),
         Scoring("tiny", "learnable", "clipn128", 3),
@@ -82,6 +81,7 @@ def test_features_of_single_methods_are_among_the_features() -> None:
     files = feature_files(paths(GENERATED))
     assert f"{DEMO}/features/tiny/negative_labels/imagenet.safetensors" in files
     assert not any("perturbed" in file for file in files)
+    assert f"{DEMO}/classifiers/tiny.safetensors" in files
     assert f"{DEMO}/metrics/tiny/none/clipn128/seed0.parquet" in files
 
 
@@ -98,7 +98,7 @@ def test_tables_lie_at_two_places() -> None:
 @pytest.mark.parametrize("settings", [GENERATED, WRITTEN | {"mirror": None}])
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
     found = paths(settings)
-    files = all_files(found, figure_names(found.study, is_published=True))
+    files = all_files(found, figure_names(found.study, [found.study.study]))
     assert len(files) == len(set(files))
     stages = load_stages(ROOT, "demo")
     assert {file: sum(stage.has(file) for stage in stages) for file in files} == dict.fromkeys(files, 1)

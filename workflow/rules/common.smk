@@ -56,28 +56,19 @@ hashes, run_state = HashCache(Path()), RunState(Path())
 contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
-
-def figure_names(study):
-    """Names of all figures of a study."""
-    published = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
-    return figures.figure_names(study, study.study in published)
-
-
 set_environment(options.arithmetic)
 SCORINGS = scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
-RELEASED = [
-    name
-    for name, variant in study.variants.items()
-    if isinstance(variant, ReleasedVariant)
-]
-TAUGHT = [name for name in study.variants if name not in RELEASED]
+VARIANTS = study.variants.items()
+RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
+TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
 FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
-FIGURES = figure_names(study)
+PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
+FIGURES = figures.figure_names(study, PUBLISHED)
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
 TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
@@ -160,11 +151,12 @@ def check_results():
     """Check what is there, and write down how it was made."""
     # Hashes files that are read in place now, so that the cache is saved with them.
     contents.images(*study.captions.sources, *study.datasets)
-    checked = [CheckedStudy(study.study, targets.all_files(paths, FIGURES))]
-    if study.extends:
-        # First, as records of files that both share travel with those of the other study.
-        base = or_exit(load_study, study.extends)
-        files = targets.all_files(StudyPaths(base, StudyData(base)), figure_names(base))
-        checked.insert(0, CheckedStudy(base.study, files))
-    for one in checked:
-        or_exit(check_outputs, one, hashes, run_state, fingerprint, mode_of(workflow))
+    # That of the study it extends first, as records of files that both share travel with that.
+    base = [or_exit(load_study, study.extends)] if study.extends else []
+    for one in (*base, study):
+        its_paths = StudyPaths(one, StudyData(one))
+        files = targets.all_files(its_paths, figures.figure_names(one, PUBLISHED))
+        checked = CheckedStudy(one.study, files)
+        or_exit(
+            check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow)
+        )

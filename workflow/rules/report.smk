@@ -40,15 +40,9 @@ rule report_page:
 # Cheap copies at the paths that people type, each group in one job.
 rule publish_ood_table:
     input:
-        [
-            paths.table("{id_dataset}_ood", ending)
-            for ending in targets.OOD_TABLE_ENDINGS
-        ],
+        targets.ood_tables(paths, "{id_dataset}"),
     output:
-        [
-            paths.short_path(paths.table("{id_dataset}_ood", ending))
-            for ending in targets.OOD_TABLE_ENDINGS
-        ],
+        list(map(paths.short_path, targets.ood_tables(paths, "{id_dataset}"))),
     log:
         job_log("publish/{id_dataset}_ood"),
     benchmark:
@@ -63,7 +57,7 @@ rule publish_tables:
     input:
         targets.overall_table_files(paths),
     output:
-        [paths.short_path(path) for path in targets.overall_table_files(paths)],
+        list(map(paths.short_path, targets.overall_table_files(paths))),
     log:
         job_log("publish/tables"),
     benchmark:
@@ -79,7 +73,7 @@ rule publish_figures:
     input:
         targets.figure_files(paths, FIGURES),
     output:
-        [paths.short_path(path) for path in targets.figure_files(paths, FIGURES)],
+        list(map(paths.short_path, targets.figure_files(paths, FIGURES))),
     log:
         job_log("publish/figures"),
     benchmark:

@@ -7,7 +7,7 @@ rule ood_table:
         descriptions=DESCRIPTIONS,
     output:
         csv=table("{id_dataset}_ood", "ood_table"),
-        printed=targets.ood_table_forms(paths, "{id_dataset}"),
+        printed=targets.ood_tables(paths, "{id_dataset}")[1:],
     log:
         job_log("ood_table/{id_dataset}"),
     benchmark:

@@ -13,7 +13,6 @@ from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers
 from clipn.evaluation.similarity import similarity_table
 from clipn.features.stored import read_image_features
-from clipn.progress import tracked
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.gallery import METHOD, Albums, gallery
 from clipn.report.figures.histograms import score_histograms
@@ -111,7 +110,11 @@ class _BackboneFigures:
     @cached_property
     def _main_run(self) -> ScoredRun:
         """The first run with a "no" tower, which figures of a single run show."""
-        return next(run for run in self._runs if run.variant != PLAIN_CLIP)
+        for run in self._runs:
+            if run.variant != PLAIN_CLIP:
+                return run
+        backbone = self._context.backbone
+        raise ClipnError(f"--figure {backbone}: no run with a `no` tower is among the scores; name one, or other kinds")
 
 
 KINDS: dict[str, Callable[[_BackboneFigures], Figure]] = {
@@ -145,7 +148,7 @@ def draw_id_figures(kinds: Mapping[str, Sequence[str]], files: FigureFiles, show
         known = ", ".join(described)
         raise ClipnError(f"--id {shown.id_dataset!r}: {files.datasets} has no such dataset; name one of {known}")
     runs = read_scores(files.scores)
-    for backbone, kind in tracked(figures, len(figures), "draw", "figures"):
+    for backbone, kind in figures:
         figure = KINDS[kind](_BackboneFigures(backbone, runs, described, files, shown))
         name = f"{shown.id_dataset}_{kind}_{backbone}"
         save(figure, output / f"{name}.png", output / f"{name}.pdf")

@@ -178,6 +178,7 @@ def _sources(
 ) -> Iterator[html.Source]:
     # Those of the metrics, not all that are indexed: a study's folder may hold datasets of an earlier version of it.
     used = dict.fromkeys(row[role] for run in metrics for row in run["ood"] for role in ("id", "ood"))
+    datasets = os.path.relpath(files.datasets, files.folder)
     for name in [*used, *(copy.source for copy in _captions(files))]:
         found = described[name]
         archives: list[tuple[str, str, str]] = [
@@ -187,7 +188,7 @@ def _sources(
             archives = [("", "", "in place")]
         elif len(archives) > MANY:
             # A web-scale source comes in thousands of shards; one line stands for them.
-            listed = f"{len(archives)} archives, see datasets/{name}/dataset.json"
+            listed = f"{len(archives)} archives, see {datasets}/{name}/dataset.json"
             archives = [(listed, "", ", ".join(sorted(set(found.proof.values()))))]
         for archive, digest, proof in archives:
             yield html.Source(found.title, found.images, archive, digest, proof)

@@ -1,0 +1,83 @@
+"""Commands from cached features to figures: they import no torch, and give what their functions give."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.planted import ID, SCALE, scoring_inputs
+from clipn.evaluation.evaluate import MetricOptions, evaluate
+from clipn.evaluation.replicates import read_replicates
+from clipn.evaluation.scoring import Methods, RunScoring, score_runs
+from tests.helpers.project import ENVIRONMENT
+from tests.helpers.scored_study import COMMANDS, DRAWN, PLAIN, RUN, SIZE, plant_study
+
+CODE = """
+import json, sys
+from clipn.cli.main import app
+for name, words in json.loads(sys.argv[1]).items():
+    app(words.split(), standalone_mode=False)
+    print(name, *(module for module in ("torch", "open_clip") if module in sys.modules))
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    plant_study(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(study: Path) -> list[str]:
+    """A line per command, with what it should not have imported."""
+    command = [sys.executable, "-c", CODE, json.dumps(COMMANDS)]
+    done = subprocess.run(command, cwd=study, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout.splitlines()
+
+
+def test_none_of_them_imports_torch_or_open_clip(output: list[str]) -> None:
+    assert output == list(COMMANDS)
+
+
+@pytest.mark.usefixtures("output")
+def test_scores_are_those_of_the_function(study: Path, tmp_path: Path) -> None:
+    """Rules are of the runs: plain CLIP decides nothing."""
+    methods = {PLAIN: Methods(["msp", "mcm"]), RUN: Methods(["ctw", "atd"], ["ctw", "atd"])}
+    runs = {PLAIN: "none", RUN: "learnable/seed1"}
+    scorings = [
+        RunScoring("tiny", runs[name], "single", of_run, tmp_path / f"{name}.parquet")
+        for name, of_run in methods.items()
+    ]
+    score_runs(scoring_inputs(study), study / "classifiers", scorings, SIZE.pairs, SCALE)
+    for name in methods:
+        found, expected = (pd.read_parquet(folder / f"{name}.parquet") for folder in (study / "scores", tmp_path))
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.usefixtures("output")
+def test_metrics_are_those_of_the_function(study: Path, tmp_path: Path) -> None:
+    names: dict[str, str | int] = {
+        "study": "demo",
+        "backbone": "tiny",
+        "variant": "learnable",
+        "prompts": "single",
+        "seed": 1,
+    }
+    output, replicates = tmp_path / "metrics.json", tmp_path / "metrics.parquet"
+    evaluate(study / f"scores/{RUN}.parquet", SIZE.pairs, names, MetricOptions(resamples=5), output, replicates)
+    assert json.loads((study / f"metrics/{RUN}.json").read_text()) == json.loads(output.read_text())
+    found = read_replicates(study / f"metrics/{RUN}.parquet")
+    pd.testing.assert_frame_equal(found, read_replicates(replicates), check_exact=True)
+
+
+@pytest.mark.usefixtures("output")
+def test_tables_and_figures_are_there(study: Path) -> None:
+    table = pd.read_csv(study / f"tables/{ID}_ood.csv", keep_default_na=False)
+    shown = set(zip(table["variant"], table["method"], strict=True))
+    assert shown == {("none", "msp"), ("none", "mcm"), ("learnable", "ctw"), ("learnable", "atd")}
+    figures = {f"{ID}_{kind}_tiny.{ending}" for kind in DRAWN for ending in ("png", "pdf")}
+    assert {path.name for path in (study / "figures").iterdir()} == figures

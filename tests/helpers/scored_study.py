@@ -1,0 +1,58 @@
+"""A study of the smallest size from scores to figures: planted features, classifiers and images, and its commands."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from benchmarks.planted import ID, SCALE, Size, plant, scoring_inputs, towers
+from clipn.evaluation.classifiers import FORMAT, tensor_name
+from clipn.model.tensors import write_safetensors
+from tests.helpers.tiny_dataset import encoded, zipped
+
+SIZE = Size({ID: 60, "sun": 40}, classes=3, negatives=10, width=32)
+PLAIN, RUN = "tiny/none/single/seed0", "tiny/learnable/single/seed1"
+DRAWN = ("roc", "similarity", "mistakes")
+"""Kinds of figures, one of scores, one of texts and one of images."""
+SCORES, METRICS = (
+    " ".join(f"{folder}/{name}.{ending}" for name in (PLAIN, RUN))
+    for folder, ending in (("scores", "parquet"), ("metrics", "json"))
+)
+SHOWN = "--variant none --variant learnable --prompts single --datasets datasets"
+COMMANDS = {
+    "score": f"score {PLAIN}:msp,mcm {RUN}:ctw,atd --rule ctw --rule atd --datasets datasets --features features"
+    f" --classifiers classifiers --pair {ID}:sun --output scores",
+    "evaluate": f"evaluate {SCORES} --pair {ID}:sun --study demo --resamples 5 --output metrics",
+    "ood-table": f"report ood-table {METRICS} --id {ID} --tables tables {SHOWN}",
+    "tables": f"report tables {METRICS} --study demo --base learnable --tables tables {SHOWN}",
+    "summary": f"report summary {METRICS} --prompts single --output summary.json",
+    "id-dataset": f"report figure id-dataset {SCORES} --figure tiny:{','.join(DRAWN)} --id {ID} --study demo"
+    f" --table tables/metrics.csv --features features --classifiers classifiers --registry registry.yaml"
+    f" --archives archives --output figures {SHOWN}",
+}
+"""Words of commands that lead from features to figures, to be run in the folder of the study."""
+
+
+def plant_study(folder: Path) -> None:
+    """All that `COMMANDS` read and no one of them writes; image `n` of a dataset is of the grey `n`."""
+    plant(folder, SIZE, runs=1)
+    cached = scoring_inputs(folder).features.rename(folder / "cached")
+    (folder / "features").mkdir()
+    cached.rename(folder / "features/tiny")
+    said = towers(folder, 0)
+    assert said.no is not None
+    classifiers = {
+        tensor_name("none", "single", ID, "yes"): torch.from_numpy(said.yes.astype(np.float32)),
+        tensor_name("learnable/seed1", "single", ID, "no"): torch.from_numpy(said.no.astype(np.float32)),
+    }
+    scales = json.dumps({"none": SCALE, "learnable/seed1": SCALE})
+    write_safetensors(folder / "classifiers/tiny.safetensors", classifiers, {"format": FORMAT, "logit_scales": scales})
+    for name, images in SIZE.images.items():
+        (folder / "archives" / name).mkdir(parents=True)
+        shades = {f"{row:06d}.png": encoded(Image.new("L", (8, 8), row), "PNG") for row in range(images)}
+        zipped(folder / "archives" / name / f"{name}.zip", shades)
+    records = {name: {"title": name, "reader": "flat", "archives": [{"file": f"{name}.zip"}]} for name in SIZE.images}
+    (folder / "registry.yaml").write_text(yaml.safe_dump({"datasets": records}))

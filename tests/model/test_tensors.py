@@ -1,0 +1,56 @@
+"""Safetensors files as NumPy reads them, and without torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clipn.errors import ClipnError
+from clipn.model.tensors import read_arrays, read_safetensors, write_safetensors
+from tests.helpers.project import ENVIRONMENT
+
+HEADER = {"format": "clipn-test-1", "backbone": "tiny"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    tensors = {"a": torch.tensor([[0.1, -2.0], [3.0, 1e-30]]), "b/c": torch.arange(3.0)}
+    write_safetensors(path := tmp_path / "x.safetensors", tensors, HEADER)
+    return path
+
+
+def test_arrays_are_the_tensors(path: Path) -> None:
+    arrays, header = read_arrays(path, "clipn-test-1")
+    tensors, of_tensors = read_safetensors(path, "clipn-test-1")
+    assert header == of_tensors == HEADER
+    assert arrays.keys() == tensors.keys()
+    for name, array in arrays.items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, tensors[name])
+
+
+def test_arrays_are_read_without_torch(path: Path) -> None:
+    code = (
+        "import json, sys; from pathlib import Path; from clipn.model.tensors import read_arrays;"
+        "arrays, _ = read_arrays(Path(sys.argv[1]), 'clipn-test-1');"
+        "print(json.dumps([arrays['b/c'].tolist(), 'torch' in sys.modules]))"
+    )
+    command = [sys.executable, "-c", code, path]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == [[0, 1, 2], False]
+
+
+@pytest.mark.parametrize("read", [read_arrays, read_safetensors])
+def test_files_that_are_none(path: Path, read: object, tmp_path: Path) -> None:
+    assert callable(read)
+    with pytest.raises(ClipnError, match="holds 'clipn-test-1', expected 'clipn-test-2'"):
+        read(path, "clipn-test-2")
+    (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ClipnError, match=r"cut\.safetensors: not a whole safetensors file \(.*\); delete it and make"):
+        read(tmp_path / "cut.safetensors", "clipn-test-1")
+    with pytest.raises(ClipnError, match=r"none\.safetensors: no such file"):
+        read(tmp_path / "none.safetensors", "clipn-test-1")
