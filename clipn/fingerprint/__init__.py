@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,8 +116,9 @@ class Fingerprints:
         return self._modules[module]
 
 
+@cache
 def fingerprint(*names: str) -> str:
-    """One fingerprint, see `Fingerprints`."""
+    """One fingerprint, see `Fingerprints`; the code of a process stays as it is."""
     return Fingerprints()(*names)
 
 

@@ -169,10 +169,18 @@ def test_the_folders_of_a_stage_are_created_with_its_file(made: Made) -> None:
 def test_a_stage_without_files_leaves_nothing(made: Made) -> None:
     for path in (TABLE, OWN_TABLE):
         (made.root / path).unlink()
-    made.check()
+    made.check(expected=[OWN_TABLE])
     assert not (made.root / home("demo") / "figures").exists()
     assert not (made.root / REPORT).exists()
     assert (made.root / DATA).is_file()
+
+
+def test_a_stage_that_a_study_has_nothing_of_has_a_file_without_records(made: Made) -> None:
+    for path in (TABLE, OWN_TABLE):
+        (made.root / path).unlink()
+    made.check(expected=[ARCHIVE, NAMES, IMAGES, UNUSED])
+    assert (made.root / home("demo") / "figures").is_dir()
+    assert (made.root / REPORT).read_text() == ""
 
 
 # What is forgotten
