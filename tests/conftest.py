@@ -1,13 +1,15 @@
 """Shared fixtures; data beside the checkout is looked for at $CLIPN_TEST_DATA, then ../shared."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from clipn.files import file_hash
 from clipn.provenance import hash_cache
+from tests.helpers.checkout import Checkout
 from tests.helpers.project import Project, succeeded
 from tests.helpers.records import Made
 from tests.helpers.server import Server, running
@@ -57,12 +59,37 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first of the test processes makes which needs it; none changes it later."""
+    in_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (factory.getbasetemp().parent if in_one_of_several else factory.getbasetemp()) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = folder.with_name(f"{name}.unfinished")
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which `snakemake --cores 8 all` has run, on the reduced demo."""
-    project = Project.create_reduced(tmp_path_factory.mktemp("finished") / "project")
-    succeeded(project.run("snakemake", "--cores", "8", "all"))
-    return project
+    """A project of this process in which `snakemake --cores 8 all` has run, on the reduced demo."""
+
+    def make(folder: Path) -> None:
+        succeeded(Project.create_reduced(folder).run("snakemake", "--cores", "8", "all"))
+
+    made = Project(made_once(tmp_path_factory, "finished", make))
+    return made.copied_to(tmp_path_factory.mktemp("finished") / "project")
+
+
+@pytest.fixture(scope="session")
+def recorded(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished run that was recorded and pushed; tests clone it and do not change it."""
+
+    def make(folder: Path) -> None:
+        Checkout.record(finished, folder / "origin", folder / "remote")
+
+    return Checkout(made_once(tmp_path_factory, "recorded", make) / "origin")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A copy of the project under Git and DVC, as a person has it."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,13 +53,9 @@ class Checkout(Project):
         self.git("commit", "--quiet", "--message", message)
         self.dvc("push")
 
-    def plan(self, *targets: str) -> Outcome:
-        """What Snakemake would do, by default for everything."""
-        return succeeded(self.run("snakemake", "-n", *(targets or ["all"])))
-
     def why(self, target: str) -> str:
         """What `clipn why` says."""
-        return succeeded(self.run("clipn", "why", target)).text
+        return succeeded(self.clipn("why", target)).text
 
     def status(self) -> str:
         """What DVC says of the state of things."""
@@ -71,14 +65,3 @@ class Checkout(Project):
         """Change keys of the demo."""
         path = self.folder / DEMO
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
-
-    @contextmanager
-    def edited(self, file: str, text: str) -> Iterator[None]:
-        """Append to a file for a while."""
-        path = self.folder / file
-        before = path.read_bytes()
-        path.write_bytes(before + text.encode())
-        try:
-            yield
-        finally:
-            path.write_bytes(before)

@@ -1,18 +1,28 @@
 """A fresh copy of the project in which the workflow can be run."""
 
 import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from unittest import mock
 
+import pytest
 import yaml
 from snakemake.utils import update_config
+
+from clipn import fingerprint
+from clipn.cli import main as cli
+from clipn.study import snakemake
+from clipn.study.snakemake import Plan, Request, planned
 
 ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
@@ -72,23 +82,72 @@ class Project:
         demo.write_text(yaml.safe_dump(study, sort_keys=False))
         return project
 
+    def copied_to(self, folder: Path) -> Self:
+        """The project with all its results in another folder, dates and all."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return type(self)(folder)
+
     @property
     def environment(self) -> dict[str, str]:
         """For commands that run the code of this copy."""
         return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
 
     def run(self, *command: str) -> Outcome:
-        """Run a command in the project."""
+        """Run a command in the project, in a process of its own."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         return Outcome(done.returncode, done.stdout)
 
-    def snakemake(self, *arguments: str, **changes: object) -> Outcome:
-        """Run Snakemake on the reduced demo, some keys of the study changed."""
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Work in the project in this process, which starts none and imports nothing anew.
+
+        What runs is the code that is imported; fingerprints are of the code of this copy.
+        """
+        with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "path", [*sys.path])
+            for module in (fingerprint, snakemake):
+                patch.setattr(module, "PACKAGE", self.folder / "clipn")
+            yield
+
+    @contextmanager
+    def planned(self, *targets: str, study: str | None = None, **changes: object) -> Iterator[Plan]:
+        """What Snakemake would run, by default for everything, some keys of the study changed."""
         overlay = self.folder / "overlay.yaml"
         overlay.write_text(yaml.safe_dump(changes))
-        return self.run("snakemake", *arguments, "--configfile", str(REDUCED), str(overlay))
+        with self.inside(), planned(Request(targets or ["all"], study, [overlay])) as plan:
+            yield plan
+
+    def plan(self, *targets: str, study: str | None = None, **changes: object) -> Counter[str]:
+        """Jobs per rule that Snakemake would run."""
+        with self.planned(*targets, study=study, **changes) as plan:
+            return Counter(plan.counts)
+
+    def clipn(self, *arguments: str) -> Outcome:
+        """Run a command of this program that looks into the project, in this process."""
+        said, status = io.StringIO(), 0
+        command = mock.patch.object(sys, "argv", ["clipn", *arguments])
+        with self.inside(), command, redirect_stdout(said), redirect_stderr(said):
+            try:
+                cli.main()
+            except SystemExit as end:
+                # As Python itself does: a text is an error.
+                text, status = (end.code, 1) if isinstance(end.code, str) else ("", end.code or 0)
+                said.write(text)
+        return Outcome(status, said.getvalue())
+
+    @contextmanager
+    def edited(self, file: str, text: str) -> Iterator[None]:
+        """Append to a file for a while."""
+        path = self.folder / file
+        before = path.read_bytes()
+        path.write_bytes(before + text.encode())
+        try:
+            yield
+        finally:
+            path.write_bytes(before)
 
     def hashes(self, pattern: str) -> dict[str, str]:
         """sha256 of the files that match a pattern, by path in the project."""

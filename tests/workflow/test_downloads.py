@@ -49,11 +49,11 @@ def test_a_download_outlives_its_output(project: Project, tmp_path: Path) -> Non
         succeeded(project.run("snakemake", "--cores", "1", SUN))
     (tmp_path / "mirror").mkdir()
     write_study(project.folder, ARCHIVE | {"addresses": [f"{address}/new", address]}, mirror=str(tmp_path / "mirror"))
-    assert not succeeded(project.run("snakemake", "-n", SUN)).planned
+    assert not project.plan(SUN)
 
     md5 = hashlib.md5(BODY).hexdigest()
     write_study(project.folder, ARCHIVE | {"addresses": [address], "md5": md5})
-    assert succeeded(project.run("snakemake", "-n", SUN)).planned == FETCH
+    assert project.plan(SUN) == FETCH
     succeeded(project.run("snakemake", "--cores", "1", SUN))
     assert output.read_bytes() == BODY
     assert len(server.log) == 1
@@ -78,7 +78,7 @@ def test_a_download_of_an_earlier_version_outlives_its_output(project: Project) 
     record["params"] = sorted([*record["params"], "'0123456789abcdef'"])
     file.write_text(json.dumps(record | {"endtime": output.stat().st_mtime}))
 
-    assert succeeded(project.run("snakemake", "-n", SUN)).planned == FETCH
+    assert project.plan(SUN) == FETCH
     succeeded(project.run("snakemake", "--cores", "1", SUN))
     assert output.is_symlink()
     assert output.read_bytes() == BODY

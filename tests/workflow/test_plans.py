@@ -1,17 +1,20 @@
 """The rules, as far as they can be seen through without running them."""
 
 import re
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from tests.helpers.project import ROOT, Project, succeeded
+from tests.helpers.project import ROOT, Project
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.create(tmp_path_factory.mktemp("plans") / "project")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.create_reduced(tmp_path_factory.mktemp("plans") / "project")
 
 
 def test_lint_finds_the_one_environment_only(project: Project) -> None:
@@ -21,59 +24,70 @@ def test_lint_finds_the_one_environment_only(project: Project) -> None:
 
 
 PLANNED = {
-    # Four backbones under four pools; 46 runs under the four, the six hand-crafted ones under the three that negate.
+    # Four backbones, three ID datasets, 46 runs; what is small, scored, evaluated or drawn is so in one job each.
     "paper": {
         "import_backbone": 4,
         "cache_image_features": 4 * 10,
-        "negative_labels": 4 * 3,
+        "negative_labels": 4,
         "perturbed_features": 4 * 3,
         "train_clipn": 46,
-        "score_run": 4 * 4 + 40 * 4 + 6 * 3,
-        "evaluate_run": 4 * 4 + 40 * 4 + 6 * 3,
-        "score_figure": 3 * (4 * 2 + 2),
-        "similarity_figure": 3 * 2,
-        "mistakes_figure": 3 * 2,
+        "encode_classes": 4,
+        "score_runs": 1,
+        "evaluate_runs": 1,
+        "id_figures": 3,
         "ablations_figure": 3,
         "published_figure": 1,
+        "publish_ood_table": 3,
+        "publish_tables": 1,
+        "publish_figures": 1,
+        "publish_page": 1,
     },
-    # Two backbones and four runs under two pools, both of which negate.
+    # Two backbones, two ID datasets and four runs.
     "cifar": {
         "import_backbone": 2,
         "cache_image_features": 2 * 5,
         "train_clipn": 4,
-        "score_run": 2 * 2 + 4 * 2,
-        "score_figure": 2 * (2 * 2 + 1),
+        "encode_classes": 2,
+        "score_runs": 1,
+        "id_figures": 2,
+    },
+    # Three small datasets, one of them an ID dataset.
+    "real": {"cache_small_image_features": 1, "cache_image_features": 0, "id_figures": 1},
+    # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
+    "ablations": {
+        "generate_demo": 1,
+        "train_backbone": 1,
+        "cache_small_image_features": 1,
+        "train_clipn": 2 + 8,
+        "encode_classes": 1,
+        "ablations_figure": 3,
     },
 }
 
 
 @pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "config/studies").glob("*.yaml")))
-def test_every_study_of_the_config_can_be_planned(project: Project, study: str) -> None:
-    plan = succeeded(project.run("snakemake", "-n", "all", "--config", f"study={study}")).planned
-    assert plan["score_run"] > 1
-    assert plan["ood_table"] == 3
+def test_every_study_of_the_config_can_be_planned(original: Project, study: str) -> None:
+    plan = original.plan(study=study)
+    assert (plan["score_runs"], plan["ood_table"]) == (1, 3)
     expected = PLANNED.get(study, {})
     assert {rule: plan[rule] for rule in expected} == expected
 
 
-def planned_with(project: Project, **changes: object) -> Counter[str]:
-    return succeeded(project.snakemake("-n", "all", **changes)).planned
-
-
-def test_mistakes_are_shown_of_a_rule_that_was_asked_for(project: Project) -> None:
-    planned = planned_with(project, rules=["ctw"])
-    assert planned["mistakes_figure"] == 0
-    assert planned["similarity_figure"] == 3
+@pytest.mark.parametrize(("rules", "shown"), [(["ctw"], False), (["ctw", "atd"], True)])
+def test_mistakes_are_shown_of_a_rule_that_was_asked_for(project: Project, rules: list[str], shown: bool) -> None:
+    with project.planned(rules=rules) as plan:
+        assert ("results/studies/demo/figures/cifar10_mistakes_tiny.png" in plan.outputs) is shown
+        assert "results/studies/demo/figures/cifar10_similarity_tiny.png" in plan.outputs
 
 
 def test_features_of_single_methods_are_made_for_these_methods(project: Project) -> None:
-    own = ("perturbed_features", "negative_labels", "score_run", "score_figure")
+    own = ("perturbed_features", "negative_labels", "score_runs", "id_figures")
     for baselines, expected in (
-        (["mcm", "odin_perturbed"], (3, 0, 5, 9)),
-        (["mcm", "neglabel"], (0, 3, 5, 9)),
-        ([], (0, 0, 4, 9)),
+        (["mcm", "odin_perturbed"], (3, 0, 1, 3)),
+        (["mcm", "neglabel"], (0, 1, 1, 3)),
+        ([], (0, 0, 1, 3)),
     ):
-        planned = planned_with(project, baselines=baselines)
+        planned = project.plan(baselines=baselines)
         assert tuple(planned[rule] for rule in own) == expected
 
 
@@ -102,10 +116,16 @@ def test_every_rule_says_what_it_needs() -> None:
         ("study: nosuch", "config/studies/nosuch.yaml: no such study; set `study` in config/config.yaml to one of"),
     ],
 )
-def test_a_wrong_configuration_ends_in_one_line(project: Project, overlay: str, complaint: str) -> None:
-    (project.folder / "overlay.yaml").write_text(overlay)
-    outcome = project.run("snakemake", "-n", "all", "--configfile", "overlay.yaml")
+def test_a_wrong_configuration_is_one_line(project: Project, overlay: str, complaint: str) -> None:
+    (project.folder / "wrong.yaml").write_text(overlay)
+    outcome = project.clipn("why", "all", "--configfile", "wrong.yaml")
+    assert (outcome.status, len(outcome.text.splitlines())) == (1, 1)
+    assert outcome.text.startswith(f"error: {complaint}")
+
+
+def test_a_run_with_a_wrong_configuration_ends_in_one_line(project: Project) -> None:
+    (project.folder / "wrong.yaml").write_text("demoo: 1")
+    outcome = project.run("snakemake", "all", "--configfile", "wrong.yaml")
     assert outcome.status == 1
     assert len(outcome.errors) == 1
-    assert outcome.errors[0].startswith(f"error: {complaint}")
     assert "Traceback" not in outcome.text

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,23 +30,23 @@ COLUMNS = [
 ]
 PLAIN_METHODS = {"msp", "max_logit", "energy", "mcm", "react", "odin", "odin_perturbed", "gen", "neglabel"}
 CONVENTIONS = ["clipn", "mcm", "first", "openood", "dice"]
-FROM_SCORES = Counter({"score_figure": 9, "mistakes_figure": 3})
 FROM_METRICS = Counter(
     {
         "ood_table": 3,
         "tables": 1,
         "published_table": 1,
         "metrics_summary": 1,
-        "intervals_figure": 3,
+        "id_figures": 3,
         "ablations_figure": 3,
-        "publish": 27,
-        "publish_figures": 1,
-        "publish_page": 2,
         "report_page": 1,
+        "publish_ood_table": 3,
+        "publish_tables": 1,
+        "publish_figures": 1,
+        "publish_page": 1,
         "all": 1,
     }
 )
-SCORED = Counter({"score_run": 5, "evaluate_run": 5}) + FROM_SCORES + FROM_METRICS
+SCORED = Counter({"score_runs": 1, "evaluate_runs": 1}) + FROM_METRICS
 PAGE = Counter({"report_page": 1, "publish_page": 1, "all": 1})
 
 
@@ -136,25 +137,25 @@ def test_metrics_summary_agrees_with_the_table(finished: Project) -> None:
 
 
 def test_a_second_run_does_nothing(finished: Project) -> None:
-    assert not succeeded(finished.snakemake("--cores", "8", "all")).planned
+    assert not succeeded(finished.run("snakemake", "--cores", "8", "all")).planned
 
 
 def test_a_single_table_needs_no_more_than_itself(finished: Project) -> None:
-    outcome = finished.snakemake("-n", "results/tables/imagenet_ood.csv")
-    assert not succeeded(outcome).planned
+    assert not finished.plan("results/tables/imagenet_ood.csv")
 
 
 def test_a_table_is_traced_to_its_archives(finished: Project) -> None:
-    outcome = succeeded(finished.run("clipn", "trace", "results/tables/imagenet_ood.csv", "--all"))
+    outcome = succeeded(finished.clipn("trace", "results/tables/imagenet_ood.csv", "--all"))
     makers = {
-        "results/tables/imagenet_ood.csv": "publish",
+        "results/tables/imagenet_ood.csv": "publish_ood_table",
         f"{STUDY}/tables/imagenet_ood.csv": "ood_table",
-        f"{STUDY}/metrics/tiny/learnable/single/seed2.json": "evaluate_run",
-        f"{STUDY}/scores/tiny/learnable/single/seed2.parquet": "score_run",
+        f"{STUDY}/metrics/tiny/learnable/single/seed2.json": "evaluate_runs",
+        f"{STUDY}/scores/tiny/learnable/single/seed2.parquet": "score_runs",
+        f"{STUDY}/classifiers/tiny.safetensors": "encode_classes",
         f"{STUDY}/runs/tiny/learnable/seed2.safetensors": "train_clipn",
         f"{STUDY}/caption_features/tiny/captions.safetensors": "cache_caption_features",
         f"{STUDY}/shards/00001.tar": "build_shards",
-        f"{STUDY}/features/tiny/sun.safetensors": "cache_image_features",
+        f"{STUDY}/features/tiny/sun.safetensors": "cache_small_image_features",
         f"{STUDY}/features/tiny/perturbed/imagenet.safetensors": "perturbed_features",
         f"{STUDY}/features/tiny/negative_labels/imagenet.safetensors": "negative_labels",
         f"{STUDY}/archives/sun/SUN.tar.gz": "fetch_archive",
@@ -166,22 +167,21 @@ def test_a_table_is_traced_to_its_archives(finished: Project) -> None:
 
 DEPENDENTS = {
     "archives/sun/SUN.tar.gz": SCORED
-    + Counter({"fetch_archive": 1, "verify_dataset": 1, "cache_image_features": 1, "perturbed_features": 1}),
-    "features/tiny/sun.safetensors": SCORED + Counter({"cache_image_features": 1}),
-    "features/tiny/perturbed/cifar10.safetensors": FROM_METRICS
-    + Counter({"perturbed_features": 1, "score_run": 1, "evaluate_run": 1, "score_figure": 9}),
-    "features/tiny/negative_labels/cifar10.safetensors": FROM_METRICS
-    + Counter({"negative_labels": 1, "score_run": 1, "evaluate_run": 1, "score_figure": 9}),
-    "runs/tiny/learnable/seed2.safetensors": FROM_METRICS
-    + Counter({"train_clipn": 1, "score_run": 1, "evaluate_run": 1, "training_figure": 1}),
-    "scores/tiny/none/single/seed0.parquet": FROM_METRICS
-    + Counter({"score_run": 1, "evaluate_run": 1, "score_figure": 9}),
-    "metrics/tiny/none/single/seed0.json": FROM_METRICS + Counter({"evaluate_run": 1}),
-    "metrics/tiny/none/single/seed0.parquet": FROM_METRICS + Counter({"evaluate_run": 1}),
-    "tables/cifar10_ood.csv": Counter({"ood_table": 1, "publish": 4, "all": 1}),
+    + Counter({"fetch_archive": 1, "verify_dataset": 1, "cache_small_image_features": 1, "perturbed_features": 1}),
+    "features/tiny/sun.safetensors": SCORED + Counter({"cache_small_image_features": 1}),
+    "features/tiny/perturbed/cifar10.safetensors": SCORED + Counter({"perturbed_features": 1}),
+    "features/tiny/negative_labels/cifar10.safetensors": SCORED + Counter({"negative_labels": 1}),
+    "runs/tiny/learnable/seed2.safetensors": SCORED
+    + Counter({"train_clipn": 1, "training_figure": 1, "encode_classes": 1}),
+    "classifiers/tiny.safetensors": SCORED + Counter({"encode_classes": 1}),
+    "scores/tiny/none/single/seed0.parquet": SCORED,
+    "metrics/tiny/none/single/seed0.json": FROM_METRICS + Counter({"evaluate_runs": 1}),
+    "metrics/tiny/none/single/seed0.parquet": FROM_METRICS + Counter({"evaluate_runs": 1}),
+    "tables/cifar10_ood.csv": Counter({"ood_table": 1, "publish_ood_table": 1, "all": 1}),
     "tables/metrics.csv": PAGE
-    + Counter({"tables": 1, "published_table": 1, "intervals_figure": 3, "ablations_figure": 3})
-    + Counter({"publish": 15, "publish_figures": 1}),
+    + Counter({"tables": 1, "published_table": 1, "id_figures": 3, "ablations_figure": 3})
+    + Counter({"publish_tables": 1, "publish_figures": 1}),
+    "figures/cifar10_roc_tiny.pdf": PAGE + Counter({"id_figures": 1, "publish_figures": 1}),
     "figures/training.pdf": PAGE + Counter({"training_figure": 1, "publish_figures": 1}),
 }  # fmt: skip
 
@@ -192,20 +192,17 @@ def test_a_missing_file_is_rebuilt_with_exactly_its_dependents(finished: Project
     aside = path.with_name(f"{path.name}.aside")
     path.rename(aside)
     try:
-        assert succeeded(finished.snakemake("-n", "all")).planned == DEPENDENTS[file]
+        assert finished.plan() == DEPENDENTS[file]
     finally:
         aside.rename(path)
 
 
 def test_other_resamples_are_evaluated_and_nothing_is_scored_anew(finished: Project) -> None:
-    planned = succeeded(finished.snakemake("-n", "all", resamples=60)).planned
-    assert planned == Counter({"evaluate_run": 5}) + FROM_METRICS
+    assert finished.plan(resamples=60) == Counter({"evaluate_runs": 1}) + FROM_METRICS
 
 
-def test_another_perturbation_counts_for_the_methods_on_plain_clip_alone(finished: Project) -> None:
-    planned = succeeded(finished.snakemake("-n", "all", perturbation=0.01)).planned
-    once = Counter({"perturbed_features": 3, "score_run": 1, "evaluate_run": 1, "score_figure": 9})
-    assert planned == once + FROM_METRICS
+def test_another_perturbation_re_runs_no_other_features(finished: Project) -> None:
+    assert finished.plan(perturbation=0.01) == Counter({"perturbed_features": 3}) + SCORED
 
 
 def test_edited_published_figures_are_compared_anew_and_nothing_else(finished: Project) -> None:
@@ -214,40 +211,39 @@ def test_edited_published_figures_are_compared_anew_and_nothing_else(finished: P
     path.write_text(text.replace("source: CoVer", "source: the paper CoVer"))
     assert path.read_text() != text
     try:
-        planned = succeeded(finished.snakemake("-n", "all")).planned
-        assert planned == PAGE + Counter({"published_table": 1, "publish": 2})
+        assert finished.plan() == PAGE + Counter({"published_table": 1, "publish_tables": 1})
     finally:
         path.write_text(text)
 
 
-def test_a_prompt_pool_of_the_user(finished: Project) -> None:
-    """It is scored where it suits; an edited one re-runs its own scorings alone."""
-    pool = finished.folder / "mine.txt"
+def test_a_prompt_pool_of_the_user(finished: Project, tmp_path: Path) -> None:
+    """It is encoded and scored; an edited one is, too."""
+    project = finished.copied_to(tmp_path / "project")
+    pool = tmp_path / "mine.txt"
     pool.write_text("my {}.\n")
     pools = ["single", str(pool)]
-    planned = succeeded(finished.snakemake("-n", "all", prompts=pools)).planned
-    assert planned == Counter({"score_run": 4, "evaluate_run": 4}) + FROM_METRICS
-    runs = ("none/{}/seed0", "learnable/{}/seed2")
-    targets = [f"{STUDY}/scores/tiny/{run.format(name)}.parquet" for run in runs for name in ("single", "mine")]
-    succeeded(finished.snakemake("--cores", "8", *targets, prompts=pools))
-    assert not succeeded(finished.snakemake("-n", *targets, prompts=pools)).planned
+    assert project.plan(prompts=pools) == Counter({"encode_classes": 1}) + SCORED
+    targets = [f"{STUDY}/scores/tiny/{run}.parquet" for run in ("none/mine/seed0", "learnable/mine/seed2")]
+    succeeded(project.run("snakemake", "--cores", "8", *targets, "--configfile", "overlay.yaml"))
+    assert not project.plan(*targets, prompts=pools)
     pool.write_text("a {}.\n")
-    assert succeeded(finished.snakemake("-n", *targets, prompts=pools)).planned == Counter({"score_run": 2})
+    assert project.plan(*targets, prompts=pools) == Counter({"encode_classes": 1, "score_runs": 1})
 
 
-def test_rebuilding_an_intermediate_file_gives_the_same_bytes(finished: Project) -> None:
-    run = f"{STUDY}/runs/tiny/learnable/seed2.*"
-    before, tables = finished.hashes(run), finished.hashes("results/tables/*")
-    for path in before:
-        (finished.folder / path).unlink()
-    succeeded(finished.snakemake("--cores", "8", "all"))
-    assert finished.hashes(run) == before
-    assert finished.hashes("results/tables/*") == tables
-    assert not succeeded(finished.snakemake("-n", "all")).planned
+def test_rebuilding_an_intermediate_file_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:
+    """Of itself, and of a table and figures behind it."""
+    project = finished.copied_to(tmp_path / "project")
+    run = f"{STUDY}/runs/tiny/learnable/seed2.safetensors"
+    (project.folder / run).unlink()
+    targets = [run, "results/tables/cifar10_ood.csv", f"{STUDY}/figures/cifar10_roc_tiny.png"]
+    assert project.plan(*targets)["id_figures"] == 1
+    succeeded(project.run("snakemake", "--cores", "8", *targets))
+    assert project.hashes("results/**/*") == finished.hashes("results/**/*")
+    assert not project.plan()
 
 
 def test_snakemake_report_shows_tables_and_figures(finished: Project) -> None:
-    succeeded(finished.snakemake("--report", "results/snakemake-report.html"))
+    succeeded(finished.run("snakemake", "--report", "results/snakemake-report.html"))
     text = (finished.folder / "results/snakemake-report.html").read_text()
     for words in ("imagenet_roc_tiny.png", "ROC curves with ID", "Scores of ID and OOD images", "imagenet_ood.csv"):
         assert words in text

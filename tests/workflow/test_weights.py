@@ -43,14 +43,14 @@ def test_local_weights_are_imported_and_watched(project: Project, tmp_path: Path
     outcome = project.run("snakemake", "--cores", "1", RUN)
     assert outcome.status == 0, outcome.text[-3000:]
     assert len(clipn.load(project.folder / RUN).no.prompts) == 3
-    assert not project.run("snakemake", "-n", RUN).planned
+    assert not project.plan(RUN)
     write_weights(tmp_path, prompts=2)
-    assert project.run("snakemake", "-n", RUN).planned == Counter({"import_checkpoint": 1})
+    assert project.plan(RUN) == Counter({"import_checkpoint": 1})
 
 
 def test_nothing_is_planned_but_what_published_checkpoints_need(project: Project) -> None:
-    planned = project.run("snakemake", "-n", "all").planned
+    planned = project.plan()
     trained = {"build_shards", "prepare_captions", "cache_caption_features", "train_clipn", "training_figure"}
     assert not trained & planned.keys()
     assert planned["import_backbone"] == planned["import_checkpoint"] == 1
-    assert planned["score_run"] == 2
+    assert planned["encode_classes"] == planned["score_runs"] == 1
