@@ -64,10 +64,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     in_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
     folder = (factory.getbasetemp().parent if in_one_of_several else factory.getbasetemp()) / name
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            unfinished = folder.with_name(f"{name}.unfinished")
-            make(unfinished)
-            unfinished.rename(folder)
+        made = folder.with_name(f"{name}.made")
+        if not made.exists():
+            make(folder)
+            made.touch()
     return folder
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -37,14 +36,6 @@ class Outcome:
 
     status: int
     text: str
-
-    @property
-    def planned(self) -> Counter[str]:
-        """Jobs per rule in Snakemake's statistics; empty when there is nothing to do."""
-        if "Nothing to be done" in self.text:
-            return Counter()
-        table = self.text.split("Job stats:")[1].split("\ntotal ")[0]
-        return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)})
 
     @property
     def errors(self) -> list[str]:
