@@ -69,7 +69,7 @@ $(CRAWLER)/installed: workflow/envs/img2dataset.lock
 peers: $(PEERS)/installed ## Create .peers with the packages that `make bench` compares with; they use our .venv
 
 $(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
-	@echo "==> $(PEERS): pytorch-ood, torchmetrics and CLIP_benchmark without what they need, 10 MB"
+	@echo "==> $(PEERS): pytorch-ood, torchmetrics and CLIP_benchmark without what they need, 25 MB"
 	rm -rf $(PEERS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(PEERS) --requirement $<
 	@touch $@
