@@ -17,14 +17,13 @@ from tests.helpers.server import Server, running
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
 
 SHARED = Path(os.environ.get("CLIPN_TEST_DATA", Path(__file__).parents[2] / "shared"))
-lacking_data: list[str] = []
+LACKING = "of $CLIPN_TEST_DATA or ../shared"
 
 
 def shared(request: pytest.FixtureRequest, name: str) -> Path:
     folder = SHARED / name
     if not folder.is_dir():
-        lacking_data.append(request.node.nodeid)
-        pytest.skip(f"needs {name}/ of $CLIPN_TEST_DATA or ../shared")
+        pytest.skip(f"needs {name}/ {LACKING}")
     return folder
 
 
@@ -100,4 +99,6 @@ def server() -> Iterator[Server]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"{len(lacking_data)} tests skipped for lack of $CLIPN_TEST_DATA or ../shared")
+    # Reports, as several processes may have run the tests.
+    lacking = [report for report in terminalreporter.stats.get("skipped", []) if LACKING in str(report.longrepr)]
+    terminalreporter.write_line(f"{len(lacking)} tests skipped for lack {LACKING}")

@@ -322,6 +322,7 @@ def test_files_come_back_to_the_last_digit_and_are_named_by_their_sha256(tmp_pat
 # The fingerprints of the rules
 
 ROOT = Path(__file__).parents[1]
+COMMANDS = get_command(cli.app)
 PROVEN = {"fetch_archive", "fetch_weights"}
 """What a checksum proves."""
 
@@ -337,7 +338,7 @@ def rules() -> Iterator[tuple[str, str, list[str]]]:
 
 def function_of(words: list[str]) -> str:
     """Dotted name of the function that a command calls."""
-    command = get_command(cli.app)
+    command = COMMANDS
     for word in words:
         command = command.commands[word] if hasattr(command, "commands") else command
     function = inspect.unwrap(command.callback)

@@ -14,6 +14,8 @@ import pytest
 
 from tests.helpers.project import ENVIRONMENT, ROOT
 
+pytestmark = pytest.mark.workflow
+
 SNAKEFILE = """
 onstart: logger.info(None, extra={"rule_seconds": {"all": [0.0], "copy": [900.0]}})
 

@@ -246,10 +246,10 @@ def test_a_study_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err.startswith("error: config/studies/mine.yaml: no such study")
 
 
+@pytest.mark.workflow
 def test_the_command_asks_the_workflow(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
-    outcome = project.run("clipn", "study", "plan", "released", "--json")
-    found = json.loads(outcome.text)
+    found = json.loads(project.clipn("study", "plan", "released", "--json").text)
     jobs = found["jobs"]["rules"]
     assert (jobs["import_checkpoint"], jobs["all"]) == (3, 1)
     assert found["jobs"]["total"] == sum(jobs.values())

@@ -15,6 +15,8 @@ from clipn.study.snakemake import Mode, Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, sha256
 
+pytestmark = pytest.mark.workflow
+
 SNAKEFILE = """
 configfile: "config.yaml"
 

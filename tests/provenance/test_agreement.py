@@ -19,6 +19,8 @@ from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
 
+pytestmark = pytest.mark.workflow
+
 TABLE = "results/tables/imagenet_ood.csv"
 STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "report"]
 NOTHING = "Data and pipelines are up to date."

@@ -14,6 +14,8 @@ from clipn.provenance.records import read_records, remove_record, write_record
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file
 
+pytestmark = pytest.mark.workflow
+
 SNAKEFILE = """
 import sys
 from pathlib import Path

@@ -121,6 +121,7 @@ def test_a_study_that_is_not_finished_or_not_recorded(demo: Study, tmp_path: Pat
         record(demo, tmp_path)
 
 
+@pytest.mark.workflow
 def test_the_reduced_demo_gives_the_recorded_numbers(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of arithmetic is one that somebody writes down, here and in `config/recorded/demo.json`."""
     monkeypatch.chdir(finished.folder)
@@ -131,6 +132,7 @@ def test_the_reduced_demo_gives_the_recorded_numbers(finished: Project, monkeypa
     assert not found.fails, f"{found}; if that is meant, {remedy}"
 
 
+@pytest.mark.workflow
 def test_the_log_of_a_job_names_the_machine(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished.folder)
     recorded = json.loads(REDUCED_NUMBERS.read_text())

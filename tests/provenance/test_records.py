@@ -15,6 +15,8 @@ from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, write_record
 
+pytestmark = pytest.mark.workflow
+
 ADDED: dict[str, Any] = {"sha256": "11", "accepted": ("module clipn/training/clipn.py",)}
 LONG = f"{'deep/' * 20}{'long' * 30}.txt"
 SNAKEFILE = f"""

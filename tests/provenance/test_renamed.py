@@ -16,6 +16,8 @@ from clipn.study.snakemake import Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import sha256
 
+pytestmark = pytest.mark.workflow
+
 SNAKEFILE = """
 from pathlib import Path
 from clipn.fingerprint import Fingerprints

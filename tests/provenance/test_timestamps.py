@@ -320,6 +320,7 @@ class TestFuture:
         correct(made)
         assert dates(made, "third") == dates(made, "source")
 
+    @pytest.mark.workflow
     @pytest.mark.parametrize("corrected", [False, True])
     def test_a_job_that_reads_it_runs_only_after_the_correction(
         self, tmp_path: Path, tomorrow: float, corrected: bool

@@ -12,6 +12,8 @@ from clipn.study.snakemake import Mode, PlannedJob, Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file
 
+pytestmark = pytest.mark.workflow
+
 SNAKEFILE = """
 configfile: "config.yaml"
 configfile: f"{config['study']}.yaml"

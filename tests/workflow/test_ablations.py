@@ -10,6 +10,8 @@ from clipn.provenance.stages import load_stages
 from tests.helpers.project import Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, SCORED
 
+pytestmark = pytest.mark.workflow
+
 CONFIG, STUDY = "config/config.yaml", "config/studies/ablations.yaml"
 OWN = Counter({"train_clipn": 1, "encode_classes": 1, "training_figure": 1}) + SCORED
 TABLES = ["results/tables/imagenet_ood.csv", "results/tables/ablations.csv"]

@@ -21,6 +21,8 @@ from clipn.files import file_hash
 from tests.data.test_img2dataset import CRAWLER
 from tests.helpers.project import ROOT, Project, succeeded
 
+pytestmark = pytest.mark.workflow
+
 STUDY = "results/studies/own"
 IMAGES = 20
 

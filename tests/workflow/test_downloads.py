@@ -12,6 +12,8 @@ import yaml
 from tests.helpers.project import Project, succeeded
 from tests.helpers.server import BODY, Server, running
 
+pytestmark = pytest.mark.workflow
+
 SUN = "results/studies/own/archives/sun/SUN.tar"
 ARCHIVE: dict[str, object] = {"sha256": hashlib.sha256(BODY).hexdigest()}
 FETCH = Counter({"fetch_archive": 1})

@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers.project import ROOT, Project
 
+pytestmark = pytest.mark.workflow
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Project:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers.project import Project, succeeded
 
+pytestmark = pytest.mark.workflow
+
 STUDY = "results/studies/demo"
 COLUMNS = [
     "study",

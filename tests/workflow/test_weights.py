@@ -13,6 +13,8 @@ from tests.helpers.project import Project
 from tests.helpers.tiny_model import tiny_model
 from tests.model.test_weights import write_architecture
 
+pytestmark = pytest.mark.workflow
+
 RUN = "results/studies/local/runs/tiny/released/seed7.safetensors"
 
 
