@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -30,12 +31,12 @@ rule count:
     log: "logs/count.log"
     shell: "(echo counting; echo none; exit 3) > {log} 2>&1"
 """
-COMMAND = ["snakemake", "--logger", "clipn", "--cores", "2", "--keep-going"]
+COMMAND = ["snakemake", "--logger", "clipn", "--scheduler", "greedy", "--cores", "2", "--keep-going"]
 TYPED = f"go on with: {' '.join(COMMAND)}"
 OWN = {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "60"}
 ENVIRONMENT = {name: value for name, value in ENVIRONMENT.items() if name != "MAKELEVEL"} | OWN
 PATIENCE = 60
-"""Seconds until a test gives up waiting for a step to begin."""
+"""Seconds until a test gives up waiting for a step to begin, or for Snakemake to end."""
 
 
 class Workflow:
@@ -76,7 +77,11 @@ def workflow(tmp_path: Path) -> Iterator[Workflow]:
 def ended(process: "subprocess.Popen[str]", status: int) -> list[str]:
     """The lines that are left to read when a process has ended."""
     assert process.stderr
+    # Snakemake that missed a signal would wait at the gate for ever.
+    too_late = Timer(PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    too_late.start()
     lines = process.stderr.read().splitlines()
+    too_late.cancel()
     assert process.wait() == status
     return lines
 
