@@ -24,12 +24,19 @@ rule all:
 rule copy:
     output: "a.txt"
     log: "logs/copy.log"
-    shell: "(echo > begun; head --lines 1 gate > {output}) > {log} 2>&1"
+    shell: "python -S step.py > {output} 2> {log}"
 
 rule count:
     output: "b.txt"
     log: "logs/count.log"
     shell: "(echo counting; echo none; exit 3) > {log} 2>&1"
+"""
+# One program that says it begins and waits, as a shell between two of them can miss Ctrl-C.
+STEP = """
+with open("begun", "w") as begun:
+    begun.write("begun")
+with open("gate") as gate:
+    print(gate.readline())
 """
 COMMAND = ["snakemake", "--logger", "clipn", "--scheduler", "greedy", "--cores", "2", "--keep-going"]
 TYPED = f"go on with: {' '.join(COMMAND)}"
@@ -45,6 +52,7 @@ class Workflow:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         (folder / "Snakefile").write_text(SNAKEFILE)
+        (folder / "step.py").write_text(STEP)
         self._begun, self._gate = (self._pipe(name, stack) for name in ("begun", "gate"))
 
     def start(self, *arguments: str, errors: int = subprocess.PIPE) -> "subprocess.Popen[str]":
