@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -25,19 +26,26 @@ rule all:
 rule copy:
     output: "a.txt"
     log: "logs/copy.log"
-    shell: "(echo > begun; head --lines 1 gate > {output}) > {log} 2>&1"
+    shell: "python -S step.py > {output} 2> {log}"
 
 rule count:
     output: "b.txt"
     log: "logs/count.log"
     shell: "(echo counting; echo none; exit 3) > {log} 2>&1"
 """
-COMMAND = ["snakemake", "--logger", "clipn", "--cores", "2", "--keep-going"]
+# One program that says it begins and waits, as a shell between two of them can miss Ctrl-C.
+STEP = """
+with open("begun", "w") as begun:
+    begun.write("begun")
+with open("gate") as gate:
+    print(gate.readline())
+"""
+COMMAND = ["snakemake", "--logger", "clipn", "--scheduler", "greedy", "--cores", "2", "--keep-going"]
 TYPED = f"go on with: {' '.join(COMMAND)}"
 OWN = {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "60"}
 ENVIRONMENT = {name: value for name, value in ENVIRONMENT.items() if name != "MAKELEVEL"} | OWN
 PATIENCE = 60
-"""Seconds until a test gives up waiting for a step to begin."""
+"""Seconds until a test gives up waiting for a step to begin, or for Snakemake to end."""
 
 
 class Workflow:
@@ -46,6 +54,7 @@ class Workflow:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         (folder / "Snakefile").write_text(SNAKEFILE)
+        (folder / "step.py").write_text(STEP)
         self._begun, self._gate = (self._pipe(name, stack) for name in ("begun", "gate"))
 
     def start(self, *arguments: str, errors: int = subprocess.PIPE) -> "subprocess.Popen[str]":
@@ -78,7 +87,11 @@ def workflow(tmp_path: Path) -> Iterator[Workflow]:
 def ended(process: "subprocess.Popen[str]", status: int) -> list[str]:
     """The lines that are left to read when a process has ended."""
     assert process.stderr
+    # Snakemake that missed a signal would wait at the gate for ever.
+    too_late = Timer(PATIENCE, os.killpg, (process.pid, signal.SIGKILL))
+    too_late.start()
     lines = process.stderr.read().splitlines()
+    too_late.cancel()
     assert process.wait() == status
     return lines
 
