@@ -66,7 +66,7 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "settings"), [(2, {}), (3, {"augmentation": "online"}), (2, {"no_texts": "handcrafted"})]
+    ("size", "settings"), [(2, {}), (4, {}), (3, {"augmentation": "online"}), (2, {"no_texts": "handcrafted"})]
 )
 def test_twenty_steps_of_training(tmp_path: Path, size: int, settings: dict[str, Any]) -> None:
     run = tiny_run(tmp_path)
