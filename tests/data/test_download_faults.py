@@ -206,8 +206,9 @@ def test_a_passing_trouble_is_waited_for(server: Server, output: Path, pauses: l
         ("7", 7, 7),
         ("0", 1, 1),
         ("99999", 120, 120),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), 120, 120),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=9), usegmt=True), 1, 1),
+        # Named, as all processes of a run must call a test the same.
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), 120, 120, id="later"),
+        pytest.param(format_datetime(datetime.now(UTC) - timedelta(hours=9), usegmt=True), 1, 1, id="earlier"),
         ("soon", 1, 1),
         ("Fri, 20 Nov 99999 10:00:00 GMT", 1, 1),
         ("Fri, 20 Nov 9999999999999999999 10:00:00 GMT", 1, 1),
