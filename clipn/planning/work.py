@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.study.config import Study
+from clipn.study.config import ReleasedVariant, Study
 from clipn.study.runs import image_caches, runs_with_steps, text_caches
 from clipn.study.scorings import prompt_pools, scorings
 from clipn.training.settings import Variant
@@ -112,11 +112,11 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
         yield Work("perturbed image features", name, operations, perturbed)
     pools, scored = prompt_pools(study), scorings(study)
     for name, cost in costs.items():
-        texts = 0
+        texts = sum(map(sizes.class_texts, pools.values()))
         for scoring in scored:
-            if scoring.backbone == name:
-                # Methods on plain CLIP encode texts with the "yes" tower alone, a run with both.
-                towers = 2 if scoring.variant in study.variants else 1
+            if scoring.backbone == name and scoring.variant in study.variants:
+                # A run shares the "yes" tower of its backbone, but for the last digits of a released checkpoint.
+                towers = 2 if isinstance(study.variants[scoring.variant], ReleasedVariant) else 1
                 texts += towers * sizes.class_texts(pools[scoring.prompts])
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():

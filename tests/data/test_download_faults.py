@@ -214,6 +214,8 @@ def test_a_passing_trouble_is_waited_for(server: Server, output: Path, pauses: l
         ("Fri, 20 Nov 9999999999999999999 10:00:00 GMT", 1, 1),
         ("9" * 5000, 1, 1),
     ],
+    # Processes that share the tests must agree on their names, so that none tells the time.
+    ids=["seconds", "zero", "a day", "a date", "a past date", "no date", "year 99999", "a longer year", "5000 digits"],
 )
 def test_a_server_says_how_long_to_wait_within_bounds(
     server: Server, output: Path, pauses: list[float], asked: str, shortest: float, longest: float

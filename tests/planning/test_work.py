@@ -152,7 +152,7 @@ class TestWork:
             "caption features b": 1000 * 10,
             "training b/learnable, 2 seeds": 2 * 2 * 1000 * (30 + 1000),
             "image features b": 120 * 1000,
-            "class texts b": 5 * 10 + 2 * 2 * 5 * 10,
+            "class texts b": 5 * 10 + 2 * 5 * 10,
         }
         images = {part.kind: part.images for part in work(made, StudySizes(made), {"b": COSTS})}
         assert images == {"caption features": 0, "training": 4000, "image features": 120, "class texts": 0}
@@ -174,16 +174,18 @@ class TestWork:
 
     def test_handcrafted_texts_are_scored_where_there_are_negations(self, registry: Path) -> None:
         handcrafted = {"epochs": 1, "augmentation": "none", "no_texts": "handcrafted"}
-        pools = {"variants": {"learnable": handcrafted}, "prompts": ["clipn128", "openai80"], "baselines": []}
-        found = operations(study(registry, **pools))
+        settings = {"variants": {"learnable": handcrafted}, "prompts": ["clipn128", "openai80"], "baselines": []}
+        found = operations(study(registry, **settings))
         assert found["training b/learnable, 2 seeds"] == 2 * 1000 * 40
-        assert found["class texts b"] == 2 * 2 * 5 * len(prompt_pool("clipn128")) * 10
+        pools = [5 * len(prompt_pool(name)) for name in ("clipn128", "openai80")]
+        assert found["class texts b"] == (sum(pools) + 2 * pools[0]) * 10
         assert "caption features b" not in found
 
     def test_untrained_and_published_runs_are_scored_only(self, registry: Path) -> None:
         variants = {"untrained": {"epochs": 0}, "released": {"checkpoints": {1: "x.pt"}}}
         runs = [{"backbone": "b", "variant": name, "seeds": [1]} for name in variants]
-        assert set(operations(study(registry, variants=variants, runs=runs))) == {"image features b", "class texts b"}
+        found = operations(study(registry, variants=variants, runs=runs))
+        assert found == {"image features b": 120 * 1000, "class texts b": (1 + 1 + 2) * 5 * 10}
 
     def test_a_backbone_of_its_own(self, registry: Path) -> None:
         backbones = {"b": {"architecture": "B", "training": {"epochs": 3}}}
