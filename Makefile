@@ -31,7 +31,7 @@ test: install ## Set up, then check style and types and run the tests
 	@echo "==> pytest"
 	pytest -n 2 --dist worksteal
 
-bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages; about twenty-five minutes
+bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages
 	@$(MAKE) --no-print-directory peers || echo "==> without other packages: they are not compared with"
 	GOMP_SPINCOUNT=10000 python -m benchmarks.training
 	python -m benchmarks.captions $(CAPTIONS)

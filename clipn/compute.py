@@ -136,7 +136,7 @@ def prepare_torch(device: str, threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
-    # It fills fresh memory, for those who read it before they write it; that takes 6 % of a training.
+    # It fills fresh memory, for those who read it before they write it; no digit depends on that, and it takes time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
