@@ -60,6 +60,7 @@ def computed(name: str = "portable", extra: dict[str, str] | None = None, cores:
     return json.loads(hashes), capability
 
 
+@pytest.mark.workflow
 def test_held_kernels_give_the_same_digits_on_every_code_path() -> None:
     """MKL as on a processor without AVX, one core in place of two."""
     held, capability = computed()
@@ -68,6 +69,7 @@ def test_held_kernels_give_the_same_digits_on_every_code_path() -> None:
     assert computed(cores=1)[0] == held
 
 
+@pytest.mark.workflow
 def test_without_a_hold_digits_differ() -> None:
     """Else the test above would pass whatever is held; MKL's own kernels differ from the held ones everywhere."""
     held, _ = computed()
@@ -75,6 +77,7 @@ def test_without_a_hold_digits_differ() -> None:
     assert fast["matmul"] != held["matmul"]
 
 
+@pytest.mark.workflow
 @pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX-512")
 def test_kernels_of_avx512_are_what_is_held_back() -> None:
     held, (fast, capability) = computed()[0], computed("fast")

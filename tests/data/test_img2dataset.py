@@ -61,6 +61,7 @@ def server() -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.workflow
 @pytest.mark.skipif(not CRAWLER.is_file(), reason="needs `make crawler`, or $CLIPN_IMG2DATASET")
 def test_img2dataset_itself(tmp_path: Path, server: str) -> None:
     urls = [f"{server}/{kind}-{number}.jpg" for number in range(2) for kind in ANSWERS]

@@ -65,6 +65,7 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=bound, msg=name)
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize(
     ("size", "settings"), [(2, {}), (4, {}), (3, {"augmentation": "online"}), (2, {"no_texts": "handcrafted"})]
 )
@@ -89,6 +90,7 @@ def compare(run: TinyRun, expected: tuple[Path, Path]) -> None:
             torch.testing.assert_close(several[name], tensor, rtol=0, atol=1e-3, msg=name)
 
 
+@pytest.mark.workflow
 def test_torchrun_starts_the_command_line(tmp_path: Path) -> None:
     run = tiny_run(tmp_path)
     expected = run.train("one", epochs=STEPS // 3)

@@ -103,6 +103,7 @@ def test_a_share_trains_as_if_there_were_no_others(run: TinyRun, tmp_path: Path,
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("size", [2, 3])
 def test_several_processes_split_the_batches_of_a_share(tmp_path: Path, size: int) -> None:
     run = tiny_run(tmp_path)
