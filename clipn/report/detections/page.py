@@ -19,7 +19,7 @@ from clipn.scores import SCORES
 
 TEMPLATE = "detections.html.jinja"
 MOST = 1_000
-"""Thumbnails of a page, which is then about 5 MB."""
+"""Thumbnails of a page, which is then about 8 MB."""
 SIDE = 160
 """Pixels of a thumbnail's longer side."""
 
@@ -50,6 +50,7 @@ def write_page(
     text = render(
         TEMPLATE,
         tiles=tiles,
+        border=next((index for index, tile in enumerate(tiles) if tile.detection.decision == "ID"), None),
         scored=len(scored),
         errors=[row for row in detections if row.error],
         classes=detector.classes,
