@@ -15,6 +15,7 @@ import typer
 from clipn import compute, progress
 from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app, demo
+from clipn.cli.detect import detect
 from clipn.cli.evaluation import evaluate, score
 from clipn.cli.features import features_app
 from clipn.cli.provenance import accept, finished, trace, why
@@ -41,7 +42,7 @@ app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
-for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate):
+for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate, detect):
     app.command()(command)
 
 SPIN_COUNT = "10000"
