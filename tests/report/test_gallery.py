@@ -77,6 +77,11 @@ def test_accepted_ood_images_of_highest_score_and_rejected_id_images_of_lowest(a
     assert [shade(item.image) for item in found] == [220, 110, 130, 30, 10]
 
 
+def test_an_id_image_without_a_label_is_said_to_have_none(albums: Albums) -> None:
+    found = gallery(SCORES.assign(label=-1), "cifar10", CLASSES, albums)
+    assert [(item.truth, item.taken_for) for item in found if item.is_id] == [("no label", "dog"), ("no label", "dog")]
+
+
 def test_only_so_many_of_each_kind(albums: Albums, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COUNT", 1)
     assert [shade(item.image) for item in gallery(SCORES, "cifar10", CLASSES, albums)] == [220, 30]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -16,6 +17,7 @@ from clipn.evaluation.evaluate import part
 from clipn.report.figures.mistakes import Mistake
 
 METHOD = "atd"
+NO_LABEL = "no label"
 COUNT = 12
 """Mistakes of each kind."""
 
@@ -57,7 +59,7 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
     return [
         Mistake(
             image=images[row["dataset"], row["row"]],
-            truth=classes[row["label"]] if row["dataset"] == id_dataset else row["dataset"],
+            truth=_truth(row, id_dataset, classes),
             taken_for=classes[row["prediction"]],
             # Scores are log-odds of being in-distribution.
             score=float(expit(row[METHOD])),
@@ -65,6 +67,13 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
         )
         for row in wrong.to_dict("records")
     ]
+
+
+def _truth(row: Mapping[Any, Any], id_dataset: str, classes: Sequence[str]) -> str:
+    """The class of an ID image, if it has a label; of another image, its dataset."""
+    if row["dataset"] != id_dataset:
+        return str(row["dataset"])
+    return classes[row["label"]] if row["label"] >= 0 else NO_LABEL
 
 
 def _images(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
