@@ -9,9 +9,8 @@ import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
-from clipn.data.location import locate
-from clipn.data.readers import read_images
-from clipn.data.registry import Registry
+from clipn.data.readers import read_dataset
+from clipn.data.registry import registry_of
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import part
 from clipn.report.figures.mistakes import Mistake
@@ -24,10 +23,9 @@ COUNT = 12
 
 @dataclass(frozen=True)
 class Albums:
-    """Where images lie: registry, its folder, the folder with one folder of archives per dataset, unpacked copies."""
+    """Where images lie: registries, the folder with one folder of archives per dataset, unpacked copies."""
 
-    registry: Registry
-    base: Path
+    registries: Sequence[Path]
     archives: Path
     unpacked: Mapping[str, Path]
 
@@ -78,10 +76,9 @@ def _truth(row: Mapping[Any, Any], id_dataset: str, classes: Sequence[str]) -> s
 
 def _images(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
     """Rows of a dataset's manifest and their images; reading stops at the last of them."""
-    location = locate(albums.registry.dataset(name), albums.archives / name, albums.base, albums.unpacked.get(name))
-    left = set(rows)
+    registry, left = registry_of(name, albums.registries), set(rows)
     # The manifest lists images in the order in which they are read here.
-    for row, image in enumerate(read_images(location)):
+    for row, image in enumerate(read_dataset(name, registry, albums.archives / name, albums.unpacked.get(name))):
         if row in left:
             yield row, image.open()
             left.remove(row)
