@@ -1,7 +1,8 @@
 """Safetensors files of this project: tensors, and metadata under one key."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,10 +63,26 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     return _read(path, "pt")
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata alone of a safetensors file of this project, `format` among them; empty of another one.
+
+    Raises:
+        ClipnError: missing or damaged file.
+    """
+    with _opened(path, "np") as file:
+        return dict(json.loads((file.metadata() or {}).get(HEADER, "{}")))
+
+
 def _read(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, str]]:
+    with _opened(path, framework) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
     try:
         with safe_open(require(path), framework=framework) as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error
 
