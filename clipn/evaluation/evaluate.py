@@ -82,16 +82,12 @@ def evaluate(
     """
     table = read_scores(scores)
     cells = [cell for pair in pairs.items() for cell in _cells(table, *pair, str(run["prompts"]))]
-    id_parts = {id_dataset: part(table, id_dataset, id_dataset) for id_dataset in pairs}
     record = {
         **run,
         "convention": options.conventions[0],
         "arithmetic": described(),
         "ood": [_measured(cell, options.conventions) for cell in cells],
-        "id_accuracy": [
-            {"id": name, "images": len(images), "top1": float((images["prediction"] == images["label"]).mean())}
-            for name, images in id_parts.items()
-        ],
+        "id_accuracy": [{"id": id_dataset, **_accuracy(part(table, id_dataset, id_dataset))} for id_dataset in pairs],
         "decisions": [row for pair in pairs.items() for row in _decisions(table, *pair)],
     }
     write_replicates(replicates, _replicated(cells, options.resamples, draw))
@@ -152,6 +148,13 @@ def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
         "id_images": len(cell.id_scores),
         "ood_images": len(cell.ood_scores),
     }
+
+
+def _accuracy(id_part: pd.DataFrame) -> dict[str, Any]:
+    """Number of ID images that have a label, and the share of them that is predicted right; None without any."""
+    labelled = id_part[id_part["label"] >= 0]
+    right = labelled["prediction"] == labelled["label"]
+    return {"images": len(labelled), "top1": float(right.mean()) if len(labelled) else None}
 
 
 def _replicated(cells: Sequence[_Cell], count: int, draw: Draw) -> Iterator[dict[str, Any]]:

@@ -129,8 +129,9 @@ def score_pairs(
         methods: what is computed.
         pairs: OOD datasets of every ID dataset.
         inputs: folders of datasets and of the features of the run's backbone.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
-            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
+        output: Parquet: id, dataset, row, path, label, prediction, one float64 column per method (`Score.ranking`), a
+            bool column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`; row and path are those of
+            the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
     """
     tables = []
@@ -184,7 +185,8 @@ def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: Scori
         raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
     # An OOD image has none of these classes, and its own dataset's labels would look like some.
     labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
-    names = pd.DataFrame({"id": id_dataset, "dataset": dataset, "row": np.arange(len(scores)), "label": labels})
+    image = {"row": np.arange(len(scores)), "path": manifest["path"], "label": labels}
+    names = pd.DataFrame({"id": id_dataset, "dataset": dataset, **image})
     # pandas' own bool has no third value for the images that nobody inspected.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
     return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)

@@ -54,7 +54,7 @@ def check_outputs(
     Raises:
         ClipnError: a file is not the one that was made, or there is no record of how it was made.
     """
-    stages = load_stages(cache.root, study.name)
+    stages = load_stages(cache.root, study.name, study.outputs)
     records = collect_records(stages, cache, state)
     paths = _hash_files(study, stages, records)
     _resolve_records(paths, records, mode)
@@ -112,7 +112,9 @@ def _require_records(study: CheckedStudy, stages: list[Stage], records: Records,
     if not present or Mode.ACCEPT in mode:
         return
     owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
-    pull = "" if len(owners) == len(stages) else f" {' '.join(owners)}"
+    # A stage of which this study has no file lacks none.
+    others = [stage for stage in stages if stage.name not in owners and any(map(stage.has, study.outputs))]
+    pull = f" {' '.join(owners)}" if others else ""
     accept = "all" if LAST in owners else " ".join(owners)
     raise ClipnError(
         f"{named(present, NAMED)}: no record says how this was made; `dvc pull{pull}` gets the records, what is "

@@ -1,5 +1,6 @@
 """The stages of dvc.yaml: which files of a study belong together when results travel."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from clipn.errors import ClipnError
-from clipn.study.paths import study_folder
+from clipn.study.paths import short_path, study_folder
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"
@@ -44,8 +45,14 @@ class Stage:
         return path in self.outputs or any(path.startswith(f"{folder}/") for folder in self.folders)
 
 
-def load_stages(root: Path, study: str) -> list[Stage]:
+def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stage]:
     """The stages of this workflow for a study: those with a file of records.
+
+    Args:
+        root: folder of the project.
+        study: name of the study.
+        made: files of the study; a copy at a short path that dvc.yaml does not name, as its original lies in a folder
+            of a stage, is among the outputs of that stage.
 
     Raises:
         ClipnError: dvc.yaml is missing or is no such file.
@@ -61,4 +68,10 @@ def load_stages(root: Path, study: str) -> list[Stage]:
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
     records = {name: f"{home(study)}provenance/{name}.jsonl" for name in outputs}
-    return [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
+    stages = [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
+    copies = {path: short_path(path) for path in made if path.startswith(home(study))}
+    known = {*made}
+    unnamed = {path: copy for path, copy in copies.items() if copy in known and not any(s.has(copy) for s in stages)}
+    for stage in stages:
+        stage.outputs.extend(copy for path, copy in unnamed.items() if stage.has(path))
+    return stages

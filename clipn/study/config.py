@@ -1,7 +1,7 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -15,8 +15,8 @@ from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import Record
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-IdDataset = Literal["imagenet", "cifar10", "cifar100"]
-ID_DATASETS: tuple[IdDataset, ...] = get_args(IdDataset)
+ID_DATASETS = ("imagenet", "cifar10", "cifar100")
+"""ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 
 
 class Backbone(Record):
@@ -36,10 +36,12 @@ class Backbone(Record):
 
 
 class ReleasedVariant(Record):
-    """A variant whose checkpoints others trained and released."""
+    """A variant whose checkpoints are there: others released them, or this pipeline trained them elsewhere."""
 
     checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
-        min_length=1, description="number of a run -> name of a record in config/weights.yaml, or local weight file"
+        min_length=1,
+        description="number of a run -> name of a record in config/weights.yaml, or local file: the authors', or one "
+        "trained here",
     )
 
 
@@ -100,7 +102,9 @@ class Study(Record):
         "`conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
     )
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
-    demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
+    demo: Demo | None = Field(
+        default=None, description="generate registry and archives; instead of `registry`, or beside it"
+    )
     mirror: str | None = Field(
         default=None,
         description="shared folder, read only, that is used in place: archives by their names, or unpacked copies in "
@@ -111,14 +115,18 @@ class Study(Record):
     )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
-    runs: list[Run] = Field(min_length=1)
+    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(
+        default={}, description="ways to teach “no”; none: methods on plain CLIP alone"
+    )
+    runs: list[Run] = Field(default=[], description="what is trained or imported; none: methods on plain CLIP alone")
     ablations: list[Name] = Field(
         default=[],
         description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
         "and, unless it is `no_texts`, left out of the other figures and the printed tables",
     )
-    pairs: dict[IdDataset, list[Name]] = Field(min_length=1, description="OOD datasets of every ID dataset")
+    pairs: dict[Name, list[Name]] = Field(
+        min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
+    )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     prompts: list[str] = Field(
         default=["clipn128"],
@@ -182,8 +190,8 @@ class Study(Record):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Study":
-        if (self.registry is None) == (self.demo is None):
-            raise ValueError("give either `registry` or `demo`")
+        if self.registry is None and self.demo is None:
+            raise ValueError("give `registry`, `demo`, or both")
         return self
 
     @field_validator("variants")
@@ -200,6 +208,12 @@ class Study(Record):
             if not ood_datasets or id_dataset in ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
                 raise ValueError(f"{id_dataset}: name one or more other datasets, each once")
         return pairs
+
+    @model_validator(mode="after")
+    def _something_is_scored(self) -> "Study":
+        if not self.runs and not self.baselines:
+            raise ValueError("baselines: nothing is scored; name a method, or `runs`")
+        return self
 
     @model_validator(mode="after")
     def _runs_name_what_exists(self) -> "Study":
@@ -270,8 +284,8 @@ class Study(Record):
 
     @property
     def base(self) -> str:
-        """The variant of the first run, that ablations are compared with."""
-        return self.runs[0].variant
+        """The variant of the first run, that ablations are compared with; without runs that of plain CLIP."""
+        return self.runs[0].variant if self.runs else PLAIN_CLIP
 
     @property
     def shown(self) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from clipn.data.description import NO_CLASSES, naming_classes
+from clipn.data.registry import NAMELESS, Dataset
 from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
@@ -124,10 +126,17 @@ def _check_shared_runs(study: Study, path: Path) -> None:
 
 def _check_data(study: Study, path: Path) -> None:
     data = StudyData(study)
-    for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
+    sources = study.captions.sources
+    if len({data.is_generated(name) for name in sources}) > 1:
+        raise ClipnError(f"{path}: captions.sources: some are the demo's and some are not; name those of one registry")
+    for key, names in (("captions.sources", sources), ("pairs", study.datasets)):
         for name in names:
             if name not in data.names:
                 raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(data.names)}")
+    for name in study.pairs:
+        record = data.record(name)
+        if isinstance(record, Dataset) and record.classes is None and record.reader in NAMELESS:
+            raise ClipnError(f"{path}: pairs: {name} {NO_CLASSES}; {naming_classes(name, str(study.registry))}")
     for name in study.cleaning:
         if not any(name in data.cleaning(dataset) for dataset in study.datasets):
             raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")

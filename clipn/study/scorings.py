@@ -1,7 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
 from clipn.scores import PLAIN_CLIP, SCORES
-from clipn.study.config import IdDataset, Study
+from clipn.study.config import Study
 from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
@@ -10,7 +10,7 @@ OWN_FEATURES = {"negatives", "perturbed"}
 """What some methods need beside the cached features of the datasets."""
 
 
-def id_and_ood(study: Study, id_dataset: IdDataset) -> list[str]:
+def id_and_ood(study: Study, id_dataset: str) -> list[str]:
     """An ID dataset and its OOD datasets."""
     return [id_dataset, *study.pairs[id_dataset]]
 

@@ -24,7 +24,7 @@ from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
-from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder
+from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
 from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
@@ -69,8 +69,7 @@ METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
-# A generated registry is an input like any other; of a written one, only the records that a rule uses count.
-GENERATED_REGISTRY = [paths.registry] if study.demo else []
+OWN_ID = targets.own_id_datasets(study)
 TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
 
@@ -81,7 +80,7 @@ wildcard_constraints:
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
-    id_dataset="|".join(ID_DATASETS),
+    id_dataset="|".join([*ID_DATASETS, *OWN_ID]),
     source="|".join(study.captions.sources) or "none",
     weights="|".join(map(re.escape, FETCHED)) or "none",
     views=r"\d+",
@@ -124,10 +123,9 @@ def training_arguments(wildcards, input):
     return " ".join([*input.get("shards", []), *named])
 
 
-def table(name, caption):
+def table(path, caption):
     """A table for Snakemake's own report."""
-    rst = f"../report/{caption}.rst"
-    return report(paths.table(name), caption=rst, category="Tables")
+    return report(path, caption=f"../report/{caption}.rst", category="Tables")
 
 
 def figure(name, caption):

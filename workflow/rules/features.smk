@@ -3,7 +3,7 @@
 
 rule cache_image_features:
     input:
-        GENERATED_REGISTRY,
+        lambda wildcards: paths.generated_registries(wildcards.dataset),
         backbone=paths.backbone("{backbone}"),
         manifest=paths.manifest("{dataset}"),
         archives=lambda wildcards: paths.archives(wildcards.dataset),
@@ -32,7 +32,7 @@ if SMALL:
     # In one job: to load the model takes longer than to encode their images.
     rule cache_small_image_features:
         input:
-            GENERATED_REGISTRY,
+            paths.generated_registries(*SMALL),
             backbone=paths.backbone("{backbone}"),
             manifests=[paths.manifest(name) for name in SMALL],
             archives=paths.archives(*SMALL),
@@ -156,7 +156,7 @@ rule negative_labels:
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:
-        GENERATED_REGISTRY,
+        lambda w: paths.generated_registries(*id_and_ood(study, w.id_dataset)),
         backbone=paths.backbone("{backbone}"),
         indexed=lambda wildcards: [
             path(name)

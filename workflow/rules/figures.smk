@@ -3,7 +3,7 @@
 
 rule id_figures:
     input:
-        GENERATED_REGISTRY,
+        lambda w: paths.generated_registries(*id_and_ood(study, w.id_dataset)),
         scores=[
             name
             for backbone in study.backbones
