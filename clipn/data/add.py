@@ -67,6 +67,27 @@ def add_dataset(
     return Dataset.model_validate(record)
 
 
+def copy_dataset(name: str, source: Path, registry: Path) -> None:
+    """Add the record of a dataset in another registry, whose relative paths then start from the folder of `registry`.
+
+    Raises:
+        ClipnError: `source` has no such dataset, or `registry` has one.
+    """
+    if registry.exists() and name in load_registry(registry).records:
+        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
+    record = load_registry(source).dataset(name).model_dump(mode="json", exclude_defaults=True)
+
+    def moved(path: str) -> str:
+        return path if "://" in path else _from(registry, source.parent / path)
+
+    for key in ("folder", "file_list"):
+        if key in record:
+            record[key] = moved(record[key])
+    for archive in record.get("archives", []):
+        archive["addresses"] = [moved(address) for address in archive.get("addresses", [])]
+    _insert(registry, name, record)
+
+
 def _from(registry: Path, path: Path) -> str:
     """A path as the registry should name it: relative to its folder, but absolute where a person wrote it so."""
     if path.is_absolute():
