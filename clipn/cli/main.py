@@ -21,6 +21,7 @@ from clipn.cli.features import features_app
 from clipn.cli.provenance import accept, finished, trace, why
 from clipn.cli.published import published_app
 from clipn.cli.report import app as report_app
+from clipn.cli.scores import scores_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
@@ -40,6 +41,7 @@ app.add_typer(backbone_app, name="backbone")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
+app.add_typer(scores_app, name="scores")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
 for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate, detect):

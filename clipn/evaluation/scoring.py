@@ -145,7 +145,7 @@ def score_pairs(
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
                 scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
-                tables.append(_labelled(scores, id_dataset, dataset, inputs))
+                tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
 
@@ -178,9 +178,13 @@ def _features(dataset: str, inputs: ScoringInputs) -> Features:
     return read_image_features(inputs.features / f"{dataset}.safetensors")
 
 
-def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: ScoringInputs) -> pd.DataFrame:
-    """Scores behind the columns that name each image, and before the cleaning lists of its manifest."""
-    manifest = read_manifest(inputs.datasets / dataset / "manifest.parquet")
+def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path) -> pd.DataFrame:
+    """Scores behind the columns that name each image, and before the cleaning lists of its manifest.
+
+    Raises:
+        ClipnError: there are more or fewer images.
+    """
+    manifest = read_manifest(datasets / dataset / "manifest.parquet")
     if len(manifest) != len(scores):
         raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
     # An OOD image has none of these classes, and its own dataset's labels would look like some.

@@ -9,7 +9,7 @@ from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import PLAIN_CLIP, RULES, SCORES
+from clipn.scores import IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import Record
@@ -70,6 +70,17 @@ class Run(Record):
         return seeds
 
 
+class ImportedScores(Record):
+    """Scores of a method that others computed, which `clipn scores import` enters."""
+
+    backbone: Name = Field(description="backbone of the study that they were computed on")
+    higher: Literal["id", "ood"] = Field(description="what has higher scores")
+    column: str = Field(default="score", description="column, or array of an NPZ file, that holds the scores")
+    files: dict[Name, dict[Name, str]] = Field(
+        min_length=1, description="ID dataset -> itself and its OOD datasets -> CSV, Parquet or NPZ"
+    )
+
+
 class Captions(CaptionPreparation):
     """Which captions, what becomes of them, and into how many shards they go."""
 
@@ -99,8 +110,8 @@ class Study(Record):
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
     extends: Name | None = Field(
         default=None,
-        description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `rules`, "
-        "`conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
+        description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `imported`, "
+        "`rules`, `conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
     )
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
     demo: Demo | None = Field(
@@ -129,6 +140,9 @@ class Study(Record):
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
+    imported: dict[Name, ImportedScores] = Field(
+        default={}, description="methods that others computed, under names of their own"
+    )
     prompts: list[str] = Field(
         default=["clipn128"],
         min_length=1,
@@ -167,6 +181,8 @@ class Study(Record):
             pools = {pool_name(name): pool_hash(name) for name in names}
         except ClipnError as error:
             raise ValueError(str(error).removeprefix("prompts: ")) from error
+        if IMPORTED in pools:
+            raise ValueError(f"{IMPORTED!r} is what scores of others are kept under; rename the file")
         # Scores lie in a folder per name, so `a/mine.txt` and `b/mine.txt` would overwrite each other.
         if len(pools) < len(names):
             raise ValueError("two pools have the same name; name each once")
@@ -257,6 +273,21 @@ class Study(Record):
         if handcrafted and not has_negations(self.prompts[0]):
             pools = ", ".join(NO_POOLS)
             raise ValueError(f"prompts: for hand-crafted runs name one of {pools} first, or a file with its `_no.txt`")
+        return self
+
+    @model_validator(mode="after")
+    def _imported_scores_are_of_the_pairs(self) -> "Study":
+        for name, scores in self.imported.items():
+            if name in SCORES or name in RULES:
+                raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
+            if scores.backbone not in self.backbones:
+                known = ", ".join(self.backbones)
+                raise ValueError(f"imported.{name}.backbone: no backbone {scores.backbone!r}; choose among {known}")
+            for id_dataset, files in scores.files.items():
+                expected = {id_dataset, *self.pairs.get(id_dataset, [])}
+                if id_dataset not in self.pairs or files.keys() != expected:
+                    sets = ", ".join(sorted(expected)) if id_dataset in self.pairs else f"no pair of {id_dataset}"
+                    raise ValueError(f"imported.{name}.files.{id_dataset}: name a file of each of its sets: {sets}")
         return self
 
     @model_validator(mode="after")

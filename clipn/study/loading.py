@@ -21,7 +21,7 @@ from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
 CONFIG = Path("config/config.yaml")
-EXTENDED = {"extends", "variants", "runs", "ablations", "rules", "conventions", "resamples"}
+EXTENDED = {"extends", "variants", "runs", "ablations", "imported", "rules", "conventions", "resamples"}
 """What a study that extends another may say; all else decides about files that both share."""
 
 
@@ -63,11 +63,12 @@ def study_files(name: str) -> list[str]:
     return [base, path]
 
 
-def load_study(name: str | None = None) -> Study:
+def load_study(name: str | None = None, changes: Mapping[str, Any] | None = None) -> Study:
     """A study as Snakemake reads it: its own file over `config/config.yaml`, which names the one that is active.
 
     Args:
         name: of the study; None: the active one.
+        changes: laid over its files.
 
     Raises:
         ClipnError: there is no such study, or it is wrong.
@@ -78,7 +79,7 @@ def load_study(name: str | None = None) -> Study:
         raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
     for file in study_files(name):
         config = merged(config, _mapping(Path(file)))
-    return parse_study({**config, "study": name})
+    return parse_study({**merged(config, changes or {}), "study": name})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ import yaml
 from clipn.data.add import add_dataset, copy_dataset
 from clipn.data.description import NO_CLASSES, naming_classes
 from clipn.data.registry import NAMELESS, Registry, load_registry
+from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json, write_text
 from clipn.study.config import NAME, Study
 from clipn.study.loading import STUDIES, parse_study
-from clipn.study.weights import WEIGHTS, is_weight_file
+from clipn.study.weights import is_weight_file
 
 REGISTRIES = Path("config")
 """Folder of the registry of a study's own images, which is called like the study."""

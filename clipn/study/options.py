@@ -253,6 +253,19 @@ class RuleOptions:
             Settings(keys, " ".join(texts)) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
         )
 
+    def imported(self, backbone: str) -> Settings:
+        """Methods that others computed on a backbone, and the files of their scores."""
+        found = {name: scores for name, scores in self._study.imported.items() if scores.backbone == backbone}
+        methods = (f"{name}:{scores.higher}:{scores.column}" for name, scores in found.items())
+        files = (
+            f"{name}:{id_dataset}:{dataset}:{path}"
+            for name, scores in found.items()
+            for id_dataset, sets in scores.files.items()
+            for dataset, path in sets.items()
+        )
+        keys = {f"imported.{name}": scores.model_dump(mode="json") for name, scores in found.items()}
+        return Settings(keys, f"{repeated('--method', methods)} {repeated('--file', files)}") + self.datasets
+
     @property
     def metrics(self) -> Settings:
         """What is evaluated, and how."""

@@ -6,6 +6,7 @@ A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the patter
 from collections.abc import Iterable
 from pathlib import PurePath
 
+from clipn.scores import IMPORTED, PLAIN_CLIP
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName, Scoring
@@ -275,6 +276,11 @@ class StudyPaths:
     def scores(self, scoring: Scoring) -> str:
         """Scores of all images."""
         return f"{self.scores_folder}/{scoring}.parquet"
+
+    @property
+    def imported_scores(self) -> str:
+        """Scores that others computed on a backbone, which is a wildcard."""
+        return self.scores(Scoring("{backbone}", PLAIN_CLIP, IMPORTED, 0))
 
     @property
     def metrics_folder(self) -> str:

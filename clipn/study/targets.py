@@ -6,7 +6,7 @@ from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
-from clipn.study.scorings import own_features, scorings
+from clipn.study.scorings import all_scorings, own_features
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 
@@ -50,7 +50,7 @@ def run_histories(paths: StudyPaths) -> list[str]:
 
 def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
-    study, scored = paths.study, scorings(paths.study)
+    study, scored = paths.study, all_scorings(paths.study)
     return [
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
         *own_feature_files(paths),

@@ -56,7 +56,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
+    "registry", "demo", "runs", "extends", "imported", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
 

@@ -25,7 +25,14 @@ from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
-from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
+from clipn.study.scorings import (
+    all_scorings,
+    id_and_ood,
+    imported_files,
+    main_pool,
+    prompt_pools,
+    scorings,
+)
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
     backbone_source,
@@ -57,7 +64,7 @@ contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
 set_environment(options.arithmetic)
-SCORINGS = scorings(study)
+SCORINGS = all_scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 VARIANTS = study.variants.items()
