@@ -57,7 +57,7 @@ def check_outputs(
     stages = load_stages(cache.root, study.name, study.outputs)
     records = collect_records(stages, cache, state)
     paths = _hash_files(study, stages, records)
-    _resolve_records(paths, records, mode)
+    _resolve_records(paths, records, mode, {copy for stage in stages for copy in stage.copies})
     _require_records(study, stages, records, mode)
     checked = _mark_stale(paths, records)
     correct_timestamps(checked, cache, records.incomplete)
@@ -85,7 +85,7 @@ def _hash_files(study: CheckedStudy, stages: list[Stage], records: Records) -> s
     return paths
 
 
-def _resolve_records(paths: set[str], records: Records, mode: Mode) -> None:
+def _resolve_records(paths: set[str], records: Records, mode: Mode, not_stored: set[str]) -> None:
     """Choose the record of every file; stop at files that none tells of."""
     accept = Mode.ACCEPT in mode
     changed = sorted(path for path in paths - records.incomplete if not resolve_record(path, records, accept))
@@ -97,12 +97,11 @@ def _resolve_records(paths: set[str], records: Records, mode: Mode) -> None:
             f"{named(unhashed, NAMED)}: not as its job left it, and a kill left no hash of that; what is removed is "
             "rebuilt, and `clipn accept all` vouches for what is here"
         )
+    stored = [path for path in changed if path not in not_stored]
     # More names than that do not fit in a command; without any, DVC gets back all.
-    files = f" {' '.join(changed)}" if len(changed) <= NAMED else ""
-    raise ClipnError(
-        f"{named(changed, NAMED)}: not as made; `dvc checkout --force{files}` gets back what was made, and what is "
-        "removed is rebuilt"
-    )
+    files = f" {' '.join(stored)}" if len(stored) <= NAMED else ""
+    checkout = f"`dvc checkout --force{files}` gets back what was made, and " if stored else ""
+    raise ClipnError(f"{named(changed, NAMED)}: not as made; {checkout}what is removed is rebuilt")
 
 
 def _require_records(study: CheckedStudy, stages: list[Stage], records: Records, mode: Mode) -> None:

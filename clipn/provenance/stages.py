@@ -1,7 +1,7 @@
 """The stages of dvc.yaml: which files of a study belong together when results travel."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,11 +28,13 @@ class Stage:
         name: as `dvc repro` knows it.
         records: path of the file with the records of its outputs, itself one of them.
         outputs: its files and folders, relative to the project.
+        copies: of files in these folders, at short paths that dvc.yaml does not name; they are not stored.
     """
 
     name: str
     records: str
     outputs: list[str]
+    copies: list[str] = field(default_factory=list)
 
     @cached_property
     def folders(self) -> list[str]:
@@ -41,8 +43,9 @@ class Stage:
         return [path for path in self.outputs if not Path(path).suffix]
 
     def has(self, path: str) -> bool:
-        """Whether a file is one of its outputs."""
-        return path in self.outputs or any(path.startswith(f"{folder}/") for folder in self.folders)
+        """Whether a file is one of its outputs, or a copy of one."""
+        in_folder = any(path.startswith(f"{folder}/") for folder in self.folders)
+        return in_folder or path in self.outputs or path in self.copies
 
 
 def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stage]:
@@ -51,8 +54,7 @@ def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stag
     Args:
         root: folder of the project.
         study: name of the study.
-        made: files of the study; a copy at a short path that dvc.yaml does not name, as its original lies in a folder
-            of a stage, is among the outputs of that stage.
+        made: files of the study, among which the stages find their copies.
 
     Raises:
         ClipnError: dvc.yaml is missing or is no such file.
@@ -73,5 +75,5 @@ def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stag
     known = {*made}
     unnamed = {path: copy for path, copy in copies.items() if copy in known and not any(s.has(copy) for s in stages)}
     for stage in stages:
-        stage.outputs.extend(copy for path, copy in unnamed.items() if stage.has(path))
+        stage.copies.extend(copy for path, copy in unnamed.items() if stage.has(path))
     return stages
