@@ -1,7 +1,6 @@
 """Per-image scores in files of others, matched to the images of a dataset."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,6 @@ from clipn.files import require
 
 NAMES = ("file", "path", "name", "image", "filename")
 """Columns, or arrays of an NPZ file, that may hold the names of the images."""
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    # CIFAR's images are called 00000, which pandas would read as a number.
-    ".csv": partial(pd.read_csv, dtype=dict.fromkeys(NAMES, str)),
-    ".parquet": pd.read_parquet,
-}
 
 
 def read_scores_of(images: Sequence[str], path: Path, column: str) -> NDArray[np.float64]:
@@ -56,10 +50,14 @@ def _read(path: Path) -> Mapping[str, Sequence[object]]:
                 return {name: arrays[name].ravel().tolist() for name in arrays.files}
         except (ValueError, OSError) as error:
             raise ClipnError(f"{path}: not a whole NPZ file of numbers and texts ({error}); save it again") from error
-    if path.suffix not in READERS:
+    if path.suffix not in (".csv", ".parquet"):
         raise ClipnError(f"{path}: is no table of scores by its name; it must end in .csv, .parquet or .npz")
     try:
-        table = READERS[path.suffix](require(path))
+        # CIFAR's images are called 00000, which pandas would read as a number.
+        as_texts = dict.fromkeys(NAMES, str)
+        table = (
+            pd.read_parquet(require(path)) if path.suffix == ".parquet" else pd.read_csv(require(path), dtype=as_texts)
+        )
     except (ValueError, OSError) as error:
         raise ClipnError(f"{path}: cannot be read ({' '.join(str(error).split())}); save it again") from error
     return {str(name): table[name].tolist() for name in table}
