@@ -18,7 +18,8 @@ def test_every_command_of_a_page_works(finished: Project, tmp_path: Path, page: 
     project = finished.copied_to(tmp_path / "project")
     shutil.copytree(ROOT / "docs", project.folder / "docs")
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    assert (blocks := BLOCK.findall(text))
+    blocks = BLOCK.findall(text)
+    assert blocks
     # One shell for all, as one person types them.
     succeeded(project.run("bash", "-euo", "pipefail", "-c", "\n".join(blocks)))
 
