@@ -9,7 +9,7 @@ import yaml
 
 from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
@@ -308,6 +308,12 @@ class RuleOptions:
     def tables(self) -> Settings:
         """What tables print."""
         return self.shown + self.datasets
+
+    @property
+    def kept_tables(self) -> Settings:
+        """Tables of all ID datasets, as patterns that `find` passes over; no setting, as the tables tell of it."""
+        names = (f"! -name {shlex.quote(f'{name}_ood.*')}" for name in (*ID_DATASETS, *self._study.pairs))
+        return Settings({}, " ".join(names))
 
     @property
     def base(self) -> Settings:

@@ -66,7 +66,7 @@ rule publish_tables:
     resources:
         **job_resources(mem_mb=10),
     params:
-        kept=[f"! -name '{name}_ood.*'" for name in (*ID_DATASETS, *OWN_ID)],
+        kept=options.kept_tables,
     shell:
         "(find results/tables -name '*_ood.*' {params.kept} -delete && cp {input} results/tables/) 2> {log}"
 
