@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipn.compute import set_environment
 from clipn.errors import ClipnError
-from clipn.fingerprint import Fingerprints
+from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
@@ -71,7 +71,7 @@ PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
 # A generated registry is an input like any other; of a written one, only the records that a rule uses count.
 GENERATED_REGISTRY = [paths.registry] if study.demo else []
-TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
+TEMPLATE = PACKAGE / "report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
 
 
