@@ -48,9 +48,11 @@ def run_project(folder: Path) -> None:
     # Jobs call `clipn` by its name, and it must be that of this environment.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     command = [sys.executable, "-m", "snakemake", "all", "--config", "study=demo"]
-    with subprocess.Popen(command, cwd=folder, env={**os.environ, "PATH": path}) as process:  # noqa: S603
-        # Ctrl-C reaches Snakemake, too, which ends in order if it is waited for.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        status = process.wait()
-    if status:
+    # Ctrl-C reaches Snakemake, which ends in order if it is waited for; were it ignored here, it would be there, too.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, check=False)  # noqa: S603
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if done.returncode:
         raise ClipnError(f"{folder}: the demo is not finished; `clipn demo --run {folder}` goes on")
