@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
-from snakemake.utils import update_config
 
 from clipn.compute import processor
-from tests.helpers.project import REDUCED, REDUCED_NUMBERS, ROOT, succeeded
+from tests.helpers.project import REDUCED_NUMBERS, ROOT, reduce_demo, succeeded
 from tests.helpers.wheel import Installed, build_wheel
 
 pytestmark = pytest.mark.workflow
@@ -91,10 +89,7 @@ def test_the_demo_is_made_as_in_a_checkout(installed: Installed) -> None:
     """From files of the wheel to the numbers that were recorded of the reduced demo."""
     assert succeeded(installed.run("clipn", "demo", "demo")).text == "demo: written; now: clipn demo --run demo\n"
     project = replace(installed, folder=installed.folder / "demo")
-    study = project.folder / "config/studies/demo.yaml"
-    settings = yaml.safe_load(study.read_text())
-    update_config(settings, yaml.safe_load(REDUCED.read_text()))
-    study.write_text(yaml.safe_dump(settings))
+    reduce_demo(project.folder)
     said = succeeded(installed.run("clipn", "demo", "--run", "demo")).text
     assert said.splitlines()[-1] == "open demo/results/report.html"
     assert (project.folder / "results/report.html").is_file()
