@@ -21,7 +21,7 @@ def demo(
     write_project(folder)
     if run:
         run_project(folder)
-    typer.echo(f"open {folder / PAGE}" if run else f"{folder}: written; now: clipn demo --run {folder}")
+    typer.echo(f"open {folder / PAGE}" if run else f"{folder}: ready; now: clipn demo --run {folder}")
 
 
 @options_from(Demo)

@@ -25,7 +25,7 @@ def write_project(folder: Path) -> None:
     """
     if all((folder / part).exists() for part in PARTS):
         return
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ClipnError(f"{folder}: is neither an empty folder nor a project; name another, or empty it")
     source = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent
     *folders, file = PARTS

@@ -87,7 +87,7 @@ def test_commands_of_the_pipeline_say_in_one_line_what_they_need(core: Installed
 
 def test_the_demo_is_made_as_in_a_checkout(installed: Installed) -> None:
     """From files of the wheel to the numbers that were recorded of the reduced demo."""
-    assert succeeded(installed.run("clipn", "demo", "demo")).text == "demo: written; now: clipn demo --run demo\n"
+    assert succeeded(installed.run("clipn", "demo", "demo")).text == "demo: ready; now: clipn demo --run demo\n"
     project = replace(installed, folder=installed.folder / "demo")
     reduce_demo(project.folder)
     said = succeeded(installed.run("clipn", "demo", "--run", "demo")).text
