@@ -53,6 +53,11 @@ def tracked(items: Iterable[T], total: int | None, what: str, unit: str) -> Iter
             meter.update()
 
 
+def write_line(line: str) -> None:
+    """Write a line to standard output, above the bars of a terminal."""
+    tqdm.write(line, file=sys.stdout)
+
+
 def warn(line: str) -> None:
     """Write a line to standard error, above the bars of a terminal; nothing where progress is hidden."""
     if not hidden:

@@ -402,7 +402,12 @@ MUTATIONS = [
     ("text/tokenizer.py", "{character}</w>", "{character}<w>", {"prepare_captions", "build_shards", "train_clipn"}),
     ("losses.py", "eps: float = 1e-4", "eps: float = 1e-5", {"train_clipn"}),
     ("features/images.py", "features = torch.cat(", "features = 2 * torch.cat(", IMAGE_FEATURES),
-    ("evaluation/class_texts.py", "yes_weights.float()", "yes_weights.half()", {"encode_classes"}),
+    (
+        "evaluation/class_texts.py",
+        "encode_text, model.tokenizer, classes, prompt_pool(pool)",
+        "encode_text, model.tokenizer, classes[:1], prompt_pool(pool)",
+        {"encode_classes"},
+    ),
     ("features/captions.py", "max()) + 1", "max()) + 2", {"cache_caption_features"}),
     ("features/captions.py", "max(views, 1) + view", "max(views, 1) - view", {"cache_caption_images"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from clipn.errors import ClipnError
 
-PIPELINE = {"dvc": "DVC", "jinja2": "Jinja2", "matplotlib": "Matplotlib", "psutil": "psutil", "snakemake": "Snakemake"}
+PIPELINE = {"dvc": "DVC", "matplotlib": "Matplotlib", "psutil": "psutil", "snakemake": "Snakemake"}
 """Packages of the extra `pipeline` as they are imported, and their names."""
 
 

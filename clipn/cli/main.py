@@ -16,6 +16,7 @@ from clipn import compute, progress
 from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app
 from clipn.cli.demo import demo, demo_data
+from clipn.cli.detect import detect
 from clipn.cli.evaluation import evaluate, score
 from clipn.cli.extras import missing_named
 from clipn.cli.features import features_app
@@ -43,7 +44,10 @@ app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
-for command in (captions, crawl, shards, trace, why, accept, finished, demo, demo_data, train, score, evaluate):
+COMMANDS = (
+    captions, crawl, shards, trace, why, accept, finished, demo, demo_data, train, score, evaluate, detect
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 SPIN_COUNT = "10000"

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from clipn.data.registry import Archive
 from clipn.yaml_models import Name, Record, load_records, named
 
+WEIGHTS = Path("config/weights.yaml")
+"""The registry, relative to the working directory."""
+
 
 class Weights(Record):
     """One file of trained weights."""

@@ -13,14 +13,13 @@ from torch import Tensor
 from clipn.compute import prepare_torch
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import FORMAT, Tower, tensor_name
-from clipn.evaluation.detector import Detector
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone, preprocess
-from clipn.model.checkpoint import load
-from clipn.model.clipn import CLIPN
+from clipn.model.checkpoint import load_checkpoint
+from clipn.model.clipn import CLIP, CLIPN, class_weights
 from clipn.model.tensors import write_safetensors
 from clipn.scores import PLAIN_CLIP
-from clipn.text.prompts import has_negations, lines_sha256, pool_hash, pool_name
+from clipn.text.prompts import has_negations, lines_sha256, no_prompt_pool, pool_hash, pool_name, prompt_pool
 
 
 def cache_classifiers(
@@ -50,23 +49,22 @@ def cache_classifiers(
         ClipnError: a file is missing, damaged or foreign, a run is of another backbone, or a list of names is empty.
     """
     prepare_torch(device, threads)
-    clip, architecture = load_backbone(backbone)
-    plain = CLIPN(clip, preprocess(architecture)).to(device).eval()
+    require_names(classes)
+    clip, config = load_backbone(backbone)
+    plain = CLIP(clip, preprocess(config)).to(device).eval()
     # All models read the same texts, and to tokenize them takes as long as to encode them by a small tower.
     tokenizer = _remembering(plain.tokenizer)
-    tensors: dict[str, Tensor] = {}
-    scales: dict[str, float] = {}
+    tensors, scales = dict[str, Tensor](), dict[str, float]()
     for run in (PLAIN_CLIP, *checkpoints):
-        model = load(checkpoints[run], device) if run in checkpoints else plain
+        model = load_checkpoint(checkpoints[run], device) if run in checkpoints else plain
         model.tokenizer = tokenizer
         scales[run] = model.logit_scale
         says_yes = model is plain or not _same_towers(model.clip, clip, checkpoints[run])
-        suitable = [pool for pool in pools if model.learns_prompts or has_negations(pool)]
-        for pool, (id_dataset, names) in product(suitable, classes.items()):
-            for tower, weights in _weights(Detector(model, names, pool), says_yes, model is not plain):
+        for pool, (id_dataset, names) in product(pools, classes.items()):
+            for tower, weights in _weights(model, names, pool, says_yes):
                 tensors[tensor_name(run, pool_name(pool), id_dataset, tower)] = weights
     described = {
-        "checkpoints": {run: file_hash(checkpoint) for run, checkpoint in checkpoints.items()},
+        "checkpoints": {run: file_hash(path) for run, path in checkpoints.items()},
         "classes": {name: lines_sha256(names) for name, names in classes.items()},
         "pools": {pool_name(pool): pool_hash(pool) for pool in pools},
         "logit_scales": scales,
@@ -75,13 +73,45 @@ def cache_classifiers(
     write_safetensors(output, tensors, header | {key: json.dumps(value) for key, value in described.items()})
 
 
-def _weights(detector: Detector, yes: bool, no: bool) -> Iterator[tuple[Tower, Tensor]]:
-    """The classifiers of the towers that are asked for."""
-    # They were computed in float32; `Detector` hands them out in float64.
-    if yes:
-        yield "yes", detector.yes_weights.float()
-    if no:
-        yield "no", detector.no_weights.float()
+def _weights(model: CLIP, names: Sequence[str], pool: str, says_yes: bool) -> Iterator[tuple[Tower, Tensor]]:
+    """The classifiers of a model's towers; none of a pool that cannot say what the model needs."""
+    if _negates(model) and not has_negations(pool):
+        return
+    if says_yes:
+        yield "yes", yes_weights(model, names, pool)
+    if isinstance(model, CLIPN):
+        yield "no", no_weights(model, names, pool)
+
+
+def require_names(classes: Mapping[str, Sequence[str]]) -> None:
+    """Raise a ClipnError if an ID dataset has no class names."""
+    for id_dataset, names in classes.items():
+        if not names:
+            raise ClipnError(f"{id_dataset}: has no class names; give it `classes` in the registry")
+
+
+def require_pool(model: CLIP, pool: str) -> None:
+    """Raise a ClipnError if there is no such prompt pool, or if a model of hand-crafted texts needs it to negate."""
+    prompt_pool(pool)
+    if _negates(model):
+        no_prompt_pool(pool)
+
+
+def yes_weights(model: CLIP, classes: Sequence[str], pool: str) -> Tensor:
+    """Unit-norm float32 classifier (classes, d) of the "yes" tower."""
+    return class_weights(model.encode_text, model.tokenizer, classes, prompt_pool(pool), model.device)
+
+
+def no_weights(model: CLIPN, classes: Sequence[str], pool: str) -> Tensor:
+    """Unit-norm float32 classifier (classes, d) of the "no" tower."""
+    # Learned prompts say "no" by themselves, so both towers read the same texts; else the texts must negate.
+    templates = no_prompt_pool(pool) if _negates(model) else prompt_pool(pool)
+    return class_weights(model.encode_no_text, model.tokenizer, classes, templates, model.device)
+
+
+def _negates(model: CLIP) -> bool:
+    """Whether it says "no" by the texts themselves."""
+    return isinstance(model, CLIPN) and not model.learns_prompts
 
 
 def _remembering(tokenizer: Callable[[list[str]], Tensor]) -> Callable[[list[str]], Tensor]:

@@ -1,92 +1,273 @@
 """Tell images of named classes from all others."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from clipn.errors import ClipnError
-from clipn.model.clipn import CLIPN, class_weights
-from clipn.scores import SCORES, accepts
-from clipn.text.prompts import no_prompt_pool, prompt_pool
+from clipn.evaluation.class_texts import no_weights, require_pool, yes_weights
+from clipn.evaluation.saved_detector import SavedDetector, read_detector, write_detector
+from clipn.evaluation.threshold import Threshold
+from clipn.features.given_images import given_batches
+from clipn.files import file_hash
+from clipn.metrics.conformal import conformal_threshold
+from clipn.model.clipn import CLIP, CLIPN
+from clipn.model.opening import open_model
+from clipn.model.source import ModelSource
+from clipn.scores import RULES, SCORES, Evidence, accepts
+from clipn.text.class_names import distinct
+
+BATCH = 32
+"""Images that are encoded at once."""
+RULE = "atd"
+
+
+class Detections(NamedTuple):
+    """What a detector says of n images.
+
+    Attributes:
+        accepted: (n,) bool, True = one of the classes; None where nothing decides, on plain CLIP without a threshold.
+        best: (n,) index of the best class.
+        share: (n,) probability of the best class among the classes, as MSP.
+        score: (n,) of the method, as `Detector.score`.
+        ranking: (n,) the same order without ties by saturation, as `clipn.scores.Score.ranking`.
+    """
+
+    accepted: NDArray[np.bool_] | None
+    best: NDArray[np.integer]
+    share: NDArray[np.float64]
+    score: NDArray[np.float64]
+    ranking: NDArray[np.float64]
 
 
 class Detector:
     """A model with its ID classes, built from the names of the classes alone.
 
-    Every method takes preprocessed images (n, 3, h, w) or unit-norm image features (n, d).
+    Every method takes images as paths, PIL images, NumPy arrays (h, w, 3) of uint8 or of floats from 0 to 1, or
+    preprocessed tensors (3, h, w), one or many; or unit-norm image features (n, d).
 
     Args:
-        model: as by `clipn.load`.
-        classes: names of the ID classes, e.g. `["golden retriever", "tabby cat"]`.
+        model: as by `clipn.load`, or plain CLIP as by `clipn.open_model`.
+        classes: names of the ID classes, e.g. `["golden retriever", "tabby cat"]`; a name that is given twice is one
+            class, with a warning.
         prompts: prompt pool, see `clipn.text.prompts.prompt_pool`.
         logit_scale: what multiplies cosines; None: the model's own. The released code has 100.
+
+    Attributes:
+        threshold: what decides; None until `calibrate` is called: then the rule does.
 
     Raises:
         ClipnError: no class is named, or the pool does not suit the model.
     """
 
+    threshold: Threshold | None = None
+
     def __init__(
-        self, model: CLIPN, classes: Sequence[str], prompts: str = "clipn128", logit_scale: float | None = 100.0
+        self, model: CLIP, classes: Iterable[str], prompts: str = "clipn128", logit_scale: float | None = 100.0
     ) -> None:
-        if not classes or isinstance(classes, str):
-            raise ClipnError("classes: give a list with at least one name")
+        require_pool(model, prompts)
         self.model = model
-        self.classes = list(classes)
-        self._yes_templates = prompt_pool(prompts)
-        # Learned prompts say "no" by themselves, so both towers read the same texts; else the texts must negate.
-        self._no_templates = self._yes_templates if model.learns_prompts else no_prompt_pool(prompts)
+        self.classes, repeated = distinct(classes)
+        for line in repeated:
+            warnings.warn(line, stacklevel=2)
+        self.prompts = prompts
         self.logit_scale = model.logit_scale if logit_scale is None else logit_scale
-        # A module of torch does not say where it is; this parameter is one that every CLIP has.
-        self._device = str(model.clip.positional_embedding.device)
 
     @cached_property
     def yes_weights(self) -> Tensor:
         """Unit-norm classifier (classes, d) of the "yes" tower, float64."""
-        return self._weights(self.model.encode_text, self._yes_templates)
+        return yes_weights(self.model, self.classes, self.prompts).double()
 
     @cached_property
     def no_weights(self) -> Tensor:
         """Unit-norm classifier (classes, d) of the "no" tower, float64; of negated templates if trained on them."""
-        return self._weights(self.model.encode_no_text, self._no_templates)
+        if not isinstance(self.model, CLIPN):
+            raise ClipnError('plain CLIP has no "no" text tower; open a checkpoint of CLIPN')
+        return no_weights(self.model, self.classes, self.prompts).double()
 
-    def yes_logits(self, images: Tensor) -> Tensor:
+    def yes_logits(self, images: Any) -> Tensor:
         """Scale x cosine with every class, (n, classes) float64, of the "yes" tower."""
-        return self.logit_scale * (self._features(images) @ self.yes_weights.T)
+        return self.logit_scale * (self.features(images) @ self.yes_weights.T)
 
-    def no_logits(self, images: Tensor) -> Tensor:
+    def no_logits(self, images: Any) -> Tensor:
         """Scale x cosine with every class, (n, classes) float64, of the "no" tower."""
-        return self.logit_scale * (self._features(images) @ self.no_weights.T)
+        return self.logit_scale * (self.features(images) @ self.no_weights.T)
 
-    def classify(self, images: Tensor) -> Tensor:
+    def classify(self, images: Any) -> Tensor:
         """Best class of each image, (n,) index into `classes`, whether the image is ID or OOD."""
         return self.yes_logits(images).argmax(dim=1)
 
-    def score(self, images: Tensor, method: str = "atd") -> Any:
+    def score(self, images: Any, method: str | None = None) -> Any:
         """Scores (n,) float64 of a method of `clipn.scores.SCORES`, higher = more in-distribution.
 
+        Args:
+            images: see the class.
+            method: None: that of the threshold, if there is one; else `atd`, or `mcm` on plain CLIP.
+
         Raises:
-            ClipnError: there is no such method, or it needs more than the logits of both towers.
+            ClipnError: there is no such method, or it needs more than the logits of the model's towers.
         """
-        if method not in SCORES:
-            raise ClipnError(f"method {method!r}: choose one of {', '.join(SCORES)}")
-        if not SCORES[method].needs <= {"no"}:
-            raise ClipnError(f"method {method}: needs more than images and classes; score it with `clipn score`")
-        features = self._features(images)
-        no = self.no_logits(features) if SCORES[method].needs_no else None
-        return SCORES[method](self.yes_logits(features), no, self.logit_scale)
+        name, features = self.method(method), self.features(images)
+        no = self.no_logits(features) if SCORES[name].needs_no else None
+        return SCORES[name](self.yes_logits(features), no, self.logit_scale)
 
-    def accepts(self, images: Tensor, rule: str = "atd") -> Any:
-        """Threshold-free decision, (n,) bool, True = one of the classes; rules as in `clipn.scores.accepts`."""
-        features = self._features(images)
-        return accepts(rule, self.yes_logits(features), self.no_logits(features))
+    def accepts(self, images: Any, rule: str | None = None) -> Any:
+        """Decision, (n,) bool, True = one of the classes.
 
-    def _weights(self, encode: Callable[[Tensor], Tensor], templates: Sequence[str]) -> Tensor:
-        return class_weights(encode, self.model.tokenizer, self.classes, templates, self._device).double()
+        Args:
+            images: see the class.
+            rule: threshold-free rule as in `clipn.scores.accepts`; None: the threshold, if there is one, else `atd`.
+
+        Raises:
+            ClipnError: there is no such rule, or plain CLIP is asked for one.
+        """
+        features = self.features(images)
+        if rule is None and self.threshold is not None:
+            score = SCORES[self.threshold.method]
+            no = self.no_logits(features) if score.needs_no else None
+            return score.ranking(self.yes_logits(features), no, self.logit_scale) >= self.threshold.ranking
+        return accepts(self.rule(rule), self.yes_logits(features), self.no_logits(features))
+
+    def detect(self, images: Any, method: str | None = None, rule: str | None = None) -> Detections:
+        """All that there is to say of images, computed once; NumPy.
+
+        Args:
+            images: see the class.
+            method: as for `score`.
+            rule: as for `accepts`; None on plain CLIP without a threshold: nothing decides.
+
+        Raises:
+            ClipnError: as `score` and `accepts`.
+        """
+        name, features = self.method(method), self.features(images)
+        no = self.no_logits(features) if isinstance(self.model, CLIPN) else None
+        evidence = Evidence(self.yes_logits(features), no, self.logit_scale)
+        ranking = SCORES[name].of(evidence)
+        accepted = None
+        if rule is None and self.threshold is not None:
+            accepted = SCORES[self.threshold.method].of(evidence) >= self.threshold.ranking
+        elif rule is not None or no is not None:
+            accepted = RULES[self.rule(rule)].of(evidence)
+        score = expit(ranking) if SCORES[name].log_odds else ranking
+        return Detections(accepted, evidence.yes.winner, expit(SCORES["msp"].of(evidence)), score, ranking)
+
+    def calibrate(self, images: Any, recall: float = 0.95, method: str | None = None) -> Threshold:
+        """Let a threshold decide from now on, which accepts a share `recall` of images of the classes, at least.
+
+        Split conformal: see `clipn.metrics.conformal` for what is guaranteed, and on what conditions.
+
+        Args:
+            images: of the classes, that neither training nor the choice of settings has seen; see the class.
+            recall: share to accept.
+            method: as for `score`.
+
+        Raises:
+            ClipnError: too few images for this recall, or as `score`.
+        """
+        name = self.method(method)
+        return self.calibrate_on(self.detect(images, name).ranking, recall, name)
+
+    def calibrate_on(self, ranking: NDArray[np.floating], recall: float, method: str) -> Threshold:
+        """As `calibrate`, from the images' `Detections.ranking` (n,)."""
+        self.threshold = Threshold(method, conformal_threshold(ranking, recall), recall, len(ranking))
+        return self.threshold
+
+    def save(self, path: str | Path) -> None:
+        """Write classes, prompts, text weights and threshold to one small file, which `clipn.load_detector` reads.
+
+        Raises:
+            ClipnError: the model was not opened from a file.
+        """
+        source = self.model.source
+        if source is None:
+            raise ClipnError(f"{path}: the detector's model is in no file; save it, and open it by `clipn.open_model`")
+        no = self.no_weights if isinstance(self.model, CLIPN) else None
+        sha256 = file_hash(source.weights)
+        write_detector(
+            Path(path),
+            SavedDetector(
+                self.classes, self.prompts, self.logit_scale, self.threshold, source, sha256, self.yes_weights, no
+            ),
+        )
 
     @torch.inference_mode()
-    def _features(self, images: Tensor) -> Tensor:
-        images = images.to(self._device)
-        return (self.model.encode_image(images) if images.ndim == 4 else images).double()
+    def features(self, images: Any) -> Tensor:
+        """Unit-norm image features (n, d), float64, which all other methods take in place of images.
+
+        Raises:
+            ClipnError: something is no image, has another size than the model takes, or does not decode.
+        """
+        batches = [self._encoded(batch) for batch in given_batches(images, self.model.preprocess, BATCH)]
+        if not batches:
+            raise ClipnError("images: there are none; give one at least")
+        return torch.cat(batches)
+
+    def method(self, name: str | None) -> str:
+        """The method of a name, or the default; raises ClipnError if this model cannot be asked for it."""
+        if name is None:
+            default = "atd" if isinstance(self.model, CLIPN) else "mcm"
+            return default if self.threshold is None else self.threshold.method
+        if name not in SCORES:
+            raise ClipnError(f"method {name!r}: choose one of {', '.join(SCORES)}")
+        if not SCORES[name].needs <= {"no"}:
+            raise ClipnError(f"method {name}: needs more than images and classes; score it with `clipn score`")
+        if SCORES[name].needs_no and not isinstance(self.model, CLIPN):
+            raise ClipnError(f'method {name}: needs a "no" text tower, which plain CLIP has not; choose another')
+        return name
+
+    def rule(self, name: str | None) -> str:
+        """The rule of a name, or the default; raises ClipnError if this model cannot be asked for it."""
+        if name is not None and name not in RULES:
+            raise ClipnError(f"rule {name!r}: choose one of {', '.join(RULES)}")
+        if not isinstance(self.model, CLIPN):
+            raise ClipnError('plain CLIP has no threshold-free rule, as these need a "no" text tower; calibrate it')
+        return name or RULE
+
+    def decided_by(self, rule: str | None) -> str:
+        """What decides, in a sentence."""
+        if rule is None and self.threshold is not None:
+            return f"ID is what has {self.threshold}."
+        if rule is None and not isinstance(self.model, CLIPN):
+            return "Nothing decides: plain CLIP has no rule, and no threshold was calibrated."
+        return f"ID is what the threshold-free rule {RULES[self.rule(rule)].label} accepts."
+
+    def _encoded(self, batch: Tensor) -> Tensor:
+        if batch.ndim == 2:
+            return batch.to(self.model.device).double()
+        if tuple(batch.shape[2:]) != self.model.image_size:
+            given, expected = (" x ".join(map(str, size)) for size in (batch.shape[2:], self.model.image_size))
+            raise ClipnError(f"images: tensors of {given} pixels, expected {expected}; apply `model.preprocess`")
+        return self.model.encode_image(batch.to(self.model.device)).double()
+
+
+def load_detector(
+    path: str | Path, model: str | Path | ModelSource | CLIP | None = None, device: str = "cpu"
+) -> Detector:
+    """A detector that `Detector.save` wrote; no text is encoded again.
+
+    Args:
+        path: its file.
+        model: the model, or its file if that has moved; None: the file that is named in `path`, as seen from the
+            working directory, or from the folder of `path`.
+        device: where the model goes.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file; or the model is not there, or is another one.
+    """
+    saved = read_detector(Path(path))
+    if not isinstance(model, CLIP):
+        model = open_model(saved.find_model(Path(path), model), device)
+    detector = Detector(model, saved.classes, saved.prompts, saved.logit_scale)
+    detector.threshold = saved.threshold
+    detector.yes_weights = saved.yes.to(device)
+    if saved.no is not None:
+        detector.no_weights = saved.no.to(device)
+    return detector

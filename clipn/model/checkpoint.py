@@ -33,8 +33,8 @@ def save_checkpoint(
     write_safetensors(path, tensors, header)
 
 
-def load(path: str | Path, device: str = "cpu") -> CLIPN:
-    """The model of a checkpoint, in evaluation mode and with all towers frozen.
+def load_checkpoint(path: Path, device: str = "cpu") -> CLIPN:
+    """The model of a checkpoint of this project, in evaluation mode and with all towers frozen.
 
     Frozen, because torch rounds otherwise where a gradient may be asked for, and an untrained "no" tower must
     say exactly what "yes" says.
@@ -42,7 +42,7 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    stored, metadata = read_safetensors(Path(path), FORMAT)
+    stored, metadata = read_safetensors(path, FORMAT)
     tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
     architecture = json.loads(metadata["architecture"])
     clip = build(architecture)
@@ -51,5 +51,5 @@ def load(path: str | Path, device: str = "cpu") -> CLIPN:
     if stored_bank is not None and stored_bank.ndim == 3:
         prompts, positions = stored_bank.shape[0], min(stored_bank.shape[1], clip.context_length)
     model = CLIPN(clip, preprocess(architecture), prompts, positions)
-    fit(model, tensors, Path(path), "it does not fit its own header; delete it and make it again")
+    fit(model, tensors, path, "it does not fit its own header; delete it and make it again")
     return model.to(device).eval().requires_grad_(False)

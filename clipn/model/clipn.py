@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, normalize, pad
 
 from clipn.errors import ClipnError
+from clipn.model.source import ModelSource
 
 ENCODE_BATCH = 1024
 GROUPS, SMALLEST_GROUP = 4, 8
@@ -100,42 +101,43 @@ def _encode(tower: Any, tokens: Tensor, added: Tensor, ends: Tensor) -> Tensor:
     return features
 
 
-class CLIPN(nn.Module):
-    """Frozen CLIP towers and the trainable "no" text tower.
+class CLIP(nn.Module):
+    """The towers of CLIP, frozen: plain CLIP, which has no "no".
 
     Attributes:
         clip: the open_clip model; never trained.
-        no: the "no" text tower.
         tokenizer: texts -> (n, context) int64 tokens.
         preprocess: PIL image -> (3, h, w) float32 tensor.
+        source: where it was opened from; None for one that is in no file.
     """
 
     tokenizer: Callable[[list[str]], Tensor]
     preprocess: Callable[[Image.Image], Tensor]
+    source: ModelSource | None = None
 
-    def __init__(
-        self,
-        clip: open_clip.CLIP,
-        preprocess: Callable[[Image.Image], Tensor],
-        prompts: int = 16,
-        tokens: int | None = None,
-    ) -> None:
+    def __init__(self, clip: open_clip.CLIP, preprocess: Callable[[Image.Image], Tensor]) -> None:
         super().__init__()
         require_clip_text_tower(clip)
         self.clip = clip.requires_grad_(False)
-        self.no = NoTextTower(clip, prompts, tokens).requires_grad_(True)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
         self.preprocess = preprocess
-
-    @property
-    def learns_prompts(self) -> bool:
-        """Whether "no" is said by learned prompts; if not, by the texts themselves."""
-        return self.no.prompts is not None
 
     @property
     def logit_scale(self) -> float:
         """What multiplies cosines."""
         return float(self.clip.logit_scale.detach().exp())
+
+    @property
+    def device(self) -> str:
+        """Where it is."""
+        # A module of torch does not say; this parameter is one that every CLIP has.
+        return str(self.clip.positional_embedding.device)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the images that it takes."""
+        size = self.clip.visual.image_size
+        return (size, size) if isinstance(size, int) else tuple(size)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Unit-norm float32 features (n, d) of preprocessed images (n, 3, h, w)."""
@@ -144,6 +146,29 @@ class CLIPN(nn.Module):
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Unit-norm float32 features (n, d) of tokens (n, context), by the frozen "yes" tower."""
         return encode_text(self.clip, tokens)
+
+
+class CLIPN(CLIP):
+    """Frozen CLIP towers and the trainable "no" text tower.
+
+    Attributes:
+        no: the "no" text tower.
+    """
+
+    def __init__(
+        self,
+        clip: open_clip.CLIP,
+        preprocess: Callable[[Image.Image], Tensor],
+        prompts: int = 16,
+        tokens: int | None = None,
+    ) -> None:
+        super().__init__(clip, preprocess)
+        self.no = NoTextTower(clip, prompts, tokens).requires_grad_(True)
+
+    @property
+    def learns_prompts(self) -> bool:
+        """Whether "no" is said by learned prompts; if not, by the texts themselves."""
+        return self.no.prompts is not None
 
     def encode_no_text(self, tokens: Tensor) -> Tensor:
         """Unit-norm float32 features (n, d) of tokens (n, context), by the "no" tower, with the mean prompt if any."""

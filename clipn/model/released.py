@@ -1,10 +1,12 @@
 """Checkpoints as the authors of CLIPN released them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import open_clip
 import torch
+from torch import Tensor
 
 from clipn.errors import ClipnError
 from clipn.files import file_hash
@@ -50,18 +52,14 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
         ClipnError: missing, damaged, foreign or unfitting file.
     """
     tensors, notes = read_weights(path)
-    if "positional_embedding_no" not in tensors:
+    if not has_no_tower(tensors):
         raise ClipnError(f'{path}: has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`')
     frozen = None
     if backbone.endswith(".safetensors"):
         frozen, architecture = load_backbone(Path(backbone))
     else:
         architecture = pretrained_architecture(backbone, tag)
-    bank = tensors.get(BANK)
-    # A bank without dimensions has no size; `fit` refuses it by name.
-    prompts = bank.shape[0] if bank is not None and bank.ndim else 0
-    model = CLIPN(build(architecture), preprocess(architecture), prompts)
-    fit(model, tensors, path, f"it was not trained on {backbone}; name its backbone", released_name)
+    model = released_model(tensors, architecture, path, backbone)
     if frozen is not None:
         _require_same_towers(model.clip, frozen, path, backbone)
     is_file = backbone.endswith((".json", ".safetensors"))
@@ -71,6 +69,31 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
         "source_sha256": file_hash(path),
     }
     return Released(model.eval(), architecture, metadata)
+
+
+def has_no_tower(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether tensors of the authors' code are those of CLIPN, not of plain CLIP."""
+    return "positional_embedding_no" in tensors
+
+
+def released_model(tensors: Mapping[str, Tensor], architecture: dict[str, Any], path: Path, backbone: str) -> CLIPN:
+    """The model of the authors' tensors.
+
+    Args:
+        tensors: by their names.
+        architecture: of its towers.
+        path: the file they came from.
+        backbone: what the architecture was found by.
+
+    Raises:
+        ClipnError: they do not fit.
+    """
+    bank = tensors.get(BANK)
+    # A bank without dimensions has no size; `fit` refuses it by name.
+    prompts = bank.shape[0] if bank is not None and bank.ndim else 0
+    model = CLIPN(build(architecture), preprocess(architecture), prompts)
+    fit(model, tensors, path, f"it was not trained on {backbone}; name its backbone", released_name)
+    return model
 
 
 def convert_checkpoint(path: Path, backbone: str, output: Path, tag: str | None = None) -> None:

@@ -1,7 +1,8 @@
 """Safetensors files of this project: tensors, and metadata under one key."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,10 +63,27 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     return _read(path, "pt")
 
 
+def stored_format(path: Path) -> str | None:
+    """Which of this project's formats a safetensors file says that it has; None for a foreign one.
+
+    Raises:
+        ClipnError: missing or damaged file.
+    """
+    with _opened(path, "np") as file:
+        own: dict[str, str] = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    return own.get("format")
+
+
 def _read(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, str]]:
+    with _opened(path, framework) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
     try:
         with safe_open(require(path), framework=framework) as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error
 

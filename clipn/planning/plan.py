@@ -9,6 +9,7 @@ from clipn.data.download.checks import receipt
 from clipn.data.download.local import find_in_mirror, local_file, path_of
 from clipn.data.download.stored import stored_candidates
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
+from clipn.data.weights_registry import WEIGHTS
 from clipn.planning.disk import DiskUsage, disk_usage
 from clipn.planning.flops import measure
 from clipn.planning.jobs import count_jobs
@@ -17,7 +18,7 @@ from clipn.planning.work import TOKENS, Work, work
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study
-from clipn.study.weights import WEIGHTS, is_weight_file, weight_record, weight_sources
+from clipn.study.weights import is_weight_file, weight_record, weight_sources
 
 Way = Literal["linked", "copied", "fetched", "by hand", "nowhere"]
 """How a file comes: from a mirror or `downloads/`, where it is; from elsewhere on this machine; from the web; by a

@@ -7,13 +7,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from clipn.data.weights_registry import Weights, load_weights
+from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.runs import run_names
-from clipn.study.weights import WEIGHTS, is_weight_file, weight_sources
+from clipn.study.weights import is_weight_file, weight_sources
 from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error
 

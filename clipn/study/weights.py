@@ -1,14 +1,11 @@
 """Where the weights of a study come from: records of `config/weights.yaml`, or local files."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from clipn.data.weights_registry import Weights, load_weights
+from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import ReleasedVariant, Study
-
-WEIGHTS = Path("config/weights.yaml")
 
 
 class WeightSource(NamedTuple):

@@ -16,7 +16,7 @@ from clipn.evaluation.classifiers import FORMAT, Classifiers
 from clipn.evaluation.detector import Detector
 from clipn.files import file_hash
 from clipn.model.backbone import build, load_backbone, preprocess, save_backbone
-from clipn.model.checkpoint import load, save_checkpoint
+from clipn.model.checkpoint import load_checkpoint, save_checkpoint
 from clipn.model.clipn import CLIPN
 from clipn.model.tensors import read_arrays
 from clipn.text.prompts import pool_hash
@@ -69,7 +69,7 @@ def path(backbone: Path, checkpoints: Mapping[str, Path]) -> Path:
 def test_a_run_says_what_its_detector_says(
     path: Path, checkpoints: Mapping[str, Path], run: str, pool: str, scale: float | None
 ) -> None:
-    model = load(checkpoints[run])
+    model = load_checkpoint(checkpoints[run])
     for name, classes in CLASSES.items():
         towers, detector = Classifiers.read(path).towers(run, pool, name, scale), Detector(model, classes, pool, scale)
         assert towers.no is not None
@@ -163,7 +163,7 @@ def test_a_file_that_is_none_of_classifiers(backbone: Path, tmp_path: Path) -> N
 
 
 def test_id_datasets_without_class_names(backbone: Path, tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"^classes: give a list with at least one name$"):
+    with pytest.raises(ClipnError, match=r"^sun: has no class names; give it `classes` in the registry$"):
         cache_classifiers(backbone, {}, CLASSES | {"sun": []}, POOLS, tmp_path / "classifiers")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -87,21 +88,51 @@ def test_a_hand_crafted_model_is_asked_by_templates_that_negate() -> None:
     assert (detector.no_weights - said).abs().max() > 1e-3
 
 
-def test_classes_of_the_same_name_are_the_same_class_twice(model: CLIPN, images: Tensor) -> None:
-    """As ImageNet's two "missile" are; the first is the one named."""
-    detector = clipn.Detector(model, ["cat", "dog", "cat"], "single")
-    for logits in (detector.yes_logits(images), detector.no_logits(images)):
-        torch.testing.assert_close(logits[:, 0], logits[:, 2], rtol=0, atol=1e-4)
-    assert detector.score(images).isfinite().all()
-    assert detector.classes == ["cat", "dog", "cat"]
+def test_classes_of_the_same_name_are_one_class_with_a_warning(model: CLIPN, images: Tensor) -> None:
+    with pytest.warns(UserWarning, match="^classes: number 3 is ' cat', as number 1 is; they are one class$"):
+        detector = clipn.Detector(model, ["cat", "dog", " cat"], "single")
+    assert detector.classes == ["cat", "dog"]
+    assert torch.equal(detector.score(images), clipn.Detector(model, ["cat", "dog"], "single").score(images))
 
 
-def test_a_tuple_of_classes_and_a_later_change_of_the_list(model: CLIPN, images: Tensor) -> None:
+def test_classes_of_other_kinds_and_a_later_change_of_the_list(model: CLIPN, images: Tensor) -> None:
     names = list(CLASSES)
     detector = clipn.Detector(model, names, "single")
     names.clear()
-    expected = clipn.Detector(model, tuple(CLASSES), "single").yes_logits(images)
-    assert torch.equal(detector.yes_logits(images), expected)
+    for given in (tuple(CLASSES), pd.Series(CLASSES), np.array(CLASSES)):
+        assert torch.equal(detector.yes_logits(images), clipn.Detector(model, given, "single").yes_logits(images))
+
+
+def test_all_at_once(model: CLIPN, images: Tensor) -> None:
+    detector = clipn.Detector(model, CLASSES, "single")
+    found = detector.detect(images, "ctw", "atd_original")
+    assert found.accepted is not None
+    assert found.accepted.tolist() == detector.accepts(images, "atd_original").tolist()
+    assert found.best.tolist() == detector.classify(images).tolist()
+    np.testing.assert_array_equal(found.score, detector.score(images, "ctw"))
+    np.testing.assert_allclose(found.share, detector.yes_logits(images).softmax(dim=1).amax(dim=1), rtol=1e-12)
+    assert (np.argsort(found.ranking) == np.argsort(found.score)).all()
+
+
+def test_a_threshold_accepts_the_share_that_it_was_calibrated_for(model: CLIPN) -> None:
+    """On average over many draws of the images that it is taken from; each draw is of the same images."""
+    features = model.encode_image(torch.randn(600, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+    detector, rng = clipn.Detector(model, CLASSES, "single"), np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        order = torch.from_numpy(rng.permutation(len(features)))
+        detector.calibrate(features[order[:99]], 0.9)
+        covered.append(detector.accepts(features[order[99:]]).double().mean().item())
+    # 90 of 100: without ties the expected share is the promised one exactly.
+    assert np.mean(covered) == pytest.approx(0.9, abs=4 * np.std(covered) / np.sqrt(len(covered)))
+
+
+def test_the_method_of_the_threshold_is_the_default_then(model: CLIPN, images: Tensor) -> None:
+    detector = clipn.Detector(model, CLASSES, "single")
+    threshold = detector.calibrate(images, 0.9, "mcm")
+    assert torch.equal(detector.score(images), detector.score(images, "mcm"))
+    assert torch.equal(detector.accepts(images), detector.score(images) >= threshold.score)
+    assert torch.equal(detector.accepts(images, "atd"), clipn.Detector(model, CLASSES, "single").accepts(images))
 
 
 def test_answers_carry_no_gradient(images: Tensor) -> None:
@@ -124,6 +155,24 @@ def test_a_saved_checkpoint_answers_alike(tmp_path: Path, model: CLIPN, images: 
 def test_no_list_of_classes(model: CLIPN, classes: Any) -> None:
     with pytest.raises(ClipnError, match="classes: give a list with at least one name"):
         clipn.Detector(model, classes)
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 7, float("nan")])
+def test_a_class_without_a_name(model: CLIPN, name: Any) -> None:
+    with pytest.raises(ClipnError, match=f"^classes: number 2 is {name!r}; give every class a name$"):
+        clipn.Detector(model, ["dog", name])
+
+
+def test_tensors_of_another_size(model: CLIPN) -> None:
+    with pytest.raises(
+        ClipnError, match=r"^images: tensors of 40 x 32 pixels, expected 32 x 32; apply `model\.preprocess`$"
+    ):
+        clipn.Detector(model, CLASSES, "single").score(torch.zeros(2, 3, 40, 32))
+
+
+def test_no_images(model: CLIPN) -> None:
+    with pytest.raises(ClipnError, match=r"^images: there are none; give one at least$"):
+        clipn.Detector(model, CLASSES, "single").score([])
 
 
 def test_unknown_method_and_rule(model: CLIPN, images: Tensor) -> None:

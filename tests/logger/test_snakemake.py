@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import Timer
 
@@ -59,9 +60,10 @@ class Workflow:
 
     def start(self, *arguments: str, errors: int = subprocess.PIPE) -> "subprocess.Popen[str]":
         """Run Snakemake until the step waits."""
+        # Ctrl-C is ignored by whatever a shell started in the background, such as these tests.
         process = subprocess.Popen(
             [*COMMAND, *arguments], cwd=self.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=errors,
-            text=True, start_new_session=True,
+            text=True, start_new_session=True, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         assert select.select([self._begun], [], [], PATIENCE)[0], "the step has not begun"
         return process

@@ -14,7 +14,7 @@ import clipn
 from clipn.errors import ClipnError
 from clipn.model.backbone import FORMAT, load_backbone, save_backbone
 from clipn.model.checkpoint import FORMAT as CHECKPOINT
-from clipn.model.checkpoint import save_checkpoint
+from clipn.model.checkpoint import load_checkpoint, save_checkpoint
 from clipn.model.tensors import read_safetensors, write_safetensors
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip, tiny_model
 
@@ -53,7 +53,7 @@ def complaint_of(read: Callable[[Path], object], path: Path) -> str:
     return str(caught.value)
 
 
-READERS = [clipn.load, load_backbone]
+READERS = [load_checkpoint, load_backbone]
 
 
 def test_checkpoint_round_trip(checkpoint: Path) -> None:
@@ -134,14 +134,14 @@ def test_missing_files(tmp_path: Path, read: Callable[[Path], object]) -> None:
 
 
 def test_a_backbone_is_no_checkpoint_and_the_reverse(backbone: Path, checkpoint: Path) -> None:
-    assert "holds 'clipn-backbone-1', expected 'clipn-checkpoint-1'" in complaint_of(clipn.load, backbone)
+    assert "holds 'clipn-backbone-1', expected 'clipn-checkpoint-1'" in complaint_of(load_checkpoint, backbone)
     assert "holds 'clipn-checkpoint-1', expected 'clipn-backbone-1'" in complaint_of(load_backbone, checkpoint)
 
 
 def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(1)}, path, {"format": "pt"})
-    assert "expected 'clipn-checkpoint-1'" in complaint_of(clipn.load, path)
+    assert "expected 'clipn-checkpoint-1'" in complaint_of(load_checkpoint, path)
 
 
 def test_a_checkpoint_without_a_bank_of_prompts(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path: Path) -> None:
 def test_a_bank_of_an_odd_shape_is_refused(tmp_path: Path, shape: tuple[int, ...], complaint: str) -> None:
     tensors = {**tiny_model(prompts=0).state_dict(), "no.prompts": torch.zeros(shape)}
     save_checkpoint(tmp_path / "odd.safetensors", tensors, ARCHITECTURE, {})
-    assert complaint in complaint_of(clipn.load, tmp_path / "odd.safetensors")
+    assert complaint in complaint_of(load_checkpoint, tmp_path / "odd.safetensors")
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

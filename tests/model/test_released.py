@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model.backbone import save_backbone
-from clipn.model.checkpoint import load, save_checkpoint
+from clipn.model.checkpoint import load_checkpoint, save_checkpoint
 from clipn.model.clipn import CLIPN
 from clipn.model.released import import_checkpoint, released_name
 from tests.helpers.golden_model import golden_figures, golden_model
@@ -65,7 +65,7 @@ def test_import_and_back(tmp_path: Path, prefix: str, prompts: int) -> None:
     assert architecture == ARCHITECTURE
     assert metadata == {"backbone": "architecture", "epoch": "10", "source_sha256": file_hash(path)}
     save_checkpoint(tmp_path / "run.safetensors", model.state_dict(), architecture, metadata)
-    assert torch.equal(said(load(tmp_path / "run.safetensors")), said(original))
+    assert torch.equal(said(load_checkpoint(tmp_path / "run.safetensors")), said(original))
     assert model.logit_scale == original.logit_scale
     assert (model.no.prompts is None) == (prompts == 0)
 

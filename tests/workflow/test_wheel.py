@@ -1,15 +1,19 @@
 """The wheel in an environment of its own: commands of the core, and the demo from the files that it brings along."""
 
+import csv
 import json
 import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from clipn.compute import processor
+from clipn.model.checkpoint import save_checkpoint
 from tests.helpers.project import REDUCED_NUMBERS, ROOT, reduce_demo, succeeded
+from tests.helpers.tiny_model import ARCHITECTURE, taught_model
 from tests.helpers.wheel import Installed, build_wheel
 
 pytestmark = pytest.mark.workflow
@@ -62,9 +66,23 @@ def test_what_runs_is_what_the_wheel_brought(installed: Installed) -> None:
     assert Path(said.strip()).is_relative_to(installed.environment)
 
 
-@pytest.mark.parametrize("command", ["--help", "demo --help", "study plan --help", "data list", "data list sun"])
+@pytest.mark.parametrize(
+    "command", ["--help", "detect --help", "demo --help", "study plan --help", "data list", "data list sun"]
+)
 def test_commands_of_the_core_need_no_extra(core: Installed, command: str) -> None:
     succeeded(core.run("clipn", *command.split()))
+
+
+def test_images_are_told_apart_without_the_extra(core: Installed) -> None:
+    """By a checkpoint of the checkout's package, as a person gets it from another."""
+    save_checkpoint(core.folder / "model.safetensors", taught_model().state_dict(), ARCHITECTURE, {})
+    PIL.Image.effect_noise((40, 36), 64).convert("RGB").save(core.folder / "photo.png")
+    asked = ["photo.png", "--classes", "cat,great white shark", "--model", "model.safetensors", "--prompts", "single"]
+    succeeded(core.run("clipn", "detect", *asked, "--csv", "rows.csv", "--html", "page.html"))
+    (row,) = csv.DictReader((core.folder / "rows.csv").read_text().splitlines())
+    assert row["decision"] in ("ID", "OOD")
+    assert row["best_class"] in ("cat", "great white shark")
+    assert "photo.png" in (core.folder / "page.html").read_text()
 
 
 NEED = {

@@ -7,6 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from clipn.compute import set_environment
+from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
@@ -27,7 +28,6 @@ from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
-    WEIGHTS,
     backbone_source,
     fetched_weights,
     released_source,

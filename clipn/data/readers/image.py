@@ -15,6 +15,18 @@ UNDECODABLE = (OSError, SyntaxError, ValueError)
 BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
+class UndecodableError(ClipnError):
+    """An image that does not decode.
+
+    Attributes:
+        reason: why, without the image's name and what to do.
+    """
+
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Image:
     """One image of a dataset as its archive stores it.
@@ -36,7 +48,7 @@ class Image:
         """Decode to RGB.
 
         Raises:
-            ClipnError: the file is truncated, not an image, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+            UndecodableError: the file is truncated, not an image, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
         """
         if self.raw_size is not None:
             width, height = self.raw_size
@@ -68,10 +80,8 @@ class Image:
                     raise PIL.Image.DecompressionBombError
                 yield picture
         except BOMBS as error:
-            raise ClipnError(
-                f"{self.path}: has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels; exclude it with `select`"
-            ) from error
+            reason = f"has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels"
+            raise UndecodableError(self.path, reason, "exclude it with `select`") from error
         except UNDECODABLE as error:
-            raise ClipnError(
-                f"{self.path}: truncated or not an image; fetch its archive again, or exclude it with `select`"
-            ) from error
+            remedy = "fetch its archive again, or exclude it with `select`"
+            raise UndecodableError(self.path, "truncated or not an image", remedy) from error

@@ -4,11 +4,9 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipn.report.formatting import MISSING
+from clipn.report.page.rendering import render
 from clipn.report.tables.printed import PrintedTable
 
 
@@ -94,16 +92,8 @@ def page(context: Context) -> str:
     groups: dict[str, list[Picture]] = defaultdict(list)
     for picture in context.pictures:
         groups[picture.group].append(picture)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        # A misspelt name in the template must not become an empty cell.
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return render(
+        "page.html.jinja",
         context=context,
         title_of=lambda name: context.titles.get(name, name),
         missing=MISSING,

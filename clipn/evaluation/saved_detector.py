@@ -1,0 +1,97 @@
+"""A detector in one small file: classes, what the text towers say of them, threshold, and where the model is."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.evaluation.threshold import Threshold
+from clipn.files import file_hash
+from clipn.model.source import ModelSource
+from clipn.model.tensors import read_safetensors, write_safetensors
+
+FORMAT = "clipn-detector-1"
+
+
+@dataclass(frozen=True)
+class SavedDetector:
+    """What a file holds.
+
+    Attributes:
+        classes: names of the ID classes.
+        prompts: prompt pool.
+        logit_scale: what multiplies cosines.
+        threshold: what decides; None: the threshold-free rule.
+        model: where its model was.
+        sha256: of the model's weight file.
+        yes: classifier (classes, d) of the "yes" tower.
+        no: the same of the "no" tower; None of plain CLIP.
+    """
+
+    classes: list[str]
+    prompts: str
+    logit_scale: float
+    threshold: Threshold | None
+    model: ModelSource
+    sha256: str
+    yes: Tensor
+    no: Tensor | None
+
+    def find_model(self, path: Path, moved_to: str | Path | ModelSource | None) -> ModelSource:
+        """Where the model is now.
+
+        Args:
+            path: file of the detector.
+            moved_to: where somebody says that it is.
+
+        Raises:
+            ClipnError: it is not there, or another one is.
+        """
+        if moved_to is None:
+            places = (self.model.path, path.parent / self.model.path)
+            if (place := next((place for place in places if place.exists()), None)) is None:
+                raise ClipnError(f"{path}: its model {self.model.path} is not there; name the file where it is now")
+            source = self.model._replace(path=place)
+        elif isinstance(moved_to, ModelSource):
+            source = moved_to
+        else:
+            source = self.model._replace(path=Path(moved_to))
+        if file_hash(source.weights) != self.sha256:
+            raise ClipnError(f"{source.path}: is not the model of {path}, which has another sha256; name that one")
+        return source
+
+
+def write_detector(path: Path, detector: SavedDetector) -> None:
+    """Write a detector atomically; the same one gives the same bytes."""
+    source, threshold = detector.model, detector.threshold
+    described: dict[str, Any] = {
+        "classes": detector.classes,
+        "prompts": detector.prompts,
+        "logit_scale": detector.logit_scale,
+        "threshold": None if threshold is None else asdict(threshold),
+        "model": {"path": str(source.path), "architecture": source.architecture, "tag": source.tag},
+        "sha256": detector.sha256,
+    }
+    tensors = {"yes": detector.yes} | ({} if detector.no is None else {"no": detector.no})
+    write_safetensors(path, tensors, {"format": FORMAT} | {key: json.dumps(value) for key, value in described.items()})
+
+
+def read_detector(path: Path) -> SavedDetector:
+    """What `write_detector` wrote.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    tensors, header = read_safetensors(path, FORMAT)
+    described = {key: json.loads(value) for key, value in header.items() if key != "format"}
+    threshold, model = described.pop("threshold"), described.pop("model")
+    return SavedDetector(
+        **described,
+        threshold=None if threshold is None else Threshold(**threshold),
+        model=ModelSource(Path(model.pop("path")), **model),
+        yes=tensors["yes"],
+        no=tensors.get("no"),
+    )

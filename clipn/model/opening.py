@@ -1,0 +1,82 @@
+"""A model from a file or folder as people have it: ours, the authors', or plain CLIP."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.files import read_json
+from clipn.model import backbone, checkpoint, released
+from clipn.model.clipn import CLIP, CLIPN
+from clipn.model.shapes import architecture_name
+from clipn.model.source import ModelSource
+from clipn.model.tensors import stored_format
+from clipn.model.weights import fit, read_weights
+
+HUB_CONFIG = "open_clip_config.json"
+
+
+def load(path: str | Path, device: str = "cpu") -> CLIPN:
+    """The CLIPN of a checkpoint of this project, or of one that the authors published (.pt, read as weights only).
+
+    In evaluation mode, with all towers frozen.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one of plain CLIP.
+    """
+    model = open_model(ModelSource(Path(path)), device)
+    if not isinstance(model, CLIPN):
+        raise ClipnError(f'{path}: is plain CLIP, without a "no" tower; open it by `clipn.open_model({str(path)!r})`')
+    return model
+
+
+def open_model(source: str | Path | ModelSource, device: str = "cpu") -> CLIP:
+    """The model of any weight file, in evaluation mode and frozen; a `CLIPN` if it has a "no" tower.
+
+    Args:
+        source: a checkpoint or backbone of this project; weights of CLIP or CLIPN as .safetensors, .pt, .pth or .bin;
+            or a folder in the layout of open_clip's hub.
+        device: where to.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or an architecture that cannot be told.
+    """
+    source = source if isinstance(source, ModelSource) else ModelSource(Path(source))
+    model = _opened(source).to(device).eval().requires_grad_(False)
+    model.source = source
+    return model
+
+
+def _opened(source: ModelSource) -> CLIP:
+    path = source.path
+    if path.is_dir():
+        return _hub_folder(source)
+    stored = stored_format(path) if path.suffix == ".safetensors" else None
+    if stored == checkpoint.FORMAT:
+        return checkpoint.load_checkpoint(path)
+    if stored == backbone.FORMAT:
+        clip, config = backbone.load_backbone(path)
+        return CLIP(clip, backbone.preprocess(config))
+    tensors = read_weights(path).tensors
+    name = source.architecture or architecture_name(tensors, path)
+    config = backbone.pretrained_architecture(name, source.tag)
+    if released.has_no_tower(tensors):
+        return released.released_model(tensors, config, path, name)
+    return _plain(tensors, config, path)
+
+
+def _hub_folder(source: ModelSource) -> CLIP:
+    """As open_clip's hub has it: a configuration, and the weights beside it."""
+    described = read_json(source.path / HUB_CONFIG)
+    if "model_cfg" not in described:
+        raise ClipnError(f"{source.path / HUB_CONFIG}: has no `model_cfg`; fetch it from open_clip's hub again")
+    config = {**described["model_cfg"], "preprocess_cfg": described.get("preprocess_cfg", {})}
+    return _plain(read_weights(source.weights).tensors, config, source.weights)
+
+
+def _plain(tensors: Mapping[str, Tensor], config: dict[str, Any], path: Path) -> CLIP:
+    model = CLIP(backbone.build(config), backbone.preprocess(config))
+    fit(model.clip, tensors, path, "it is not of this architecture; name its own")
+    return model

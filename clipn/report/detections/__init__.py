@@ -1,0 +1,1 @@
+"""What `clipn detect` writes for people and programs."""

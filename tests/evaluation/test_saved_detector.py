@@ -1,0 +1,107 @@
+"""Detectors in files: what is read says what was written said, of the same model and no other."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import clipn
+from clipn.errors import ClipnError
+from clipn.evaluation import detector as detectors
+from clipn.model.backbone import save_backbone
+from clipn.model.checkpoint import save_checkpoint
+from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip
+
+CLASSES = ["cat", "dog", "axolotl"]
+IMAGES = torch.randn(60, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    save_checkpoint(tmp_path / "model.safetensors", taught_model().state_dict(), ARCHITECTURE, {})
+    save_backbone(tmp_path / "plain.safetensors", tiny_clip(), ARCHITECTURE, "tiny")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def calibrated(model: str) -> clipn.Detector:
+    detector = clipn.Detector(clipn.open_model(model), CLASSES, "single", 50.0)
+    detector.calibrate(IMAGES[:40], 0.9)
+    return detector
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("model", ["model.safetensors", "plain.safetensors"])
+def test_what_is_read_is_what_was_written(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = calibrated(model)
+    written.save("detector.safetensors")
+
+    def encoded(*_: object) -> Tensor:
+        raise AssertionError("texts are encoded again")
+
+    for tower in ("yes_weights", "no_weights"):
+        monkeypatch.setattr(detectors, tower, encoded)
+    read = clipn.load_detector("detector.safetensors")
+    assert (read.classes, read.prompts, read.logit_scale) == (CLASSES, "single", 50.0)
+    assert read.threshold == written.threshold
+    for found, expected in zip(read.detect(IMAGES), written.detect(IMAGES), strict=True):
+        assert (found == expected).all()
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_a_threshold_the_rule_decides() -> None:
+    written = clipn.Detector(clipn.load("model.safetensors"), CLASSES, "single")
+    written.save("detector.safetensors")
+    read = clipn.load_detector("detector.safetensors")
+    assert read.threshold is None
+    assert torch.equal(read.accepts(IMAGES), written.accepts(IMAGES, "atd"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_detector_gives_the_same_bytes() -> None:
+    for name in ("a", "b"):
+        calibrated("model.safetensors").save(f"{name}.safetensors")
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+
+
+def test_it_is_small(folder: Path) -> None:
+    calibrated("model.safetensors").save("detector.safetensors")
+    assert (folder / "detector.safetensors").stat().st_size < 4_000
+
+
+def test_a_model_beside_the_detector_is_found_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrated("model.safetensors").save("detector.safetensors")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert clipn.load_detector("../detector.safetensors").classes == CLASSES
+
+
+def test_a_model_that_moved(folder: Path) -> None:
+    calibrated("model.safetensors").save("detector.safetensors")
+    moved = (folder / "model.safetensors").rename(folder / "moved.safetensors")
+    with pytest.raises(
+        ClipnError, match=r"^detector\.safetensors: its model model\.safetensors is not there; name the"
+    ):
+        clipn.load_detector("detector.safetensors")
+    for model in (moved, clipn.load(moved)):
+        assert clipn.load_detector("detector.safetensors", model).classes == CLASSES
+
+
+def test_another_model_in_its_place(folder: Path) -> None:
+    calibrated("model.safetensors").save("detector.safetensors")
+    save_checkpoint(folder / "model.safetensors", taught_model(seed=1).state_dict(), ARCHITECTURE, {})
+    with pytest.raises(ClipnError, match=r"^model\.safetensors: is not the model of detector\.safetensors, which has"):
+        clipn.load_detector("detector.safetensors")
+
+
+def test_a_model_that_is_in_no_file(tmp_path: Path) -> None:
+    detector = clipn.Detector(taught_model(), CLASSES, "single")
+    with pytest.raises(ClipnError, match=r"detector\.safetensors: the detector's model is in no file; save it, and"):
+        detector.save(tmp_path / "detector.safetensors")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_of_something_else() -> None:
+    with pytest.raises(ClipnError, match=r"holds 'clipn-checkpoint-1', expected 'clipn-detector-1'"):
+        clipn.load_detector("model.safetensors")
