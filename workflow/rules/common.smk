@@ -9,14 +9,14 @@ from pathlib import Path
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
-from clipn.fingerprint import Fingerprints
+from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
-from clipn.study import figures, targets
+from clipn.study import figures, scorings, targets
 from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
@@ -25,14 +25,6 @@ from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
-from clipn.study.scorings import (
-    all_scorings,
-    id_and_ood,
-    imported_files,
-    main_pool,
-    prompt_pools,
-    scorings,
-)
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
     backbone_source,
@@ -64,7 +56,7 @@ contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
 set_environment(options.arithmetic)
-SCORINGS = all_scorings(study)
+SCORINGS = scorings.all_scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 VARIANTS = study.variants.items()
@@ -77,7 +69,7 @@ DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
 OWN_ID = targets.own_id_datasets(study)
-TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
+TEMPLATE = PACKAGE / "report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
 
 

@@ -15,9 +15,9 @@ if study.demo:
             **job_resources(mem_mb=400),
         params:
             options=options.demo,
-            code=fingerprint("clipn.cli.data.demo"),
+            code=fingerprint("clipn.cli.demo.demo_data"),
         shell:
-            "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
+            "clipn --log {log} demo-data $(dirname {output.registry}) {params.options}"
 
 
 # No code counts for what is fetched here or as weights: its checksum proves it.

@@ -12,7 +12,7 @@ rule score_runs:
         own_features=targets.own_feature_files(paths),
         manifests=[paths.manifest(name) for name in study.datasets],
     output:
-        [paths.scores(scoring) for scoring in scorings(study)],
+        [paths.scores(scoring) for scoring in scorings.scorings(study)],
     log:
         job_log("score_runs"),
     benchmark:
@@ -33,7 +33,7 @@ rule score_runs:
 
 rule import_scores:
     input:
-        files=lambda wildcards: imported_files(study, wildcards.backbone),
+        files=lambda wildcards: scorings.imported_files(study, wildcards.backbone),
         manifests=[paths.manifest(name) for name in study.datasets],
     output:
         paths.imported_scores,
