@@ -415,6 +415,7 @@ MUTATIONS = [
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),
+    ("data/score_files.py", "scores if named is None", "-scores if named is None", {"import_scores"}),
     ("cli/report.py", "write_ood_table(metrics,", "write_ood_table(metrics[1:],", {"ood_table"}),
     ("report/tables/intervals.py", '"low": 100 * low', '"low": 99 * low', {"tables"}),
     ("report/tables/published.py", "_ROUNDING = 1e-9", "_ROUNDING = 1e-8", {"published_table"}),
