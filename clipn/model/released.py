@@ -97,11 +97,11 @@ def released_model(
         ClipnError: they do not fit.
     """
     clip, bank = build(architecture), tensors.get(OWN_BANK if is_own else BANK)
-    prompts, positions = 0, None
     # A bank of another shape has no size; `fit` refuses it by name.
-    if bank is not None and bank.ndim == 3:
-        prompts, positions = bank.shape[0], min(bank.shape[1], clip.context_length)
-    model = CLIPN(clip, preprocess(architecture), prompts, positions)
+    prompts, positions, _ = bank.shape if bank is not None and bank.ndim == 3 else (0, 0, 0)
+    # The authors' prompts have all positions.
+    tokens = min(positions, clip.context_length) if is_own and prompts else None
+    model = CLIPN(clip, preprocess(architecture), prompts, tokens)
     remedy = f"it was not trained on {backbone}; name its backbone"
     fit(model, tensors, path, remedy, str if is_own else released_name)
     return model

@@ -165,7 +165,11 @@ def test_other_shapes_name_the_first_tensor_and_both_shapes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("shape", "complaint"),
-    [((4, 77, 48), "prompt_no has shape (4, 77, 48), expected (4, 77, 32); "), ((), "has unknown prompt_no; ")],
+    [
+        ((4, 77, 48), "prompt_no has shape (4, 77, 48), expected (4, 77, 32); "),
+        ((4, 50, 32), "prompt_no has shape (4, 50, 32), expected (4, 77, 32); "),
+        ((), "has unknown prompt_no; "),
+    ],
 )
 def test_a_bank_of_another_shape(tmp_path: Path, shape: tuple[int, ...], complaint: str) -> None:
     content = published(trained(), prefix="")
