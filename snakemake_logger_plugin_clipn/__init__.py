@@ -80,6 +80,8 @@ class LogHandler(LogHandlerBase):
 def typed_command() -> str:
     """The command that runs, as it can be typed again; `make` knows where the program is, and the shell may not."""
     program, *arguments = sys.argv
+    # `python -m snakemake` is known by the file that it runs.
+    program = program.removesuffix("/__main__.py")
     words = os.path.relpath(program) if "MAKELEVEL" in os.environ else Path(program).name
     return shlex.join([words, *arguments])
 

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import RegistryFile, Unpacked, options_from
+from clipn.cli.options import RegistryFile, Unpacked
 from clipn.data.registry import DOWNLOADS, Reader
-from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 
 data_app = typer.Typer(help="List, fetch, verify and add datasets and caption sources.", no_args_is_help=True)
@@ -117,11 +116,3 @@ def add(
     record = add_dataset(registry, name, path, title or name, reader, file_list)
     first = f"clipn data fetch {name} && " if record.archives else ""
     typer.echo(f"{name}: {record.images:,} images, reader {record.reader}; now: {first}clipn data verify {name}")
-
-
-@options_from(Demo)
-def demo(folder: Annotated[Path, typer.Argument(help="mirror to fill")], settings: Demo) -> None:
-    """Generate the demo's nine datasets and captions in the official archive formats."""
-    from clipn.demo.mirror import build_mirror
-
-    build_mirror(folder, settings.seed, settings.captions, settings.images)

@@ -13,7 +13,7 @@ from clipn.cli.options import (
     LogitScale,
     Output,
     PromptPool,
-    RegistryFile,
+    RegistryFiles,
     ShardIndex,
     Shards,
     Threads,
@@ -34,7 +34,7 @@ OutputFolder = Annotated[Path, typer.Option(help="folder to write to, a file per
 @features_app.command("images")
 def image_features(
     names: Names,
-    registry: RegistryFile,
+    registries: RegistryFiles,
     archives: Archives,
     datasets: Datasets,
     backbone: BackboneFile,
@@ -48,7 +48,7 @@ def image_features(
     from clipn.features.folders import DatasetFolders
     from clipn.features.images import cache_image_features
 
-    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
+    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
     opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
     cache_image_features(backbone, opened, device, threads)
 
@@ -56,7 +56,7 @@ def image_features(
 @features_app.command("perturbed")
 def perturbed_features(
     names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
-    registry: RegistryFile,
+    registries: RegistryFiles,
     archives: Archives,
     datasets: Datasets,
     backbone: BackboneFile,
@@ -74,7 +74,7 @@ def perturbed_features(
     from clipn.features.folders import DatasetFolders
     from clipn.features.perturbed import perturb_datasets
 
-    folders = DatasetFolders(registry, archives, datasets, parse_copies(unpacked))
+    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
     scale = parse_logit_scale(logit_scale)
     perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device, threads)
 

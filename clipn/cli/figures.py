@@ -11,7 +11,7 @@ from clipn.cli.options import (
     Datasets,
     FeaturesFolder,
     LogitScale,
-    RegistryFile,
+    RegistryFiles,
     UnpackedCopies,
     parse_copies,
     parse_lists,
@@ -43,7 +43,7 @@ def id_figures(
     features: FeaturesFolder,
     classifiers: ClassifiersFolder,
     datasets: Datasets,
-    registry: RegistryFile,
+    registries: RegistryFiles,
     archives: Archives,
     variants: Variants,
     prompts: Prompts,
@@ -52,11 +52,10 @@ def id_figures(
     unpacked: UnpackedCopies = None,
 ) -> None:
     """All figures of one ID dataset: histograms, ROC curves, intervals, what "no" learned, reliability, mistakes."""
-    from clipn.data.registry import load_registry
     from clipn.report.figures.gallery import Albums
     from clipn.report.figures.id_figures import FigureFiles, Shown, draw_id_figures
 
-    albums = Albums(load_registry(registry), registry.parent, archives, parse_copies(unpacked))
+    albums = Albums(registries, archives, parse_copies(unpacked))
     files = FigureFiles(scores, table, datasets, features, classifiers, albums)
     shown = Shown(study, id_dataset, variants, prompts, parse_logit_scale(logit_scale))
     draw_id_figures(parse_lists("--figure", figure, "BACKBONE:KIND,KIND, e.g. tiny:roc"), files, shown, output)

@@ -14,13 +14,16 @@ import typer
 
 from clipn import compute, progress
 from clipn.cli.captions import captions, crawl, shards
-from clipn.cli.data import data_app, demo
+from clipn.cli.data import data_app
+from clipn.cli.demo import demo, demo_data
 from clipn.cli.detect import detect
 from clipn.cli.evaluation import evaluate, score
+from clipn.cli.extras import missing_named
 from clipn.cli.features import features_app
 from clipn.cli.provenance import accept, finished, trace, why
 from clipn.cli.published import published_app
 from clipn.cli.report import app as report_app
+from clipn.cli.scores import scores_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
@@ -40,16 +43,20 @@ app.add_typer(backbone_app, name="backbone")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
+app.add_typer(scores_app, name="scores")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
-for command in (captions, crawl, shards, trace, why, accept, finished, demo, train, score, evaluate, detect):
+COMMANDS = (
+    captions, crawl, shards, trace, why, accept, finished, demo, demo_data, train, score, evaluate, detect
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
 WITHOUT_NUMBERS = (
-    "accept", "captions", "crawl", "data", "finished", "published", "shards", "study", "trace", "weights", "why"
+    "accept", "captions", "crawl", "data", "demo", "finished", "published", "shards", "study", "trace", "weights", "why"
 )  # fmt: skip
 """Commands that run on every processor, as they compute nothing that kernels could change."""
 
@@ -71,6 +78,7 @@ def common_options(
     if log is not None and not progress.hidden:
         progress.lines_only = True
         logged = context.with_resource(_logged(log))
+    context.with_resource(missing_named(context))
     machine = [compute.processor()]
     if context.invoked_subcommand not in WITHOUT_NUMBERS:
         compute.hold(arithmetic)

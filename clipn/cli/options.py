@@ -14,6 +14,9 @@ from clipn.errors import ClipnError
 from clipn.yaml_models import first_error
 
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
+RegistryFiles = Annotated[
+    list[Path], typer.Option("--registry", help="registry of datasets and caption sources; repeat for several")
+]
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="where models run")]
 Threads = Annotated[int, typer.Option(min=1, help="torch threads; digits depend on it")]

@@ -1,21 +1,68 @@
 """`clipn study`."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from clipn.cli.options import StudyName
+from clipn.cli.data import REGISTRY
+from clipn.cli.options import RegistryFile, StudyName
 from clipn.cli.output import AsJson, console, print_json
 
 study_app = typer.Typer(help="A study before and after it runs.", no_args_is_help=True)
 
+BACKBONE = "ViT-B-16/laion2b_s34b_b88k"
+"""That of the paper, and of the checkpoints that the authors released."""
 RecordedFile = Annotated[Path | None, typer.Option(help="JSON; else config/recorded/STUDY.json")]
 
 
 @study_app.callback()
 def study() -> None:
     """A study before and after it runs."""
+
+
+@study_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="name of the new study: config/studies/NAME.yaml")],
+    id_datasets: Annotated[
+        list[str],
+        typer.Option(
+            "--id", help="dataset of the registry; or folder or archive of images by class, or NAME=PATH; repeat"
+        ),
+    ],
+    ood_datasets: Annotated[
+        list[str], typer.Option("--ood", help="dataset of the registry; or folder or archive, or NAME=PATH; repeat")
+    ],
+    backbone: Annotated[
+        str,
+        typer.Option(help="ARCHITECTURE/TAG of config/weights.yaml, ARCHITECTURE:FILE of weights, or a backbone file"),
+    ] = BACKBONE,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="of CLIPN on that backbone: file, or name of a record in config/weights.yaml; repeat"),
+    ] = None,
+    registry: RegistryFile = REGISTRY,
+) -> None:
+    """Write a commented study of datasets and folders of images; with folders, their registry config/NAME.yaml, too."""
+    from clipn.study.new import NewStudy, write_study
+
+    architecture = _architecture(Path(backbone))
+    asked = NewStudy(name, id_datasets, ood_datasets, backbone, architecture, checkpoint or [], registry)
+    table = f"results/tables/{next(iter(write_study(asked).pairs))}_ood.csv"
+    typer.echo(f"config/studies/{name}.yaml: written; now: snakemake --cores 8 {table} --config study={name}")
+
+
+def _architecture(backbone: Path) -> dict[str, Any] | None:
+    """open_clip's configuration in the header of a backbone file of this project."""
+    if backbone.suffix != ".safetensors" or not backbone.is_file():
+        return None
+    from clipn.model.tensors import read_metadata
+
+    header = read_metadata(backbone)
+    # A checkpoint of CLIPN has an architecture, too.
+    is_backbone = header.get("format", "").startswith("clipn-backbone-")
+    return dict(json.loads(header["architecture"])) if is_backbone else None
 
 
 @study_app.command()

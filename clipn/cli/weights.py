@@ -51,7 +51,7 @@ def import_checkpoint(
     output: Output,
     tag: Tag = None,
 ) -> None:
-    """Bring a checkpoint released by the authors of CLIPN to this project's form."""
+    """Bring a checkpoint released by the authors of CLIPN, or one trained here, onto a backbone."""
     from clipn.model.released import convert_checkpoint
 
     convert_checkpoint(checkpoint, backbone, output, tag)

@@ -1,6 +1,7 @@
 """Write a record of somebody's own images into a registry, whose comments and order stay as they are."""
 
 import os
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -63,8 +64,29 @@ def add_dataset(
     if file_list:
         record["file_list"] = _from(registry, file_list)
     record |= _counts(name, record, path, registry, records)
-    _insert(registry, name, record)
+    insert_record(registry, "datasets", name, record)
     return Dataset.model_validate(record)
+
+
+def copy_dataset(name: str, source: Path, registry: Path) -> None:
+    """Add the record of a dataset in another registry, whose relative paths then start from the folder of `registry`.
+
+    Raises:
+        ClipnError: `source` has no such dataset, or `registry` has one.
+    """
+    if registry.exists() and name in load_registry(registry).records:
+        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
+    record = load_registry(source).dataset(name).model_dump(mode="json", exclude_defaults=True)
+
+    def moved(path: str) -> str:
+        return path if "://" in path else _from(registry, source.parent / path)
+
+    for key in ("folder", "file_list"):
+        if key in record:
+            record[key] = moved(record[key])
+    for archive in record.get("archives", []):
+        archive["addresses"] = [moved(address) for address in archive.get("addresses", [])]
+    insert_record(registry, "datasets", name, record)
 
 
 def _from(registry: Path, path: Path) -> str:
@@ -100,16 +122,17 @@ def _counts(name: str, record: dict[str, Any], path: Path, registry: Path, recor
     return {"images": len(names), "names_sha256": names_hash(names)}
 
 
-def _insert(registry: Path, name: str, record: dict[str, Any]) -> None:
+def insert_record(path: Path, section: str, name: str, record: Mapping[str, Any]) -> None:
+    """Write `<section>.<name>` into a YAML file, whose comments and order stay; one that is missing is a registry."""
     # PyYAML would drop the comments, quotation marks and order of what a person wrote.
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(registry.read_text(encoding="utf-8") if registry.exists() else FIRST_LINE + "datasets:\n") or {}
-    # `datasets:` without a value is None.
-    content["datasets"] = content.get("datasets") or {}
-    content["datasets"][name] = record
+    content = yaml.load(path.read_text(encoding="utf-8") if path.exists() else f"{FIRST_LINE}{section}:\n") or {}
+    # A section without a value is None.
+    content[section] = content.get(section) or {}
+    content[section][name] = record
     text = StringIO()
     yaml.dump(content, text)
-    write_text(registry, text.getvalue())
+    write_text(path, text.getvalue())

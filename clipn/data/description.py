@@ -10,6 +10,7 @@ from clipn.errors import ClipnError
 from clipn.files import read_json
 from clipn.yaml_models import Record, first_error
 
+NO_CLASSES = "has no class names, so it cannot be ID"
 RESULTS = ("manifest.parquet", "dataset.json")
 """What verifying a dataset writes, the description last; of a caption source, only that."""
 
@@ -34,6 +35,11 @@ class Description(Record):
     images: int
 
 
+def naming_classes(name: str, registry: str) -> str:
+    """What a person does about a dataset without class names."""
+    return f"name them, in label order, under datasets.{name}.classes in {registry}"
+
+
 def read_description(path: Path) -> Description:
     """Read a description.
 
@@ -54,5 +60,6 @@ def read_classes(path: Path) -> list[str]:
     """
     classes = read_description(path).classes
     if not classes:
-        raise ClipnError(f"{path}: has no class names; name the ID dataset's, or `classes` in the registry")
+        name = path.parent.name
+        raise ClipnError(f"{name}: {NO_CLASSES}; {naming_classes(name, 'the registry')}")
     return classes

@@ -15,6 +15,8 @@ from clipn.yaml_models import FileName, Md5, Name, Record, Sha256, load_records,
 
 Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
+NAMELESS: tuple[Reader, ...] = ("flat", "list")
+"""Those that hold no class names."""
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
@@ -262,3 +264,8 @@ def load_registry(path: Path) -> Registry:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
     """
     return load_records(path, Registry)
+
+
+def registry_of(name: str, registries: Sequence[Path]) -> Path:
+    """The first of some registries that has a record of this name; the last where none has, to say what it has."""
+    return next((path for path in registries[:-1] if name in load_registry(path).records), registries[-1])

@@ -18,7 +18,7 @@ from clipn.files import require, write_json
 from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
 from clipn.progress import tracked
-from clipn.scores import RULES, SCORES
+from clipn.scores import IMPORTED, RULES, SCORES
 
 OFFICIAL = "official"
 """Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
@@ -81,16 +81,19 @@ def evaluate(
         draw: as `clipn.metrics.bootstrap.resamples`.
     """
     table = read_scores(scores)
+    if run["prompts"] == IMPORTED:
+        # Others may have scored some of the ID datasets only.
+        pairs = {id_dataset: ood for id_dataset, ood in pairs.items() if (table["id"] == id_dataset).any()}
     cells = [cell for pair in pairs.items() for cell in _cells(table, *pair, str(run["prompts"]))]
-    id_parts = {id_dataset: part(table, id_dataset, id_dataset) for id_dataset in pairs}
     record = {
         **run,
         "convention": options.conventions[0],
         "arithmetic": described(),
         "ood": [_measured(cell, options.conventions) for cell in cells],
+        # Scores of others tell no class.
         "id_accuracy": [
-            {"id": name, "images": len(images), "top1": float((images["prediction"] == images["label"]).mean())}
-            for name, images in id_parts.items()
+            {"id": id_dataset, **_accuracy(part(table, id_dataset, id_dataset))}
+            for id_dataset in (pairs if "prediction" in table else ())
         ],
         "decisions": [row for pair in pairs.items() for row in _decisions(table, *pair)],
     }
@@ -133,12 +136,18 @@ def _cells(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str], p
             raise ClipnError(f"scores: no images of {name} under the classes of {id_dataset}; score that pair first")
     id_part = part(scores, id_dataset, id_dataset)
     versions = [(name, *version) for name in ood_datasets for version in _versions(part(scores, id_dataset, name))]
-    # In the order of `SCORES`, whatever that of the columns, so that records of two runs can be laid side by side.
-    for method in (name for name in SCORES if name in scores):
-        pool = SCORES[method].prompts or prompts
+    for method in _methods(id_part):
+        pool = (SCORES[method].prompts if method in SCORES else None) or prompts
         for name, ood_version, ood_part in versions:
             names = {"id": id_dataset, "ood": name, "ood_version": ood_version, "prompts": pool, "method": method}
             yield _Cell(names, id_part[method].to_numpy(), ood_part[method].to_numpy())
+
+
+def _methods(id_part: pd.DataFrame) -> list[str]:
+    """Columns that hold scores of an ID dataset: our methods in their order, then those of others."""
+    # Not in the order of the columns, so that records of two runs can be laid side by side.
+    scored = {str(name) for name in id_part.select_dtypes("float64").dropna(axis="columns")}
+    return [*(name for name in SCORES if name in scored), *(name for name in id_part if name in scored - SCORES.keys())]
 
 
 def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
@@ -152,6 +161,13 @@ def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
         "id_images": len(cell.id_scores),
         "ood_images": len(cell.ood_scores),
     }
+
+
+def _accuracy(id_part: pd.DataFrame) -> dict[str, Any]:
+    """Number of ID images that have a label, and the share of them that is predicted right; None without any."""
+    labelled = id_part[id_part["label"] >= 0]
+    right = labelled["prediction"] == labelled["label"]
+    return {"images": len(labelled), "top1": float(right.mean()) if len(labelled) else None}
 
 
 def _replicated(cells: Sequence[_Cell], count: int, draw: Draw) -> Iterator[dict[str, Any]]:

@@ -129,8 +129,9 @@ def score_pairs(
         methods: what is computed.
         pairs: OOD datasets of every ID dataset.
         inputs: folders of datasets and of the features of the run's backbone.
-        output: Parquet: id, dataset, row, label, prediction, one float64 column per method (`Score.ranking`), a bool
-            column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`.
+        output: Parquet: id, dataset, row, path, label, prediction, one float64 column per method (`Score.ranking`), a
+            bool column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`; row and path are those of
+            the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
     """
     tables = []
@@ -144,7 +145,7 @@ def score_pairs(
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
                 scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
-                tables.append(_labelled(scores, id_dataset, dataset, inputs))
+                tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
 
@@ -177,14 +178,19 @@ def _features(dataset: str, inputs: ScoringInputs) -> Features:
     return read_image_features(inputs.features / f"{dataset}.safetensors")
 
 
-def _labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, inputs: ScoringInputs) -> pd.DataFrame:
-    """Scores behind the columns that name each image, and before the cleaning lists of its manifest."""
-    manifest = read_manifest(inputs.datasets / dataset / "manifest.parquet")
+def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path) -> pd.DataFrame:
+    """Scores behind the columns that name each image, and before the cleaning lists of its manifest.
+
+    Raises:
+        ClipnError: there are more or fewer images.
+    """
+    manifest = read_manifest(datasets / dataset / "manifest.parquet")
     if len(manifest) != len(scores):
         raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
     # An OOD image has none of these classes, and its own dataset's labels would look like some.
     labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
-    names = pd.DataFrame({"id": id_dataset, "dataset": dataset, "row": np.arange(len(scores)), "label": labels})
+    image = {"row": np.arange(len(scores)), "path": manifest["path"], "label": labels}
+    names = pd.DataFrame({"id": id_dataset, "dataset": dataset, **image})
     # pandas' own bool has no third value for the images that nobody inspected.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
     return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)

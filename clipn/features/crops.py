@@ -54,7 +54,7 @@ def crop_loader(
     try:
         yield from DataLoader(crops, batch_sampler=batches, num_workers=workers, worker_init_fn=_leave_group)
     except ClipnError as error:  # a worker's error comes with its traceback in the message
-        raise ClipnError(str(error).rpartition(f"{ClipnError.__name__}: ")[2].strip()) from None
+        raise ClipnError(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from None
 
 
 def _leave_group(worker: int) -> None:

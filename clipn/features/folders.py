@@ -1,10 +1,11 @@
 """Where datasets of a registry lie."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipn.data.readers import Image, read_dataset
+from clipn.data.registry import registry_of
 
 
 @dataclass(frozen=True)
@@ -12,13 +13,13 @@ class DatasetFolders:
     """Where datasets are read from.
 
     Attributes:
-        registry: YAML file of their records.
+        registries: YAML files of their records.
         archives: folder with one folder of archives per dataset.
         datasets: folder with one folder per dataset, of its manifest and description.
         unpacked: copies by dataset, in place of the first archive.
     """
 
-    registry: Path
+    registries: Sequence[Path]
     archives: Path
     datasets: Path
     unpacked: Mapping[str, Path] = field(default_factory=dict)
@@ -27,7 +28,8 @@ class DatasetFolders:
         """Manifest and images of a dataset.
 
         Raises:
-            ClipnError: it is not in the registry, or not where it should be.
+            ClipnError: it is in none of the registries, or not where it should be.
         """
-        images = read_dataset(name, self.registry, self.archives / name, self.unpacked.get(name))
+        registry = registry_of(name, self.registries)
+        images = read_dataset(name, registry, self.archives / name, self.unpacked.get(name))
         return self.datasets / name / "manifest.parquet", images

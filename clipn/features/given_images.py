@@ -55,9 +55,9 @@ def read_picture(path: Path) -> PIL.Image.Image:
     try:
         return Image(str(path), -1, path.read_bytes()).open()
     except OSError as error:
-        raise UndecodableError(str(path), error.strerror or str(error), REMEDY) from error
+        raise UndecodableError.of(str(path), error.strerror or str(error), REMEDY) from error
     except UndecodableError as error:
-        raise UndecodableError(str(path), error.reason, REMEDY) from error
+        raise UndecodableError.of(str(path), error.reason, REMEDY) from error
 
 
 def _each(images: Any) -> Iterable[Any]:

@@ -12,7 +12,7 @@ from clipn.model import backbone, checkpoint, released
 from clipn.model.clipn import CLIP, CLIPN
 from clipn.model.shapes import architecture_name
 from clipn.model.source import ModelSource
-from clipn.model.tensors import stored_format
+from clipn.model.tensors import read_metadata
 from clipn.model.weights import fit, read_weights
 
 HUB_CONFIG = "open_clip_config.json"
@@ -53,7 +53,7 @@ def _opened(source: ModelSource) -> CLIP:
     path = source.path
     if path.is_dir():
         return _hub_folder(source)
-    stored = stored_format(path) if path.suffix == ".safetensors" else None
+    stored = read_metadata(path).get("format") if path.suffix == ".safetensors" else None
     if stored == checkpoint.FORMAT:
         return checkpoint.load_checkpoint(path)
     if stored == backbone.FORMAT:

@@ -1,4 +1,4 @@
-"""Checkpoints as the authors of CLIPN released them."""
+"""Checkpoints as the authors of CLIPN released them, and those that were trained here, brought onto a backbone."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,12 @@ from torch import Tensor
 from clipn.errors import ClipnError
 from clipn.files import file_hash
 from clipn.model.backbone import build, load_backbone, preprocess, pretrained_architecture
-from clipn.model.checkpoint import save_checkpoint
+from clipn.model.checkpoint import FORMAT, TRAINING, save_checkpoint
 from clipn.model.clipn import CLIPN
+from clipn.model.tensors import read_metadata
 from clipn.model.weights import fit, read_weights
 
-BANK = "prompt_no"
+BANK, OWN_BANK = "prompt_no", "no.prompts"
 HALF = 1e-3
 """Relative error that rounding to float16 stays below."""
 
@@ -40,10 +41,10 @@ def released_name(name: str) -> str:
 
 
 def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Released:
-    """Read a checkpoint of the authors' code; without learnable prompts it is one for hand-crafted texts.
+    """Read a checkpoint of the authors' code, or of this one; without learnable prompts it is for hand-crafted texts.
 
     Args:
-        path: `{"epoch", "name", "state_dict"}` as .pt, or the tensors as .safetensors.
+        path: `{"epoch", "name", "state_dict"}` as .pt, or the tensors as .safetensors; or what `clipn train` wrote.
         backbone: open_clip name, JSON file, or a backbone file, whose towers the checkpoint must then share, since
             image features are cached from it.
         tag: open_clip tag of the backbone's weights, see `pretrained_architecture`; a backbone file knows its own.
@@ -52,18 +53,22 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
         ClipnError: missing, damaged, foreign or unfitting file.
     """
     tensors, notes = read_weights(path)
-    if not has_no_tower(tensors):
+    own = read_metadata(path) if path.suffix == ".safetensors" else {}
+    is_own = own.get("format") == FORMAT
+    if is_own:
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
+    elif not has_no_tower(tensors):
         raise ClipnError(f'{path}: has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`')
     frozen = None
     if backbone.endswith(".safetensors"):
         frozen, architecture = load_backbone(Path(backbone))
     else:
         architecture = pretrained_architecture(backbone, tag)
-    model = released_model(tensors, architecture, path, backbone)
+    model = released_model(tensors, architecture, path, backbone, is_own)
     if frozen is not None:
         _require_same_towers(model.clip, frozen, path, backbone)
     is_file = backbone.endswith((".json", ".safetensors"))
-    metadata = {
+    metadata = own | {
         "backbone": Path(backbone).stem if is_file else backbone,
         "epoch": str(notes.get("epoch", "")),
         "source_sha256": file_hash(path),
@@ -76,23 +81,29 @@ def has_no_tower(tensors: Mapping[str, Tensor]) -> bool:
     return "positional_embedding_no" in tensors
 
 
-def released_model(tensors: Mapping[str, Tensor], architecture: dict[str, Any], path: Path, backbone: str) -> CLIPN:
-    """The model of the authors' tensors.
+def released_model(
+    tensors: Mapping[str, Tensor], architecture: dict[str, Any], path: Path, backbone: str, is_own: bool = False
+) -> CLIPN:
+    """The model of a checkpoint's tensors.
 
     Args:
         tensors: by their names.
         architecture: of its towers.
         path: the file they came from.
         backbone: what the architecture was found by.
+        is_own: whether the tensors are called as here, not as in the authors' code.
 
     Raises:
         ClipnError: they do not fit.
     """
-    bank = tensors.get(BANK)
-    # A bank without dimensions has no size; `fit` refuses it by name.
-    prompts = bank.shape[0] if bank is not None and bank.ndim else 0
-    model = CLIPN(build(architecture), preprocess(architecture), prompts)
-    fit(model, tensors, path, f"it was not trained on {backbone}; name its backbone", released_name)
+    clip, bank = build(architecture), tensors.get(OWN_BANK if is_own else BANK)
+    # A bank of another shape has no size; `fit` refuses it by name.
+    prompts, positions, _ = bank.shape if bank is not None and bank.ndim == 3 else (0, 0, 0)
+    # The authors' prompts have all positions.
+    tokens = min(positions, clip.context_length) if is_own and prompts else None
+    model = CLIPN(clip, preprocess(architecture), prompts, tokens)
+    remedy = f"it was not trained on {backbone}; name its backbone"
+    fit(model, tensors, path, remedy, str if is_own else released_name)
     return model
 
 

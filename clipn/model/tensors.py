@@ -63,15 +63,14 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     return _read(path, "pt")
 
 
-def stored_format(path: Path) -> str | None:
-    """Which of this project's formats a safetensors file says that it has; None for a foreign one.
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata alone of a safetensors file of this project, `format` among them; empty of another one.
 
     Raises:
         ClipnError: missing or damaged file.
     """
     with _opened(path, "np") as file:
-        own: dict[str, str] = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-    return own.get("format")
+        return dict(json.loads((file.metadata() or {}).get(HEADER, "{}")))
 
 
 def _read(path: Path, framework: Literal["np", "pt"]) -> tuple[dict[str, Any], dict[str, str]]:

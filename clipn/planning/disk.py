@@ -62,11 +62,11 @@ def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts],
 
 def _caption_images(study: Study, sizes: StudySizes) -> Iterator[DiskUsage]:
     """Images of the captions: as they come, where no size of that is published, and in shards."""
-    sample = DEMO_SAMPLE
-    if not study.demo:
+    sample, data = DEMO_SAMPLE, StudyData(study)
+    if not all(map(data.is_generated, study.captions.sources)):
         # A JPEG grows with its area, the square of its side.
         sample = round(CRAWLED_IMAGE * (study.captions.crawl.image_size / CRAWLED_SIZE) ** 2)
-    data, crawled, unmeasured, in_shards = StudyData(study), 0, 0, 0
+    crawled, unmeasured, in_shards = 0, 0, 0
     for name, samples in sizes.samples.items():
         record, guess = data.record(name), samples * sample
         archives = [archive.bytes for archive in record.images] if isinstance(record, CaptionSource) else []

@@ -2,7 +2,9 @@
 
 from functools import cached_property
 
-from clipn.data.registry import CaptionSource, Dataset
+from clipn.data.location import locate
+from clipn.data.readers import class_names
+from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.scorings import own_features
@@ -12,7 +14,7 @@ from clipn.training.sampler import Sampler
 from clipn.training.settings import Variant
 
 CLASSES = {"imagenet": 1000, "cifar10": 10, "cifar100": 100}
-"""Of datasets whose archives name them."""
+"""Of datasets whose archives, in an official layout, name them."""
 WORDNET_WORDS = 139_000
 """Nouns and adjectives of WordNet 3.0."""
 
@@ -40,9 +42,10 @@ class StudySizes:
 
     @property
     def unknown(self) -> list[str]:
-        """Sources and datasets whose number is not in the registry."""
+        """Sources and datasets whose number, also of classes, is not in the registry."""
         sources = [name for name in self.study.captions.sources if self._samples(name) is None]
-        return [*sources, *(name for name in self.study.datasets if self._images(name) is None)]
+        images = [name for name in self.study.datasets if self._images(name) is None]
+        return list(dict.fromkeys([*sources, *images, *(name for name in self.study.pairs if not self._classes(name))]))
 
     @property
     def total(self) -> int:
@@ -56,12 +59,7 @@ class StudySizes:
 
     def class_texts(self, pool: str) -> int:
         """Texts that name the classes of all ID datasets in every template of a pool."""
-        classes = 0
-        for name in self.study.pairs:
-            record = self._data.record(name)
-            named = record.classes if isinstance(record, Dataset) else None
-            classes += len(named) if isinstance(named, list) else CLASSES[name]
-        return len(prompt_pool(pool)) * classes
+        return len(prompt_pool(pool)) * sum(self._classes(name) or 0 for name in self.study.pairs)
 
     def perturbed(self) -> tuple[int, int]:
         """Images that are perturbed, and class texts that are encoded for that; none without such a method."""
@@ -82,12 +80,21 @@ class StudySizes:
 
     def _samples(self, name: str) -> int | None:
         record = self._data.record(name)
-        if self.study.demo:
+        if self.study.demo and self._data.is_generated(name):
             return self.study.demo.captions
         return record.trained_on or record.rows if isinstance(record, CaptionSource) else None
 
+    def _classes(self, name: str) -> int | None:
+        """Classes of a dataset: those of its record, of its folder, or of its official archive; None: unknown."""
+        record = self._data.record(name)
+        if not isinstance(record, Dataset):
+            return CLASSES.get(name)
+        if record.classes is None and record.folder is not None:
+            return len(class_names(locate(record, DOWNLOADS, self._data.base)))
+        return len(record.classes) if isinstance(record.classes, list) else CLASSES.get(record.classes or name)
+
     def _images(self, name: str) -> int | None:
         record = self._data.record(name)
-        if self.study.demo:
+        if self.study.demo and self._data.is_generated(name):
             return self.study.demo.images
         return record.images if isinstance(record, Dataset) else None

@@ -54,10 +54,10 @@ def check_outputs(
     Raises:
         ClipnError: a file is not the one that was made, or there is no record of how it was made.
     """
-    stages = load_stages(cache.root, study.name)
+    stages = load_stages(cache.root, study.name, study.outputs)
     records = collect_records(stages, cache, state)
     paths = _hash_files(study, stages, records)
-    _resolve_records(paths, records, mode)
+    _resolve_records(paths, records, mode, {copy for stage in stages for copy in stage.copies})
     _require_records(study, stages, records, mode)
     checked = _mark_stale(paths, records)
     correct_timestamps(checked, cache, records.incomplete)
@@ -85,7 +85,7 @@ def _hash_files(study: CheckedStudy, stages: list[Stage], records: Records) -> s
     return paths
 
 
-def _resolve_records(paths: set[str], records: Records, mode: Mode) -> None:
+def _resolve_records(paths: set[str], records: Records, mode: Mode, not_stored: set[str]) -> None:
     """Choose the record of every file; stop at files that none tells of."""
     accept = Mode.ACCEPT in mode
     changed = sorted(path for path in paths - records.incomplete if not resolve_record(path, records, accept))
@@ -97,12 +97,11 @@ def _resolve_records(paths: set[str], records: Records, mode: Mode) -> None:
             f"{named(unhashed, NAMED)}: not as its job left it, and a kill left no hash of that; what is removed is "
             "rebuilt, and `clipn accept all` vouches for what is here"
         )
+    stored = [path for path in changed if path not in not_stored]
     # More names than that do not fit in a command; without any, DVC gets back all.
-    files = f" {' '.join(changed)}" if len(changed) <= NAMED else ""
-    raise ClipnError(
-        f"{named(changed, NAMED)}: not as made; `dvc checkout --force{files}` gets back what was made, and what is "
-        "removed is rebuilt"
-    )
+    files = f" {' '.join(stored)}" if len(stored) <= NAMED else ""
+    checkout = f"`dvc checkout --force{files}` gets back what was made, and " if stored else ""
+    raise ClipnError(f"{named(changed, NAMED)}: not as made; {checkout}what is removed is rebuilt")
 
 
 def _require_records(study: CheckedStudy, stages: list[Stage], records: Records, mode: Mode) -> None:
@@ -112,7 +111,9 @@ def _require_records(study: CheckedStudy, stages: list[Stage], records: Records,
     if not present or Mode.ACCEPT in mode:
         return
     owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
-    pull = "" if len(owners) == len(stages) else f" {' '.join(owners)}"
+    # A stage of which this study has no file lacks none.
+    others = [stage for stage in stages if stage.name not in owners and any(map(stage.has, study.outputs))]
+    pull = f" {' '.join(owners)}" if others else ""
     accept = "all" if LAST in owners else " ".join(owners)
     raise ClipnError(
         f"{named(present, NAMED)}: no record says how this was made; `dvc pull{pull}` gets the records, what is "

@@ -1,13 +1,14 @@
 """The stages of dvc.yaml: which files of a study belong together when results travel."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
 from clipn.errors import ClipnError
-from clipn.study.paths import study_folder
+from clipn.study.paths import short_path, study_folder
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"
@@ -27,11 +28,13 @@ class Stage:
         name: as `dvc repro` knows it.
         records: path of the file with the records of its outputs, itself one of them.
         outputs: its files and folders, relative to the project.
+        copies: of files in these folders, at short paths that dvc.yaml does not name; they are not stored.
     """
 
     name: str
     records: str
     outputs: list[str]
+    copies: list[str] = field(default_factory=list)
 
     @cached_property
     def folders(self) -> list[str]:
@@ -40,12 +43,18 @@ class Stage:
         return [path for path in self.outputs if not Path(path).suffix]
 
     def has(self, path: str) -> bool:
-        """Whether a file is one of its outputs."""
-        return path in self.outputs or any(path.startswith(f"{folder}/") for folder in self.folders)
+        """Whether a file is one of its outputs, or a copy of one."""
+        in_folder = any(path.startswith(f"{folder}/") for folder in self.folders)
+        return in_folder or path in self.outputs or path in self.copies
 
 
-def load_stages(root: Path, study: str) -> list[Stage]:
+def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stage]:
     """The stages of this workflow for a study: those with a file of records.
+
+    Args:
+        root: folder of the project.
+        study: name of the study.
+        made: files of the study, among which the stages find their copies.
 
     Raises:
         ClipnError: dvc.yaml is missing or is no such file.
@@ -61,4 +70,10 @@ def load_stages(root: Path, study: str) -> list[Stage]:
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ClipnError(f"{DVC}: cannot be read ({error}); restore it with `git checkout {DVC}`") from error
     records = {name: f"{home(study)}provenance/{name}.jsonl" for name in outputs}
-    return [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
+    stages = [Stage(name, records[name], paths) for name, paths in outputs.items() if records[name] in paths]
+    copies = {path: short_path(path) for path in made if path.startswith(home(study))}
+    known = {*made}
+    unnamed = {path: copy for path, copy in copies.items() if copy in known and not any(s.has(copy) for s in stages)}
+    for stage in stages:
+        stage.copies.extend(copy for path, copy in unnamed.items() if stage.has(path))
+    return stages

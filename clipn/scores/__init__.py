@@ -12,10 +12,13 @@ from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, o
 from clipn.scores.evidence import Evidence, Matrix
 from clipn.scores.score import Rule, Score, like
 
-__all__ = ["PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+__all__ = ["IMPORTED", "PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
 
 PLAIN_CLIP = "none"
 """Name of the variant under which studies keep the methods that need no "no" text encoder."""
+
+IMPORTED = "imported"
+"""Name in place of a prompt pool under which studies keep scores that others computed."""
 
 _NO = frozenset({"no"})
 

@@ -1,7 +1,7 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
@@ -9,14 +9,15 @@ from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import PLAIN_CLIP, RULES, SCORES
+from clipn.scores import IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import Record
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-IdDataset = Literal["imagenet", "cifar10", "cifar100"]
-ID_DATASETS: tuple[IdDataset, ...] = get_args(IdDataset)
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+ID_DATASETS = ("imagenet", "cifar10", "cifar100")
+"""ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 
 
 class Backbone(Record):
@@ -36,10 +37,12 @@ class Backbone(Record):
 
 
 class ReleasedVariant(Record):
-    """A variant whose checkpoints others trained and released."""
+    """A variant whose checkpoints are there: others released them, or this pipeline trained them elsewhere."""
 
     checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
-        min_length=1, description="number of a run -> name of a record in config/weights.yaml, or local weight file"
+        min_length=1,
+        description="number of a run -> name of a record in config/weights.yaml, or local file: the authors', or one "
+        "trained here",
     )
 
 
@@ -65,6 +68,17 @@ class Run(Record):
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed occurs twice; name each once")
         return seeds
+
+
+class ImportedScores(Record):
+    """Scores of a method that others computed, which `clipn scores import` enters."""
+
+    backbone: Name = Field(description="backbone of the study that they were computed on")
+    higher: Literal["id", "ood"] = Field(description="what has higher scores")
+    column: str = Field(default="score", description="column, or array of an NPZ file, that holds the scores")
+    files: dict[Name, dict[Name, str]] = Field(
+        min_length=1, description="ID dataset -> itself and its OOD datasets -> CSV, Parquet or NPZ"
+    )
 
 
 class Captions(CaptionPreparation):
@@ -96,11 +110,13 @@ class Study(Record):
     study: Name = Field(description="name of the study: config/studies/<study>.yaml")
     extends: Name | None = Field(
         default=None,
-        description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `rules`, "
-        "`conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
+        description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `imported`, "
+        "`rules`, `conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
     )
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
-    demo: Demo | None = Field(default=None, description="generate registry and archives; instead of `registry`")
+    demo: Demo | None = Field(
+        default=None, description="generate registry and archives; instead of `registry`, or beside it"
+    )
     mirror: str | None = Field(
         default=None,
         description="shared folder, read only, that is used in place: archives by their names, or unpacked copies in "
@@ -111,15 +127,22 @@ class Study(Record):
     )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(min_length=1)
-    runs: list[Run] = Field(min_length=1)
+    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(
+        default={}, description="ways to teach “no”; none: methods on plain CLIP alone"
+    )
+    runs: list[Run] = Field(default=[], description="what is trained or imported; none: methods on plain CLIP alone")
     ablations: list[Name] = Field(
         default=[],
         description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
         "and, unless it is `no_texts`, left out of the other figures and the printed tables",
     )
-    pairs: dict[IdDataset, list[Name]] = Field(min_length=1, description="OOD datasets of every ID dataset")
+    pairs: dict[Name, list[Name]] = Field(
+        min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
+    )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
+    imported: dict[Name, ImportedScores] = Field(
+        default={}, description="methods that others computed, under names of their own"
+    )
     prompts: list[str] = Field(
         default=["clipn128"],
         min_length=1,
@@ -158,6 +181,8 @@ class Study(Record):
             pools = {pool_name(name): pool_hash(name) for name in names}
         except ClipnError as error:
             raise ValueError(str(error).removeprefix("prompts: ")) from error
+        if IMPORTED in pools:
+            raise ValueError(f"{IMPORTED!r} is what scores of others are kept under; rename the file")
         # Scores lie in a folder per name, so `a/mine.txt` and `b/mine.txt` would overwrite each other.
         if len(pools) < len(names):
             raise ValueError("two pools have the same name; name each once")
@@ -182,8 +207,8 @@ class Study(Record):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Study":
-        if (self.registry is None) == (self.demo is None):
-            raise ValueError("give either `registry` or `demo`")
+        if self.registry is None and self.demo is None:
+            raise ValueError("give `registry`, `demo`, or both")
         return self
 
     @field_validator("variants")
@@ -200,6 +225,12 @@ class Study(Record):
             if not ood_datasets or id_dataset in ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
                 raise ValueError(f"{id_dataset}: name one or more other datasets, each once")
         return pairs
+
+    @model_validator(mode="after")
+    def _something_is_scored(self) -> "Study":
+        if not self.runs and not self.baselines:
+            raise ValueError("baselines: nothing is scored; name a method, or `runs`")
+        return self
 
     @model_validator(mode="after")
     def _runs_name_what_exists(self) -> "Study":
@@ -245,6 +276,21 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
+    def _imported_scores_are_of_the_pairs(self) -> "Study":
+        for name, scores in self.imported.items():
+            if name in SCORES or name in RULES:
+                raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
+            if scores.backbone not in self.backbones:
+                known = ", ".join(self.backbones)
+                raise ValueError(f"imported.{name}.backbone: no backbone {scores.backbone!r}; choose among {known}")
+            for id_dataset, files in scores.files.items():
+                expected = {id_dataset, *self.pairs.get(id_dataset, [])}
+                if id_dataset not in self.pairs or files.keys() != expected:
+                    sets = ", ".join(sorted(expected)) if id_dataset in self.pairs else f"no pair of {id_dataset}"
+                    raise ValueError(f"imported.{name}.files.{id_dataset}: name a file of each of its sets: {sets}")
+        return self
+
+    @model_validator(mode="after")
     def _words_for_neglabel(self) -> "Study":
         # The demo generates a word list.
         if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
@@ -270,8 +316,8 @@ class Study(Record):
 
     @property
     def base(self) -> str:
-        """The variant of the first run, that ablations are compared with."""
-        return self.runs[0].variant
+        """The variant of the first run, that ablations are compared with; without runs that of plain CLIP."""
+        return self.runs[0].variant if self.runs else PLAIN_CLIP
 
     @property
     def shown(self) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, load_registry
 from clipn.demo.settings import ARCHIVES
+from clipn.errors import ClipnError
 from clipn.study.config import Study
 
 SMALL = 64_000_000
@@ -15,24 +16,32 @@ class StudyData:
 
     Attributes:
         base: folder that addresses and folders of the records start from.
+        generated: archives of the datasets and caption sources that the demo generates; they have no record.
 
     Raises:
-        ClipnError: the registry is missing or wrong.
+        ClipnError: the registry is missing or wrong, or has a name that is the demo's.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._registry = load_registry(Path(study.registry)) if study.registry else Registry()
         self.base = Path(study.registry or ".").parent
+        self.generated = ARCHIVES if study.demo else {}
+        for name in self.generated.keys() & self._registry.records.keys():
+            raise ClipnError(f"{study.registry}: {name}: is the name of what the demo generates; choose another")
 
     @property
     def names(self) -> list[str]:
         """All datasets and caption sources that the study may name."""
-        return list(self._registry.records) if self._study.registry else list(ARCHIVES)
+        return [*self.generated, *self._registry.records]
+
+    def is_generated(self, name: str) -> bool:
+        """Whether the demo generates a dataset or caption source."""
+        return name in self.generated
 
     def record(self, name: str) -> Dataset | CaptionSource | None:
-        """What the registry says; None where the registry is generated."""
-        return self._registry.record(name) if self._study.registry else None
+        """What the registry says; None of what is generated."""
+        return self._registry.records.get(name)
 
     def files(self, name: str, cleaning: bool = False) -> list[str]:
         """File names of the archives to fetch; with `cleaning`, those of the switched-on lists, too."""

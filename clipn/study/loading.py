@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from clipn.data.description import NO_CLASSES, naming_classes
+from clipn.data.registry import NAMELESS, Dataset
 from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
@@ -19,7 +21,7 @@ from clipn.yaml_models import first_error
 
 STUDIES = Path("config/studies")
 CONFIG = Path("config/config.yaml")
-EXTENDED = {"extends", "variants", "runs", "ablations", "rules", "conventions", "resamples"}
+EXTENDED = {"extends", "variants", "runs", "ablations", "imported", "rules", "conventions", "resamples"}
 """What a study that extends another may say; all else decides about files that both share."""
 
 
@@ -61,11 +63,12 @@ def study_files(name: str) -> list[str]:
     return [base, path]
 
 
-def load_study(name: str | None = None) -> Study:
+def load_study(name: str | None = None, changes: Mapping[str, Any] | None = None) -> Study:
     """A study as Snakemake reads it: its own file over `config/config.yaml`, which names the one that is active.
 
     Args:
         name: of the study; None: the active one.
+        changes: laid over its files.
 
     Raises:
         ClipnError: there is no such study, or it is wrong.
@@ -76,7 +79,7 @@ def load_study(name: str | None = None) -> Study:
         raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
     for file in study_files(name):
         config = merged(config, _mapping(Path(file)))
-    return parse_study({**config, "study": name})
+    return parse_study({**merged(config, changes or {}), "study": name})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,10 +127,17 @@ def _check_shared_runs(study: Study, path: Path) -> None:
 
 def _check_data(study: Study, path: Path) -> None:
     data = StudyData(study)
-    for key, names in (("captions.sources", study.captions.sources), ("pairs", study.datasets)):
+    sources = study.captions.sources
+    if len({data.is_generated(name) for name in sources}) > 1:
+        raise ClipnError(f"{path}: captions.sources: some are the demo's and some are not; name those of one registry")
+    for key, names in (("captions.sources", sources), ("pairs", study.datasets)):
         for name in names:
             if name not in data.names:
                 raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(data.names)}")
+    for name in study.pairs:
+        record = data.record(name)
+        if isinstance(record, Dataset) and record.classes is None and record.reader in NAMELESS:
+            raise ClipnError(f"{path}: pairs: {name} {NO_CLASSES}; {naming_classes(name, str(study.registry))}")
     for name in study.cleaning:
         if not any(name in data.cleaning(dataset) for dataset in study.datasets):
             raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")

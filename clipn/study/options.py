@@ -9,7 +9,7 @@ import yaml
 
 from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
-from clipn.study.config import IdDataset, ReleasedVariant, Study
+from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
@@ -56,19 +56,24 @@ class RuleOptions:
         assert self._study.demo is not None
         return settings_of(self._study.demo, "demo") + self._recorded_arithmetic
 
-    @property
-    def registry(self) -> Settings:
-        """The registry; one that is generated is no setting."""
-        return Settings({"registry": self._study.registry}, f"--registry {self._paths.registry}")
+    def registry(self, *names: str) -> Settings:
+        """The registries of some datasets or caption sources; one that is generated is no setting."""
+        files = self._paths.registries(*names)
+        written = next((file for file in files if file == self._study.registry), None)
+        return Settings({"registry": written}, repeated("--registry", files))
 
     @property
     def mirror(self) -> Settings:
         """Shared folder of archives; no setting, as it says where they come from and not what they are."""
         return Settings({}, str(settings_of({"mirror": self._study.mirror})))
 
-    def archives(self, name: str = "") -> Settings:
-        """The registry, and the folder of the archives of one dataset or caption source, or that of all of them."""
-        return self.registry + Settings({}, f"--archives {self._paths.archives_folder(name)}")
+    def archives(self, name: str) -> Settings:
+        """The registry of one dataset or caption source, and the folder of its archives."""
+        return self.registry(name) + Settings({}, f"--archives {self._paths.archives_folder(name)}")
+
+    def archives_of_all(self, names: Sequence[str]) -> Settings:
+        """The registries of several, and the folder that those of their archives lie in."""
+        return self.registry(*names) + Settings({}, f"--archives {self._paths.archives_folder()}")
 
     def images(self, dataset: str) -> Settings:
         """Where the images of a dataset lie: in its archives, or in an unpacked copy in the mirror."""
@@ -81,13 +86,13 @@ class RuleOptions:
         folders = {name: str(folder) for name in datasets if (folder := self._data.unpacked(name))}
         copies = {f"unpacked copy of {name}": folder for name, folder in folders.items()}
         texts = (f"{name}:{folder}" for name, folder in folders.items())
-        return self.archives() + Settings(copies, repeated("--unpacked", texts))
+        return self.archives_of_all(datasets) + Settings(copies, repeated("--unpacked", texts))
 
     def small_datasets(self, datasets: Sequence[str]) -> Settings:
         """Datasets that are encoded in one job, as arguments."""
         return Settings({"datasets of one job": [*datasets]}, " ".join(datasets)) + self.images_of_all(datasets)
 
-    def datasets_of(self, id_dataset: IdDataset) -> Settings:
+    def datasets_of(self, id_dataset: str) -> Settings:
         """An ID dataset and its OOD datasets, as arguments."""
         names = id_and_ood(self._study, id_dataset)
         return Settings({f"pairs.{id_dataset}": names[1:]}, " ".join(names))
@@ -109,19 +114,21 @@ class RuleOptions:
         preparation = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
         # In the order of the study, which is that of the rows.
         sources = Settings({"captions.sources": names}, " ".join(names))
-        return sources + self.archives() + settings_of(preparation, "captions")
+        return sources + self.archives_of_all(names) + settings_of(preparation, "captions")
 
     @property
     def shards(self) -> Settings:
         """Sources of the shards and where they lie; the number of shards is that of the outputs."""
         captions = self._study.captions
         sources = settings_of({"sources": captions.sources}, "captions", {"sources": "source"})
-        return sources + Settings({"captions.shards": captions.shards}) + self.archives() + self.crawl_folder
+        archives = self.archives_of_all(captions.sources)
+        return sources + Settings({"captions.shards": captions.shards}) + archives + self.crawl_folder
 
     @property
     def crawl(self) -> Settings:
         """How images are fetched from the web, and where they are kept."""
-        return self.registry + settings_of(self._study.captions.crawl, "captions.crawl") + self.crawl_folder
+        registry = self.registry(*self._study.captions.sources)
+        return registry + settings_of(self._study.captions.crawl, "captions.crawl") + self.crawl_folder
 
     @property
     def crawl_folder(self) -> Settings:
@@ -246,6 +253,19 @@ class RuleOptions:
             Settings(keys, " ".join(texts)) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
         )
 
+    def imported(self, backbone: str) -> Settings:
+        """Methods that others computed on a backbone, and the files of their scores."""
+        found = {name: scores for name, scores in self._study.imported.items() if scores.backbone == backbone}
+        methods = (f"{name}:{scores.higher}:{scores.column}" for name, scores in found.items())
+        files = (
+            f"{name}:{id_dataset}:{dataset}:{path}"
+            for name, scores in found.items()
+            for id_dataset, sets in scores.files.items()
+            for dataset, path in sets.items()
+        )
+        keys = {f"imported.{name}": scores.model_dump(mode="json") for name, scores in found.items()}
+        return Settings(keys, f"{repeated('--method', methods)} {repeated('--file', files)}") + self.datasets
+
     @property
     def metrics(self) -> Settings:
         """What is evaluated, and how."""
@@ -258,7 +278,7 @@ class RuleOptions:
         """What multiplies cosines."""
         return settings_of({"logit_scale": self._study.logit_scale})
 
-    def id_figures(self, id_dataset: IdDataset) -> Settings:
+    def id_figures(self, id_dataset: str) -> Settings:
         """Kinds of figures of an ID dataset, what they show, and where it lies."""
         study = self._study
         kinds = {backbone: figure_kinds(study, backbone) for backbone in study.backbones}
@@ -286,8 +306,14 @@ class RuleOptions:
 
     @property
     def tables(self) -> Settings:
-        """What tables print, and their folder."""
-        return self.shown + self.datasets + Settings({}, f"--tables {self._paths.tables_folder}")
+        """What tables print."""
+        return self.shown + self.datasets
+
+    @property
+    def kept_tables(self) -> Settings:
+        """Tables of all ID datasets, as patterns that `find` passes over; no setting, as the tables tell of it."""
+        names = (f"! -name {shlex.quote(f'{name}_ood.*')}" for name in (*ID_DATASETS, *self._study.pairs))
+        return Settings({}, " ".join(names))
 
     @property
     def base(self) -> Settings:

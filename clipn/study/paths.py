@@ -6,7 +6,8 @@ A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the patter
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from clipn.study.config import Study
+from clipn.scores import IMPORTED, PLAIN_CLIP
+from clipn.study.config import ID_DATASETS, Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import run_names, stored_views
@@ -16,6 +17,8 @@ from clipn.text.wordlists import WORDNET
 from clipn.training.settings import Variant
 
 RESULTS = "results"
+OWN_TABLES = "own_id"
+"""Folder, among the tables, of those of other ID datasets than the paper's: DVC stores them as a whole."""
 PRINTED = ("csv", "md", "tex")
 """Endings of a table that has printed forms."""
 OVERALL_TABLES = {
@@ -44,6 +47,12 @@ def study_of(path: str) -> tuple[str, str] | None:
     if parts[:2] != (RESULTS, "studies") or len(parts) < 4:
         return None
     return parts[2], "/".join(parts[3:])
+
+
+def short_path(path: str) -> str:
+    """Where people find a copy of a file of the active study, which lies in its folder."""
+    parts = PurePath(path).parts[3:]
+    return "/".join([RESULTS, *(part for part in parts if part != OWN_TABLES)])
 
 
 class StudyPaths:
@@ -78,12 +87,28 @@ class StudyPaths:
     @property
     def mirrored(self) -> list[str]:
         """The generated archives of the demo."""
-        return [f"{self.mirror}/{file}" for name in self.data.names for file in self.data.files(name)]
+        return [f"{self.mirror}/{file}" for files in self.data.generated.values() for file in files]
 
     @property
-    def registry(self) -> str:
-        """Registry of datasets and caption sources."""
-        return self.study.registry or f"{self.mirror}/datasets.yaml"
+    def generated_registry(self) -> str:
+        """Registry of what the demo generates."""
+        return f"{self.mirror}/datasets.yaml"
+
+    def registries(self, *names: str) -> list[str]:
+        """Registries of some datasets or caption sources, the generated one first."""
+        return [*self.generated_registries(*names), *self._written_registries(*names)]
+
+    def generated_registries(self, *names: str) -> list[str]:
+        """The generated one among them: an input like any other, while of a written one only the used records count."""
+        return [self.generated_registry] if any(map(self.data.is_generated, names)) else []
+
+    def _written_registries(self, *names: str) -> list[str]:
+        is_needed = self.study.registry is not None and not all(map(self.data.is_generated, names))
+        return [str(self.study.registry)] if is_needed else []
+
+    def mirrored_archive(self, name: str, file: str) -> list[str]:
+        """What an archive is copied from, if the demo generates it."""
+        return [f"{self.mirror}/{file}"] if self.data.is_generated(name) else []
 
     @property
     def words(self) -> list[str]:
@@ -253,6 +278,11 @@ class StudyPaths:
         return f"{self.scores_folder}/{scoring}.parquet"
 
     @property
+    def imported_scores(self) -> str:
+        """Scores that others computed on a backbone, which is a wildcard."""
+        return self.scores(Scoring("{backbone}", PLAIN_CLIP, IMPORTED, 0))
+
+    @property
     def metrics_folder(self) -> str:
         """Folder of metrics and replicates."""
         return f"{self.folder}/metrics"
@@ -276,6 +306,10 @@ class StudyPaths:
         """A table."""
         return f"{self.tables_folder}/{name}.{ending}"
 
+    def ood_table(self, id_dataset: str, ending: str = "csv") -> str:
+        """Table of an ID dataset; a wildcard stands for one of the study's own."""
+        return self.table(f"{'' if id_dataset in ID_DATASETS else f'{OWN_TABLES}/'}{id_dataset}_ood", ending)
+
     @property
     def figures_folder(self) -> str:
         """Folder of the figures."""
@@ -294,8 +328,3 @@ class StudyPaths:
     def summary(self) -> str:
         """Averages for `dvc metrics`."""
         return f"{self.folder}/metrics.json"
-
-    def short_path(self, path: str) -> str:
-        """Where people find a copy of a file of the active study."""
-        # Once, as a study may be called like one of its folders.
-        return path.replace(self.folder, RESULTS, 1)

@@ -1,7 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
-from clipn.scores import PLAIN_CLIP, SCORES
-from clipn.study.config import IdDataset, Study
+from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
+from clipn.study.config import Study
 from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
@@ -10,7 +10,7 @@ OWN_FEATURES = {"negatives", "perturbed"}
 """What some methods need beside the cached features of the datasets."""
 
 
-def id_and_ood(study: Study, id_dataset: IdDataset) -> list[str]:
+def id_and_ood(study: Study, id_dataset: str) -> list[str]:
     """An ID dataset and its OOD datasets."""
     return [id_dataset, *study.pairs[id_dataset]]
 
@@ -37,6 +37,28 @@ def scorings(study: Study) -> list[Scoring]:
         for seed in run.seeds
     ]
     return [*plain, *taught]
+
+
+def imported_scorings(study: Study) -> list[Scoring]:
+    """Scores that others computed, all of a backbone together."""
+    backbones = dict.fromkeys(scores.backbone for scores in study.imported.values())
+    return [Scoring(name, PLAIN_CLIP, IMPORTED, 0) for name in backbones]
+
+
+def all_scorings(study: Study) -> list[Scoring]:
+    """What is scored here, then what was imported."""
+    return [*scorings(study), *imported_scorings(study)]
+
+
+def imported_files(study: Study, backbone: str) -> list[str]:
+    """Files with the scores of others on a backbone."""
+    return [
+        path
+        for scores in study.imported.values()
+        if scores.backbone == backbone
+        for files in scores.files.values()
+        for path in files.values()
+    ]
 
 
 def baselines(study: Study, pool: str) -> list[str]:

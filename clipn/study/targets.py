@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from clipn.study.config import ID_DATASETS
+from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
-from clipn.study.paths import OVERALL_TABLES, StudyPaths
+from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
-from clipn.study.scorings import own_features, scorings
+from clipn.study.scorings import all_scorings, own_features
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 
@@ -14,7 +14,7 @@ OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 def data_files(paths: StudyPaths) -> list[str]:
     """Archives, datasets, captions and shards."""
     study = paths.study
-    registry = [paths.registry] if study.demo else []
+    registry = [paths.generated_registry] if study.demo else []
     archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
     datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
     # Without captions nothing is trained, and the rules of captions and shards have no input.
@@ -50,7 +50,7 @@ def run_histories(paths: StudyPaths) -> list[str]:
 
 def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
-    study, scored = paths.study, scorings(paths.study)
+    study, scored = paths.study, all_scorings(paths.study)
     return [
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
         *own_feature_files(paths),
@@ -68,14 +68,24 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
     return [path for files in found for several in files.values() for path in several]
 
 
+def own_id_datasets(study: Study) -> list[str]:
+    """ID datasets of a study that are none of the paper's."""
+    return [name for name in study.pairs if name not in ID_DATASETS]
+
+
 def ood_tables(paths: StudyPaths, id_dataset: str) -> list[str]:
     """All forms of an ID dataset's table; empty but for its header where the study lacks the dataset."""
-    return [paths.table(f"{id_dataset}_ood", ending) for ending in OOD_TABLE_ENDINGS]
+    return [paths.ood_table(id_dataset, ending) for ending in OOD_TABLE_ENDINGS]
 
 
 def ood_table_files(paths: StudyPaths, id_dataset: str) -> list[str]:
     """The same and their copies."""
-    return _with_copies(paths, ood_tables(paths, id_dataset))
+    return _with_copies(ood_tables(paths, id_dataset))
+
+
+def own_ood_table_files(paths: StudyPaths) -> list[str]:
+    """The same of all ID datasets that are none of the paper's."""
+    return [file for id_dataset in own_id_datasets(paths.study) for file in ood_table_files(paths, id_dataset)]
 
 
 def shown_scores(paths: StudyPaths, backbone: str) -> list[str]:
@@ -105,7 +115,7 @@ def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
     """All that a person looks at: tables, figures and page, with their copies at the short paths."""
     others = [*overall_table_files(paths), paths.summary, paths.page, *figure_files(paths, figures)]
     ood_tables = [path for id_dataset in ID_DATASETS for path in ood_table_files(paths, id_dataset)]
-    return [*ood_tables, *_with_copies(paths, others)]
+    return [*ood_tables, *own_ood_table_files(paths), *_with_copies(others)]
 
 
 def all_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
@@ -115,10 +125,10 @@ def all_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
 
 def number_files(paths: StudyPaths) -> list[str]:
     """Files that hold what was measured, in the order in which they are made: no texts for people, and no pictures."""
-    tables = [*(f"{name}_ood" for name in ID_DATASETS), *OVERALL_TABLES]
+    ood_tables = map(paths.ood_table, [*ID_DATASETS, *own_id_datasets(paths.study)])
     made = [*data_files(paths), *model_files(paths), *feature_files(paths)]
-    return [*made, *(paths.table(name, "csv") for name in tables), paths.summary]
+    return [*made, *ood_tables, *map(paths.table, OVERALL_TABLES), paths.summary]
 
 
-def _with_copies(paths: StudyPaths, files: list[str]) -> list[str]:
-    return [path for file in files for path in (file, paths.short_path(file))]
+def _with_copies(files: list[str]) -> list[str]:
+    return [path for file in files for path in (file, short_path(file))]

@@ -138,7 +138,7 @@ def test_imports_of_files_that_are_not_what_they_should_be(clipn: Any, tmp_path:
 
 
 def test_a_bad_value_names_its_option(clipn: Any, tmp_path: Path) -> None:
-    status, lines = clipn("demo", tmp_path, "--captions", "0")
+    status, lines = clipn("demo-data", tmp_path, "--captions", "0")
     assert status == 1
     assert len(lines) == 1
     assert lines[0].startswith("error: --captions: ")

@@ -14,7 +14,7 @@ from tests.helpers.report_runs import BASELINE, SEEDS, write_descriptions, write
 from tests.helpers.scored_study import COMMANDS, plant_study
 from tests.helpers.tiny_run import tiny_run
 
-OUTSIDE = ("clipn.cli.main", "clipn.compute", *UNCOUNTED)
+OUTSIDE = ("clipn.cli.main", "clipn.cli.extras", "clipn.compute", *UNCOUNTED)
 """What the command line does before every command, and what can change no number."""
 
 

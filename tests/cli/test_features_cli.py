@@ -145,7 +145,7 @@ def test_a_checkpoint_without_a_name(folder: Path) -> None:
 
 
 def test_an_ood_dataset_has_no_classes(folder: Path) -> None:
-    message = r"ood/dataset\.json: has no class names; name the ID dataset's"
+    message = "^ood: has no class names, so it cannot be ID; name them, in label order, under datasets.ood.classes in"
     with pytest.raises(ClipnError, match=message):
         run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
     with pytest.raises(ClipnError, match=message):

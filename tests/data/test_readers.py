@@ -187,6 +187,13 @@ def test_folder_labels_are_positions_among_sorted_selected_folders(tmp_path: Pat
         class_names(at(tmp_path / "f.tar", **fields, classes=["a", "b", "c"]))
 
 
+def test_flat_images_have_the_class_names_of_their_record_and_no_labels(tmp_path: Path) -> None:
+    write_archive(tmp_path / "f.tar", [("t/a.jpg", jpeg())])
+    location = at(tmp_path / "f.tar", classes=["cat", "dog"])
+    assert (class_names(location), found(location)) == (["cat", "dog"], [("a.jpg", -1)])
+    assert class_names(at(tmp_path / "f.tar")) == []
+
+
 # CIFAR
 
 

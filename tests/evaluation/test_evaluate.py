@@ -160,6 +160,22 @@ def test_a_cleaning_list_adds_a_row_and_changes_none(tmp_path: Path) -> None:
     assert cleaned["id_accuracy"] == plain["id_accuracy"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "accuracy"),
+    [
+        ([0, -1], {"images": 1, "top1": 1.0}),
+        ([-1, 1], {"images": 1, "top1": 0.0}),
+        ([-1, -1], {"images": 0, "top1": None}),
+    ],
+)
+def test_accuracy_is_that_of_the_images_with_a_label(
+    tmp_path: Path, labels: list[int], accuracy: dict[str, object]
+) -> None:
+    record = evaluated(tmp_path, scores(cleaned=False).assign(label=[*labels, -1, -1, -1, -1]))
+    assert record["id_accuracy"] == [{"id": "cifar10", **accuracy}]
+    assert record["ood"] == evaluated(tmp_path, scores(cleaned=False))["ood"]
+
+
 def test_a_dataset_without_the_list_has_no_second_row(tmp_path: Path) -> None:
     table = scores(cleaned=True)
     other = table[table["dataset"] == "sun"].assign(dataset="places", clean_ninco=pd.NA)

@@ -126,12 +126,13 @@ def test_images_that_differ_in_a_last_digit_do_not_tie(world: Path, classifier: 
 
 def test_file_of_a_run(world: Path, classifier: IDClassifier, tmp_path: Path) -> None:
     table = write_scores(world, tmp_path / "scores.parquet")
-    assert list(table)[:4] == ["id", "dataset", "row", "label"]
+    assert list(table)[:5] == ["id", "dataset", "row", "path", "label"]
     assert set(table["id"]) == {ID}
     assert list(table["dataset"].unique()) == list(SIZE.images)
     for name, part in table.groupby("dataset"):
-        labels = read_manifest(scoring_inputs(world).datasets / str(name) / "manifest.parquet")["label"]
-        np.testing.assert_array_equal(part["label"], labels if name == ID else -1)
+        manifest = read_manifest(scoring_inputs(world).datasets / str(name) / "manifest.parquet")
+        np.testing.assert_array_equal(part["label"], manifest["label"] if name == ID else -1)
+        assert list(part["path"]) == list(manifest["path"])
         np.testing.assert_array_equal(part["row"], range(SIZE.images[str(name)]))
         expected = scored(world, classifier, str(name))
         pd.testing.assert_frame_equal(part[list(expected)].reset_index(drop=True), expected, check_exact=True)

@@ -67,10 +67,7 @@ class Project:
     def create_reduced(cls, folder: Path) -> Self:
         """A fresh copy of the project whose demo is the reduced one, without an overlay."""
         project = cls.create(folder)
-        demo = folder / "config/studies/demo.yaml"
-        study = yaml.safe_load(demo.read_text())
-        update_config(study, yaml.safe_load(REDUCED.read_text()))
-        demo.write_text(yaml.safe_dump(study, sort_keys=False))
+        reduce_demo(folder)
         return project
 
     def copied_to(self, folder: Path) -> Self:
@@ -144,6 +141,14 @@ class Project:
         """sha256 of the files that match a pattern, by path in the project."""
         files = sorted(path for path in self.folder.glob(pattern) if path.is_file())
         return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def reduce_demo(folder: Path) -> None:
+    """Make the demo of a project the reduced one, without an overlay."""
+    demo = folder / "config/studies/demo.yaml"
+    study = yaml.safe_load(demo.read_text())
+    update_config(study, yaml.safe_load(REDUCED.read_text()))
+    demo.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
 def succeeded(outcome: Outcome) -> Outcome:

@@ -34,6 +34,12 @@ def test_the_command_can_be_typed_again(monkeypatch: pytest.MonkeyPatch) -> None
     assert typed_command() == "snakemake --cores 8 --config 'study=my own'"
 
 
+def test_a_program_that_python_runs_is_named_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/env/lib/python3.11/site-packages/snakemake/__main__.py", "all"])
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    assert typed_command() == "snakemake all"
+
+
 def test_under_make_it_names_the_program_that_the_shell_may_not_know(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

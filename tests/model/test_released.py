@@ -14,9 +14,10 @@ from clipn.files import file_hash
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import load_checkpoint, save_checkpoint
 from clipn.model.clipn import CLIPN
-from clipn.model.released import import_checkpoint, released_name
+from clipn.model.released import convert_checkpoint, import_checkpoint, released_name
+from clipn.model.tensors import read_metadata
 from tests.helpers.golden_model import golden_figures, golden_model
-from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip, tiny_model
+from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip, tiny_model
 from tests.model.test_weights import WIDER, Malicious, write_architecture
 
 TEXTS = ["a photo of a dog", "no dog"]
@@ -111,6 +112,42 @@ def test_towers_of_another_backbone_are_refused(tmp_path: Path) -> None:
         import_checkpoint(path, str(tmp_path / "b.safetensors"))
 
 
+# A checkpoint that was trained here
+
+
+@pytest.mark.parametrize(("prompts", "tokens"), [(4, None), (4, 2), (0, None)])
+def test_a_checkpoint_of_this_project_is_taken_as_it_is(tmp_path: Path, prompts: int, tokens: int | None) -> None:
+    save_backbone(tmp_path / "b.safetensors", tiny_clip(), ARCHITECTURE, "b")
+    original = taught_model(prompts=prompts, tokens=tokens)
+    unfinished = {"training.step": torch.zeros(1)}
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, original.state_dict() | unfinished, ARCHITECTURE, {"backbone": "tiny", "seed": "1"})
+    convert_checkpoint(path, str(tmp_path / "b.safetensors"), tmp_path / "run.safetensors")
+    imported = load_checkpoint(tmp_path / "run.safetensors").state_dict()
+    assert imported.keys() == original.state_dict().keys()
+    assert all(torch.equal(tensor, imported[name]) for name, tensor in original.state_dict().items())
+    header = read_metadata(tmp_path / "run.safetensors")
+    assert (header["format"], header["backbone"], header["seed"]) == ("clipn-checkpoint-1", "b", "1")
+    assert header["source_sha256"] == file_hash(path)
+
+
+def test_a_checkpoint_of_this_project_is_on_the_backbone_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, taught_model().state_dict(), ARCHITECTURE, {})
+    save_backbone(tmp_path / "other.safetensors", tiny_clip(seed=9), ARCHITECTURE, "other")
+    with pytest.raises(
+        ClipnError, match=r"differs from that of .*other\.safetensors; name the backbone it was trained"
+    ):
+        import_checkpoint(path, str(tmp_path / "other.safetensors"))
+    with pytest.raises(ClipnError, match=r"^.*mine\.safetensors: .* it was not trained on .*; name its backbone$"):
+        import_checkpoint(path, write_architecture(tmp_path, WIDER))
+
+
+def test_a_backbone_of_this_project_is_no_checkpoint(tmp_path: Path) -> None:
+    save_backbone(tmp_path / "b.safetensors", tiny_clip(), ARCHITECTURE, "b")
+    assert complaint_of(tmp_path / "b.safetensors").startswith('has no "no" tower; ')
+
+
 # Refusals
 
 
@@ -128,7 +165,11 @@ def test_other_shapes_name_the_first_tensor_and_both_shapes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("shape", "complaint"),
-    [((4, 77, 48), "prompt_no has shape (4, 77, 48), expected (4, 77, 32); "), ((), "has unknown prompt_no; ")],
+    [
+        ((4, 77, 48), "prompt_no has shape (4, 77, 48), expected (4, 77, 32); "),
+        ((4, 50, 32), "prompt_no has shape (4, 50, 32), expected (4, 77, 32); "),
+        ((), "has unknown prompt_no; "),
+    ],
 )
 def test_a_bank_of_another_shape(tmp_path: Path, shape: tuple[int, ...], complaint: str) -> None:
     content = published(trained(), prefix="")

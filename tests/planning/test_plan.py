@@ -185,7 +185,7 @@ class TestPage:
             "training b/learnable, 1 seed fp16 1,000 224,640 0.50",
             "class texts b fp32 0.78 0.00",
             "in all 1,000 224,641 0.50",
-            "lsun_crop: the registry does not say how many images or captions it has; it counts for nothing above",
+            "lsun_crop: the registry does not say how many images, classes or captions it has; these count for nothing",
         ):
             assert line in text
 

@@ -17,6 +17,7 @@ from clipn.planning.work import Work, training_operations, work
 from clipn.study.config import Study
 from clipn.text.prompts import prompt_pool
 from clipn.training.settings import Variant
+from tests.helpers.tiny_dataset import write_files
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
 
 GIGA = 1e9
@@ -212,6 +213,18 @@ class TestSizes:
     def test_classes_are_those_of_the_registry_or_as_many_as_the_dataset_is_known_for(self, registry: Path) -> None:
         sizes = StudySizes(study(registry, pairs={"imagenet": ["sun"], "cifar10": ["sun"]}))
         assert sizes.class_texts("single") == 5 + 10
+
+    def test_classes_of_ones_own_folder_are_counted_in_it(self, tmp_path: Path) -> None:
+        files = {f"{kind}/0.png": b"" for kind in ("cat", "dog", "eel")}
+        write_files(tmp_path / "pets", files)
+        pets = {"title": "Pets", "reader": "folders", "folder": "pets", "images": 3}
+        far = {"title": "Far", "reader": "folders", "archives": [{"file": "far.tar"}], "images": 5}
+        (path := tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": {"pets": pets, "far": far}}))
+        own = {"captions": {}, "variants": {}, "runs": []}
+        sizes = StudySizes(study(path, **own, pairs={"pets": ["far"]}))
+        assert (sizes.class_texts("single"), sizes.unknown) == (3, [])
+        sizes = StudySizes(study(path, **own, pairs={"far": ["pets"]}))
+        assert (sizes.class_texts("single"), sizes.unknown) == (0, ["far"])
 
     def test_what_is_unknown_counts_for_nothing_and_is_named(self, registry: Path) -> None:
         sizes = StudySizes(study(registry, captions={"sources": ["new"]}, pairs={"imagenet": ["isun"]}))

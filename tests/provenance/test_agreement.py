@@ -22,7 +22,7 @@ from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
 pytestmark = pytest.mark.workflow
 
 TABLE = "results/tables/imagenet_ood.csv"
-STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "report"]
+STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "own_ood", "report"]
 NOTHING = "Data and pipelines are up to date."
 CHAIN_OF_A_TABLE = Counter(
     {

@@ -68,6 +68,15 @@ def test_files_beside_the_outputs_belong_to_no_stage(stages: list[Stage], path: 
     assert not any(stage.has(path) for stage in stages)
 
 
+def test_copies_that_no_stage_names_belong_to_that_of_their_originals(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    home = "results/studies/demo"
+    made = [f"{home}/figures/x.png", "results/figures/x.png", f"{home}/tables/x.csv", "results/tables/x.csv"]
+    stages = load_stages(tmp_path, "demo", made)
+    assert [[stage.name for stage in stages if stage.has(path)] for path in made] == [["report"]] * 4
+    assert [stage.copies for stage in stages] == [[], ["results/figures/x.png"]]
+
+
 def test_files_deep_in_a_folder_belong_to_its_stage(stages: list[Stage]) -> None:
     assert stages[0].has("results/studies/demo/datasets/sun/images/1.json")
 

@@ -150,6 +150,15 @@ def test_other_tables() -> None:
     assert len(accuracy) == len(printed.lines if printed else []) == 1
 
 
+def test_ablations_are_of_methods_with_a_no_tower_alone() -> None:
+    runs = [BASELINE, BASELINE | {"backbone": "large"}]
+    made = {
+        name: table
+        for name, table, _ in build.other_tables(runs, {}, "demo", build.TableOptions(["none"], "none", "clipn128"), {})
+    }
+    assert made["ablations"].empty
+
+
 def test_other_tables_of_a_study_without_a_no_tower() -> None:
     options = build.TableOptions(["none"], "base", "clipn128")
     made = {name: table for name, table, _ in build.other_tables([BASELINE], {}, "demo", options, {})}

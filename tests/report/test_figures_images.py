@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.mistakes import Mistake, mistakes
 from clipn.report.figures.saving import save
@@ -61,9 +60,10 @@ def test_many_classes_lose_their_numbers_and_then_their_rows() -> None:
     assert "12 of 1000 classes, spread over all" in "\n".join(texts(many))
 
 
-def test_similarity_of_nothing() -> None:
-    with pytest.raises(ClipnError, match="similarities of tiny, learnable: no rows"):
-        similarity(compared(1).iloc[:0], CONTEXT, "learnable", 1)
+def test_similarity_of_images_without_labels_is_a_sentence() -> None:
+    figure = similarity(compared(1).iloc[:0], CONTEXT, "learnable", 1)
+    run = "study: demo, backbone: tiny, variant: learnable"
+    assert texts(figure) == [f"No image has a label to compare with texts, ID: Shapes\n{run}"]
 
 
 RED, BLUE = Image.new("RGB", (40, 20), "red"), Image.new("L", (500, 500), 9)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from scipy.special import logit
 
-from clipn.data.registry import Registry
 from clipn.errors import ClipnError
 from clipn.report.figures import gallery as module
 from clipn.report.figures.gallery import Albums, gallery
@@ -20,7 +20,7 @@ SHADES = {"cifar10": 0, "svhn": 100, "dtd": 200}
 
 @pytest.fixture
 def albums(tmp_path: Path) -> Albums:
-    """Five images of every dataset in a zip, of `dtd` in a folder that somebody unpacked."""
+    """Five images of every dataset in a zip, of `dtd` in a folder that somebody unpacked; in two registries."""
     for name, shade in SHADES.items():
         files = {f"{index}.png": encoded(Image.new("L", (8, 8), shade + 10 * index), "PNG") for index in range(5)}
         (tmp_path / "archives" / name).mkdir(parents=True)
@@ -28,8 +28,14 @@ def albums(tmp_path: Path) -> Albums:
             write_files(tmp_path / "mine", files)
         else:
             zipped(tmp_path / "archives" / name / f"{name}.zip", files)
-    registry = Registry(datasets={name: dataset(f"{name}.zip") for name in SHADES})
-    return Albums(registry, tmp_path, tmp_path / "archives", {"dtd": tmp_path / "mine"})
+    registries = [write_registry(tmp_path / "ours.yaml", "cifar10"), write_registry(tmp_path / "r.yaml", "svhn", "dtd")]
+    return Albums(registries, tmp_path / "archives", {"dtd": tmp_path / "mine"})
+
+
+def write_registry(path: Path, *names: str) -> Path:
+    records = {name: dataset(f"{name}.zip").model_dump(mode="json") for name in names}
+    path.write_text(yaml.safe_dump({"datasets": records}))
+    return path
 
 
 def scored(dataset: str, rows: list[tuple[float, bool]], id_dataset: str = "cifar10") -> pd.DataFrame:
@@ -75,6 +81,11 @@ def test_accepted_ood_images_of_highest_score_and_rejected_id_images_of_lowest(a
         ("cat", "dog", 0.3, True),
     ]
     assert [shade(item.image) for item in found] == [220, 110, 130, 30, 10]
+
+
+def test_an_id_image_without_a_label_is_said_to_have_none(albums: Albums) -> None:
+    found = gallery(SCORES.assign(label=-1), "cifar10", CLASSES, albums)
+    assert [(item.truth, item.taken_for) for item in found if item.is_id] == [("no label", "dog"), ("no label", "dog")]
 
 
 def test_only_so_many_of_each_kind(albums: Albums, monkeypatch: pytest.MonkeyPatch) -> None:

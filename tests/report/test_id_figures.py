@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from benchmarks.planted import ID, SCALE, scoring_inputs, towers
 from clipn.cli.main import app
 from clipn.data.manifest import read_manifest
-from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
 from clipn.evaluation.similarity import similarity_table
 from clipn.features.stored import read_image_features
@@ -43,7 +42,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files(study: Path) -> FigureFiles:
     scores = [study / f"scores/{name}.parquet" for name in (PLAIN, RUN)]
     datasets, features, classifiers = (study / name for name in ("datasets", "features", "classifiers"))
-    albums = Albums(load_registry(study / "registry.yaml"), study, study / "archives", {})
+    albums = Albums([study / "registry.yaml"], study / "archives", {})
     return FigureFiles(scores, study / "tables/metrics.csv", datasets, features, classifiers, albums)
 
 

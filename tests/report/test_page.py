@@ -41,6 +41,7 @@ def rendered(
     figures: Sequence[str] = FIGURES,
     resamples: int = 41,
     shared: Path | None = None,
+    id_datasets: Sequence[str] = ("cifar10", "imagenet"),
 ) -> str:
     """The page of a study with one backbone, one checkpoint, and pictures that are their names.
 
@@ -63,7 +64,7 @@ def rendered(
             (folder / name).rename(shared / name)
     data = shared or folder
     files = PageFiles(metrics, pictures, weights, folder, data / "datasets", data / "shards/statistics.json")
-    return page(files, study, SETTINGS, ["cifar10", "imagenet"], options.variants, options.prompts)
+    return page(files, study, SETTINGS, id_datasets, options.variants, options.prompts)
 
 
 def sha256(text: str) -> str:
@@ -139,6 +140,18 @@ def test_figures_come_by_id_dataset_with_captions_that_tell_backbones_apart(tmp_
     assert str(captions[-1]).endswith("more in-distribution. Backbone: ViT-B-16_x.")
     assert CAPTIONS["ablations"].format(id_title="CIFAR-10") in captions
     assert len(captions) == len(set(captions)) == len(FIGURES) + 1
+
+
+def test_names_of_id_datasets_may_hold_underscores(tmp_path: Path) -> None:
+    figures = ["my_pets_roc_tiny", "my_pets_2_roc_tiny", "my_pets_ablations"]
+    text = rendered(tmp_path, figures=figures, id_datasets=["my_pets", "my_pets_2"])
+    assert re.findall(r"<h3>([^<]*)</h3>\n<figure>", text) == ["ID: my_pets", "ID: my_pets_2"]
+    captions = [attributes["alt"] for attributes in Outline(text).all("img")]
+    assert captions == [
+        f"{CAPTIONS['roc'].format(id_title='my_pets')} Backbone: tiny.",
+        CAPTIONS["ablations"].format(id_title="my_pets"),
+        f"{CAPTIONS['roc'].format(id_title='my_pets_2')} Backbone: tiny.",
+    ]
 
 
 def test_a_study_that_can_be_compared(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from clipn.errors import ClipnError
 from clipn.report.formatting import fixed, spread
-from clipn.report.tables.layouts import printed_ood
+from clipn.report.tables.layouts import printed_accuracy, printed_ood
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
-from clipn.report.tables.printed import to_latex, to_markdown
+from clipn.report.tables.printed import cell, to_latex, to_markdown
 from tests.helpers.report_runs import BASELINE, SEEDS, decided, run
 
 OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
@@ -115,6 +115,14 @@ def test_id_accuracy_is_that_of_the_baseline_run(runs: list[dict[str, Any]]) -> 
     assert to_csv(table) == (
         "study,id,backbone,variant,prompts,top1,top1_sd,images,runs\ndemo,cifar10,tiny,none,clipn128,90.00,,600,1\n"
     )
+
+
+def test_id_accuracy_without_labels_is_empty_and_never_zero() -> None:
+    unlabelled = [{"id": "cifar10", "images": 0, "top1": None}]
+    table = id_accuracy_table([other | {"id_accuracy": unlabelled} for other in SEEDS])
+    assert to_csv(table).splitlines()[1:] == ["demo,cifar10,tiny,learnable,clipn128,,,0,3"]
+    (line,) = printed_accuracy(table, "demo", {}).lines
+    assert line[-1] == cell("")
 
 
 def test_id_accuracy_without_baseline_is_that_of_the_first_variant() -> None:

@@ -54,7 +54,8 @@ def with_ablation(**settings: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"registry": "config/datasets.yaml"}, "either `registry` or `demo`"),
+        ({"demo": None}, "give `registry`, `demo`, or both"),
+        ({"runs": [], "baselines": []}, "baselines: nothing is scored; name a method, or `runs`"),
         ({"runs": [{"backbone": "huge", "variant": "learnable", "seeds": [1]}]}, "no backbone 'huge'"),
         ({"runs": [{"backbone": "tiny", "variant": "learned", "seeds": [1]}]}, "no variant 'learned'"),
         ({"backbones": {"tiny": {"architecture": "ViT-B-32"}}}, "either `pretrained` or `training`"),
@@ -180,6 +181,49 @@ def test_settings_of_the_ablations_have_bounds(settings: dict[str, object], comp
 def test_the_ablations_are_off_by_default() -> None:
     settings = Variant()
     assert (settings.losses, settings.tokens, settings.share) == ("both", None, 1.0)
+
+
+# Data of one's own
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A registry of photographs without and with class names, and of captions."""
+    photos = {"title": "Photos", "folder": "photos"}
+    datasets = {
+        "flat": photos | {"reader": "flat"},
+        "listed": photos | {"reader": "list", "file_list": "list.txt"},
+        "named": photos | {"reader": "flat", "classes": ["cat", "dog"]},
+        "pets": photos | {"reader": "folders"},
+    }
+    captions = {"mine": {"title": "Mine", "reader": "table", "folder": "captions"}}
+    (path := tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": datasets, "captions": captions}))
+    return path
+
+
+@pytest.mark.usefixtures("in_project")
+@pytest.mark.parametrize("name", ["named", "pets", "textures"])
+def test_any_dataset_with_class_names_may_be_id(own: Path, name: str) -> None:
+    study = parse_study(study_with("demo", registry=str(own), pairs={name: ["flat", "sun"]}))
+    assert study.datasets == [name, "flat", "sun"]
+
+
+@pytest.mark.usefixtures("in_project")
+@pytest.mark.parametrize("name", ["flat", "listed"])
+def test_an_id_dataset_without_class_names_is_refused_before_anything_runs(own: Path, name: str) -> None:
+    with pytest.raises(ClipnError) as caught:
+        parse_study(study_with("demo", registry=str(own), pairs={name: ["sun"]}))
+    assert str(caught.value) == (
+        f"config/studies/demo.yaml: pairs: {name} has no class names, so it cannot be ID; "
+        f"name them, in label order, under datasets.{name}.classes in {own}"
+    )
+
+
+@pytest.mark.usefixtures("in_project")
+def test_captions_are_of_one_registry(own: Path) -> None:
+    captions = {"sources": ["cc3m", "mine"]}
+    with pytest.raises(ClipnError, match=r"captions\.sources: some are the demo's and some are not; name those of one"):
+        parse_study(study_with("demo", registry=str(own), captions=captions))
 
 
 # Weights

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from clipn.data.registry import load_registry
+from clipn.errors import ClipnError
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from tests.helpers.studies import GENERATED, paths
@@ -101,6 +102,30 @@ def test_a_new_address_is_no_new_archive(tmp_path: Path) -> None:
     plain = data(tmp_path).archive("sun", "SUN.tar").identity
     moved = [{"file": "SUN.tar", "sha256": "0" * 64, "addresses": ["http://127.0.0.1/SUN.tar"]}]
     assert data(tmp_path, archives=moved).archive("sun", "SUN.tar").identity == plain
+
+
+# Own images beside the demo's
+
+
+def test_the_demo_and_a_registry_are_one_for_a_study(tmp_path: Path) -> None:
+    own = {"title": "Pets", "reader": "folders", "folder": "pets", "images": 9}
+    (registry := tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": {"pets": own}}))
+    found = paths(GENERATED, registry=str(registry), pairs={"pets": ["sun"]})
+    assert {"sun", "cc3m", "pets"} < {*found.data.names}
+    assert (found.data.is_generated("sun"), found.data.is_generated("pets")) == (True, False)
+    assert found.data.record("sun") is None
+    assert found.data.in_place("pets") == [tmp_path / "pets"]
+    assert found.registries("pets") == [str(registry)]
+    assert found.registries("pets", "sun") == [found.generated_registry, str(registry)]
+    assert (found.generated_registries("pets"), found.mirrored_archive("pets", "x.tar")) == ([], [])
+    assert found.mirrored_archive("sun", "SUN.tar.gz") == [f"{found.mirror}/SUN.tar.gz"]
+    assert not any("pets" in file for file in found.mirrored)
+
+
+def test_a_name_of_the_demo_is_taken(tmp_path: Path) -> None:
+    (registry := tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": {"sun": SUN}}))
+    with pytest.raises(ClipnError, match=f"^{registry}: sun: is the name of what the demo generates; choose another$"):
+        paths(GENERATED, registry=str(registry))
 
 
 # Small datasets, which one job encodes together

@@ -108,7 +108,7 @@ def test_data_backbones_and_features_are_those_of_the_other_study(paths: StudyPa
         paths.features("tiny", "sun"),
         paths.negative_labels("tiny", "imagenet"),
         paths.perturbed_features("tiny", "imagenet"),
-        paths.registry,
+        *paths.registries("sun"),
         *paths.words,
     ]
     assert {path for path in shared if not path.startswith(f"{THEIRS}/")} == set()
@@ -228,7 +228,7 @@ def test_a_study_that_is_not_there() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_a_mistake_of_the_other_study_is_named_by_its_file() -> None:
-    write("base", BASE | {"runs": []})
+    write("base", BASE | {"runs": None})
     with pytest.raises(ClipnError, match=r"^config/studies/base\.yaml: runs: "):
         extending()
 

@@ -56,7 +56,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
+    "registry", "demo", "runs", "extends", "imported", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
 
@@ -121,7 +121,7 @@ def test_every_setting_is_recorded_by_a_rule_that_it_changes(base: dict[str, Any
 def recorded(made: Study) -> set[str]:
     """Keys that rules other than the page's record."""
     options = RuleOptions(StudyPaths(made, StudyData(made)))
-    steps = [options.study, options.registry, options.captions, options.shards, options.crawl]
+    steps = [options.study, options.registry(made.datasets[0]), options.captions, options.shards, options.crawl]
     steps += [options.demo] if made.demo else []
     steps += [options.verification(name) for name in made.datasets]
     for name, backbone in made.backbones.items():
@@ -167,6 +167,20 @@ def test_every_setting_of_the_schema_is_among_them() -> None:
 def options() -> RuleOptions:
     made = study(GENERATED)
     return RuleOptions(StudyPaths(made, StudyData(made)))
+
+
+def test_the_registry_is_that_of_the_dataset(tmp_path: Path) -> None:
+    own = {"title": "Pets", "reader": "folders", "folder": "pets"}
+    (registry := tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": {"pets": own}}))
+    made = study(GENERATED | {"registry": str(registry), "pairs": {"pets": ["sun"]}})
+    options = RuleOptions(found := StudyPaths(made, StudyData(made)))
+    generated = f"--registry {found.generated_registry}"
+    assert str(options.images("sun")) == f"{generated} --archives results/studies/demo/archives/sun"
+    assert str(options.images("pets")) == f"--registry {registry} --archives results/studies/demo/archives/pets"
+    both = options.images_of_all(["sun", "pets"])
+    assert str(both) == f"{generated} --registry {registry} --archives results/studies/demo/archives"
+    assert [options.registry(name)["registry"] for name in ("sun", "pets")] == [None, str(registry)]
+    assert both["registry"] == str(registry)
 
 
 def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:

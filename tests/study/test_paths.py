@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from clipn.study.names import RunName, Scoring
-from clipn.study.paths import study_folder, study_of
+from clipn.study.paths import short_path, study_folder, study_of
 from tests.helpers.studies import GENERATED, WRITTEN, paths
 
 DEMO = "results/studies/demo"
@@ -30,20 +30,24 @@ def test_a_path_elsewhere_is_of_no_study(path: str) -> None:
 
 def test_people_find_copies_of_the_active_study_at_short_paths() -> None:
     demo = paths(GENERATED)
-    assert demo.short_path(demo.figure("training", "pdf")) == "results/figures/training.pdf"
-    assert demo.short_path(demo.page) == "results/report.html"
+    assert short_path(demo.figure("training", "pdf")) == "results/figures/training.pdf"
+    assert short_path(demo.page) == "results/report.html"
+    assert demo.ood_table("imagenet") == f"{DEMO}/tables/imagenet_ood.csv"
+    assert demo.ood_table("pets", "md") == f"{DEMO}/tables/own_id/pets_ood.md"
+    assert short_path(demo.ood_table("pets")) == "results/tables/pets_ood.csv"
 
 
 def test_the_demo_has_its_own_mirror_registry_and_words() -> None:
     demo = paths(GENERATED)
-    assert demo.registry == f"{DEMO}/archives/mirror/datasets.yaml"
+    assert demo.registries("sun", "cc3m") == [demo.generated_registry] == [f"{DEMO}/archives/mirror/datasets.yaml"]
     assert demo.words == [f"{DEMO}/archives/mirror/words.txt"]
     assert f"{DEMO}/archives/mirror/SUN.tar.gz" in demo.mirrored
     assert demo.archives("sun") == [f"{DEMO}/archives/sun/SUN.tar.gz"]
 
 
 def test_a_written_registry_and_a_word_list_lie_where_the_study_says() -> None:
-    assert paths(WRITTEN).registry == "config/datasets.yaml"
+    assert paths(WRITTEN).registries("sun") == ["config/datasets.yaml"]
+    assert paths(WRITTEN).generated_registries("sun") == []
     assert paths(WRITTEN).words == []
     assert paths(WRITTEN, negative_words="words.txt").words == ["words.txt"]
 

@@ -5,7 +5,16 @@ import pytest
 from clipn.provenance.stages import load_stages
 from clipn.study.figures import figure_names, shown_scorings
 from clipn.study.names import Scoring
-from clipn.study.targets import all_files, data_files, feature_files, model_files, ood_table_files, report_files
+from clipn.study.targets import (
+    all_files,
+    data_files,
+    feature_files,
+    model_files,
+    number_files,
+    ood_table_files,
+    own_ood_table_files,
+    report_files,
+)
 from tests.helpers.project import ROOT
 from tests.helpers.studies import GENERATED, WRITTEN, paths, study
 
@@ -85,6 +94,23 @@ def test_features_of_single_methods_are_among_the_features() -> None:
     assert f"{DEMO}/metrics/tiny/none/clipn128/seed0.parquet" in files
 
 
+def test_any_id_dataset_has_a_table_and_those_of_the_paper_are_always_there() -> None:
+    demo = paths(GENERATED, pairs=OWN)
+    own = [f"{DEMO}/tables/own_id/textures_ood.csv", "results/tables/textures_ood.csv"]
+    assert own_ood_table_files(demo)[:2] == own
+    files = report_files(demo, [])
+    assert {*own, "results/tables/cifar10_ood.csv", f"{DEMO}/tables/imagenet_ood.csv"} < set(files)
+    assert f"{DEMO}/tables/own_id/textures_ood.csv" in number_files(demo)
+    assert own_ood_table_files(paths(GENERATED)) == []
+
+
+def test_a_study_of_baselines_alone_has_their_figures() -> None:
+    made = study(GENERATED | BASELINES_ONLY | {"pairs": PAIRS})
+    plain = [f"imagenet_{kind}_tiny" for kind in ("scores", "roc", "intervals")]
+    assert figure_names(made, []) == [*plain, "training"]
+    assert (made.base, made.shown, made.trained_runs) == ("none", [], [])
+
+
 def test_tables_lie_at_two_places() -> None:
     assert ood_table_files(paths(GENERATED), "cifar10")[:2] == [
         f"{DEMO}/tables/cifar10_ood.csv",
@@ -95,10 +121,16 @@ def test_tables_lie_at_two_places() -> None:
     assert f"{DEMO}/tables/metrics.md" not in files
 
 
-@pytest.mark.parametrize("settings", [GENERATED, WRITTEN | {"mirror": None}])
+OWN = {"textures": ["sun"], "imagenet": ["sun"]}
+BASELINES_ONLY = {"variants": {}, "runs": []}
+
+
+@pytest.mark.parametrize(
+    "settings", [GENERATED, WRITTEN | {"mirror": None}, GENERATED | {"pairs": OWN}, GENERATED | BASELINES_ONLY]
+)
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
     found = paths(settings)
     files = all_files(found, figure_names(found.study, [found.study.study]))
     assert len(files) == len(set(files))
-    stages = load_stages(ROOT, "demo")
+    stages = load_stages(ROOT, "demo", files)
     assert {file: sum(stage.has(file) for stage in stages) for file in files} == dict.fromkeys(files, 1)

@@ -140,7 +140,8 @@ def test_captions_are_crawled_and_shards_built(project: Project, origin: Path, p
     moved.mkdir()
     (moved / "GCC-training.tsv").write_text(text)
     datasets = {
-        name: {"title": name, "reader": "flat", "folder": str(origin), "images": 1} for name in ("sun", "cifar10")
+        name: {"title": name, "reader": "flat", "classes": ["dog"], "folder": str(origin), "images": 1}
+        for name in ("sun", "cifar10")
     }
     crawl = {"shard_size": 16, "processes": 1, "timeout": 2, "image_size": 32}
     registry = {"datasets": datasets, "captions": captions(moved, trained_on=40)}

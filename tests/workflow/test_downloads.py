@@ -23,7 +23,8 @@ def write_study(folder: Path, archive: dict[str, object], **keys: object) -> Non
     """A study of published weights, one of whose datasets has this archive."""
     names = {"sun": "SUN.tar", "cifar10": "cifar10.tar"}
     records = {
-        name: {"title": name, "reader": "flat", "archives": [archive | {"file": file}]} for name, file in names.items()
+        name: {"title": name, "reader": "flat", "classes": ["dog"], "archives": [archive | {"file": file}]}
+        for name, file in names.items()
     }
     study = {
         "registry": "config/own.yaml",

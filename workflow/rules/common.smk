@@ -9,14 +9,14 @@ from pathlib import Path
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
-from clipn.fingerprint import Fingerprints
+from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
-from clipn.study import figures, targets
+from clipn.study import figures, scorings, targets
 from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
@@ -24,8 +24,7 @@ from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
-from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder
-from clipn.study.scorings import id_and_ood, main_pool, prompt_pools, scorings
+from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
     backbone_source,
@@ -57,7 +56,7 @@ contents = RuleContents(study, data, hashes)
 fingerprint = Fingerprints(run_state.sources)
 
 set_environment(options.arithmetic)
-SCORINGS = scorings(study)
+SCORINGS = scorings.all_scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 VARIANTS = study.variants.items()
@@ -69,9 +68,8 @@ METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
-# A generated registry is an input like any other; of a written one, only the records that a rule uses count.
-GENERATED_REGISTRY = [paths.registry] if study.demo else []
-TEMPLATE = Path(workflow.basedir).parent / "clipn/report/page/page.html.jinja"
+OWN_ID = targets.own_id_datasets(study)
+TEMPLATE = PACKAGE / "report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
 
 
@@ -81,7 +79,7 @@ wildcard_constraints:
     backbone="|".join(study.backbones),
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
-    id_dataset="|".join(ID_DATASETS),
+    id_dataset="|".join([*ID_DATASETS, *OWN_ID]),
     source="|".join(study.captions.sources) or "none",
     weights="|".join(map(re.escape, FETCHED)) or "none",
     views=r"\d+",
@@ -124,10 +122,9 @@ def training_arguments(wildcards, input):
     return " ".join([*input.get("shards", []), *named])
 
 
-def table(name, caption):
+def table(path, caption):
     """A table for Snakemake's own report."""
-    rst = f"../report/{caption}.rst"
-    return report(paths.table(name), caption=rst, category="Tables")
+    return report(path, caption=f"../report/{caption}.rst", category="Tables")
 
 
 def figure(name, caption):

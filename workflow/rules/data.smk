@@ -4,7 +4,7 @@ if study.demo:
 
     rule generate_demo:
         output:
-            registry=paths.registry,
+            registry=paths.generated_registry,
             words=f"{paths.mirror}/words.txt",
             archives=paths.mirrored,
         log:
@@ -15,16 +15,16 @@ if study.demo:
             **job_resources(mem_mb=400),
         params:
             options=options.demo,
-            code=fingerprint("clipn.cli.data.demo"),
+            code=fingerprint("clipn.cli.demo.demo_data"),
         shell:
-            "clipn --log {log} demo $(dirname {output.registry}) {params.options}"
+            "clipn --log {log} demo-data $(dirname {output.registry}) {params.options}"
 
 
 # No code counts for what is fetched here or as weights: its checksum proves it.
 rule fetch_archive:
     input:
-        GENERATED_REGISTRY,
-        [f"{paths.mirror}/{{file}}"] if study.demo else [],
+        lambda w: paths.generated_registries(w.dataset),
+        lambda w: paths.mirrored_archive(w.dataset, w.file),
     output:
         paths.archive("{dataset}", "{file}"),
     log:
@@ -42,7 +42,7 @@ rule fetch_archive:
 
 rule verify_dataset:
     input:
-        GENERATED_REGISTRY,
+        lambda wildcards: paths.generated_registries(wildcards.dataset),
         archives=lambda wildcards: paths.archives(wildcards.dataset, cleaning=True),
     output:
         manifest=paths.manifest("{dataset}"),
@@ -66,7 +66,7 @@ rule verify_dataset:
 
 rule verify_captions:
     input:
-        GENERATED_REGISTRY,
+        lambda wildcards: paths.generated_registries(wildcards.source),
         lambda wildcards: paths.archives(wildcards.source),
     output:
         paths.description("{source}"),
@@ -86,7 +86,7 @@ rule verify_captions:
 
 rule prepare_captions:
     input:
-        GENERATED_REGISTRY,
+        paths.generated_registries(*study.captions.sources),
         archives=paths.archives(*study.captions.sources),
     output:
         captions=paths.captions,
@@ -127,7 +127,7 @@ rule crawl_images:
 
 rule build_shards:
     input:
-        GENERATED_REGISTRY,
+        paths.generated_registries(*study.captions.sources),
         paths.crawl_reports,
         captions=rules.prepare_captions.output.captions,
         archives=paths.archives(*study.captions.sources),

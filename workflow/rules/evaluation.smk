@@ -12,7 +12,7 @@ rule score_runs:
         own_features=targets.own_feature_files(paths),
         manifests=[paths.manifest(name) for name in study.datasets],
     output:
-        [paths.scores(scoring) for scoring in SCORINGS],
+        [paths.scores(scoring) for scoring in scorings.scorings(study)],
     log:
         job_log("score_runs"),
     benchmark:
@@ -31,9 +31,28 @@ rule score_runs:
         "clipn --log {log} score {params.options}" f" --output {paths.scores_folder}"
 
 
+rule import_scores:
+    input:
+        files=lambda wildcards: scorings.imported_files(study, wildcards.backbone),
+        manifests=[paths.manifest(name) for name in study.datasets],
+    output:
+        paths.imported_scores,
+    log:
+        job_log("import_scores/{backbone}"),
+    benchmark:
+        job_benchmark("import_scores/{backbone}")
+    resources:
+        **job_resources(mem_mb=500),
+    params:
+        options=lambda wildcards: options.imported(wildcards.backbone),
+        code=fingerprint("clipn.cli.scores.collect"),
+    shell:
+        "clipn --log {log} scores collect {params.options} --output {output}"
+
+
 rule evaluate_runs:
     input:
-        rules.score_runs.output,
+        [paths.scores(scoring) for scoring in SCORINGS],
     output:
         metrics=METRICS,
         replicates=[paths.replicates(scoring) for scoring in SCORINGS],

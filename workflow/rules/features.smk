@@ -3,7 +3,7 @@
 
 rule cache_image_features:
     input:
-        GENERATED_REGISTRY,
+        lambda wildcards: paths.generated_registries(wildcards.dataset),
         backbone=paths.backbone("{backbone}"),
         manifest=paths.manifest("{dataset}"),
         archives=lambda wildcards: paths.archives(wildcards.dataset),
@@ -32,7 +32,7 @@ if SMALL:
     # In one job: to load the model takes longer than to encode their images.
     rule cache_small_image_features:
         input:
-            GENERATED_REGISTRY,
+            paths.generated_registries(*SMALL),
             backbone=paths.backbone("{backbone}"),
             manifests=[paths.manifest(name) for name in SMALL],
             archives=paths.archives(*SMALL),
@@ -115,7 +115,7 @@ rule encode_classes:
     resources:
         **job_resources(1500, study.threads, GPU),
     params:
-        pools=[contents.prompt_pool(name) for name in prompt_pools(study)],
+        pools=[contents.prompt_pool(name) for name in scorings.prompt_pools(study)],
         options=lambda w: options.id_datasets
         + options.datasets
         + options.pools
@@ -156,15 +156,15 @@ rule negative_labels:
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:
-        GENERATED_REGISTRY,
+        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
         backbone=paths.backbone("{backbone}"),
         indexed=lambda wildcards: [
             path(name)
-            for name in id_and_ood(study, wildcards.id_dataset)
+            for name in scorings.id_and_ood(study, wildcards.id_dataset)
             for path in (paths.manifest, paths.description)
         ],
         archives=lambda wildcards: paths.archives(
-            *id_and_ood(study, wildcards.id_dataset)
+            *scorings.id_and_ood(study, wildcards.id_dataset)
         ),
     output:
         paths.perturbed_features("{backbone}", "{id_dataset}"),
@@ -178,11 +178,11 @@ rule perturbed_features:
     params:
         names=lambda wildcards: options.datasets_of(wildcards.id_dataset),
         images=lambda wildcards: contents.images(
-            *id_and_ood(study, wildcards.id_dataset)
+            *scorings.id_and_ood(study, wildcards.id_dataset)
         ),
-        pool=contents.prompt_pool(main_pool(study)),
+        pool=contents.prompt_pool(scorings.main_pool(study)),
         options=lambda wildcards: options.images_of_all(
-            id_and_ood(study, wildcards.id_dataset)
+            scorings.id_and_ood(study, wildcards.id_dataset)
         )
         + options.datasets
         + options.model

@@ -3,7 +3,7 @@
 
 rule id_figures:
     input:
-        GENERATED_REGISTRY,
+        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
         scores=[
             name
             for backbone in study.backbones
@@ -14,7 +14,7 @@ rule id_figures:
         features=[paths.features(name, "{id_dataset}") for name in study.backbones],
         classifiers=[paths.classifiers(name) for name in study.backbones],
         manifest=paths.manifest("{id_dataset}"),
-        archives=lambda w: paths.archives(*id_and_ood(study, w.id_dataset)),
+        archives=lambda w: paths.archives(*scorings.id_and_ood(study, w.id_dataset)),
     output:
         **id_figures(),
     log:
@@ -25,7 +25,7 @@ rule id_figures:
         **job_resources(mem_mb=1000),
     params:
         options=lambda w: options.id_figures(w.id_dataset),
-        images=lambda w: contents.images(*id_and_ood(study, w.id_dataset)),
+        images=lambda w: contents.images(*scorings.id_and_ood(study, w.id_dataset)),
         code=fingerprint("clipn.cli.figures.id_figures"),
     shell:
         "clipn --log {log} report figure id-dataset {input.scores} --id {wildcards.id_dataset} {params.options}"

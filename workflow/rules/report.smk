@@ -40,9 +40,9 @@ rule report_page:
 # Cheap copies at the paths that people type, each group in one job.
 rule publish_ood_table:
     input:
-        targets.ood_tables(paths, "{id_dataset}"),
+        lambda wildcards: targets.ood_tables(paths, wildcards.id_dataset),
     output:
-        list(map(paths.short_path, targets.ood_tables(paths, "{id_dataset}"))),
+        list(map(short_path, targets.ood_tables(paths, "{id_dataset}"))),
     log:
         job_log("publish/{id_dataset}_ood"),
     benchmark:
@@ -53,19 +53,22 @@ rule publish_ood_table:
         "cp {input} results/tables/ 2> {log}"
 
 
+# Tables of ID datasets that only another study has are removed.
 rule publish_tables:
     input:
         targets.overall_table_files(paths),
     output:
-        list(map(paths.short_path, targets.overall_table_files(paths))),
+        list(map(short_path, targets.overall_table_files(paths))),
     log:
         job_log("publish/tables"),
     benchmark:
         job_benchmark("publish/tables")
     resources:
         **job_resources(mem_mb=10),
+    params:
+        kept=options.kept_tables,
     shell:
-        "cp {input} results/tables/ 2> {log}"
+        "(find results/tables -name '*_ood.*' {params.kept} -delete && cp {input} results/tables/) 2> {log}"
 
 
 # All figures at once, so that none of another study is left beside them.
@@ -73,7 +76,7 @@ rule publish_figures:
     input:
         targets.figure_files(paths, FIGURES),
     output:
-        list(map(paths.short_path, targets.figure_files(paths, FIGURES))),
+        list(map(short_path, targets.figure_files(paths, FIGURES))),
     log:
         job_log("publish/figures"),
     benchmark:
@@ -91,8 +94,8 @@ rule publish_page:
         paths.page,
         paths.summary,
     output:
-        paths.short_path(paths.page),
-        paths.short_path(paths.summary),
+        short_path(paths.page),
+        short_path(paths.summary),
     log:
         job_log("publish/page"),
     benchmark:

@@ -6,12 +6,17 @@ rule ood_table:
         metrics=METRICS,
         descriptions=DESCRIPTIONS,
     output:
-        csv=table("{id_dataset}_ood", "ood_table"),
-        printed=targets.ood_tables(paths, "{id_dataset}")[1:],
+        csv=table(paths.table("{id_dataset}_ood"), "ood_table"),
+        printed=[
+            paths.table("{id_dataset}_ood", form)
+            for form in targets.OOD_TABLE_ENDINGS[1:]
+        ],
     log:
         job_log("ood_table/{id_dataset}"),
     benchmark:
         job_benchmark("ood_table/{id_dataset}")
+    wildcard_constraints:
+        id_dataset="|".join(ID_DATASETS),
     resources:
         **job_resources(mem_mb=300),
     params:
@@ -19,6 +24,20 @@ rule ood_table:
         code=fingerprint("clipn.cli.report.ood_table"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"
+        " --tables $(dirname {output.csv})"
+
+
+if OWN_ID:
+
+    use rule ood_table as own_ood_table with:
+        output:
+            csv=table(paths.ood_table("{id_dataset}"), "ood_table"),
+            printed=[
+                paths.ood_table("{id_dataset}", form)
+                for form in targets.OOD_TABLE_ENDINGS[1:]
+            ],
+        wildcard_constraints:
+            id_dataset="|".join(OWN_ID),
 
 
 rule tables:
@@ -27,7 +46,7 @@ rule tables:
         replicates=[paths.replicates(scoring) for scoring in SCORINGS],
         descriptions=DESCRIPTIONS,
     output:
-        csv=[table(name, "tables") for name in OVERALL_TABLES],
+        csv=[table(paths.table(name), "tables") for name in OVERALL_TABLES],
         printed=targets.printed_tables(paths),
     log:
         job_log("tables"),
@@ -39,7 +58,7 @@ rule tables:
         options=options.study + options.tables + options.base + options.ablations,
         code=fingerprint("clipn.cli.report.other_tables"),
     shell:
-        "clipn --log {log} report tables {input.metrics} {params.options}"
+        "clipn --log {log} report tables {input.metrics} {params.options} --tables $(dirname {output.csv[0]})"
 
 
 rule published_table:
@@ -49,7 +68,7 @@ rule published_table:
         descriptions=DESCRIPTIONS,
         published=PUBLISHED_NUMBERS,
     output:
-        csv=table("published", "published"),
+        csv=table(paths.table("published"), "published"),
         markdown=paths.table("published", "md"),
     log:
         job_log("published_table"),

@@ -29,3 +29,8 @@ rule cifar10_ood:
 rule cifar100_ood:
     input:
         targets.ood_table_files(paths, "cifar100"),
+
+
+rule own_ood:
+    input:
+        targets.own_ood_table_files(paths),

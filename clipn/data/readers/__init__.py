@@ -50,10 +50,8 @@ def class_names(location: Location) -> list[str]:
         ClipnError: the record names more or fewer classes than the archives hold, or these are unreadable.
     """
     record = location.record
-    # Flat files have no classes; a list of files does not tell whether there are any.
-    held: list[str] | None = [] if record.reader == "flat" else None
-    if record.reader in _CLASSES:
-        held = _CLASSES[record.reader](location)
+    # Flat files and lists of files hold no names; those of the record are of classes that the images may show.
+    held = _CLASSES[record.reader](location) if record.reader in _CLASSES else None
     if record.classes is None:
         return held or []
     if record.classes == "imagenet":

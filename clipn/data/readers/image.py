@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Self
 
 import numpy as np
 import PIL.Image
@@ -22,9 +23,14 @@ class UndecodableError(ClipnError):
         reason: why, without the image's name and what to do.
     """
 
-    def __init__(self, path: str, reason: str, remedy: str) -> None:
-        super().__init__(f"{path}: {reason}; {remedy}")
-        self.reason = reason
+    reason: str = ""
+
+    @classmethod
+    def of(cls, path: str, reason: str, remedy: str) -> Self:
+        """The error of an image; made of a text alone, as torch makes it again that a loading process raised."""
+        error = cls(f"{path}: {reason}; {remedy}")
+        error.reason = reason
+        return error
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Image:
                 yield picture
         except BOMBS as error:
             reason = f"has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels"
-            raise UndecodableError(self.path, reason, "exclude it with `select`") from error
+            raise UndecodableError.of(self.path, reason, "exclude it with `select`") from error
         except UNDECODABLE as error:
             remedy = "fetch its archive again, or exclude it with `select`"
-            raise UndecodableError(self.path, "truncated or not an image", remedy) from error
+            raise UndecodableError.of(self.path, "truncated or not an image", remedy) from error

@@ -3,29 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
-from clipn.data.location import locate
-from clipn.data.readers import read_images
-from clipn.data.registry import Registry
+from clipn.data.readers import read_dataset
+from clipn.data.registry import registry_of
 from clipn.errors import ClipnError
 from clipn.evaluation.evaluate import part
 from clipn.report.figures.mistakes import Mistake
 
 METHOD = "atd"
+NO_LABEL = "no label"
 COUNT = 12
 """Mistakes of each kind."""
 
 
 @dataclass(frozen=True)
 class Albums:
-    """Where images lie: registry, its folder, the folder with one folder of archives per dataset, unpacked copies."""
+    """Where images lie: registries, the folder with one folder of archives per dataset, unpacked copies."""
 
-    registry: Registry
-    base: Path
+    registries: Sequence[Path]
     archives: Path
     unpacked: Mapping[str, Path]
 
@@ -57,7 +57,7 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
     return [
         Mistake(
             image=images[row["dataset"], row["row"]],
-            truth=classes[row["label"]] if row["dataset"] == id_dataset else row["dataset"],
+            truth=_truth(row, id_dataset, classes),
             taken_for=classes[row["prediction"]],
             # Scores are log-odds of being in-distribution.
             score=float(expit(row[METHOD])),
@@ -67,12 +67,18 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
     ]
 
 
+def _truth(row: Mapping[Any, Any], id_dataset: str, classes: Sequence[str]) -> str:
+    """The class of an ID image, if it has a label; of another image, its dataset."""
+    if row["dataset"] != id_dataset:
+        return str(row["dataset"])
+    return classes[row["label"]] if row["label"] >= 0 else NO_LABEL
+
+
 def _images(name: str, rows: set[int], albums: Albums) -> Iterator[tuple[int, Image.Image]]:
     """Rows of a dataset's manifest and their images; reading stops at the last of them."""
-    location = locate(albums.registry.dataset(name), albums.archives / name, albums.base, albums.unpacked.get(name))
-    left = set(rows)
+    registry, left = registry_of(name, albums.registries), set(rows)
     # The manifest lists images in the order in which they are read here.
-    for row, image in enumerate(read_images(location)):
+    for row, image in enumerate(read_dataset(name, registry, albums.archives / name, albums.unpacked.get(name))):
         if row in left:
             yield row, image.open()
             left.remove(row)

@@ -15,7 +15,7 @@ from clipn.evaluation.evaluate import OFFICIAL
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
 from clipn.report.formatting import AVERAGE, method_title
-from clipn.scores import PLAIN_CLIP, SCORES
+from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
 
 _MEASURES = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%), higher is better"}
 _COLUMNS = 5
@@ -80,7 +80,7 @@ def _rows(
     fpr = table.loc[table["measure"] == "fpr95", "convention"]
     pool = prompts or (table["prompts"].iloc[0] if len(table) else "")
     # A registered method may have a pool of its own (NegLabel), under which alone it is scored.
-    own = table["method"].map(lambda method: SCORES[method].prompts if method in SCORES else None)
+    own = table["method"].map(lambda method: SCORES[method].prompts if method in SCORES else IMPORTED)
     chosen = (
         (table["ood_version"] == OFFICIAL)
         & table["measure"].isin(_MEASURES)

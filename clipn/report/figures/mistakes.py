@@ -28,7 +28,7 @@ class Mistake:
 
     image: Image.Image
     truth: str
-    """OOD dataset, or the true class of an ID image."""
+    """OOD dataset, or the true class of an ID image, if it is known."""
 
     taken_for: str
     """The predicted class."""

@@ -10,9 +10,8 @@ from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
-from clipn.report.figures.style import WIDTH, finish, house_style
+from clipn.report.figures.style import WIDTH, finish, house_style, sentence
 
 _NUMBERS = 10
 """Classes up to which the cells hold their numbers."""
@@ -32,13 +31,12 @@ def similarity(table: pd.DataFrame, context: FigureContext, variant: str, classe
         variant: printed in the title.
         classes: how many the ID dataset has.
 
-    Raises:
-        ClipnError: the table has no rows.
+    Returns:
+        A figure; one that holds a single sentence where the table has no rows, as no image has a label.
     """
     if table.empty:
-        raise ClipnError(
-            f"similarities of {context.backbone}, {variant}: no rows; the ID dataset needs labelled images"
-        )
+        run = f"study: {context.study}, backbone: {context.backbone}, variant: {variant}"
+        return finish(sentence(f"No image has a label to compare with texts, ID: {context.id_title}\n{run}"))
     shown = math.isqrt(len(table))
     names = list(table["text_class"][:shown])
     yes, p_no = (table[of].to_numpy(dtype=np.float64).reshape(shown, shown) for of in ("yes", "p_no"))

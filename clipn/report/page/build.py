@@ -120,7 +120,7 @@ def page(
             for name in id_datasets
         },
         sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
-        pictures=[_picture(path, titles) for path in files.figures],
+        pictures=[_picture(path, id_datasets, titles) for path in files.figures],
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(os.path.relpath(path, files.folder), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
@@ -161,13 +161,13 @@ def _sections(
         yield html.Section("ablations", "Ablations", note, [layouts.printed_ablations(curves, study, titles)])
 
 
-def _picture(path: Path, titles: Mapping[str, str]) -> html.Picture:
+def _picture(path: Path, id_datasets: Sequence[str], titles: Mapping[str, str]) -> html.Picture:
     """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, `<ID>_<kind>`, or the kind alone."""
-    id_dataset, _, rest = path.stem.partition("_")
-    if not rest:
+    if path.stem in CAPTIONS:
         return html.Picture("The study", path.read_bytes(), CAPTIONS[path.stem])
-    # The first two parts have no underscore; the name of a backbone may.
-    kind, _, backbone = rest.partition("_")
+    # Names of ID datasets and of backbones may hold underscores, and one may be the beginning of another.
+    id_dataset = max((name for name in id_datasets if path.stem.startswith(f"{name}_")), key=len)
+    kind, _, backbone = path.stem.removeprefix(f"{id_dataset}_").partition("_")
     title = titles.get(id_dataset, id_dataset)
     caption = CAPTIONS[kind].format(id_title=title) + (f" Backbone: {backbone}." if backbone else "")
     return html.Picture(f"ID: {title}", path.read_bytes(), caption)

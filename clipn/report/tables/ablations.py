@@ -7,6 +7,7 @@ import pandas as pd
 
 from clipn.evaluation.evaluate import OFFICIAL
 from clipn.report.formatting import AVERAGE
+from clipn.scores import PLAIN_CLIP
 
 COLUMNS = [
     "study", "id", "setting", "value", "backbone", "variant", "prompts", "method",
@@ -34,7 +35,7 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
     Returns:
         Percent; beside the settings of variants `backbone` and `prompt_pool`, wherever `base` was run with several.
     """
-    averages = table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)]
+    averages = table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL) & (table["variant"] != PLAIN_CLIP)]
     under_pool = averages[averages["prompts"] == prompts]
     parts = [
         under_pool[under_pool["variant"] == variant].assign(setting=setting, value=value)

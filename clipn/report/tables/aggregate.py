@@ -66,7 +66,8 @@ def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], col
     Args:
         rows: with fractions under `measures`, and the seed of their run.
         keys: what tells the rows of the result apart.
-        measures: each gives a column of its name and one with `_sd` behind, NaN for one run.
+        measures: each gives a column of its name and one with `_sd` behind, NaN for one run; both are NaN where the
+            measure is None.
         columns: of the result, among them `runs`.
 
     Raises:
@@ -104,9 +105,11 @@ def _summary(rows: list[Row], measures: Sequence[str]) -> Row:
         raise ClipnError(f"metrics of {_name(rows[0])}: a seed occurs twice; pass each run once")
     summary: Row = {"runs": len(rows)}
     for measure in measures:
-        summary[measure] = 100 * mean(rows, measure)
         values = [row[measure] for row in rows]
-        summary[f"{measure}_sd"] = 100 * statistics.stdev(values) if len(values) > 1 else None
+        # Without a label there is no accuracy; all runs of a row are of the same images.
+        is_measured = None not in values
+        summary[measure] = 100 * mean(rows, measure) if is_measured else None
+        summary[f"{measure}_sd"] = 100 * statistics.stdev(values) if is_measured and len(values) > 1 else None
     return summary
 
 

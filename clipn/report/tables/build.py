@@ -19,7 +19,7 @@ from clipn.report.tables.aggregate import arithmetic_of
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
 from clipn.report.tables.printed import PrintedTable, to_latex, to_markdown
 from clipn.report.tables.published import published_markdown, published_table
-from clipn.scores import SCORES
+from clipn.scores import IMPORTED, SCORES
 
 REFERENCE = "atd"
 """The method that all others are compared with."""
@@ -122,7 +122,8 @@ def write_table(
 def shown(table: pd.DataFrame, variants: Sequence[str], prompts: str) -> pd.DataFrame:
     """The rows of some variants under one prompt pool, and those of methods with a pool of their own."""
     # Tables of decisions have rules in place of methods; no rule has a pool of its own.
-    pool = table["method"].map(lambda method: SCORES[method].prompts or prompts) if "method" in table else prompts
+    own = {name: score.prompts or prompts for name, score in SCORES.items()}
+    pool = table["method"].map(lambda method: own.get(method, IMPORTED)) if "method" in table else prompts
     return table[table["variant"].isin(variants) & (table["prompts"] == pool)]
 
 
@@ -200,7 +201,7 @@ def summary(metrics: Sequence[Mapping[str, Any]], prompts: str) -> dict[str, Any
     """
     nested: dict[str, Any] = {}
     # By the pool of the run, not of the row, which is what keeps the methods with a pool of their own.
-    under_pool = [run for run in metrics if run["prompts"] == prompts]
+    under_pool = [run for run in metrics if run["prompts"] in (prompts, IMPORTED)]
     for id_dataset in _id_datasets(metrics):
         table = ood_table(under_pool, id_dataset)
         for row in table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)].to_dict("records"):

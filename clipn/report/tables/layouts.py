@@ -112,7 +112,7 @@ def printed_differences(table: pd.DataFrame, study: str, titles: Titles) -> Prin
     """Paired differences, AUROC and FPR95 side by side; a sentence where there are none."""
     title = f"Paired differences, study: {study}"
     if table.empty:
-        return PrintedTable(title, "Nothing to compare: this study has no resamples, or no other method.")
+        return PrintedTable(title, "Nothing to compare: this study has no resamples, no run, or one method alone.")
     labels = ["id", "ood", "method", "backbone", "variant", *_varying(table, "prompts")]
     measured = ("measure", "difference", "low", "high")
     lines = []

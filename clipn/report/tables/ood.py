@@ -44,7 +44,8 @@ def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
 
     The "yes" tower is frozen, so all variants of a backbone share it: plain CLIP speaks for them, or the first variant
-    where plain CLIP was not scored. Errors as for `ood_table`.
+    where plain CLIP was not scored. `images` counts those with a label; where none has one, top-1 is NaN. Errors as for
+    `ood_table`.
     """
     chosen = []
     for group in grouped(collect(runs, "id_accuracy"), ("study", "id", "backbone", "prompts")).values():

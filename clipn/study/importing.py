@@ -1,0 +1,47 @@
+"""Enter the scores of others into a study's file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from clipn.data.add import insert_record
+from clipn.data.manifest import read_manifest
+from clipn.data.score_files import read_scores_of
+from clipn.errors import ClipnError
+from clipn.study.data import StudyData
+from clipn.study.loading import load_study, study_file
+from clipn.study.paths import StudyPaths
+
+
+def enter_scores(
+    study: str | None, name: str, settings: Mapping[str, str], id_dataset: str, files: Mapping[str, str]
+) -> Path:
+    """Write `imported.<name>` into a study, after all of its files were checked that can be.
+
+    Args:
+        study: name of the study; None: the active one.
+        name: of the method.
+        settings: `backbone`, `higher` and `column`.
+        id_dataset: whose classes the images were scored under.
+        files: by dataset.
+
+    Returns:
+        The study's file, whose comments and order stay as they are.
+
+    Raises:
+        ClipnError: the study does not have what is named, or a file has other images than its dataset.
+    """
+    loaded = load_study(study)
+    paths = StudyPaths(loaded, StudyData(loaded))
+    for dataset, file in files.items():
+        manifest = Path(paths.manifest(dataset))
+        # Where the dataset was not verified yet, the workflow will look.
+        if manifest.is_file():
+            read_scores_of(read_manifest(manifest)["path"].tolist(), Path(file), settings["column"])
+        elif not Path(file).is_file():
+            raise ClipnError(f"{file}: no such file; correct the path of {dataset}")
+    # Over what is there, so that scores of another ID dataset stay; the names may be none of the study's.
+    entry = {**settings, "files": {id_dataset: dict(files)}}
+    study_with_it = load_study(loaded.study, {"imported": {name: entry}})
+    path = Path(study_file(loaded.study))
+    insert_record(path, "imported", name, study_with_it.imported[name].model_dump())
+    return path

@@ -1,0 +1,94 @@
+"""Files with scores of others: matched to the images, and refused where they cannot be."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clipn.data.score_files import read_scores_of
+from clipn.errors import ClipnError
+
+IMAGES = ["a/1.jpg", "a/2.jpg", "b/3.jpg", "b/10.jpg"]
+SCORES = [0.4, -1.5, 2.0, 1e-3]
+
+
+def write(path: Path, columns: Mapping[str, Any]) -> Path:
+    if path.suffix == ".npz":
+        np.savez(path, **columns)
+    elif path.suffix == ".csv":
+        pd.DataFrame(columns).to_csv(path, index=False)
+    else:
+        pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+@pytest.fixture(params=["csv", "parquet", "npz"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Of a file in each of the forms."""
+    return tmp_path / f"scores.{request.param}"
+
+
+def test_without_names_the_order_is_that_of_the_manifest(path: Path) -> None:
+    np.testing.assert_array_equal(
+        read_scores_of(IMAGES, write(path, {"mcm": SCORES, "other": SCORES[::-1]}), "mcm"), SCORES
+    )
+
+
+@pytest.mark.parametrize("column", ["path", "name", "image", "filename"])
+def test_images_are_found_by_name(path: Path, column: str) -> None:
+    written = write(path, {column: IMAGES[::-1], "score": SCORES[::-1]})
+    np.testing.assert_array_equal(read_scores_of(IMAGES, written, "score"), SCORES)
+
+
+def test_images_are_found_by_file_names_alone(path: Path) -> None:
+    names = [f"/data/{name}" for name in IMAGES[::-1]]
+    written = write(path, {"path": names, "score": SCORES[::-1]})
+    np.testing.assert_array_equal(read_scores_of(IMAGES, written, "score"), SCORES)
+
+
+def test_names_of_digits_are_names(tmp_path: Path) -> None:
+    written = write(tmp_path / "scores.csv", {"file": ["00001", "00000"], "score": [1.0, 0.0]})
+    np.testing.assert_array_equal(read_scores_of(["00000", "00001"], written, "score"), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"scores": SCORES}, "has no 'score'; name one of scores as `column`"),
+        ({"score": SCORES[:3]}, "has 3 scores, but there are 4 images; score all"),
+        ({"score": [*SCORES[:3], np.nan]}, "score: row 4 is no finite number; correct it"),
+        ({"score": ["1", "x", "2", "3"]}, "score: not all are numbers"),
+        (
+            {"score": SCORES, "name": [*IMAGES[:3], "b/11.jpg"]},
+            "b/11.jpg: is no image of the dataset, or is there twice",
+        ),
+        ({"score": SCORES, "name": [*IMAGES[:3], "a/1.jpg"]}, "a/1.jpg: is no image of the dataset, or is there twice"),
+    ],
+)
+def test_what_is_refused(path: Path, columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(ClipnError) as caught:
+        read_scores_of(IMAGES, write(path, columns), "score")
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "scores.npz"])
+def test_files_that_are_damaged_or_missing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ClipnError, match="no such file"):
+        read_scores_of(IMAGES, tmp_path / name, "score")
+    (tmp_path / name).write_bytes(b'\xff\xfe"\x00')
+    with pytest.raises(ClipnError, match=f"{name}: "):
+        read_scores_of(IMAGES, tmp_path / name, "score")
+
+
+def test_pickles_are_not_opened(tmp_path: Path) -> None:
+    np.savez(tmp_path / "scores.npz", score=np.array([object()]))
+    with pytest.raises(ClipnError, match=r"scores\.npz: not a whole NPZ file of numbers and texts"):
+        read_scores_of(["a"], tmp_path / "scores.npz", "score")
+
+
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(ClipnError, match=r"scores\.txt: is no table of scores by its name; it must end in \.csv, "):
+        read_scores_of(IMAGES, tmp_path / "scores.txt", "score")

@@ -1,0 +1,118 @@
+"""The wheel in an environment of its own: commands of the core, and the demo from the files that it brings along."""
+
+import csv
+import json
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from clipn.compute import processor
+from clipn.model.checkpoint import save_checkpoint
+from tests.helpers.project import REDUCED_NUMBERS, ROOT, reduce_demo, succeeded
+from tests.helpers.tiny_model import ARCHITECTURE, taught_model
+from tests.helpers.wheel import Installed, build_wheel
+
+pytestmark = pytest.mark.workflow
+
+PACKAGES = ("clipn", "snakemake_logger_plugin_clipn")
+PROJECT = ("workflow", "config", "dvc.yaml")
+LARGEST = 750_000
+"""Bytes of a wheel: it has text alone, and a picture or a table of data would show."""
+PLACE = re.compile(rf"{re.escape(str(ROOT))}|(?<![\w.~])/(?:home|root|tmp|work|mnt|Users)/")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed.create(wheel, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="module")
+def core(installed: Installed) -> Installed:
+    """The environment without the extra, in a project that it has written."""
+    without = replace(installed, has_extra=False)
+    succeeded(without.run("clipn", "demo", "core"))
+    return replace(without, folder=installed.folder / "core")
+
+
+def texts(*names: str) -> dict[str, str]:
+    """Text of every file of some parts of the checkout."""
+    found = (path for name in names for path in [ROOT / name, *(ROOT / name).rglob("*")])
+    files = (path for path in found if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(ROOT).as_posix(): path.read_text() for path in files}
+
+
+def test_it_holds_the_packages_the_files_of_a_project_and_the_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        contents = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert wheel.stat().st_size < LARGEST
+    assert [name for name, text in contents.items() if PLACE.search(text)] == []
+    (licence,) = (text for name, text in contents.items() if name.endswith(".dist-info/licenses/LICENSE"))
+    assert licence == (ROOT / "LICENSE").read_text()
+    project = {f"clipn/project/{name}": text for name, text in texts(*PROJECT).items()}
+    assert {name: text for name, text in contents.items() if ".dist-info/" not in name} == texts(*PACKAGES) | project
+
+
+def test_what_runs_is_what_the_wheel_brought(installed: Installed) -> None:
+    said = succeeded(installed.run("python", "-c", "import clipn; print(clipn.__file__)")).text
+    assert Path(said.strip()).is_relative_to(installed.environment)
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "detect --help", "demo --help", "study plan --help", "data list", "data list sun"]
+)
+def test_commands_of_the_core_need_no_extra(core: Installed, command: str) -> None:
+    succeeded(core.run("clipn", *command.split()))
+
+
+def test_images_are_told_apart_without_the_extra(core: Installed) -> None:
+    """By a checkpoint of the checkout's package, as a person gets it from another."""
+    save_checkpoint(core.folder / "model.safetensors", taught_model().state_dict(), ARCHITECTURE, {})
+    PIL.Image.effect_noise((40, 36), 64).convert("RGB").save(core.folder / "photo.png")
+    asked = ["photo.png", "--classes", "cat,great white shark", "--model", "model.safetensors", "--prompts", "single"]
+    succeeded(core.run("clipn", "detect", *asked, "--csv", "rows.csv", "--html", "page.html"))
+    (row,) = csv.DictReader((core.folder / "rows.csv").read_text().splitlines())
+    assert row["decision"] in ("ID", "OOD")
+    assert row["best_class"] in ("cat", "great white shark")
+    assert "photo.png" in (core.folder / "page.html").read_text()
+
+
+NEED = {
+    "study plan": ("demo", "Snakemake"),
+    "why": ("all", "Snakemake"),
+    "accept": ("all", "Snakemake"),
+    "finished": ("", "psutil"),
+    "demo": ("--run .", "Snakemake"),
+    "report figure training": ("run.csv --study demo --png training.png --pdf training.pdf", "Matplotlib"),
+}
+
+
+@pytest.mark.parametrize("command", NEED)
+def test_commands_of_the_pipeline_say_in_one_line_what_they_need(core: Installed, command: str) -> None:
+    arguments, package = NEED[command]
+    outcome = core.run("clipn", *command.split(), *arguments.split())
+    assert outcome.text == f'error: clipn {command}: needs {package}; pip install "clipn[pipeline]"\n'
+    assert outcome.status == 1
+
+
+def test_the_demo_is_made_as_in_a_checkout(installed: Installed) -> None:
+    """From files of the wheel to the numbers that were recorded of the reduced demo."""
+    assert succeeded(installed.run("clipn", "demo", "demo")).text == "demo: ready; now: clipn demo --run demo\n"
+    project = replace(installed, folder=installed.folder / "demo")
+    reduce_demo(project.folder)
+    said = succeeded(installed.run("clipn", "demo", "--run", "demo")).text
+    assert said.splitlines()[-1] == "open demo/results/report.html"
+    assert (project.folder / "results/report.html").is_file()
+    verified = succeeded(project.run("clipn", "study", "verify", "--file", str(REDUCED_NUMBERS))).text
+    if processor() in json.loads(REDUCED_NUMBERS.read_text())["processors"]:
+        assert re.match(r"demo: all \d+ files with numbers are as recorded on ", verified)
+    assert succeeded(project.run("clipn", "why", "all")).text.splitlines()[-1] == "all: up to date"
+    assert "Nothing to be done" in succeeded(installed.run("clipn", "demo", "--run", "demo")).text
