@@ -10,8 +10,11 @@ from typing import Any
 
 from clipn.errors import ClipnError
 
-WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Endings of the names of weight files."""
+LFS_POINTER = b"version https://git-lfs"
+"""How a Git LFS pointer begins."""
+LFS_REMEDY = "is a Git LFS pointer, not the file; run `git lfs pull`, or download it"
 
 
 @contextmanager
@@ -61,6 +64,12 @@ def require(path: Path) -> Path:
     if not path.is_file():
         raise ClipnError(f"{path}: no such file; check the path, or make it by running the step that writes it")
     return path
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git leaves in the place of a large one that was not fetched."""
+    with path.open("rb") as stream:
+        return stream.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:

@@ -102,6 +102,6 @@ def fpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = RECALL, conven
         ClipnError: unknown convention, a recall outside [0, 1], empty scores, NaN or infinity.
     """
     chosen = convention_named(convention)
-    if not 0 <= tpr <= 1:
+    if not isinstance(tpr, int | float) or not 0 <= tpr <= 1:
         raise ClipnError(f"recall {tpr}: expected a fraction in [0, 1]")
     return chosen.read(curve(id_scores, ood_scores), tpr)

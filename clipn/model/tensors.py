@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from clipn.errors import ClipnError
-from clipn.files import atomic, require
+from clipn.files import LFS_REMEDY, atomic, is_lfs_pointer, require
 
 # Torch takes seconds to import, and steps that read arrays do without it.
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def _opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
         with safe_open(require(path), framework=framework) as file:
             yield file
     except SafetensorError as error:
-        raise ClipnError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error
+        damaged = f"not a whole safetensors file ({error}); delete it and make it again"
+        raise ClipnError(f"{path}: {LFS_REMEDY if is_lfs_pointer(path) else damaged}") from error
 
 
 def _metadata(path: Path, header: Mapping[str, str], file_format: str) -> dict[str, str]:

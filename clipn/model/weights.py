@@ -10,15 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from clipn.errors import ClipnError
-from clipn.files import WEIGHT_SUFFIXES, require
+from clipn.files import LFS_REMEDY, WEIGHT_SUFFIXES, is_lfs_pointer, require
 from clipn.model.tensors import read_tensors
 
-NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
-"""Numbers that OpenAI's files keep among the tensors."""
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "attn_mask_no")
+"""What some files keep among the tensors: numbers of OpenAI's, and masks, which follow from the architecture."""
+STATES = ("state_dict", "model_state_dict", "model")
+"""Keys under which training programs keep the tensors."""
+PREFIXES = ("module.", "_orig_mod.", "model.")
+"""What DistributedDataParallel, `torch.compile` and Lightning put before every name."""
 
 
 class WeightFile(NamedTuple):
-    """Tensors by name, floats as float32 and without a `module.` before every name, and what lay beside them."""
+    """Tensors by name, floats as float32 and without one of `PREFIXES` before every name, and what lay beside them."""
 
     tensors: dict[str, Tensor]
     notes: dict[str, Any]
@@ -34,9 +38,10 @@ def read_weights(path: Path) -> WeightFile:
         raise ClipnError(f"{path}: is no weight file by its name; it must end in {', '.join(WEIGHT_SUFFIXES)}")
     content = read_tensors(path)[0] if path.suffix == ".safetensors" else _unpickled(path)
     notes = {}
-    if isinstance(content, dict) and "state_dict" in content:
+    inner = next((key for key in STATES if isinstance(content, dict) and isinstance(content.get(key), dict)), None)
+    if inner:
         notes = {key: value for key, value in content.items() if isinstance(value, str | int | float)}
-        content = content["state_dict"]
+        content = content[inner]
     return WeightFile(_cleaned(content, path), notes)
 
 
@@ -87,18 +92,23 @@ def _unpickled(path: Path) -> Any:
                 f"holds more than tensors ({found[1]}), which may be a program, so none of it was run; "
                 "get the file from its source again or convert it to safetensors"
             )
+        elif is_lfs_pointer(path):
+            reason = LFS_REMEDY
         elif "TorchScript" in str(error):
             reason = "is TorchScript, a program; fetch the safetensors of the same weights, see config/weights.yaml"
         raise ClipnError(f"{path}: {reason}") from error
 
 
 def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
-    tensors = {k: v for k, v in content.items() if k not in NOT_WEIGHTS} if isinstance(content, dict) else {}
+    is_mapping = isinstance(content, dict) and all(isinstance(key, str) for key in content)
+    tensors = {k: v for k, v in content.items() if k.rpartition(".")[2] not in NOT_WEIGHTS} if is_mapping else {}
     if not tensors or not all(isinstance(key, str) and isinstance(tensors[key], Tensor) for key in tensors):
         raise ClipnError(f"{path}: holds no weights by name; give a state dict, alone or under the key `state_dict`")
-    # DistributedDataParallel puts this before every name.
-    if all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in tensors)), None):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ClipnError(f"{path}: {name} holds NaN or infinity; its training failed, so take another checkpoint")
     if "logit_scale" in tensors:
         # Some files hold it as a vector of one.
         tensors["logit_scale"] = tensors["logit_scale"].squeeze()

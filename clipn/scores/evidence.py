@@ -35,7 +35,7 @@ class Evidence:
         negatives: (n, m) of negative labels under NegLabel's prompt.
 
     Raises:
-        ClipnError: a shape is wrong or differs, or a logit is not finite.
+        ClipnError: a shape is wrong or differs, a logit is not finite, or the scale is no positive number.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class Evidence:
         labels: Matrix | None = None,
         negatives: Matrix | None = None,
     ) -> None:
+        if not isinstance(logit_scale, int | float) or not 0 < logit_scale < np.inf:
+            raise ClipnError(f"logit_scale {logit_scale!r}: give the positive number that multiplied the cosines")
         yes = _checked(yes_logits, "yes_logits")
         alike = {"no_logits": no_logits, "clipped": clipped, "perturbed": perturbed, "labels": labels}
         self.scale = logit_scale

@@ -35,9 +35,12 @@ def study_file(name: str, named_by: str = f"`study` in {CONFIG}") -> str:
     Raises:
         ClipnError: there is no such study; the message lists those there are.
     """
-    path = STUDIES / f"{name}.yaml"
+    # Somebody may give the file, which is called like the study.
+    path = STUDIES / f"{name.removeprefix(f'{STUDIES}/').removesuffix('.yaml')}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
+        if not known:
+            raise ClipnError(f"{path}: no such study, nor any other; go to the project's folder")
         raise ClipnError(f"{path}: no such study; set {named_by} to one of {known}")
     return str(path)
 

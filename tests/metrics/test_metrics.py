@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -243,11 +244,27 @@ def test_order_of_scores_is_irrelevant() -> None:
         ([1.0, float("nan")], [1.0], "ID scores: hold NaN"),
         ([1.0], [float("nan")], "OOD scores: hold NaN"),
         ([1.0], [float("inf")], "OOD scores: hold NaN or infinity"),
+        (["0.9", "x"], [1.0], "ID scores: are no array of numbers"),
+        ({"a": 1}, [1.0], "ID scores: are no array of numbers"),
+        (np.array([1 + 1j, 2]), [1.0], "ID scores: are no array of numbers"),
+        (np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1.0], "ID scores: are masked; give those that count"),
     ],
 )
 def test_bad_scores_are_refused(metric: Callable[..., Any], id_scores: Any, ood_scores: Any, message: str) -> None:
     with pytest.raises(ClipnError, match=message):
         metric(id_scores, ood_scores)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_tensors_of_any_precision_with_a_gradient(dtype: torch.dtype) -> None:
+    known, unknown = (torch.tensor(values, dtype=dtype, requires_grad=True) for values in ([3.0, 1.0], [2.0, 0.0]))
+    assert auroc(known, unknown) == auroc([3, 1], [2, 0]) == 0.75
+
+
+@pytest.mark.parametrize("tpr", [95, "0.95", float("nan"), None])
+def test_a_recall_that_is_no_fraction(tpr: Any) -> None:
+    with pytest.raises(ClipnError, match=r"recall .*: expected a fraction in \[0, 1\]"):
+        fpr([1.0], [0.0], tpr)
 
 
 @pytest.mark.parametrize("metric", [partial(fpr, convention="odin"), partial(measures, conventions=["odin"])])

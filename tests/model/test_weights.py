@@ -74,6 +74,29 @@ def test_a_checkpoint_of_distributed_half_precision_training(tmp_path: Path) -> 
     assert read_weights(tmp_path / "epoch_3.pt").notes == {"epoch": 3, "name": "run"}
 
 
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.module.", "model.", "module._orig_mod."])
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", None])
+def test_forms_of_training_programs(tmp_path: Path, prefix: str, key: str | None) -> None:
+    named = {f"{prefix}{name}": tensor for name, tensor in state().items()}
+    mask = {f"{prefix}attn_mask": torch.full((2, 2), -torch.inf)}
+    torch.save({key: named | mask, "epoch": 3} if key else named, tmp_path / "last.ckpt")
+    assert same(import_backbone(tmp_path / "last.ckpt", write_architecture(tmp_path))[0], state())
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path, value: float) -> None:
+    tensors = {name: tensor.clone() for name, tensor in state().items()}
+    tensors["text_projection"][0, 0] = value
+    torch.save(tensors, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt").startswith("text_projection holds NaN or infinity; its training failed")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_a_pointer_of_git_lfs_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 605143316\n")
+    assert complaint_of(tmp_path / name) == "is a Git LFS pointer, not the file; run `git lfs pull`, or download it"
+
+
 def test_the_form_of_openais_files(tmp_path: Path) -> None:
     numbers = {"input_resolution": torch.tensor(32), "context_length": torch.tensor(77), "vocab_size": 49408}
     torch.save({**state(), **numbers, "logit_scale": state()["logit_scale"][None]}, tmp_path / "old.pt")

@@ -278,6 +278,12 @@ def test_bad_logits_are_refused(logits: dict[str, Array], message: str) -> None:
             function(**given_logits)
 
 
+@pytest.mark.parametrize("scale", [0, -100.0, float("nan"), float("inf"), "100", None])
+def test_a_scale_that_is_no_positive_number(scale: Any) -> None:
+    with pytest.raises(ClipnError, match=r"^logit_scale .*: give the positive number that multiplied the cosines$"):
+        SCORES["mcm"](ZEROS, logit_scale=scale)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_bad_logits_are_refused_by_rules(rule: str) -> None:
     with pytest.raises(ClipnError, match=r"^no_logits: shape"):
