@@ -22,7 +22,7 @@ INTERRUPTED = 130
 Images = Annotated[
     list[str] | None, typer.Argument(help="image files, folders and all in them, patterns, or `-` for a list of files")
 ]
-Classes = Annotated[str | None, typer.Option(help="`cat,dog,...`, or a .txt file with a name per line")]
+Classes = Annotated[str | None, typer.Option(help="`cat,dog,...`, or a text file with a name per line")]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -43,7 +43,7 @@ Rows = Annotated[Path | None, typer.Option(help="write a row per image")]
 Page = Annotated[Path | None, typer.Option(help="write a page of thumbnails, sorted by score")]
 BatchSize = Annotated[int, typer.Option(min=1, help="images that are encoded at once")]
 Decoders = Annotated[int, typer.Option(min=1, help="threads that read and decode images")]
-FailOnOod = Annotated[bool, typer.Option("--fail-on-ood", help="end with status 3 if an image is OOD or unreadable")]
+FailOnOod = Annotated[bool, typer.Option("--fail-on-ood", help="end with status 3 unless all images are ID")]
 
 
 def detect(

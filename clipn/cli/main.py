@@ -56,7 +56,8 @@ SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
 WITHOUT_NUMBERS = (
-    "accept", "captions", "crawl", "data", "demo", "finished", "published", "shards", "study", "trace", "weights", "why"
+    "accept", "captions", "crawl", "data", "demo", "finished", "published", "scores", "shards", "study", "trace",
+    "weights", "why",
 )  # fmt: skip
 """Commands that run on every processor, as they compute nothing that kernels could change."""
 

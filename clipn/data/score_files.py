@@ -1,7 +1,9 @@
 """Per-image scores in files of others, matched to the images of a dataset."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -48,7 +50,7 @@ def _read(path: Path) -> Mapping[str, Sequence[object]]:
             # Pickled objects could be a program.
             with np.load(require(path), allow_pickle=False) as arrays:
                 return {name: arrays[name].ravel().tolist() for name in arrays.files}
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError, TypeError, BadZipFile, zlib.error) as error:
             raise ClipnError(f"{path}: not a whole NPZ file of numbers and texts ({error}); save it again") from error
     if path.suffix not in (".csv", ".parquet"):
         raise ClipnError(f"{path}: is no table of scores by its name; it must end in .csv, .parquet or .npz")

@@ -1,5 +1,6 @@
 """What a detector says of many image files, a few at a time."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -59,13 +60,15 @@ def detect_files(
         ClipnError: as `Detector.detect`.
     """
     # Asked beforehand, so that a wrong name is told before the first file is read.
-    name, rule = detector.method(method), None if rule is None else detector.rule(rule)
+    method, rule = detector.method(method), None if rule is None else detector.rule(rule)
     threshold = None if rule is not None or detector.threshold is None else detector.threshold.score
     for part in file_batches(files, detector.model.preprocess, reading or FileReading(), what):
         tensors = [image for _, image in part if isinstance(image, Tensor)]
-        rows = _rows(detector, torch.stack(tensors), name, rule, threshold) if tensors else iter(())
+        rows = _rows(detector, torch.stack(tensors), method, rule, threshold) if tensors else iter(())
         for file, image in part:
-            yield Detection(file, error=image) if isinstance(image, str) else next(rows)._replace(file=file)
+            # A name on the disk may be no UTF-8, which no output could hold.
+            name = os.fsencode(file).decode(errors="backslashreplace")
+            yield Detection(name, error=image) if isinstance(image, str) else next(rows)._replace(file=name)
 
 
 def calibrate_on_files(
@@ -73,6 +76,7 @@ def calibrate_on_files(
 ) -> Threshold:
     """As `Detector.calibrate`; files that do not decode are named and left out."""
     name, ranking = detector.method(method), []
+    detector.threshold = None
     for row in detect_files(detector, files, name, None, reading, "calibrate"):
         if row.ranking is None:
             warn(f"{row.file}: {row.error}; calibrated without it")

@@ -145,9 +145,11 @@ class Detector:
             rule: as for `accepts`; None on plain CLIP without a threshold: nothing decides.
 
         Raises:
-            ClipnError: as `score` and `accepts`.
+            ClipnError: as `score` and `accepts`, or the threshold that decides is of another method.
         """
         name, features = self.method(method), self.features(images)
+        if rule is None and self.threshold is not None and name != self.threshold.method:
+            raise ClipnError(f"method {name}: the threshold is of {self.threshold.method}; calibrate, or name a rule")
         no = self.no_logits(features) if isinstance(self.model, CLIPN) else None
         evidence = Evidence(self.yes_logits(features), no, self.logit_scale)
         ranking = SCORES[name].of(evidence)
@@ -172,7 +174,7 @@ class Detector:
         Raises:
             ClipnError: too few images for this recall, or as `score`.
         """
-        name = self.method(method)
+        name, self.threshold = self.method(method), None
         return self.calibrate_on(self.detect(images, name).ranking, recall, name)
 
     def calibrate_on(self, ranking: NDArray[np.floating], recall: float, method: str) -> Threshold:
@@ -263,11 +265,15 @@ def load_detector(
         ClipnError: missing, damaged or foreign file; or the model is not there, or is another one.
     """
     saved = read_detector(Path(path))
-    if not isinstance(model, CLIP):
+    if isinstance(model, CLIP):
+        saved.require_model(Path(path), model.source)
+    else:
         model = open_model(saved.find_model(Path(path), model), device)
-    detector = Detector(model, saved.classes, saved.prompts, saved.logit_scale)
-    detector.threshold = saved.threshold
-    detector.yes_weights = saved.yes.to(device)
+    # Not by the constructor, which looks for the prompts: they are encoded, and their file need not be here.
+    detector = Detector.__new__(Detector)
+    detector.model, detector.classes, detector.prompts = model, saved.classes, saved.prompts
+    detector.logit_scale, detector.threshold = saved.logit_scale, saved.threshold
+    detector.yes_weights = saved.yes.to(model.device)
     if saved.no is not None:
-        detector.no_weights = saved.no.to(device)
+        detector.no_weights = saved.no.to(model.device)
     return detector

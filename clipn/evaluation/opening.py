@@ -23,7 +23,7 @@ class Asked:
 
     Attributes:
         detector: file of a saved one, in place of classes and prompts.
-        classes: `cat,dog,...`, or a text file (.txt) with a name per line.
+        classes: `cat,dog,...`, or a text file with a name per line.
         prompts: prompt pool.
         model: as for `find_model`; None: that of the saved detector.
         architecture: as for `find_model`.
@@ -53,7 +53,7 @@ def open_detector(asked: Asked, device: str = "cpu") -> Detector:
         return load_detector(asked.detector, model, device)
     assert model is not None
     assert asked.classes is not None
-    is_file = asked.classes.endswith(".txt")
+    is_file = asked.classes.endswith(".txt") or Path(asked.classes).is_file()
     names, repeated = distinct(read_lines(Path(asked.classes)) if is_file else asked.classes.split(","))
     for line in repeated:
         warn(line)

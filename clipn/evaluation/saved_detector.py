@@ -55,13 +55,19 @@ class SavedDetector:
             if (place := next((place for place in places if place.exists()), None)) is None:
                 raise ClipnError(f"{path}: its model {self.model.path} is not there; name the file where it is now")
             source = self.model._replace(path=place)
-        elif isinstance(moved_to, ModelSource):
-            source = moved_to
         else:
-            source = self.model._replace(path=Path(moved_to))
+            given = moved_to if isinstance(moved_to, ModelSource) else ModelSource(Path(moved_to))
+            # A path alone does not say how the model was opened, and shapes tell no activation.
+            source = ModelSource(given.path, given.architecture or self.model.architecture, given.tag or self.model.tag)
+        self.require_model(path, source)
+        return source
+
+    def require_model(self, path: Path, source: ModelSource | None) -> None:
+        """Raise a ClipnError if a model is not that of the detector in the file `path`."""
+        if source is None:
+            raise ClipnError(f"{path}: the model that was given is in no file, so nothing tells whether it is the one")
         if file_hash(source.weights) != self.sha256:
             raise ClipnError(f"{source.path}: is not the model of {path}, which has another sha256; name that one")
-        return source
 
 
 def write_detector(path: Path, detector: SavedDetector) -> None:

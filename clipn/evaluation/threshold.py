@@ -33,6 +33,7 @@ class Threshold:
         """In words, with how far the recall of a threshold from so many images may be off."""
         lowest, highest = recall_range(self.images, self.recall)
         return (
-            f"{SCORES[self.method].label} {self.score:.4g} or more, which {self.recall:.1%} of images of the classes "
-            f"reach (from {self.images:,} images; {lowest:.1%} to {highest:.1%} in 9 of 10 cases)"
+            f"{SCORES[self.method].label} {self.score:.4g} or more, which a new image of the classes reaches with "
+            f"probability {self.recall:.1%} at least (from {self.images:,} images, of which 9 in 10 sets give a "
+            f"threshold that {lowest:.1%} to {highest:.1%} reach)"
         )

@@ -15,8 +15,8 @@ from clipn.data.readers.image import Image, UndecodableError
 from clipn.errors import ClipnError
 
 FORMS = (
-    "paths or folders, PIL images, NumPy arrays (h, w, 3) as uint8 or as floats from 0 to 1, preprocessed tensors "
-    "(3, h, w), one of them or many; or image features (n, d)"
+    "paths, one folder, PIL images, NumPy arrays (h, w, 3) as uint8 or as floats from 0 to 1, preprocessed tensors "
+    "(3, h, w), one of them or many; or a tensor of image features (n, d)"
 )
 REMEDY = "repair it, or leave it out"
 Preprocess = Callable[[PIL.Image.Image], Tensor]
@@ -54,8 +54,8 @@ def read_picture(path: Path) -> PIL.Image.Image:
     """
     try:
         return Image(str(path), -1, path.read_bytes()).open()
-    except OSError as error:
-        raise UndecodableError.of(str(path), error.strerror or str(error), REMEDY) from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise UndecodableError.of(str(path), getattr(error, "strerror", None) or str(error), REMEDY) from error
     except UndecodableError as error:
         raise UndecodableError.of(str(path), error.reason, REMEDY) from error
 

@@ -94,7 +94,7 @@ def import_backbone(
     """The model of a local weight file, in evaluation mode, and its architecture.
 
     Args:
-        weights: .safetensors, or .pt, .pth or .bin with nothing but tensors.
+        weights: .safetensors, or .pt, .pth, .bin or .ckpt with nothing but tensors.
         architecture_name: open_clip name or JSON file.
         tag: open_clip tag of the weights, for their activation and preprocessing; without it as the architecture says.
 

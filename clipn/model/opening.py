@@ -36,8 +36,8 @@ def open_model(source: str | Path | ModelSource, device: str = "cpu") -> CLIP:
     """The model of any weight file, in evaluation mode and frozen; a `CLIPN` if it has a "no" tower.
 
     Args:
-        source: a checkpoint or backbone of this project; weights of CLIP or CLIPN as .safetensors, .pt, .pth or .bin;
-            or a folder in the layout of open_clip's hub.
+        source: a checkpoint or backbone of this project; weights of CLIP or CLIPN as .safetensors, .pt, .pth, .bin or
+            .ckpt; or a folder in the layout of open_clip's hub.
         device: where to.
 
     Raises:

@@ -29,7 +29,7 @@ class WeightFile(NamedTuple):
 
 
 def read_weights(path: Path) -> WeightFile:
-    """Read a .safetensors file, or a .pt, .pth or .bin file that torch can read as weights only.
+    """Read a .safetensors file, or a .pt, .pth, .bin or .ckpt file that torch can read as weights only.
 
     Raises:
         ClipnError: missing or damaged file, or one with more than tensors in it.

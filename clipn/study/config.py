@@ -16,6 +16,8 @@ from clipn.yaml_models import Record
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
+"""What score files hold beside scores."""
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 
@@ -280,6 +282,8 @@ class Study(Record):
         for name, scores in self.imported.items():
             if name in SCORES or name in RULES:
                 raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
+            if name in COLUMNS or name.startswith(("clean_", "accepts_")):
+                raise ValueError(f"imported: {name!r} is a column of score files; choose another name")
             if scores.backbone not in self.backbones:
                 known = ", ".join(self.backbones)
                 raise ValueError(f"imported.{name}.backbone: no backbone {scores.backbone!r}; choose among {known}")

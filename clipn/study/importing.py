@@ -39,9 +39,14 @@ def enter_scores(
             read_scores_of(read_manifest(manifest)["path"].tolist(), Path(file), settings["column"])
         elif not Path(file).is_file():
             raise ClipnError(f"{file}: no such file; correct the path of {dataset}")
+    path = Path(study_file(loaded.study))
+    if (before := loaded.imported.get(name)) and before.files.keys() - {id_dataset}:
+        for key, value in settings.items():
+            if (there := getattr(before, key)) != value:
+                # One entry has one sign for all of its files.
+                raise ClipnError(f"{path}: imported.{name}.{key}: is {there}; say {there}, too, or use another name")
     # Over what is there, so that scores of another ID dataset stay; the names may be none of the study's.
     entry = {**settings, "files": {id_dataset: dict(files)}}
     study_with_it = load_study(loaded.study, {"imported": {name: entry}})
-    path = Path(study_file(loaded.study))
     insert_record(path, "imported", name, study_with_it.imported[name].model_dump())
     return path

@@ -76,7 +76,8 @@ def write_study(new: NewStudy) -> Study:
         if file.exists():
             raise ClipnError(f"{file}: is there already; choose another name for the study, or remove that file")
     registry = own_registry if places else new.registry
-    with _removed_if_it_fails(path, own_registry if places else path):
+    own_files = (path, own_registry, ARCHITECTURES / f"{new.name}.json")
+    with _removed_if_it_fails(*(file for file in own_files if not file.exists())):
         if places:
             _write_registry(new, names, places, own_registry)
         nameless = [name for name in names[: len(new.id_datasets)] if _is_nameless(name, registry)]
@@ -107,6 +108,8 @@ def _datasets(new: NewStudy) -> tuple[list[str], dict[str, Path]]:
     names = []
     for text in (*new.id_datasets, *new.ood_datasets):
         name, place = (text, None) if text in known.datasets else _named_place(text)
+        if not re.fullmatch(NAME, name):
+            raise ClipnError(f"{text}: gives no name of letters, digits, `.`, `_` and `-`; write it as NAME=PATH")
         if place is not None and not place.exists():
             among = ", ".join(known.datasets) or "none"
             raise ClipnError(f"{text}: no folder or archive, and no dataset of {new.registry}, which has {among}")

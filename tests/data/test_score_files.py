@@ -83,6 +83,21 @@ def test_files_that_are_damaged_or_missing(tmp_path: Path, name: str) -> None:
         read_scores_of(IMAGES, tmp_path / name, "score")
 
 
+@pytest.mark.parametrize("kept", [0, 30, -30])
+def test_npz_files_that_are_cut(tmp_path: Path, kept: int) -> None:
+    whole = write(tmp_path / "whole.npz", {"score": SCORES}).read_bytes()
+    (tmp_path / "scores.npz").write_bytes(whole[:kept])
+    with pytest.raises(ClipnError, match=r"scores\.npz: not a whole NPZ file of numbers and texts"):
+        read_scores_of(IMAGES, tmp_path / "scores.npz", "score")
+
+
+def test_one_array_is_no_npz(tmp_path: Path) -> None:
+    np.save(tmp_path / "scores.npy", SCORES)
+    (tmp_path / "scores.npy").rename(tmp_path / "scores.npz")
+    with pytest.raises(ClipnError, match=r"scores\.npz: not a whole NPZ file of numbers and texts"):
+        read_scores_of(IMAGES, tmp_path / "scores.npz", "score")
+
+
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "scores.npz", score=np.array([object()]))
     with pytest.raises(ClipnError, match=r"scores\.npz: not a whole NPZ file of numbers and texts"):

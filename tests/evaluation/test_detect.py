@@ -1,5 +1,6 @@
 """What a detector says of files: the same as of the pictures in them, in order, whatever lies between."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def test_damaged_files_are_rows_with_a_reason(detector: clipn.Detector, files: l
     alone = list(detect_files(detector, files, reading=READING))
     good = [row for row in rows if not row.error]
     np.testing.assert_allclose([row.score for row in good], [row.score for row in alone], rtol=0, atol=1e-5)
+
+
+def test_names_that_no_text_or_no_file_can_have(detector: clipn.Detector, files: list[str], tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    Path(os.fsdecode(odd)).write_bytes(Path(files[0]).read_bytes())
+    rows = list(detect_files(detector, [os.fsdecode(odd), "a\0b.png"], reading=READING))
+    assert rows[0].file == f"{tmp_path}/caf\\xe9.png"
+    assert rows[0].score is not None
+    assert rows[1].error == "embedded null byte"
 
 
 def test_files_are_read_only_a_few_ahead(

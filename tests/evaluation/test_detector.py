@@ -127,6 +127,15 @@ def test_a_threshold_accepts_the_share_that_it_was_calibrated_for(model: CLIPN) 
     assert np.mean(covered) == pytest.approx(0.9, abs=4 * np.std(covered) / np.sqrt(len(covered)))
 
 
+def test_a_threshold_decides_on_scores_of_its_own_method_alone(model: CLIPN, images: Tensor) -> None:
+    detector = clipn.Detector(model, CLASSES, "single")
+    detector.calibrate(images, 0.9, "mcm")
+    with pytest.raises(ClipnError, match=r"^method msp: the threshold is of mcm; calibrate, or name a rule$"):
+        detector.detect(images, "msp")
+    detector.detect(images, "msp", "atd")
+    assert detector.calibrate(images, 0.9, "msp").method == "msp"
+
+
 def test_the_method_of_the_threshold_is_the_default_then(model: CLIPN, images: Tensor) -> None:
     detector = clipn.Detector(model, CLASSES, "single")
     threshold = detector.calibrate(images, 0.9, "mcm")

@@ -1,9 +1,11 @@
 """Detectors in files: what is read says what was written said, of the same model and no other."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 import clipn
@@ -11,6 +13,7 @@ from clipn.errors import ClipnError
 from clipn.evaluation import detector as detectors
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
+from clipn.model.source import ModelSource
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip
 
 CLASSES = ["cat", "dog", "axolotl"]
@@ -88,11 +91,35 @@ def test_a_model_that_moved(folder: Path) -> None:
         assert clipn.load_detector("detector.safetensors", model).classes == CLASSES
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_model_that_moved_is_opened_as_before(tmp_path: Path) -> None:
+    """Shapes and path tell neither the architecture of a weight file nor its tag."""
+    (tmp_path / "tiny.json").write_text(json.dumps({**ARCHITECTURE, "quick_gelu": True}))
+    save_file(tiny_clip().state_dict(), tmp_path / "weights.safetensors")
+    written = clipn.Detector(clipn.open_model(ModelSource(Path("weights.safetensors"), "tiny.json")), CLASSES, "single")
+    written.save("detector.safetensors")
+    (tmp_path / "weights.safetensors").rename(tmp_path / "moved.safetensors")
+    for model in ("moved.safetensors", ModelSource(Path("moved.safetensors"))):
+        read = clipn.load_detector("detector.safetensors", model)
+        assert torch.equal(read.yes_logits(IMAGES), written.yes_logits(IMAGES))
+
+
+@pytest.mark.usefixtures("folder")
+def test_prompts_of_ones_own_need_not_be_there_any_more(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a {} of mine\n")
+    clipn.Detector(clipn.load("model.safetensors"), CLASSES, "mine.txt").save("detector.safetensors")
+    (tmp_path / "mine.txt").unlink()
+    assert clipn.load_detector("detector.safetensors").prompts == "mine.txt"
+
+
 def test_another_model_in_its_place(folder: Path) -> None:
     calibrated("model.safetensors").save("detector.safetensors")
     save_checkpoint(folder / "model.safetensors", taught_model(seed=1).state_dict(), ARCHITECTURE, {})
-    with pytest.raises(ClipnError, match=r"^model\.safetensors: is not the model of detector\.safetensors, which has"):
-        clipn.load_detector("detector.safetensors")
+    for model in (None, clipn.load("model.safetensors")):
+        with pytest.raises(ClipnError, match=r"^model\.safetensors: is not the model of detector\.safetensors, which"):
+            clipn.load_detector("detector.safetensors", model)
+    with pytest.raises(ClipnError, match="the model that was given is in no file, so nothing tells whether it is"):
+        clipn.load_detector("detector.safetensors", taught_model())
 
 
 def test_a_model_that_is_in_no_file(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_images_are_taken_a_batch_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (None, "got NoneType; give paths or folders"),
+        (None, "got NoneType; give paths, one folder"),
         (b"abc", "got bytes; give"),
         ({"a": 1}, "got dict; give"),
         ([1], "got int among them; give"),

@@ -67,6 +67,11 @@ def test_one_command_enters_them_and_the_next_makes_the_tables(project: Project)
     ("arguments", "message"),
     [
         (["mcm", "cifar10:cifar10.csv", "--id", ID], "'mcm' is a method of our own; choose another name"),
+        (["clean_x", "cifar10:cifar10.csv", "--id", ID], "'clean_x' is a column of score files; choose another name"),
+        (
+            ["theirs", "cifar100:cifar100.csv", "--id", "cifar100", "--higher", "id"],
+            "theirs.higher: is ood; say ood",
+        ),
         (["x", "cifar10:cifar10.csv", "--id", ID], "name a file of each of its sets: cifar10, "),
         (["x", "cifar10:none.csv", "--id", ID], "none.csv: no such file"),
         (
