@@ -12,6 +12,7 @@ import yaml
 
 from clipn.demo.world import CONCEPTS, imagine, render
 from clipn.model.tensors import read_tensors
+from tests.conftest import made_once
 from tests.helpers.checkout import Checkout
 from tests.helpers.project import Project, succeeded
 from tests.workflow.test_runs import COLUMNS, table
@@ -50,7 +51,11 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
 @pytest.fixture(scope="module")
 def made(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study of the photographs, written by one command; its table, made by another; then all of it, and active."""
-    project = project.copied_to(tmp_path_factory.mktemp("made") / "project")
+    once = made_once(tmp_path_factory, "own_made", lambda folder: make_study(project.copied_to(folder)))
+    return Project(once).copied_to(tmp_path_factory.mktemp("made") / "project")
+
+
+def make_study(project: Project) -> None:
     asked = ["--id", "photos/pets", "--ood", "photos/food", "--backbone", "weights/tiny.safetensors"]
     said = succeeded(project.clipn("study", "new", "mine", *asked)).text
     command = said.partition("; now: ")[2].split()
@@ -60,7 +65,6 @@ def made(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert (project.folder / "results/tables/imagenet_ood.csv").read_text().splitlines()[1].startswith("demo,")
     (project.folder / CONFIG).write_text("study: mine\n")
     succeeded(project.run("snakemake", "--cores", "8", "all"))
-    return project
 
 
 def test_the_table_of_an_own_id_dataset_has_the_form_of_the_others(made: Project) -> None:
@@ -135,7 +139,11 @@ def test_own_tables_travel_with_dvc(made: Project, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def beside(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """ID datasets of the demo and of one's own, with and without labels, and a checkpoint that was trained before."""
-    project = project.copied_to(tmp_path_factory.mktemp("beside") / "project")
+    once = made_once(tmp_path_factory, "own_beside", lambda folder: make_study_beside(project.copied_to(folder)))
+    return Project(once).copied_to(tmp_path_factory.mktemp("beside") / "project")
+
+
+def make_study_beside(project: Project) -> None:
     (project.folder / "photos/unlabelled").mkdir()
     for path in project.folder.glob("photos/pets/*/*"):
         shutil.copy(path, project.folder / "photos/unlabelled")
@@ -161,7 +169,6 @@ def beside(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
     (project.folder / "config/studies/beside.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     targets = ["own_ood", "results/tables/id_accuracy.csv", "results/studies/beside/figures/unlabelled_roc_tiny.png"]
     succeeded(project.run("snakemake", "--cores", "8", *targets, "--config", "study=beside"))
-    return project
 
 
 def test_images_beside_the_demos_are_of_their_own_registry(beside: Project) -> None:
