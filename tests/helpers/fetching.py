@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def stored(body: bytes = BODY, file: str = "a.tar.gz") -> Path:
     return stored_path(file, hashlib.sha256(body).hexdigest(), DOWNLOADS)
 
 
-def refusal(record: Archive, output: Path, **folders: Path) -> str:
+def refusal(record: Archive, output: Path, **folders: Any) -> str:
     """The message of a fetch that fails: one line, and nothing is beside the output, where it could be taken for it."""
     with pytest.raises(ClipnError) as caught:
         fetch_archive(record, Path(), output, **folders)
