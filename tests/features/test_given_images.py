@@ -107,7 +107,7 @@ def test_images_are_taken_a_batch_at_a_time() -> None:
     ],
 )
 def test_what_is_refused(images: Any, message: str) -> None:
-    with pytest.raises(ClipnError, match=f"^images: .*{message}|^images: {message}"):
+    with pytest.raises(ClipnError, match=f"^images: .*{message}"):
         batches(images)
 
 
