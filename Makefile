@@ -40,6 +40,7 @@ bench: reproduce ## Measure speed against the plain way: training, captions, ver
 	GOMP_SPINCOUNT=10000 python -m benchmarks.evaluation
 	python -m benchmarks.bookkeeping
 	GOMP_SPINCOUNT=10000 python -m benchmarks.peers
+	python -m benchmarks.rates
 	python -m benchmarks.imports
 
 gpu: install ## Measure on a GPU, within nine minutes: its tests, speed, and the demo's training against a CPU's

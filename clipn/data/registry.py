@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -72,7 +74,9 @@ def _identity(record: "Dataset | CaptionSource", *besides: str) -> str:
     how = {"manual": True, "addresses": True}
     unread: dict[str, Any] = {"captions": how, "archives": {"__all__": how}}
     unread |= {"images": {"__all__": how}} if isinstance(record, CaptionSource) else {}
-    for key in ("layout", "class_source", "licence", "terms", "source", "note", *besides):
+    # `first` shows in the images.
+    planned = ("first", "captions_per_archive", "image_size")
+    for key in (*planned, "layout", "class_source", "licence", "terms", "source", "note", *besides):
         unread[key] = True
     return record.model_dump_json(exclude=unread)
 
@@ -149,6 +153,7 @@ class CaptionSource(Record):
     """Captions and where their images are: in archives, in a folder, or on the web."""
 
     title: str
+    first: int | None = Field(default=None, ge=1, description="use only so many archives of `images`, the first ones")
     captions: Archive | None = Field(
         default=None, description="the caption file; empty when the images' archives hold it"
     )
@@ -165,9 +170,21 @@ class CaptionSource(Record):
     select: Selection = Selection()
     rows: int | None = Field(default=None, description="number of captions that must result")
     trained_on: int | None = Field(default=None, description="image-caption samples that the paper trained on")
+    captions_per_archive: int | None = Field(
+        default=None, description="on average, for plans of a source whose `rows` are not known"
+    )
+    image_size: int | None = Field(default=None, description="shorter side of the images, in pixels, for plans")
     licence: str | None = None
     terms: str | None = None
     source: str | None = None
+
+    @field_validator("images")
+    @classmethod
+    def _first_ones(cls, images: list[Archive], info: ValidationInfo) -> list[Archive]:
+        first = info.data.get("first")
+        if first and first > len(images):
+            raise ValueError(f"`first` is {first}, and there are {len(images)} archives; make it smaller")
+        return images[:first]
 
     @model_validator(mode="after")
     def _has_images(self) -> "CaptionSource":
@@ -188,6 +205,12 @@ class CaptionSource(Record):
     def expectation(self) -> str:
         """All that is verified of it and written down, as JSON."""
         return _identity(self)
+
+    @property
+    def expected(self) -> int | None:
+        """Samples to plan for: those that the paper trained on where that is known, else all; None: unknown."""
+        per_archive = self.captions_per_archive
+        return self.trained_on or self.rows or (per_archive and per_archive * len(self.images))
 
     @property
     def is_crawled(self) -> bool:

@@ -11,9 +11,9 @@ from clipn.study.data import StudyData
 from clipn.study.runs import image_caches, text_caches
 from clipn.training.settings import Variant
 
-CRAWLED_IMAGE = 24_000
-"""Bytes of a photograph whose shorter side is 256 pixels, as JPEG: CC3M is about 70 GB."""
-CRAWLED_SIZE = 256
+PHOTOGRAPH = 24_000
+"""Bytes of a photograph of the web whose shorter side is 256 pixels, as JPEG: CC3M is about 70 GB."""
+PHOTOGRAPH_SIDE = 256
 DEMO_SAMPLE = 4_000
 """Bytes of a sample of the generated world in a shard, as measured."""
 
@@ -62,14 +62,16 @@ def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts],
 
 def _caption_images(study: Study, sizes: StudySizes) -> Iterator[DiskUsage]:
     """Images of the captions: as they come, where no size of that is published, and in shards."""
-    sample, data = DEMO_SAMPLE, StudyData(study)
-    if not all(map(data.is_generated, study.captions.sources)):
-        # A JPEG grows with its area, the square of its side.
-        sample = round(CRAWLED_IMAGE * (study.captions.crawl.image_size / CRAWLED_SIZE) ** 2)
+    data = StudyData(study)
     crawled, unmeasured, in_shards = 0, 0, 0
     for name, samples in sizes.samples.items():
-        record, guess = data.record(name), samples * sample
-        archives = [archive.bytes for archive in record.images] if isinstance(record, CaptionSource) else []
+        record, sample, archives = data.record(name), DEMO_SAMPLE, []
+        if isinstance(record, CaptionSource):
+            side = record.image_size or study.captions.crawl.image_size
+            # A JPEG grows with its area, the square of its side.
+            sample = round(PHOTOGRAPH * (side / PHOTOGRAPH_SIDE) ** 2)
+            archives = [archive.bytes for archive in record.images]
+        guess = samples * sample
         crawled += guess if name in data.crawled else 0
         unmeasured += guess if None in archives else 0
         # A sum with an unknown size in it would be too small; a guess of the whole is nearer.

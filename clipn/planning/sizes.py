@@ -82,7 +82,7 @@ class StudySizes:
         record = self._data.record(name)
         if self.study.demo and self._data.is_generated(name):
             return self.study.demo.captions
-        return record.trained_on or record.rows if isinstance(record, CaptionSource) else None
+        return record.expected if isinstance(record, CaptionSource) else None
 
     def _classes(self, name: str) -> int | None:
         """Classes of a dataset: those of its record, of its folder, or of its official archive; None: unknown."""

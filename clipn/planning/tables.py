@@ -11,11 +11,11 @@ from rich.table import Table
 from clipn.data.overview import plain_table
 from clipn.files import human_bytes
 from clipn.planning.plan import Download, Plan
-from clipn.planning.work import GPU, PEAK, SUSTAINED, TOKENS, Work
+from clipn.planning.work import CORE, CORES, GPU, PEAK, SUSTAINED, TOKENS, Work
 
-TERA = 1e12
-HOURS = f"{GPU} hours"
-NUMBERS = {"number", "files", "size", "images decoded", "TFLOP", HOURS}
+GIGA, TERA = 1e9, 1e12
+CPU = f"{CORES} cores"
+NUMBERS = {"number", "files", "size", "images decoded", "TFLOP", CPU, GPU}
 WAYS = {
     "fetched": "from the web",
     "copied": "copied from this machine",
@@ -43,6 +43,7 @@ def tables(plan: Plan) -> Group:
 
 def as_mapping(plan: Plan) -> dict[str, Any]:
     """All of a plan, and what its estimates assume; bytes, floating-point operations, hours."""
+    core = CORE[plan.study.arithmetic]
     return {
         "study": plan.study.study,
         "device": plan.study.device,
@@ -50,8 +51,15 @@ def as_mapping(plan: Plan) -> dict[str, Any]:
         "downloads": [asdict(file) for file in plan.downloads],
         "crawled": plan.crawled,
         "disk": [asdict(part) for part in plan.disk],
-        "work": [asdict(part) | ({"gpu_hours": part.gpu_hours} if _has_gpu(plan) else {}) for part in plan.work],
-        "assumed": {"gpu": GPU, "peak": PEAK, "sustained": SUSTAINED, "tokens": TOKENS},
+        "work": [asdict(part) | {"cpu_hours": part.cpu_hours(core), "gpu_hours": part.gpu_hours} for part in plan.work],
+        "assumed": {
+            "cores": CORES,
+            "core": core,
+            "gpu": GPU,
+            "peak": PEAK,
+            "sustained": SUSTAINED,
+            "tokens": TOKENS,
+        },
         "unknown": plan.unknown,
     }
 
@@ -84,40 +92,49 @@ def _hints(files: Sequence[Download]) -> str:
 
 
 def _work(plan: Plan) -> Table:
-    columns = ["work", "of", "precision", "images decoded", "TFLOP"]
-    columns += [HOURS] if _has_gpu(plan) else []
-    total = Work("in all", "", sum(part.operations for part in plan.work), sum(part.images for part in plan.work), "")
+    columns = ["work", "of", "precision", "images decoded", "TFLOP", CPU, GPU]
+    core, parts = CORE[plan.study.arithmetic], plan.work
+    total = Work("in all", "", sum(part.operations for part in parts), sum(part.images for part in parts), "")
     # Not the total's own hours: its parts have precisions of their own, and the total has none.
-    hours = sum(part.gpu_hours for part in plan.work)
-    rows = [_work_row(plan, part, part.gpu_hours) for part in plan.work]
-    return _table("work of the models, estimates", columns, rows, _work_row(plan, total, hours))
+    in_all = _work_row(total, core, sum(part.gpu_hours for part in parts))
+    rows = [_work_row(part, core, part.gpu_hours) for part in parts]
+    return _table("work of the models, estimates", columns, rows, in_all)
 
 
-def _work_row(plan: Plan, part: Work, hours: float) -> list[str]:
+def _work_row(part: Work, core: float, gpu_hours: float) -> list[str]:
     images = f"{part.images:,}" if part.images else ""
     tera = part.operations / TERA
     # Three digits, and no "1.2e+03" for thousands.
     operations = f"{tera:,.0f}" if tera >= 100 else f"{tera:.3g}"
-    row = [part.kind, part.of, part.precision, images, operations]
-    return [*row, f"{hours:,.2f}"] if _has_gpu(plan) else row
+    hours = (part.cpu_hours(core), gpu_hours)
+    return [part.kind, part.of, part.precision, images, operations, *map(_duration, hours)]
+
+
+def _duration(hours: float) -> str:
+    """To two digits or so, in the unit that people would use."""
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
+    if hours < 2:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:,.0f} d"
 
 
 def _notes(plan: Plan) -> Iterator[str]:
+    arithmetic = plan.study.arithmetic
+    peaks = ", ".join(f"{peak / TERA:g} TFLOP/s in {name}" for name, peak in PEAK.items())
     yield f"A text is taken to have {TOKENS} tokens, padding included; a multiply-add counts as two operations."
-    if _has_gpu(plan):
-        peaks = ", ".join(f"{peak / TERA:g} TFLOP/s in {name}" for name, peak in PEAK.items())
-        yield (
-            f"{HOURS}: {SUSTAINED:.0%} of its dense peak, which is {peaks}; another GPU takes them times the ratio of "
-            "peaks. They are of the models alone: where decoding images on the CPU is slower, it decides."
-        )
+    yield (
+        f"{CPU}: {CORE[arithmetic] / GIGA:g} GFLOP/s each, as measured on an AMD EPYC with `arithmetic: {arithmetic}`; "
+        "more or fewer cores take it times the ratio."
+    )
+    yield (
+        f"{GPU}: {SUSTAINED:.0%} of its dense peak, which is {peaks}; another GPU takes it times the ratio of peaks. "
+        "Where decoding images on the CPU is slower, that decides."
+    )
     if any(file.bytes is None for file in plan.downloads):
         yield "Downloads of unknown size are in no sum, but for images of captions, whose size is estimated."
     for name in plan.unknown:
         yield f"{name}: the registry does not say how many images, classes or captions it has; these count for nothing"
-
-
-def _has_gpu(plan: Plan) -> bool:
-    return plan.study.device != "cpu"
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()) -> Table:

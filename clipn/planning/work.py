@@ -18,6 +18,10 @@ PEAK = {"fp16": 312e12, "bf16": 312e12, "fp32": 19.5e12}
 """Operations per second of that GPU, dense, as NVIDIA's data sheet gives them."""
 SUSTAINED = 0.4
 """Share of the peak that is reached."""
+CORES = 8
+CORE = {"portable": 33e9, "fast": 70e9}
+"""Operations per second of one core in float32 by arithmetic: training and texts of ViT-B/32, which images surpass by a
+fifth, as `python -m benchmarks.rates` measured them on an AMD EPYC with AVX-512."""
 TRAINING = 3
 """A training step in forward passes: two operations per multiply-add forward, four backward."""
 PERTURBATION = 3
@@ -46,6 +50,10 @@ class Work:
     def gpu_hours(self) -> float:
         """Hours of the assumed GPU at the assumed share of its peak."""
         return self.operations / (SUSTAINED * PEAK[self.precision]) / 3600
+
+    def cpu_hours(self, core: float) -> float:
+        """Hours of the assumed cores at `core` operations per second each, in float32 whatever the precision."""
+        return self.operations / (CORES * core) / 3600
 
 
 def training_operations(variant: Variant, samples: int, costs: TowerCosts) -> float:

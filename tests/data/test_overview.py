@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from clipn.data.archives import write_archive
 from clipn.data.overview import details, listing, statuses
@@ -279,6 +280,16 @@ def test_every_value_of_the_details_is_in_one_line(sun: Dataset) -> None:
 def test_of_very_many_archives_the_details_show_the_first_and_the_last() -> None:
     record = {"title": "C", "reader": "webdataset", "images": [{"file": "part-{000..331}.tar"}]}
     assert written(record)["images"] == [{"file": "part-000.tar"}, "330 more", {"file": "part-331.tar"}]
+
+
+def test_a_part_of_the_archives_is_the_first_of_them() -> None:
+    record = {"title": "C", "reader": "webdataset", "first": 2, "images": [{"file": "part-{000..331}.tar"}]}
+    source = CaptionSource.model_validate(record)
+    assert [archive.file for archive in source.images] == ["part-000.tar", "part-001.tar"]
+    shorter = CaptionSource.model_validate(record | {"first": None, "images": [{"file": "part-{000..001}.tar"}]})
+    assert source.identity == shorter.identity
+    with pytest.raises(ValidationError, match="`first` is 400, and there are 332 archives; make it smaller"):
+        CaptionSource.model_validate(record | {"first": 400})
 
 
 def test_details_of_an_unknown_name_are_refused(sun: Dataset) -> None:

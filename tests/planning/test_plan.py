@@ -128,11 +128,12 @@ class TestDownloads:
         ]
 
 
-def plan(device: str = "cuda", **more: Any) -> Plan:
+def plan(arithmetic: str = "portable", **more: Any) -> Plan:
     config = {
         "study": "mine",
         "demo": {},
-        "device": device,
+        "device": "cuda",
+        "arithmetic": arithmetic,
         "captions": {"sources": ["cc3m"]},
         "backbones": {"b": {"architecture": "B", "training": {}}},
         "variants": {"learnable": {}},
@@ -181,19 +182,24 @@ class TestPage:
             "archives 2.51 GB published",
             "shards 1.00 GB estimate",
             "in all 3.51 GB estimate",
-            "work of precision images decoded TFLOP A100 hours",
-            "training b/learnable, 1 seed fp16 1,000 224,640 0.50",
-            "class texts b fp32 0.78 0.00",
-            "in all 1,000 224,641 0.50",
+            "work of precision images decoded TFLOP 8 cores A100",
+            "training b/learnable, 1 seed fp16 1,000 224,640 10 d 30 min",
+            "class texts b fp32 0.78 3 s 0 s",
+            "in all 1,000 224,641 10 d 30 min",
             "lsun_crop: the registry does not say how many images, classes or captions it has; these count for nothing",
         ):
             assert line in text
 
-    def test_without_a_gpu_there_are_operations_and_no_hours(self) -> None:
-        text = lines(plan(device="cpu"))
-        assert "training b/learnable, 1 seed fp16 1,000 224,640" in text
-        assert not any("A100" in line for line in text)
-        assert "gpu_hours" not in as_mapping(plan(device="cpu"))["work"][0]
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(59, "59 s"), (119 * 60, "119 min"), (47 * 3600, "47 h"), (49 * 3600, "2 d")]
+    )
+    def test_durations_have_the_unit_that_people_would_use(self, seconds: int, text: str) -> None:
+        training = Work("training", "b", 8 * 33e9 * seconds)
+        assert any(line.startswith("training") and f" {text} " in line for line in lines(plan(work=[training])))
+
+    def test_the_fastest_kernels_take_less_time(self) -> None:
+        found = as_mapping(plan(arithmetic="fast"))
+        assert found["work"][0]["cpu_hours"] * 8 * 70e9 * 3600 == pytest.approx(found["work"][0]["operations"])
 
     def test_a_study_that_fetches_nothing(self) -> None:
         assert "downloads" not in lines(plan(downloads=[], crawled={}))
@@ -204,6 +210,9 @@ class TestPage:
         assert found["downloads"][2]["manual"] == "register at [image-net.org]"
         assert found["disk"][1] == {"what": "shards", "bytes": 10**9, "is_estimate": True}
         assert found["work"][0]["gpu_hours"] == pytest.approx(0.5)
+        assert found["work"][0]["cpu_hours"] * found["assumed"]["cores"] * found["assumed"]["core"] == pytest.approx(
+            found["work"][0]["operations"] / 3600
+        )
         assert found["assumed"]["peak"]["fp16"] * found["assumed"]["sustained"] == pytest.approx(124.8e12)
 
 

@@ -115,6 +115,14 @@ def registry(tmp_path: Path) -> Path:
         "cc": {"title": "CC", "reader": "cc3m", "captions": tsv, "rows": 500, "trained_on": 400},
         "wds": {"title": "W", "reader": "webdataset", "rows": 600, "images": [archive("w.tar", bytes=7_000)]},
         "new": {"title": "N", "reader": "webdataset", "images": [archive("n.tar")]},
+        "part": {
+            "title": "P",
+            "reader": "webdataset",
+            "first": 3,
+            "images": [archive("p-{0..9}.tar")],
+            "captions_per_archive": 50,
+            "image_size": 512,
+        },
     }
     path = tmp_path / "registry.yaml"
     path.write_text(yaml.safe_dump({"datasets": records, "captions": captions}))
@@ -209,6 +217,11 @@ class TestWork:
 class TestSizes:
     def test_the_number_that_the_paper_trained_on_comes_before_the_rows(self, registry: Path) -> None:
         assert StudySizes(study(registry)).samples == {"cc": 400, "wds": 600}
+
+    def test_a_part_of_the_archives_has_its_share_of_the_captions(self, registry: Path) -> None:
+        made = study(registry, captions={"sources": ["part"]})
+        assert StudySizes(made).samples == {"part": 3 * 50}
+        assert disk(made)["caption images in archives of unknown size"] == 3 * 50 * 4 * 24_000
 
     def test_classes_are_those_of_the_registry_or_as_many_as_the_dataset_is_known_for(self, registry: Path) -> None:
         sizes = StudySizes(study(registry, pairs={"imagenet": ["sun"], "cifar10": ["sun"]}))

@@ -5,10 +5,7 @@ import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,19 +16,13 @@ from clipn.data.shards import read_samples
 from clipn.demo.mirror import build_mirror
 from clipn.files import file_hash
 from tests.data.test_img2dataset import CRAWLER
+from tests.helpers.file_server import folder_served
 from tests.helpers.project import ROOT, Project, succeeded
 
 pytestmark = pytest.mark.workflow
 
 STUDY = "results/studies/own"
 IMAGES = 20
-
-
-class Silent(SimpleHTTPRequestHandler):
-    """Files of a folder."""
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +117,8 @@ def pictures(origin: Path, tmp_path: Path) -> Iterator[str]:
         tar.extractall(tmp_path / "served", filter="data")
     for path in sorted((tmp_path / "served/cc3m").iterdir())[::3]:
         path.unlink()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=tmp_path / "served")) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with folder_served(tmp_path / "served") as address:
+        yield address
 
 
 @pytest.mark.skipif(not CRAWLER.is_file(), reason="needs `make crawler`, or $CLIPN_IMG2DATASET")
