@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clipn.evaluation.detector import Detector, load_detector
-    from clipn.model.opening import load, open_model
+    from clipn.evaluation.models import load, open_model
 
 __all__ = ["Detector", "load", "load_detector", "open_model"]
 
 _HOMES = {
     "Detector": "clipn.evaluation.detector",
-    "load": "clipn.model.opening",
+    "load": "clipn.evaluation.models",
     "load_detector": "clipn.evaluation.detector",
-    "open_model": "clipn.model.opening",
+    "open_model": "clipn.evaluation.models",
 }
 
 

@@ -44,4 +44,4 @@ def test_ours_are_the_metrics_of_others_by_their_definition(
 def test_commands_are_found_with_what_they_import() -> None:
     found = dict(commands(app))
     assert found["clipn trace"].startswith("from clipn.provenance")
-    assert {"clipn score", "clipn data verify", "clipn report figure id-dataset"} <= found.keys()
+    assert {"clipn score", "clipn demo-data", "clipn detect", "clipn report figure id-dataset"} <= found.keys()

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from clipn.data.packaged import packaged_project
 from clipn.errors import ClipnError
 
-PACKAGE = Path(__file__).parents[1]
-INSTALLED = PACKAGE / "project"
-"""Where an installed package has the parts; in a checkout they lie beside it."""
 PARTS = ("workflow", "config", "dvc.yaml")
 """What makes a folder a project; dvc.yaml says which results belong together."""
 PAGE = Path("results/report.html")
@@ -27,7 +25,7 @@ def write_project(folder: Path) -> None:
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ClipnError(f"{folder}: is neither an empty folder nor a project; name another, or empty it")
-    source = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent
+    source = packaged_project()
     *folders, file = PARTS
     for part in folders:
         shutil.copytree(source / part, folder / part)

@@ -9,7 +9,7 @@ from torch import Tensor
 from clipn.errors import ClipnError
 from clipn.files import read_json
 from clipn.model import backbone, checkpoint, released
-from clipn.model.clipn import CLIP, CLIPN
+from clipn.model.clipn import CLIP
 from clipn.model.shapes import architecture_name
 from clipn.model.source import ModelSource
 from clipn.model.tensors import read_metadata
@@ -18,21 +18,7 @@ from clipn.model.weights import fit, read_weights
 HUB_CONFIG = "open_clip_config.json"
 
 
-def load(path: str | Path, device: str = "cpu") -> CLIPN:
-    """The CLIPN of a checkpoint of this project, or of one that the authors published (.pt, read as weights only).
-
-    In evaluation mode, with all towers frozen.
-
-    Raises:
-        ClipnError: missing, damaged or foreign file, or one of plain CLIP.
-    """
-    model = open_model(ModelSource(Path(path)), device)
-    if not isinstance(model, CLIPN):
-        raise ClipnError(f'{path}: is plain CLIP, without a "no" tower; open it by `clipn.open_model({str(path)!r})`')
-    return model
-
-
-def open_model(source: str | Path | ModelSource, device: str = "cpu") -> CLIP:
+def open_model(source: Path | ModelSource, device: str = "cpu") -> CLIP:
     """The model of any weight file, in evaluation mode and frozen; a `CLIPN` if it has a "no" tower.
 
     Args:
@@ -43,7 +29,7 @@ def open_model(source: str | Path | ModelSource, device: str = "cpu") -> CLIP:
     Raises:
         ClipnError: missing, damaged or foreign file, or an architecture that cannot be told.
     """
-    source = source if isinstance(source, ModelSource) else ModelSource(Path(source))
+    source = source if isinstance(source, ModelSource) else ModelSource(source)
     model = _opened(source).to(device).eval().requires_grad_(False)
     model.source = source
     return model

@@ -40,7 +40,7 @@ def test_a_new_folder_gets_the_files_of_the_checkout(tmp_path: Path) -> None:
 def test_an_installed_package_gives_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_project(tmp_path / "installed")
     (tmp_path / "installed/config/config.yaml").write_text("study: real\n")
-    monkeypatch.setattr("clipn.demo.project.INSTALLED", tmp_path / "installed")
+    monkeypatch.setattr("clipn.data.packaged.INSTALLED", tmp_path / "installed")
     write_project(tmp_path / "project")
     assert contents(tmp_path / "project") == contents(tmp_path / "installed")
 

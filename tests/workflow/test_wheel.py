@@ -12,6 +12,7 @@ import PIL.Image
 import pytest
 
 from clipn.compute import processor
+from clipn.data.weights_registry import WEIGHTS, load_weights
 from clipn.model.checkpoint import save_checkpoint
 from tests.helpers.project import REDUCED_NUMBERS, ROOT, Project, reduce_demo, succeeded
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model
@@ -84,6 +85,13 @@ def test_images_are_told_apart_without_the_extra(core: Installed) -> None:
     assert row["decision"] in ("ID", "OOD")
     assert row["best_class"] in ("cat", "great white shark")
     assert "photo.png" in (core.folder / "page.html").read_text()
+
+
+def test_outside_a_project_models_are_named_by_the_wheels_own_registry(installed: Installed) -> None:
+    (installed.folder / "photo.png").touch()
+    outcome = installed.run("clipn", "detect", "photo.png", "--classes", "cat,dog", "--model", "none")
+    assert outcome.text.endswith(f"name one, e.g. {', '.join(load_weights(ROOT / WEIGHTS).records)}\n")
+    assert outcome.status == 1
 
 
 NEED = {
