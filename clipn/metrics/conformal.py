@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from clipn.errors import ClipnError
 
@@ -49,7 +49,7 @@ def recall_range(images: int, recall: float, share: float = 0.9) -> tuple[float,
     """Between which recalls the threshold from so many images lies in this `share` of cases (scores without ties)."""
     below = _below(images, recall)
     tail = (1 - share) / 2
-    lowest, highest = beta.ppf([tail, 1 - tail], images + 1 - below, below)
+    lowest, highest = betaincinv(images + 1 - below, below, [tail, 1 - tail])
     return float(lowest), float(highest)
 
 
