@@ -21,7 +21,7 @@ SUSTAINED = 0.4
 CORES = 8
 CORE = {"portable": 33e9, "fast": 70e9}
 """Operations per second of one core in float32 by arithmetic: training and texts of ViT-B/32, which images surpass by a
-fifth, as `python -m benchmarks.rates` measured them on an AMD EPYC with AVX-512."""
+fifth, as `python -m benchmarks.rates` measured them on an AMD EPYC with AVX-512 (docs/speed.md)."""
 TRAINING = 3
 """A training step in forward passes: two operations per multiply-add forward, four backward."""
 PERTURBATION = 3
