@@ -15,6 +15,7 @@ import yaml
 
 from clipn.compute import processor
 from clipn.provenance.records import incomplete_outputs, read_records
+from tests.conftest import made_once
 from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
@@ -49,10 +50,15 @@ METRICS = f"{STUDY}/metrics/tiny/none/single/seed0.json"
 """The first file of the job that evaluates."""
 
 
+@pytest.fixture(scope="session")
+def pulled(recorded: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Another checkout of it, with all results, in which nothing has run yet; tests copy it and do not change it."""
+    return Checkout(made_once(tmp_path_factory, "pulled", recorded.clone))
+
+
 @pytest.fixture
-def clone(recorded: Checkout, tmp_path: Path) -> Checkout:
-    """Another checkout of it, with all results, in which nothing has run yet."""
-    return recorded.clone(tmp_path / "clone")
+def clone(pulled: Checkout, tmp_path: Path) -> Checkout:
+    return pulled.copied_to(tmp_path / "clone")
 
 
 def agree_on_nothing_to_do(checkout: Checkout) -> None:
@@ -237,7 +243,7 @@ def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkou
     assert not clone.plan(TABLE)
 
 
-def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+def test_an_experiment_gives_the_number_of_a_run(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
     """One checkout tries values aside; another runs with them and shares what came out."""
     before = clone.hashes(TABLE)
     values = ("-S", f"{DEMO}:+logit_scale=20", "-S", f"{DEMO}:baselines=[mcm]")
@@ -248,7 +254,7 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     found = clone.hashes(TABLE)
     assert not clone.plan(TABLE)
 
-    other = recorded.clone(tmp_path / "other")
+    other = pulled.copied_to(tmp_path / "other")
     other.set(logit_scale=20, baselines=["mcm"])
     succeeded(other.run("snakemake", "--cores", "8", f"{STUDY}/metrics.json", TABLE))
     assert other.hashes(TABLE) == found != before
@@ -262,9 +268,9 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
 
 
-def test_newer_results_are_pulled_over_older_ones(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+def test_newer_results_are_pulled_over_older_ones(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
     assert not clone.plan()
-    other = recorded.clone(tmp_path / "other")
+    other = pulled.copied_to(tmp_path / "other")
     other.set(resamples=60)
     other.dvc("repro", "imagenet_ood")
     other.share("more resamples")
@@ -312,15 +318,12 @@ def run_and_kill(project: Project, after: int) -> int:
 
 SECOND = {
     "demo": {"captions": 40, "images": 40},
-    "captions": {"sources": ["cc3m"], "shards": 1},
     "backbones": {
         "tiny": {
             "architecture": "config/architectures/tiny.json",
             "pretrained": f"{STUDY}/backbones/tiny.safetensors",
         }
     },
-    "variants": {"untrained": {"epochs": 0}},
-    "runs": [{"backbone": "tiny", "variant": "untrained", "seeds": [1]}],
     "pairs": {"cifar10": ["sun"]},
     "baselines": ["mcm"],
     "prompts": ["single"],
