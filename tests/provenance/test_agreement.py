@@ -15,7 +15,6 @@ import yaml
 
 from clipn.compute import processor
 from clipn.provenance.records import incomplete_outputs, read_records
-from tests.conftest import made_once
 from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
@@ -48,12 +47,6 @@ CHAIN_OF_A_TABLE = Counter(
 )
 METRICS = f"{STUDY}/metrics/tiny/none/single/seed0.json"
 """The first file of the job that evaluates."""
-
-
-@pytest.fixture(scope="session")
-def pulled(recorded: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Another checkout of it, with all results, in which nothing has run yet; tests copy it and do not change it."""
-    return Checkout(made_once(tmp_path_factory, "pulled", recorded.clone))
 
 
 @pytest.fixture
@@ -314,36 +307,3 @@ def run_and_kill(project: Project, after: int) -> int:
             assert next(finished, None), "the run ended too early"
         os.killpg(process.pid, signal.SIGKILL)
         return after + sum(1 for _ in finished)
-
-
-SECOND = {
-    "demo": {"captions": 40, "images": 40},
-    "backbones": {
-        "tiny": {
-            "architecture": "config/architectures/tiny.json",
-            "pretrained": f"{STUDY}/backbones/tiny.safetensors",
-        }
-    },
-    "pairs": {"cifar10": ["sun"]},
-    "baselines": ["mcm"],
-    "prompts": ["single"],
-}
-
-
-def test_another_study_loses_and_rebuilds_nothing(clone: Checkout) -> None:
-    config, table = clone.folder / "config/config.yaml", "results/tables/cifar10_ood.csv"
-    demo = config.read_text()
-    second = demo.replace("study: demo", "study: second")
-    (clone.folder / "config/studies/second.yaml").write_text(yaml.safe_dump(SECOND))
-    before = clone.hashes("results/**/*")
-    config.write_text(second)
-    succeeded(clone.run("snakemake", "--cores", "8", table))
-    assert clone.hashes(table) != {table: before[table]}
-    config.write_text(demo)
-    assert clone.plan() == Counter({"publish_ood_table": 1, "all": 1})
-    succeeded(clone.run("snakemake", "all"))
-    now = clone.hashes("results/**/*")
-    assert {path: now[path] for path in before} == before
-    agree_on_nothing_to_do(clone)
-    config.write_text(second)
-    assert clone.plan(table) == Counter({"publish_ood_table": 1})

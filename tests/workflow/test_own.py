@@ -32,26 +32,43 @@ NO = "weights/no.safetensors"
 
 
 @pytest.fixture(scope="module")
-def followed(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The finished demo, in which every command of the page was typed; tests do not change it."""
-    return Project(made_once(tmp_path_factory, "own_study", lambda to: follow("own_study", finished.copied_to(to))))
+def followed(pulled: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout of the demo, in which every command of the page was typed; tests do not change it."""
+    return Checkout(made_once(tmp_path_factory, "own_study", lambda to: follow("own_study", pulled.copied_to(to))))
 
 
-def test_its_tables_are_those_of_the_study_that_was_made_last(followed: Project) -> None:
+def test_another_study_loses_and_rebuilds_nothing(followed: Checkout, pulled: Checkout, tmp_path: Path) -> None:
+    short = "results/tables/cifar10_ood.csv"
+    before = pulled.hashes("results/**/*")
+    assert followed.hashes(short) != {short: before[short]}
+    back = followed.copied_to(tmp_path / "project")
+    assert back.plan() == Counter({"publish_ood_table": 1, "all": 1})
+    succeeded(back.run("snakemake", "all"))
+    now = back.hashes("results/**/*")
+    assert {path: now[path] for path in before} == before
+    assert back.plan(short, study="beside") == Counter({"publish_ood_table": 1})
+    assert not back.plan()
+    # All stages depend on the registries, to which `study new` added.
+    for registry in back.folder.glob("config/figures*.yaml"):
+        registry.unlink()
+    assert "Data and pipelines are up to date." in back.status()
+
+
+def test_its_tables_are_those_of_the_study_that_was_made_last(followed: Checkout) -> None:
     studies = {name: set(table(followed, name)["study"]) for name in ("figures_ood.csv", *sorted(BENCHMARKS))}
     last, demo = {"beside"}, {"demo"}
     assert list(studies.values()) == [last, demo, last, demo]
     assert set(table(followed, "figures_ood.csv")["ood"]) == {"stripes", "sun", "textures", "average"}
 
 
-def test_a_study_with_a_checkpoint_imports_it_and_trains_nothing(followed: Project) -> None:
+def test_a_study_with_a_checkpoint_imports_it_and_trains_nothing(followed: Checkout) -> None:
     planned = followed.plan(TABLE, study="figures_no")
     assert planned["import_backbone"] == planned["import_checkpoint"] == planned["score_runs"] == 1
     assert not {"train_clipn", "train_backbone", "generate_demo"} & planned.keys()
 
 
 @pytest.fixture(scope="module")
-def made(followed: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made(followed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """All of its study of baselines alone, which is active."""
     once = made_once(tmp_path_factory, "own_made", lambda folder: make_all(followed.copied_to(folder)))
     return Project(once).copied_to(tmp_path_factory.mktemp("made") / "project")
