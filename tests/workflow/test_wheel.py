@@ -105,9 +105,8 @@ def test_commands_of_the_pipeline_say_in_one_line_what_they_need(core: Installed
     assert outcome.status == 1
 
 
-@pytest.fixture(scope="module")
-def demo(installed: Installed, finished: Project) -> Installed:
-    """A project that takes what a checkout made for its own, and makes again all that depends on one run."""
+def test_the_demo_is_made_as_in_a_checkout(installed: Installed, finished: Project) -> None:
+    """It takes what a checkout made for its own, and makes a run and what depends on it again: the same bytes."""
     assert succeeded(installed.run("clipn", "demo", "demo")).text == "demo: ready; now: clipn demo --run demo\n"
     project = replace(installed, folder=installed.folder / "demo")
     reduce_demo(project.folder)
@@ -126,20 +125,9 @@ def demo(installed: Installed, finished: Project) -> Installed:
     # Figures of the same tables are up to date, so one of each kind is all that is drawn.
     said = succeeded(installed.run("clipn", "demo", "--run", "demo")).text
     assert said.splitlines()[-1] == "open demo/results/report.html"
-    return project
-
-
-def test_rebuilding_intermediate_files_gives_the_same_bytes(demo: Installed, finished: Project) -> None:
-    """Of themselves, and of tables, figures and the page behind them."""
-    assert Project(demo.folder).hashes("results/**/*") == finished.hashes("results/**/*")
-
-
-def test_the_demo_has_the_recorded_numbers(demo: Installed) -> None:
-    verified = succeeded(demo.run("clipn", "study", "verify", "--file", str(REDUCED_NUMBERS))).text
+    assert Project(project.folder).hashes("results/**/*") == finished.hashes("results/**/*")
+    verified = succeeded(project.run("clipn", "study", "verify", "--file", str(REDUCED_NUMBERS))).text
     if processor() in json.loads(REDUCED_NUMBERS.read_text())["processors"]:
         assert re.match(r"demo: all \d+ files with numbers are as recorded on ", verified)
-
-
-def test_the_demo_is_up_to_date(demo: Installed, installed: Installed) -> None:
-    assert succeeded(demo.run("clipn", "why", "all")).text.splitlines()[-1] == "all: up to date"
+    assert succeeded(project.run("clipn", "why", "all")).text.splitlines()[-1] == "all: up to date"
     assert "Nothing to be done" in succeeded(installed.run("clipn", "demo", "--run", "demo")).text
