@@ -91,6 +91,12 @@ def recorded(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Che
     return Checkout(made_once(tmp_path_factory, "recorded", make) / "origin")
 
 
+@pytest.fixture(scope="session")
+def pulled(recorded: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Another checkout of it, with all results, in which nothing has run yet; tests copy it and do not change it."""
+    return Checkout(made_once(tmp_path_factory, "pulled", recorded.clone))
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server on loopback that misbehaves as it is told to."""

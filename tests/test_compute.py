@@ -60,29 +60,36 @@ def computed(name: str = "portable", extra: dict[str, str] | None = None, cores:
     return json.loads(hashes), capability
 
 
+@pytest.fixture(scope="module")
+def held() -> tuple[Any, str]:
+    return computed()
+
+
+@pytest.fixture(scope="module")
+def fast() -> tuple[Any, str]:
+    return computed("fast")
+
+
 @pytest.mark.workflow
-def test_held_kernels_give_the_same_digits_on_every_code_path() -> None:
+def test_held_kernels_give_the_same_digits_on_every_code_path(held: tuple[Any, str]) -> None:
     """MKL as on a processor without AVX, one core in place of two."""
-    held, capability = computed()
+    hashes, capability = held
     assert capability == "AVX2"
-    assert computed(extra={"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"})[0] == held
-    assert computed(cores=1)[0] == held
+    assert computed(extra={"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"})[0] == hashes
+    assert computed(cores=1)[0] == hashes
 
 
 @pytest.mark.workflow
-def test_without_a_hold_digits_differ() -> None:
+def test_without_a_hold_digits_differ(held: tuple[Any, str], fast: tuple[Any, str]) -> None:
     """Else the test above would pass whatever is held; MKL's own kernels differ from the held ones everywhere."""
-    held, _ = computed()
-    fast, _ = computed("fast")
-    assert fast["matmul"] != held["matmul"]
+    assert fast[0]["matmul"] != held[0]["matmul"]
 
 
 @pytest.mark.workflow
 @pytest.mark.skipif("avx512f" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX-512")
-def test_kernels_of_avx512_are_what_is_held_back() -> None:
-    held, (fast, capability) = computed()[0], computed("fast")
-    assert capability != "AVX2"
-    assert {name for name in held if fast[name] != held[name]} & {"softmax", "exp", "sums"}
+def test_kernels_of_avx512_are_what_is_held_back(held: tuple[Any, str], fast: tuple[Any, str]) -> None:
+    assert fast[1] != "AVX2"
+    assert {name for name, digits in held[0].items() if fast[0][name] != digits} & {"softmax", "exp", "sums"}
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Checkout(Project):
         shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         checkout = cls(folder)
         checkout.git("init", "--quiet", "--initial-branch", "main")
-        checkout.dvc("remote", "add", "--default", "folder", str(remote))
+        checkout.dvc("remote", "add", "--force", "--default", "folder", str(remote))
         checkout.dvc("repro")
         checkout.share("results")
         return checkout

@@ -50,9 +50,8 @@ METRICS = f"{STUDY}/metrics/tiny/none/single/seed0.json"
 
 
 @pytest.fixture
-def clone(recorded: Checkout, tmp_path: Path) -> Checkout:
-    """Another checkout of it, with all results, in which nothing has run yet."""
-    return recorded.clone(tmp_path / "clone")
+def clone(pulled: Checkout, tmp_path: Path) -> Checkout:
+    return pulled.copied_to(tmp_path / "clone")
 
 
 def agree_on_nothing_to_do(checkout: Checkout) -> None:
@@ -237,7 +236,7 @@ def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkou
     assert not clone.plan(TABLE)
 
 
-def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+def test_an_experiment_gives_the_number_of_a_run(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
     """One checkout tries values aside; another runs with them and shares what came out."""
     before = clone.hashes(TABLE)
     values = ("-S", f"{DEMO}:+logit_scale=20", "-S", f"{DEMO}:baselines=[mcm]")
@@ -248,7 +247,7 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     found = clone.hashes(TABLE)
     assert not clone.plan(TABLE)
 
-    other = recorded.clone(tmp_path / "other")
+    other = pulled.copied_to(tmp_path / "other")
     other.set(logit_scale=20, baselines=["mcm"])
     succeeded(other.run("snakemake", "--cores", "8", f"{STUDY}/metrics.json", TABLE))
     assert other.hashes(TABLE) == found != before
@@ -262,9 +261,9 @@ def test_an_experiment_gives_the_number_of_a_run(recorded: Checkout, clone: Chec
     assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
 
 
-def test_newer_results_are_pulled_over_older_ones(recorded: Checkout, clone: Checkout, tmp_path: Path) -> None:
+def test_newer_results_are_pulled_over_older_ones(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
     assert not clone.plan()
-    other = recorded.clone(tmp_path / "other")
+    other = pulled.copied_to(tmp_path / "other")
     other.set(resamples=60)
     other.dvc("repro", "imagenet_ood")
     other.share("more resamples")
@@ -308,39 +307,3 @@ def run_and_kill(project: Project, after: int) -> int:
             assert next(finished, None), "the run ended too early"
         os.killpg(process.pid, signal.SIGKILL)
         return after + sum(1 for _ in finished)
-
-
-SECOND = {
-    "demo": {"captions": 40, "images": 40},
-    "captions": {"sources": ["cc3m"], "shards": 1},
-    "backbones": {
-        "tiny": {
-            "architecture": "config/architectures/tiny.json",
-            "pretrained": f"{STUDY}/backbones/tiny.safetensors",
-        }
-    },
-    "variants": {"untrained": {"epochs": 0}},
-    "runs": [{"backbone": "tiny", "variant": "untrained", "seeds": [1]}],
-    "pairs": {"cifar10": ["sun"]},
-    "baselines": ["mcm"],
-    "prompts": ["single"],
-}
-
-
-def test_another_study_loses_and_rebuilds_nothing(clone: Checkout) -> None:
-    config, table = clone.folder / "config/config.yaml", "results/tables/cifar10_ood.csv"
-    demo = config.read_text()
-    second = demo.replace("study: demo", "study: second")
-    (clone.folder / "config/studies/second.yaml").write_text(yaml.safe_dump(SECOND))
-    before = clone.hashes("results/**/*")
-    config.write_text(second)
-    succeeded(clone.run("snakemake", "--cores", "8", table))
-    assert clone.hashes(table) != {table: before[table]}
-    config.write_text(demo)
-    assert clone.plan() == Counter({"publish_ood_table": 1, "all": 1})
-    succeeded(clone.run("snakemake", "all"))
-    now = clone.hashes("results/**/*")
-    assert {path: now[path] for path in before} == before
-    agree_on_nothing_to_do(clone)
-    config.write_text(second)
-    assert clone.plan(table) == Counter({"publish_ood_table": 1})

@@ -11,6 +11,7 @@ import pytest
 from clipn.provenance import finished as module
 from clipn.provenance.finished import finished
 from clipn.provenance.records import read_records, remove_record, write_record
+from clipn.study.snakemake import Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file
 
@@ -164,8 +165,8 @@ def test_copies_of_the_same_content_count_for_nothing(path: str) -> None:
     copy_as_dvc_does(path)
     assert finished(Path())
     assert starts() == 1
-    planned = subprocess.run(["snakemake", "-n", "all"], env=ENVIRONMENT, check=True, capture_output=True, text=True)
-    assert "Nothing to be done" in planned.stderr + planned.stdout
+    with planned(Request(["all"])) as plan:
+        assert plan.jobs == []
 
 
 def edit(path: str, text: str = "edited") -> Callable[[], object]:

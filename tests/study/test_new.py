@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from clipn.cli import main as cli
 from clipn.data.registry import load_registry
 from clipn.errors import ClipnError
 from clipn.study.new import BASELINES, NewStudy, write_study
@@ -169,3 +170,14 @@ def test_an_id_dataset_without_classes_is_left_for_a_person_to_name_them() -> No
         f"datasets.food.classes in {REGISTRY}, and run the study"
     )
     assert written()["pairs"] == {"food": ["sun"]}
+
+
+def test_the_command_names_the_one_that_makes_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--id", "photos/my pets", "--ood", "photos/food", "--backbone", "ViT-B-16/openai"]
+    monkeypatch.setattr("sys.argv", ["clipn", "study", "new", "mine", *asked])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    command = capsys.readouterr().out.rstrip().partition("; now: ")[2]
+    assert command == "snakemake --cores 8 results/tables/my_pets_ood.csv --config study=mine"

@@ -1,27 +1,19 @@
-"""The shell blocks of the documentation, run from top to bottom in a finished demo."""
+"""The shell blocks of the documentation, run from top to bottom in a finished demo; test_own.py runs own_study.md."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.project import ROOT, Project, succeeded
+from tests.helpers.pages import follow
+from tests.helpers.project import ROOT, Project
 
 pytestmark = pytest.mark.workflow
 
-BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-
-@pytest.mark.parametrize("page", ["own_images", "own_study", "own_method"])
+@pytest.mark.parametrize("page", ["own_images", "own_method"])
 def test_every_command_of_a_page_works(finished: Project, tmp_path: Path, page: str) -> None:
-    project = finished.copied_to(tmp_path / "project")
-    shutil.copytree(ROOT / "docs", project.folder / "docs")
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    blocks = BLOCK.findall(text)
-    assert blocks
-    # One shell for all, as one person types them.
-    succeeded(project.run("bash", "-euo", "pipefail", "-c", "\n".join(blocks)))
+    follow(page, finished.copied_to(tmp_path / "project"))
 
 
 def test_the_patch_is_the_one_that_is_shown() -> None:

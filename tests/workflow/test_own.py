@@ -1,7 +1,8 @@
-"""Studies of one's own: from folders to a table in two commands, baselines alone, images beside the demo's."""
+"""Studies of one's own: docs/own_study.md from top to bottom, baselines alone, images beside the demo's."""
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,71 +15,83 @@ from clipn.demo.world import CONCEPTS, imagine, render
 from clipn.model.tensors import read_tensors
 from tests.conftest import made_once
 from tests.helpers.checkout import Checkout
+from tests.helpers.pages import follow
 from tests.helpers.project import Project, succeeded
-from tests.workflow.test_runs import COLUMNS, table
+from tests.workflow.test_runs import COLUMNS, STUDY, table
 
 pytestmark = pytest.mark.workflow
 
-HOME = "results/studies/mine"
-TABLE = "results/tables/pets_ood.csv"
-STUDY, CONFIG = "config/studies/mine.yaml", "config/config.yaml"
+HOME = "results/studies/figures"
+TABLE = "results/tables/figures_ood.csv"
+CONFIG = "config/config.yaml"
 BENCHMARKS = {f"{name}_ood.csv" for name in ("imagenet", "cifar10", "cifar100")}
+NO = "weights/no.safetensors"
 
 
-def photograph(folder: Path, concepts: list[str], each: int) -> None:
-    """Pictures of the demo's world, numbered through."""
-    draw = np.random.default_rng(5)
-    folder.mkdir(parents=True)
-    for number, concept in enumerate(concepts * each):
-        picture = render(imagine(concept, draw), draw, 48)
-        PIL.Image.fromarray(picture).save(folder / f"{folder.name}_{number}.png")
+# What docs/own_study.md makes
 
 
 @pytest.fixture(scope="module")
-def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The finished demo, weights of one's own, and photographs: by class, and of no class."""
-    project = finished.copied_to(tmp_path_factory.mktemp("own") / "project")
-    for concept in CONCEPTS["cifar10"][:3]:
-        photograph(project.folder / "photos/pets" / concept, [concept], each=4)
-    photograph(project.folder / "photos/food", list(CONCEPTS["sun"]), each=2)
-    (project.folder / "weights").mkdir()
-    demo = project.folder / "results/studies/demo"
-    shutil.copy(demo / "backbones/tiny.safetensors", project.folder / "weights")
-    shutil.copy(demo / "runs/tiny/learnable/seed2.safetensors", project.folder / "weights/no.safetensors")
-    return project
+def followed(pulled: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout of the demo, in which every command of the page was typed; tests do not change it."""
+    return Checkout(made_once(tmp_path_factory, "own_study", lambda to: follow("own_study", pulled.copied_to(to))))
+
+
+def test_another_study_loses_and_rebuilds_nothing(followed: Checkout, pulled: Checkout, tmp_path: Path) -> None:
+    short = "results/tables/cifar10_ood.csv"
+    before = pulled.hashes("results/**/*")
+    assert followed.hashes(short) != {short: before[short]}
+    back = followed.copied_to(tmp_path / "project")
+    assert back.plan() == Counter({"publish_ood_table": 1, "all": 1})
+    succeeded(back.run("snakemake", "all"))
+    now = back.hashes("results/**/*")
+    assert {path: now[path] for path in before} == before
+    assert back.plan(short, study="beside") == Counter({"publish_ood_table": 1})
+    assert not back.plan()
+    # All stages depend on the registries, to which `study new` added.
+    for registry in back.folder.glob("config/figures*.yaml"):
+        registry.unlink()
+    assert "Data and pipelines are up to date." in back.status()
+
+
+def test_its_tables_are_those_of_the_study_that_was_made_last(followed: Checkout) -> None:
+    studies = {name: set(table(followed, name)["study"]) for name in ("figures_ood.csv", *sorted(BENCHMARKS))}
+    last, demo = {"beside"}, {"demo"}
+    assert list(studies.values()) == [last, demo, last, demo]
+    assert set(table(followed, "figures_ood.csv")["ood"]) == {"stripes", "sun", "textures", "average"}
+
+
+def test_a_study_with_a_checkpoint_imports_it_and_trains_nothing(followed: Checkout) -> None:
+    planned = followed.plan(TABLE, study="figures_no")
+    assert planned["import_backbone"] == planned["import_checkpoint"] == planned["score_runs"] == 1
+    assert not {"train_clipn", "train_backbone", "generate_demo"} & planned.keys()
 
 
 @pytest.fixture(scope="module")
-def made(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A study of the photographs, written by one command; its table, made by another; then all of it, and active."""
-    once = made_once(tmp_path_factory, "own_made", lambda folder: make_study(project.copied_to(folder)))
+def made(followed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """All of its study of baselines alone, which is active."""
+    once = made_once(tmp_path_factory, "own_made", lambda folder: make_all(followed.copied_to(folder)))
     return Project(once).copied_to(tmp_path_factory.mktemp("made") / "project")
 
 
-def make_study(project: Project) -> None:
-    asked = ["--id", "photos/pets", "--ood", "photos/food", "--backbone", "weights/tiny.safetensors"]
-    said = succeeded(project.clipn("study", "new", "mine", *asked)).text
-    command = said.partition("; now: ")[2].split()
-    assert command == ["snakemake", "--cores", "8", TABLE, "--config", "study=mine"]
-    succeeded(project.run(*command))
-    assert table(project, "pets_ood.csv")["study"].eq("mine").all()
-    assert (project.folder / "results/tables/imagenet_ood.csv").read_text().splitlines()[1].startswith("demo,")
-    (project.folder / CONFIG).write_text("study: mine\n")
+def make_all(project: Project) -> None:
+    (project.folder / CONFIG).write_text("study: figures\n")
     succeeded(project.run("snakemake", "--cores", "8", "all"))
 
 
 def test_the_table_of_an_own_id_dataset_has_the_form_of_the_others(made: Project) -> None:
-    rows = table(made, "pets_ood.csv")
+    rows = table(made, "figures_ood.csv")
     assert list(rows.columns) == COLUMNS
-    assert Counter(rows["ood"]) == {"food": 7, "average": 7}
-    assert set(rows["id"]) == {"pets"}
+    assert set(rows["study"]) == {"figures"}
+    assert Counter(rows["ood"]) == {"stripes": 7, "average": 7}
+    assert set(rows["id"]) == {"figures"}
     assert {path.name for path in made.folder.glob(f"{HOME}/tables/own_id/*")} == {
-        f"pets_ood.{ending}" for ending in ("csv", "md", "tex", "json")
+        f"figures_ood.{ending}" for ending in ("csv", "md", "tex", "json")
     }
 
 
 def test_tables_of_the_papers_id_datasets_have_a_header_alone(made: Project) -> None:
-    assert {path.name for path in made.folder.glob("results/tables/*_ood.csv")} == BENCHMARKS | {"pets_ood.csv"}
+    assert {path.name for path in made.folder.glob("results/tables/*_ood.csv")} == BENCHMARKS | {"figures_ood.csv"}
     assert all(table(made, name).empty for name in BENCHMARKS)
 
 
@@ -86,18 +99,18 @@ def test_a_study_of_baselines_alone_is_whole(made: Project) -> None:
     assert not made.plan()
     assert table(made, "decisions.csv").empty
     assert table(made, "ablations.csv").empty
-    assert table(made, "id_accuracy.csv")[["id", "images"]].values.tolist() == [["pets", 12]]
+    assert table(made, "id_accuracy.csv")[["id", "images"]].values.tolist() == [["figures", 60]]
     figures = {path.stem for path in made.folder.glob("results/figures/*.png")}
-    assert figures == {f"pets_{kind}_tiny" for kind in ("scores", "roc", "intervals")}
+    assert figures == {f"figures_{kind}_tiny" for kind in ("scores", "roc", "intervals")}
     page = (made.folder / "results/report.html").read_text()
-    assert all(words in page for words in ("ROC curves with pets as the positive class", "No run of this study has a"))
-    assert "own_ood_table" in succeeded(made.clipn("study", "plan", "mine")).text
+    assert all(words in page for words in ("ROC curves with figures as the positive class", "No run of this study has"))
+    assert "own_ood_table" in succeeded(made.clipn("study", "plan", "figures")).text
 
 
 def test_scores_name_the_images(made: Project) -> None:
     scores = pd.read_parquet(made.folder / f"{HOME}/scores/tiny/none/clipn128/seed0.parquet")
-    names = {f"{path.parent.name}/{path.name}" for path in made.folder.glob("photos/pets/*/*")}
-    assert set(scores.loc[scores["dataset"] == "pets", "path"]) == names
+    names = {f"{path.parent.name}/{path.name}" for path in made.folder.glob("photos/figures/*/*")}
+    assert set(scores.loc[scores["dataset"] == "figures", "path"]) == names
 
 
 def test_a_copy_that_was_edited_is_noticed(made: Project) -> None:
@@ -113,8 +126,8 @@ def test_another_study_does_not_keep_the_table(made: Project, tmp_path: Path) ->
     succeeded(project.run("snakemake", "all"))
     assert {path.name for path in project.folder.glob("results/tables/*_ood.csv")} == BENCHMARKS
     assert not project.plan()
-    assert project.plan(study="mine")["own_ood_table"] == 0
-    assert project.plan(TABLE, study="mine") == Counter({"publish_ood_table": 1})
+    assert project.plan(study="figures")["own_ood_table"] == 0
+    assert project.plan(TABLE, study="figures") == Counter({"publish_ood_table": 1})
 
 
 def test_own_tables_travel_with_dvc(made: Project, tmp_path: Path) -> None:
@@ -133,21 +146,32 @@ def test_own_tables_travel_with_dvc(made: Project, tmp_path: Path) -> None:
     succeeded(clone.run("git", "diff", "--exit-code", "dvc.lock"))
 
 
-# Images beside the demo's
+# Images beside the demo's, and weights of one's own
+
+
+def photograph(folder: Path, concepts: Sequence[str], each: int) -> None:
+    """Pictures of the demo's world, numbered through."""
+    draw = np.random.default_rng(5)
+    folder.mkdir(parents=True)
+    for number, concept in enumerate([*concepts] * each):
+        picture = render(imagine(concept, draw), draw, 48)
+        PIL.Image.fromarray(picture).save(folder / f"{folder.name}_{number}.png")
 
 
 @pytest.fixture(scope="module")
-def beside(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def beside(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """ID datasets of the demo and of one's own, with and without labels, and a checkpoint that was trained before."""
-    once = made_once(tmp_path_factory, "own_beside", lambda folder: make_study_beside(project.copied_to(folder)))
+    once = made_once(tmp_path_factory, "own_beside", lambda folder: make_study_beside(finished.copied_to(folder)))
     return Project(once).copied_to(tmp_path_factory.mktemp("beside") / "project")
 
 
 def make_study_beside(project: Project) -> None:
-    (project.folder / "photos/unlabelled").mkdir()
-    for path in project.folder.glob("photos/pets/*/*"):
-        shutil.copy(path, project.folder / "photos/unlabelled")
-    for name in ("pets", "food", "unlabelled"):
+    photograph(project.folder / "photos/unlabelled", CONCEPTS["cifar10"][:3], each=4)
+    photograph(project.folder / "photos/food", CONCEPTS["sun"], each=2)
+    (project.folder / "weights").mkdir()
+    shutil.copy(project.folder / f"{STUDY}/backbones/tiny.safetensors", project.folder / "weights")
+    shutil.copy(project.folder / f"{STUDY}/runs/tiny/learnable/seed2.safetensors", project.folder / NO)
+    for name in ("food", "unlabelled"):
         command = ("data", "add", name, f"photos/{name}", "--registry", "config/photos.yaml")
         succeeded(project.clipn(*command))
     registry = project.folder / "config/photos.yaml"
@@ -159,9 +183,9 @@ def make_study_beside(project: Project) -> None:
         "demo": {"captions": 40, "images": 20},
         "registry": "config/photos.yaml",
         "backbones": {"tiny": backbone},
-        "variants": {"given": {"checkpoints": {1: "weights/no.safetensors"}}},
+        "variants": {"given": {"checkpoints": {1: NO}}},
         "runs": [{"backbone": "tiny", "variant": "given", "seeds": [1]}],
-        "pairs": {"unlabelled": ["food", "sun"], "textures": ["pets"]},
+        "pairs": {"unlabelled": ["food", "sun"], "textures": ["food"]},
         "baselines": ["msp", "odin_perturbed"],
         "prompts": ["single"],
         "resamples": 20,
@@ -175,8 +199,8 @@ def test_images_beside_the_demos_are_of_their_own_registry(beside: Project) -> N
     rows = table(beside, "unlabelled_ood.csv")
     assert set(rows["ood"]) == {"food", "sun", "average"}
     assert set(rows["method"]) == {"msp", "odin_perturbed", "ctw", "atd"}
-    assert set(table(beside, "textures_ood.csv")["ood"]) == {"pets", "average"}
-    verified = "results/studies/beside/datasets/pets/manifest.parquet"
+    assert set(table(beside, "textures_ood.csv")["ood"]) == {"food", "average"}
+    verified = "results/studies/beside/datasets/food/manifest.parquet"
     assert "mirror/datasets.yaml" not in succeeded(beside.clipn("trace", verified, "--all")).text
 
 
@@ -190,7 +214,7 @@ def test_an_unlabelled_id_dataset_has_no_accuracy(beside: Project) -> None:
 
 
 def test_a_checkpoint_that_was_trained_here_stays_what_it_was(beside: Project) -> None:
-    before, _ = read_tensors(beside.folder / "weights/no.safetensors")
+    before, _ = read_tensors(beside.folder / NO)
     after, _ = read_tensors(beside.folder / "results/studies/beside/runs/tiny/given/seed1.safetensors")
     assert before.keys() == after.keys()
     assert all(bool((after[name] == tensor).all()) for name, tensor in before.items())

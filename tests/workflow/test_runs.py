@@ -232,21 +232,9 @@ def test_a_prompt_pool_of_the_user(finished: Project, tmp_path: Path) -> None:
     assert project.plan(*targets, prompts=pools) == Counter({"encode_classes": 1, "score_runs": 1})
 
 
-def test_rebuilding_an_intermediate_file_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:
-    """Of itself, and of a table and figures behind it."""
-    project = finished.copied_to(tmp_path / "project")
-    run = f"{STUDY}/runs/tiny/learnable/seed2.safetensors"
-    (project.folder / run).unlink()
-    targets = [run, "results/tables/cifar10_ood.csv", f"{STUDY}/figures/cifar10_roc_tiny.png"]
-    assert project.plan(*targets)["id_figures"] == 1
-    succeeded(project.run("snakemake", "--cores", "8", *targets))
-    assert project.hashes("results/**/*") == finished.hashes("results/**/*")
-    assert not project.plan()
-
-
-def test_snakemake_report_shows_tables_and_figures(finished: Project) -> None:
-    succeeded(finished.run("snakemake", "--report", "results/snakemake-report.html"))
-    text = (finished.folder / "results/snakemake-report.html").read_text()
+def test_snakemake_report_shows_tables_and_figures(finished: Project, tmp_path: Path) -> None:
+    succeeded(finished.run("snakemake", "--report", str(tmp_path / "report.html")))
+    text = (tmp_path / "report.html").read_text()
     for words in ("imagenet_roc_tiny.png", "ROC curves with ID", "Scores of ID and OOD images", "imagenet_ood.csv"):
         assert words in text
     assert "published.csv" in text
