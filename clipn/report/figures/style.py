@@ -113,9 +113,10 @@ def panel_grid(count: int, columns: int, height: float) -> tuple[Figure, list[Ax
 
 def finish(figure: Figure) -> Figure:
     """Fix the layout now, so that every later drawing has the same geometry."""
-    # The engine would fit the layout anew for every format that is saved.
+    # The engine would fit the layout anew for every format that is saved. "none" would leave a placeholder of it, for
+    # which matplotlib draws once more before it saves.
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return figure
 
 
