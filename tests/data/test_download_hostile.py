@@ -1,0 +1,131 @@
+"""A server can neither fill the disk nor hold a fetch for ever, whatever it sends and however slowly."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipn.data.download import fetch_archive, http, response
+from tests.helpers.fetching import archive, assert_fetched, parts, refusal
+from tests.helpers.hostile_server import OK, PAUSE, hostile
+from tests.helpers.server import BODY, Response, Server
+
+SIZE = len(BODY)
+LIMIT = 1_000_000
+BLOCK = b"\1" * 65_536
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"10000\r\n" + BLOCK + b"\r\n"
+
+
+@pytest.fixture(autouse=True)
+def small_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(response, "LARGEST", LIMIT)
+    monkeypatch.setattr(http, "RESPONSE", 10 * PAUSE)
+    monkeypatch.setattr(http, "WINDOW", 10 * PAUSE)
+    monkeypatch.setattr(http, "ATTEMPTS", 2)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "a.tar.gz"
+
+
+# Size
+
+
+@pytest.mark.parametrize(
+    ("first", "again"), [(CHUNKED, CHUNK), (OK + b"\r\n", BLOCK)], ids=["chunks", "until it closes"]
+)
+def test_a_body_without_end_is_refused_at_the_limit(output: Path, first: bytes, again: bytes) -> None:
+    with hostile(first, again) as (address, server):
+        message = refusal(archive(address), output)
+    assert f"{address}: has 1," in message
+    assert "bytes or more, above 1,000,000; if that is right, enter `bytes`; put it at" in message
+    assert not parts()
+    assert server.sent < 50 * LIMIT  # what lay in buffers
+
+
+def test_an_announced_size_above_the_limit_is_refused_at_once(output: Path) -> None:
+    with hostile(OK + b"Content-Length: 1000001\r\n\r\n", b"", pause=PAUSE) as (address, _):
+        assert "has 1,000,001 bytes or more, above 1,000,000" in refusal(archive(address, published="md5"), output)
+    assert not parts()
+
+
+def test_a_rest_above_the_limit_is_refused(server: Server, output: Path) -> None:
+    rest = Response(status=206, headers={"Content-Range": f"bytes 9-99/{LIMIT + 1}"})
+    assert "has 1,000,001 bytes or more" in refusal(
+        archive(server.at("/a", Response(cut=9, form="chunked"), rest)), output
+    )
+    assert not parts()
+
+
+def test_the_record_raises_the_limit(server: Server, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(response, "LARGEST", SIZE - 1)
+    address = server.at("/a")
+    assert "has 255,744 bytes or more, above 255,743" in refusal(archive(address), output)
+    fetch_archive(archive(address, bytes=SIZE), Path(), output)
+    assert_fetched(output)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT // 2, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_body_without_end_does_not_keep_the_disk_full(output: Path) -> None:
+    with hostile(CHUNKED, CHUNK) as (address, _):
+        message = refusal(archive(address), output)
+    assert message.endswith(
+        "not enough disk space for the bytes still to come (File too large); free some and run again"
+    )
+    assert not parts()
+
+
+# Time
+
+
+SILENT, SLOW = "no response within 0 seconds", "gave less than 10,000 bytes per second for 0 seconds"
+BODIES = {
+    "body": (OK + b"Content-Length: 900000\r\n\r\n", b"1", SLOW),
+    "chunks": (CHUNKED, b"1\r\n1\r\n", SLOW),
+}
+NO_BODIES = {
+    "head": (b"HTTP/1.1 200 OK\r\nA: ", b"a", SILENT),
+    "status": (b"", b"H", SILENT),
+    "interim": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", SILENT),
+    "chunk size": (CHUNKED + b"1", b"0", SLOW),
+    "chunk extension": (CHUNKED + b"1;", b"a", SLOW),
+    "trailer": (CHUNKED + b"1\r\n1\r\n0\r\n", b"A: b\r\n", SLOW),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "what", "pause"),
+    [
+        *(pytest.param(*case, PAUSE, id=f"slow {name}") for name, case in (BODIES | NO_BODIES).items()),
+        *(pytest.param(*case, 0, id=f"fast {name}") for name, case in NO_BODIES.items()),
+    ],
+)
+def test_a_server_that_never_ends_is_given_up(
+    server: Server, output: Path, first: bytes, again: bytes, what: str, pause: float
+) -> None:
+    with hostile(first, again, pause) as (address, _):
+        assert what in refusal(archive(address), output)
+        fetch_archive(archive(address, server.at("/b")), Path(), output)
+    assert_fetched(output)
+
+
+def test_the_body_of_a_redirection_is_not_read(server: Server, output: Path) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {server.at('/b')}\r\n\r\n"
+    with hostile(head.encode(), BLOCK) as (address, hostile_server):
+        fetch_archive(archive(address), Path(), output)
+    assert_fetched(output)
+    assert hostile_server.sent < 50 * LIMIT
