@@ -48,7 +48,7 @@ def to_markdown(table: PrintedTable) -> str:
     if table.lines:
         header = list(map(markdown, table.header))
         rule = ["---"] * len(table.labels) + ["---:"] * len(table.columns)
-        lines = [[_joined(cell, _markdown) for cell in line] for line in table.lines]
+        lines = [[_joined(cell, markdown, "**{}**") for cell in line] for line in table.lines]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -59,20 +59,12 @@ def to_latex(table: PrintedTable) -> str:
     text = [f"% {one_line(part)}" for part in (table.title, table.note) if part]
     if table.lines:
         header = list(map(latex, table.header))
-        lines = [[_joined(cell, _latex) for cell in line] for line in table.lines]
+        lines = [[_joined(cell, latex, r"\textbf{{{}}}") for cell in line] for line in table.lines]
         rows = [f"{' & '.join(row)} \\\\" for row in (header, *lines)]
         text.append(f"\\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * len(table.columns)}}}")
         text += [r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}"]
     return "\n".join(text) + "\n"
 
 
-def _joined(cell: Cell, style: Callable[[str, bool], str]) -> str:
-    return " / ".join(style(text, bold) for text, bold in cell.parts)
-
-
-def _markdown(text: str, bold: bool) -> str:
-    return f"**{markdown(text)}**" if bold else markdown(text)
-
-
-def _latex(text: str, bold: bool) -> str:
-    return f"\\textbf{{{latex(text)}}}" if bold else latex(text)
+def _joined(cell: Cell, escape: Callable[[str], str], strong: str) -> str:
+    return " / ".join(strong.format(escape(text)) if bold else escape(text) for text, bold in cell.parts)
