@@ -63,6 +63,19 @@ def test_a_rest_above_the_limit_is_refused(server: Server, output: Path) -> None
     assert not parts()
 
 
+@pytest.mark.parametrize("header", ["bytes {}-9/99", "bytes 9-{}/99", "bytes 9-99/{}"])
+def test_numbers_without_end_are_no_range(server: Server, output: Path, header: str) -> None:
+    rest = Response(status=206, headers={"Content-Range": header.format("9" * 5000)})
+    assert "did not go on where it broke off" in refusal(archive(server.at("/a", Response(cut=9), rest)), output)
+
+
+def test_a_length_without_end_is_none(server: Server, output: Path) -> None:
+    address = server.at("/a", Response(headers={"Content-Length": "9" * 5000}))
+    assert "neither the server nor the record says" in refusal(archive(address, published="nothing"), output)
+    fetch_archive(archive(address), Path(), output)
+    assert_fetched(output)
+
+
 def test_the_record_raises_the_limit(server: Server, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response, "LARGEST", SIZE - 1)
     address = server.at("/a")

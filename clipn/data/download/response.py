@@ -16,7 +16,9 @@ TRANSIENT = (408, 425, 429)
 LARGEST = 5_000_000_000
 """Bytes of a file whose record does not say how many it has."""
 
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+# No file has more digits, and Python refuses to read a number of thousands of them.
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(rf"bytes ({_LENGTH.pattern})-({_LENGTH.pattern})/({_LENGTH.pattern}|\*)$")
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -98,7 +100,7 @@ def _whole_length(response: requests.Response, part: Part) -> int | None:
     chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
     length = headers.get("Content-Length", "")
     # The length beside chunks is to be ignored (RFC 9112, 6.3).
-    total = int(length) if length.isdecimal() and not chunked else None
+    total = int(length) if _LENGTH.fullmatch(length) and not chunked else None
     if total is None:
         if not (chunked or inspection.has_checksum or inspection.archive.bytes is not None):
             # Such a body ends where the connection does, so nothing would tell the end from a cut.
