@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from clipn.data.cleaning import CLEAN
 from clipn.data.readers import Image
+from clipn.data.readers.image import UndecodableError
 from clipn.data.registry import Dataset
 from clipn.errors import ClipnError
 from clipn.files import atomic, named, require
@@ -43,15 +44,14 @@ def index_images(name: str, record: Dataset, images: Iterable[Image]) -> pa.Tabl
     """
     rows = list(in_threads(_row, images))
     # All of them are decoded before any is refused, so that the message can say how many are broken.
-    broken = [row["path"] for row in rows if row["width"] is None]
+    broken = [f"{row['path']} ({row['reason']})" for row in rows if row["width"] is None]
     if broken:
-        one = len(broken) == 1
-        number, kind, them = ("1 image is", "image", "it") if one else (f"{len(broken)} images are", "images", "them")
+        number, them = ("1 image", "it") if len(broken) == 1 else (f"{len(broken)} images", "them")
         # A folder is the user's own, which no fetch repairs.
         archived = f"fetch the archive again, or exclude {them} with `select`"
         remedy = f"repair or remove {them}" if record.folder is not None else archived
         listed = named(broken, NAMED_BROKEN)
-        raise ClipnError(f"{name}: {number} truncated, too large or no {kind}: {listed}; {remedy}")
+        raise ClipnError(f"{name}: {number} cannot be used: {listed}; {remedy}")
     _check_names(name, record, [row["path"] for row in rows])
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -89,13 +89,13 @@ def names_hash(names: Iterable[str]) -> str:
 
 
 def _row(image: Image) -> dict[str, Any]:
-    """Columns of an image; width and height None when it does not decode."""
-    digest = hashlib.sha256(image.content).hexdigest()
+    """Columns of an image; for one that does not decode, width and height are None, and there is a `reason`."""
+    row = {"path": image.path, "label": image.label, "sha256": hashlib.sha256(image.content).hexdigest()}
     try:
         width, height = image.measure()
-    except ClipnError:
-        return {"path": image.path, "label": image.label, "sha256": digest, "width": None, "height": None}
-    return {"path": image.path, "label": image.label, "sha256": digest, "width": width, "height": height}
+    except UndecodableError as error:
+        return row | {"width": None, "height": None, "reason": error.reason}
+    return row | {"width": width, "height": height}
 
 
 def _check_names(name: str, record: Dataset, paths: list[str]) -> None:

@@ -36,7 +36,7 @@ class Archive(Record):
     )
     sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
     md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")
-    bytes: int | None = Field(default=None, description="published size in bytes")
+    bytes: int | None = Field(default=None, description="published size in bytes; without it, 5 GB are the most")
     manual: str | None = Field(default=None, description="how to get the file by hand when it may not be fetched")
 
     @property

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from clipn.data.image_files import find_images
-from clipn.data.readers.image import Image, UndecodableError
+from clipn.data.readers.image import Image, UndecodableError, undecodable
+from clipn.data.readers.rgb import to_rgb
 from clipn.errors import ClipnError
 
 FORMS = (
@@ -37,8 +38,8 @@ def given_batches(images: Any, preprocess: Preprocess, batch: int) -> Iterator[T
         yield from _tensors(images).split(batch)
         return
     waiting: list[Tensor] = []
-    for image in _each(images):
-        waiting.append(_prepared(image, preprocess))
+    for number, image in enumerate(_each(images)):
+        waiting.append(_prepared(image, preprocess, f"images[{number}]"))
         if len(waiting) == batch:
             yield _stacked(waiting)
             waiting = []
@@ -50,7 +51,7 @@ def read_picture(path: Path) -> PIL.Image.Image:
     """An image file as RGB.
 
     Raises:
-        UndecodableError: it is missing or unreadable, or is truncated, too large or no image.
+        UndecodableError: it is missing or unreadable, is truncated or no image, or cannot become RGB.
     """
     try:
         return Image(str(path), -1, path.read_bytes()).open()
@@ -75,14 +76,16 @@ def _each(images: Any) -> Iterable[Any]:
     return images
 
 
-def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
-    """One image as a tensor (3, h, w)."""
+def _prepared(image: Any, preprocess: Preprocess, name: str) -> Tensor:
+    """One image as a tensor (3, h, w); `name` for messages."""
     if isinstance(image, str | PathLike):
         return preprocess(read_picture(Path(image)))
-    if isinstance(image, PIL.Image.Image):
-        return preprocess(image.convert("RGB"))
     if isinstance(image, np.ndarray):
-        return preprocess(_picture(image))
+        image = _picture(image)
+    if isinstance(image, PIL.Image.Image):
+        with undecodable(name, REMEDY, REMEDY):
+            picture = to_rgb(image)
+        return preprocess(picture)
     if isinstance(image, Tensor) and image.ndim == 3:
         return _tensors(image)[0]
     raise ClipnError(f"images: got {_kind(image)} among them; give {FORMS}")
@@ -91,6 +94,8 @@ def _prepared(image: Any, preprocess: Preprocess) -> Tensor:
 def _picture(pixels: np.ndarray) -> PIL.Image.Image:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ClipnError(f"images: got an array of shape {pixels.shape}, expected (h, w, 3); convert it to RGB")
+    if pixels.size == 0:
+        raise ClipnError(f"images: got an array of shape {pixels.shape}, which has no pixel; leave it out")
     if np.issubdtype(pixels.dtype, np.floating):
         # Also False for NaN.
         if not (pixels.min() >= 0 and pixels.max() <= 1):

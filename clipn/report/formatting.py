@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from clipn.metrics import CONVENTION, CONVENTIONS
+from clipn.report.escaping import one_line
 from clipn.scores import RULES, SCORES
 
 AVERAGE = "average"
@@ -53,7 +54,7 @@ def setting_title(setting: str) -> str:
 
 def dataset_title(name: str, titles: Mapping[str, str]) -> str:
     """Printed name of a dataset or of the average over OOD sets; an identifier without one stays as it is."""
-    return "Average" if name == AVERAGE else titles.get(name, name)
+    return "Average" if name == AVERAGE else one_line(titles.get(name, name))
 
 
 def label(column: str, value: object, titles: Mapping[str, str]) -> str:

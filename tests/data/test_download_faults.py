@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -201,28 +202,57 @@ def test_a_passing_trouble_is_waited_for(server: Server, output: Path, pauses: l
 
 
 @pytest.mark.parametrize(
-    ("asked", "shortest", "longest"),
+    ("asked", "pause"),
     [
-        ("7", 7, 7),
-        ("0", 1, 1),
-        ("99999", 120, 120),
-        # Named, as all processes of a run must call a test the same.
-        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), 120, 120, id="later"),
-        pytest.param(format_datetime(datetime.now(UTC) - timedelta(hours=9), usegmt=True), 1, 1, id="earlier"),
-        ("soon", 1, 1),
-        ("Fri, 20 Nov 99999 10:00:00 GMT", 1, 1),
-        ("Fri, 20 Nov 9999999999999999999 10:00:00 GMT", 1, 1),
-        ("9" * 5000, 1, 1),
+        ("7", 7),
+        ("180", 180),
+        ("0", 1),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=9), usegmt=True), 1),
+        ("soon", 1),
+        ("Fri, 20 Nov 99999 10:00:00 GMT", 1),
+        ("Fri, 20 Nov 9999999999999999999 10:00:00 GMT", 1),
+        ("9" * 5000, 1),
     ],
     # Processes that share the tests must agree on their names, so that none tells the time.
-    ids=["seconds", "zero", "a day", "a date", "a past date", "no date", "year 99999", "a longer year", "5000 digits"],
+    ids=["seconds", "the longest", "zero", "a past date", "no date", "year 99999", "a longer year", "5000 digits"],
 )
-def test_a_server_says_how_long_to_wait_within_bounds(
-    server: Server, output: Path, pauses: list[float], asked: str, shortest: float, longest: float
+def test_a_server_says_how_long_to_wait(
+    server: Server, output: Path, pauses: list[float], asked: str, pause: float
 ) -> None:
     fetch_archive(archive(server.at("/a", Response(b"", 429, {"Retry-After": asked}), Response())), Path(), output)
     assert_fetched(output)
-    assert shortest <= pauses[0] <= longest
+    assert pauses == [pause]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("181", "181"),
+        ("99999999", "99,999,999"),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), r"32,[34]\d\d"),
+        ("Fri, 31 Dec 9999 10:00:00 GMT", r"[\d,]+"),
+    ],
+    ids=["a little more", "three years", "a date", "a far date"],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_to_wait_too_long_is_not_waited_for(
+    server: Server, output: Path, pauses: list[float], status: int, asked: str, seconds: str
+) -> None:
+    address = server.at("/a", Response(b"", status, {"Retry-After": asked}))
+    what = rf"^a\.tar\.gz: {address}: HTTP {status}, asks to wait {seconds} seconds; put it at"
+    assert re.match(what, refusal(archive(address), output))
+    fetch_archive(archive(address, server.at("/b")), Path(), output)
+    assert_fetched(output)
+    assert pauses == []
+
+
+def test_all_that_a_server_asks_to_wait_is_bounded(
+    server: Server, output: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "clock", lambda: sum(pauses))
+    address = server.at("/a", Response(b"", 429, {"Retry-After": "70"}))
+    assert "HTTP 429, asks to wait 70 seconds" in refusal(archive(address), output)
+    assert pauses == [70, 70]
 
 
 def test_a_server_that_falls_silent_is_asked_for_the_rest(
@@ -236,17 +266,10 @@ def test_a_server_that_falls_silent_is_asked_for_the_rest(
 
 @pytest.fixture
 def trickle(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[Response]]:
-    """Responses that give nine bytes each, for which 100 seconds seem to pass."""
-    part = part_of(archive())
-
-    def responses(number: int) -> list[Response]:
-        def clock() -> float:
-            return 100.0 * min(part.stat().st_size // 9, number) if part.exists() else 0.0
-
-        monkeypatch.setattr(http, "clock", clock)
-        return [Response(stall=9 * one) for one in range(1, number + 1)]
-
-    return responses
+    """Responses that give nine bytes each and no more."""
+    monkeypatch.setattr(http, "WINDOW", 0.1)
+    monkeypatch.setattr(http, "clock", time.monotonic)
+    return lambda number: [Response(stall=9 * one) for one in range(1, number + 1)]
 
 
 Trickle = Callable[[int], list[Response]]
@@ -264,11 +287,6 @@ def test_a_lasting_trickle_is_given_up_for_the_next_address(server: Server, outp
     assert_fetched(output)
     assert server.requests == ["/slow"] * http.ATTEMPTS + ["/fast"]
     assert server.sent == SIZE
-
-
-def test_a_trickle_is_named(server: Server, output: Path, trickle: Trickle) -> None:
-    what = "gave less than 1,000 bytes per second for 60 seconds; run again to go on"
-    assert what in refusal(archive(server.at("/a", *trickle(http.ATTEMPTS))), output)
 
 
 @pytest.mark.parametrize("announced", [SIZE - 1, SIZE + 1])

@@ -57,10 +57,13 @@ def test_images_that_do_not_fit_the_record_are_refused(fields: dict[str, object]
     [
         (
             [4],
-            r"demo: 1 image is truncated, too large or no image: 4\.jpg; fetch .*, or exclude it with",
+            r"demo: 1 image cannot be used: 4\.jpg \(truncated or not an image\); fetch .*, or exclude it with",
         ),
-        ([1, 3, 5], r"demo: 3 images are .*: 1\.jpg, 3\.jpg, 5\.jpg; fetch .*, or exclude them with"),
-        (range(2, 9), r"demo: 7 images are .*: 2\.jpg, 3\.jpg, 4\.jpg and 4 more; fetch"),
+        (
+            [1, 3, 5],
+            r"demo: 3 images cannot .*: 1\.jpg .*, 3\.jpg .*, 5\.jpg .*; fetch .*, or exclude them with",
+        ),
+        (range(2, 9), r"demo: 7 images cannot .*: 2\.jpg .*, 3\.jpg .*, 4\.jpg .* and 4 more; fetch"),
     ],
 )
 def test_all_images_that_do_not_decode_are_counted(broken: list[int], error: str) -> None:
@@ -72,8 +75,8 @@ def test_all_images_that_do_not_decode_are_counted(broken: list[int], error: str
 @pytest.mark.parametrize(
     ("count", "error"),
     [
-        (1, r"mine: 1 image is truncated, .* no image: 0\.jpg; repair or remove it$"),
-        (2, r"mine: 2 images are truncated, .* no images: 0\.jpg, 1\.jpg; repair or remove them$"),
+        (1, r"mine: 1 image cannot be used: 0\.jpg \(.*\); repair or remove it$"),
+        (2, r"mine: 2 images cannot be used: 0\.jpg .*, 1\.jpg .*; repair or remove them$"),
     ],
 )
 def test_broken_images_of_a_folder_are_repaired_or_removed(count: int, error: str) -> None:

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,20 +13,23 @@ import urllib3
 
 from clipn.data.download.checks import RefusedError
 from clipn.data.download.part import Part
-from clipn.data.download.response import TransientError, prepare_part, require_success
+from clipn.data.download.patience import watched, within
+from clipn.data.download.response import TransientError, prepare_part, require_allowed, require_success
 from clipn.progress import warn
 
 BLOCK = 1 << 20
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two blocks."""
+RESPONSE = 60.0
+"""Seconds until the head of a response is there, after redirections."""
 REDIRECTS = 10
 ATTEMPTS = 5
 """In a row that brought nothing."""
 FIRST_PAUSE = 1.0
 """Seconds after the first attempt; doubled after every further one."""
-LONGEST_PAUSE = 120.0
-"""Seconds, however long a server asks to wait."""
-LOWEST_RATE = 1000.0
+PATIENCE = 180.0
+"""Seconds without progress, pauses among them, that an address is given; however long a server asks to wait."""
+LOWEST_RATE = 10_000.0
 """Bytes per second that an address must give."""
 WINDOW = 60.0
 """Seconds over which the rate is taken."""
@@ -52,6 +56,12 @@ class Session(requests.Session):
             raise RefusedError(f"not asked, as {host} gave no response before")
         return super().send(request, **options)
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where a response leads; its body, which `requests` would read to whatever end, is left out."""
+        if target := super().get_redirect_target(resp):
+            resp.close()
+        return target
+
 
 def download(address: str, part: Part, silent: set[str]) -> None:
     """Bring `part` to its full length from `address`, and verify it.
@@ -77,10 +87,10 @@ def download(address: str, part: Part, silent: set[str]) -> None:
 
 
 def _receive(address: str, part: Part, silent: set[str]) -> None:
-    """Ask until the body is whole, or until `ATTEMPTS` in a row brought nothing."""
+    """Ask until the body is whole, or until `ATTEMPTS` in a row, or `PATIENCE`, brought nothing."""
     # urllib3's Retry repeats the same request. It knows neither ranges nor the bytes that an attempt brought.
     failures: list[TransientError] = []
-    furthest = part.size
+    furthest, since = part.size, clock()
     with Session(silent) as session:
         # What an earlier process left may be whole already.
         while part.size == 0 or part.missing != 0:
@@ -92,14 +102,15 @@ def _receive(address: str, part: Part, silent: set[str]) -> None:
                 # Bytes beyond the furthest so far: a server without ranges sends the first ones again and again.
                 if part.size - furthest > LOWEST_RATE * (clock() - began):
                     failures.clear()
+                    since = clock()
                 failures.append(failure)
                 furthest = max(furthest, part.size)
-                if len(failures) == ATTEMPTS:
+                pause = max(failure.pause, FIRST_PAUSE * 2 ** (len(failures) - 1))
+                if len(failures) == ATTEMPTS or clock() - since + pause > PATIENCE:
                     # The other archives give a host up only if silence of this one host was all that failed.
                     hosts = {each.silent_host for each in failures}
                     silent.update(host for host in hosts if host and len(hosts) == 1)
                     raise RefusedError(str(failure)) from failure
-                pause = min(max(failure.pause, FIRST_PAUSE * 2 ** (len(failures) - 1)), LONGEST_PAUSE)
                 warn(f"{address}: {failure}; again in {pause:.0f} s")
                 time.sleep(pause)
 
@@ -109,7 +120,7 @@ def _attempt(session: Session, address: str, part: Part) -> None:
         require_success(response)
         try:
             prepare_part(response, address, part)
-            part.extend(_blocks(response))
+            part.extend(_blocks(response, part))
         except urllib3.exceptions.HTTPError as error:
             raise _broken_off(part, _causes(error)[-1]) from error
     # A connection that closes early is no error where the server announced no length.
@@ -134,8 +145,11 @@ def _request(session: Session, address: str, part: Part) -> requests.Response:
             headers["Range"] = f"bytes={part.size}-"
         if version:
             headers["If-Range"] = version
+    ask = partial(session.get, address, stream=True, timeout=TIMEOUT, headers=headers)
     try:
-        return session.get(address, stream=True, timeout=TIMEOUT, headers=headers)
+        return within(RESPONSE, ask)
+    except TimeoutError as error:
+        raise TransientError(f"no response within {RESPONSE:,.0f} seconds") from error
     except requests.TooManyRedirects as error:
         raise RefusedError(f"redirects more than {REDIRECTS} times") from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
@@ -148,18 +162,21 @@ def _request(session: Session, address: str, part: Part) -> requests.Response:
         raise RefusedError(f"cannot be asked for ({_text(error)})") from error
 
 
-def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes; raises TransientError when it comes too slowly."""
-    began, received = clock(), 0
-    # `read1` gives what has arrived, where `read` would wait for a whole block and lose it when the connection breaks.
-    while block := response.raw.read1(BLOCK, decode_content=False):
-        yield block
-        received, elapsed = received + len(block), clock() - began
-        if elapsed < WINDOW:
-            continue
-        if received < LOWEST_RATE * elapsed:
+def _blocks(response: requests.Response, part: Part) -> Iterator[bytes]:
+    """The body as it comes; raises TransientError when it comes too slowly, RefusedError when it comes to too much."""
+    with watched(response, LOWEST_RATE, WINDOW) as meter:
+        try:
+            # `read1` gives what has arrived, where `read` would wait for a whole block and lose it when the connection
+            # breaks.
+            while block := response.raw.read1(BLOCK, decode_content=False):
+                meter.received += len(block)
+                require_allowed(part, part.size + len(block))
+                yield block
+        except urllib3.exceptions.HTTPError:
+            if not meter.is_slow:
+                raise
+        if meter.is_slow:
             raise TransientError(f"gave less than {LOWEST_RATE:,.0f} bytes per second for {WINDOW:,.0f} seconds")
-        began, received = clock(), 0
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -167,6 +167,9 @@ def naming_full_disk(part: Part) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
+        if part.total is None:
+            # Nobody knows whether it has an end, so it may not keep the disk full.
+            part.discard()
         missing = part.total and part.total - _size(part.path)
         raise _full_disk(part.path, missing, os.strerror(error.errno)) from error
 

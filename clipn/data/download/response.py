@@ -1,6 +1,7 @@
 """What a server's response means for a file that is being fetched."""
 
 import re
+import sys
 
 import requests
 from urllib3.exceptions import InvalidHeader
@@ -12,7 +13,12 @@ from clipn.data.download.part import Origin, Part, require_space
 TRANSIENT = (408, 425, 429)
 """Statuses that a later request may not meet, besides those from 500 on."""
 
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+LARGEST = 5_000_000_000
+"""Bytes of a file whose record does not say how many it has."""
+
+# No file has more digits, and Python refuses to read a number of thousands of them.
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(rf"bytes ({_LENGTH.pattern})-({_LENGTH.pattern})/({_LENGTH.pattern}|\*)$")
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -40,15 +46,25 @@ def require_success(response: requests.Response) -> None:
     """
     status = response.status_code
     if status in TRANSIENT or status >= 500:
+        asked = Retry()
+        asked.retry_after_max = sys.maxsize  # else urllib3 says six hours of whatever is longer
         try:
-            pause = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
+            pause = asked.parse_retry_after(response.headers.get("Retry-After", ""))
         except (InvalidHeader, ValueError, OverflowError):
             # urllib3 does not catch Python's own errors, e.g. for a year 99999 or a number of 5,000 digits.
             pause = 0
-        raise TransientError(f"HTTP {status}", pause)
+        asks = f", asks to wait {pause:,.0f} seconds" if pause else ""
+        raise TransientError(f"HTTP {status}{asks}", pause)
     # 416: the part is as long as the file, or longer; `prepare_part` deletes it.
     if status not in (200, 206, 416):
         raise RefusedError(f"HTTP {status}")
+
+
+def require_allowed(part: Part, size: int) -> None:
+    """Refuse, and delete, a file of `size` bytes or more that the record does not allow; raises RefusedError."""
+    if part.inspection.archive.bytes is None and size > LARGEST:
+        part.discard()
+        raise RefusedError(f"has {size:,} bytes or more, above {LARGEST:,}; if that is right, enter `bytes`")
 
 
 def prepare_part(response: requests.Response, address: str, part: Part) -> None:
@@ -63,6 +79,8 @@ def prepare_part(response: requests.Response, address: str, part: Part) -> None:
         part.begin(_origin(response, address, _whole_length(response, part)))
     else:
         _continue(response, address, part)
+    if part.total is not None:
+        require_allowed(part, part.total)
     if part.missing is not None:
         require_space(part.path, part.missing)
 
@@ -82,7 +100,7 @@ def _whole_length(response: requests.Response, part: Part) -> int | None:
     chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
     length = headers.get("Content-Length", "")
     # The length beside chunks is to be ignored (RFC 9112, 6.3).
-    total = int(length) if length.isdecimal() and not chunked else None
+    total = int(length) if _LENGTH.fullmatch(length) and not chunked else None
     if total is None:
         if not (chunked or inspection.has_checksum or inspection.archive.bytes is not None):
             # Such a body ends where the connection does, so nothing would tell the end from a cut.

@@ -9,10 +9,11 @@ from typing import Self
 import numpy as np
 import PIL.Image
 
+from clipn.data.readers.rgb import PixelError, require_size, to_rgb
 from clipn.errors import ClipnError
 
-UNDECODABLE = (OSError, SyntaxError, ValueError)
-"""What Pillow raises for files that are truncated or no images."""
+UNDECODABLE = (OSError, SyntaxError, ValueError, NotImplementedError)
+"""What Pillow raises for files that are truncated, no images, or of a kind that it does not read."""
 BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
@@ -51,17 +52,17 @@ class Image:
     raw_size: tuple[int, int] | None = None
 
     def open(self) -> PIL.Image.Image:
-        """Decode to RGB.
+        """Decode to RGB, as `clipn.data.readers.rgb.to_rgb` does.
 
         Raises:
-            UndecodableError: the file is truncated, not an image, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+            UndecodableError: the file is truncated or not an image, or cannot become RGB.
         """
         if self.raw_size is not None:
             width, height = self.raw_size
             pixels = np.frombuffer(self.content, np.uint8).reshape(3, height, width)
             return PIL.Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
         with self._opened() as picture:
-            return picture.convert("RGB")
+            return to_rgb(picture)
 
     def measure(self) -> tuple[int, int]:
         """Width and height in pixels of an image that decodes to its end; raises exactly where `open` does.
@@ -72,22 +73,33 @@ class Image:
             return self.raw_size
         with self._opened() as picture:
             size = picture.size  # taken first: draft() changes it
+            require_size(*size)
             picture.draft(None, (1, 1))
-            picture.convert("RGB")
+            to_rgb(picture)
             return size
 
     @contextmanager
     def _opened(self) -> Iterator[PIL.Image.Image]:
-        try:
-            with PIL.Image.open(BytesIO(self.content)) as picture:
-                # Pillow itself only warns up to twice its limit.
-                limit = PIL.Image.MAX_IMAGE_PIXELS
-                if limit is not None and picture.width * picture.height > limit:
-                    raise PIL.Image.DecompressionBombError
-                yield picture
-        except BOMBS as error:
-            reason = f"has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels"
-            raise UndecodableError.of(self.path, reason, "exclude it with `select`") from error
-        except UNDECODABLE as error:
-            remedy = "fetch its archive again, or exclude it with `select`"
-            raise UndecodableError.of(self.path, "truncated or not an image", remedy) from error
+        remedy = "exclude it with `select`"
+        naming = undecodable(self.path, f"fetch its archive again, or {remedy}", f"{remedy}, or convert it")
+        with naming, PIL.Image.open(BytesIO(self.content)) as picture:
+            yield picture
+
+
+@contextmanager
+def undecodable(path: str, damaged: str, unusable: str) -> Iterator[None]:
+    """Turn what Pillow and `to_rgb` raise for an image into an UndecodableError.
+
+    Args:
+        path: of the image, or what else names it.
+        damaged: what to do about one that is broken.
+        unusable: what to do about one that is sound.
+    """
+    try:
+        yield
+    except BOMBS as error:
+        raise UndecodableError.of(path, f"has more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels", unusable) from error
+    except PixelError as error:
+        raise UndecodableError.of(path, str(error), unusable) from error
+    except UNDECODABLE as error:
+        raise UndecodableError.of(path, "truncated or not an image", damaged) from error

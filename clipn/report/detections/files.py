@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from clipn.evaluation.detect import Detection
 from clipn.files import atomic
+from clipn.report.escaping import csv_text, unicode
 
 SCHEMA = pa.schema(
     [
@@ -39,7 +40,8 @@ def written(outputs: Mapping[str, Path]) -> Iterator[Callable[[Detection], None]
         writers = [stack.enter_context(WRITERS[form](path)) for form, path in outputs.items()]
 
         def write(detection: Detection) -> None:
-            row = {name: getattr(detection, name) for name in SCHEMA.names}
+            values = {name: getattr(detection, name) for name in SCHEMA.names}
+            row = {name: unicode(value) if isinstance(value, str) else value for name, value in values.items()}
             for writer in writers:
                 writer(row)
 
@@ -51,7 +53,11 @@ def _csv(path: Path) -> Iterator[Write]:
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, SCHEMA.names, lineterminator="\n")
         writer.writeheader()
-        yield writer.writerow
+
+        def write(row: Row) -> None:
+            writer.writerow({name: csv_text(value) if isinstance(value, str) else value for name, value in row.items()})
+
+        yield write
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clipn.evaluation.detect import Detection
+from clipn.report.escaping import one_line
 
 UNREADABLE = "error"
 WIDEST = 32
@@ -25,11 +26,11 @@ class Lines:
     def line(self, detection: Detection) -> str:
         """One row."""
         if detection.error:
-            return f"{UNREADABLE:5}  {detection.file}: {detection.error}"
+            return one_line(f"{UNREADABLE:5}  {detection.file}: {detection.error}")
         name, share = detection.best_class[: self._width], f"{detection.share:.2f}"
         threshold = "" if detection.threshold is None else f"{detection.threshold:.4g}"
         score = f"{detection.score:.4g}"
-        return (
+        return one_line(
             f"{detection.decision:5}  {name:{self._width}}  {share:>5}  {score:>10}  {threshold:>9}  {detection.file}"
         )
 

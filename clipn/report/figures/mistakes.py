@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image, ImageOps
 
+from clipn.report.escaping import one_line
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import WIDTH, finish, house_style, sentence
 from clipn.report.formatting import method_title
@@ -94,4 +95,5 @@ def _block(figure: SubFigure, members: Sequence[Mistake], context: FigureContext
 
 
 def _cut(text: str, characters: int) -> str:
+    text = one_line(text)
     return text if len(text) <= characters else f"{text[: characters - 1].rstrip()}…"

@@ -10,6 +10,7 @@ from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clipn.report.escaping import one_line
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import WIDTH, finish, house_style, sentence
 
@@ -38,7 +39,7 @@ def similarity(table: pd.DataFrame, context: FigureContext, variant: str, classe
         run = f"study: {context.study}, backbone: {context.backbone}, variant: {variant}"
         return finish(sentence(f"No image has a label to compare with texts, ID: {context.id_title}\n{run}"))
     shown = math.isqrt(len(table))
-    names = list(table["text_class"][:shown])
+    names = list(map(one_line, table["text_class"][:shown]))
     yes, p_no = (table[of].to_numpy(dtype=np.float64).reshape(shown, shown) for of in ("yes", "p_no"))
     figure = Figure(figsize=(WIDTH, 4.1), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)

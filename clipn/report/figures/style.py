@@ -41,6 +41,8 @@ _SETTINGS = {
     "hatch.linewidth": 0.4,
     "legend.fontsize": 6.5,
     "legend.frameon": False,
+    # Names and titles come from data, where a dollar is a dollar.
+    "text.parse_math": False,
     "lines.linewidth": 1.2,
     "xtick.labelsize": 6,
     "ytick.labelsize": 6,

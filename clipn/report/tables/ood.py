@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.report.escaping import csv_text
 from clipn.report.formatting import fixed, precise
 from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
 from clipn.scores import PLAIN_CLIP
@@ -68,6 +69,8 @@ def decisions_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def to_csv(table: pd.DataFrame, exact: Collection[str] = ()) -> str:
     """CSV text with LF line ends; measures with two decimals, or by `precise` in the columns `exact`."""
     written = table.copy()
+    for column in table.columns.difference(table.select_dtypes("number").columns):
+        written[column] = table[column].map(lambda value: csv_text(value) if isinstance(value, str) else value)
     for column in table.select_dtypes("float").columns:
         # As text: pandas' `float_format` rounds halves by their last bit.
         written[column] = table[column].map(precise if column in exact else fixed).astype(object)

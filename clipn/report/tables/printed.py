@@ -3,14 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clipn.report.formatting import MISSING
-
-_LATEX = str.maketrans(
-    {sign: f"\\{sign}" for sign in "&%#_${}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
-    | {"<": "$<$", ">": "$>$", "±": r"$\pm$", MISSING: "--", "“": "``", "”": "''"}
-)
-"""Signs that mean something else in LaTeX or need an encoding."""
+from clipn.report.escaping import latex, markdown, one_line
 
 
 @dataclass(frozen=True)
@@ -51,11 +44,11 @@ class PrintedTable:
 
 def to_markdown(table: PrintedTable) -> str:
     """Title, note and pipe table."""
-    parts = [f"**{table.title}**", table.note]
+    parts = [f"**{markdown(table.title)}**", markdown(table.note)]
     if table.lines:
-        header = [_markdown(name, False) for name in table.header]
+        header = list(map(markdown, table.header))
         rule = ["---"] * len(table.labels) + ["---:"] * len(table.columns)
-        lines = [[_joined(cell, _markdown) for cell in line] for line in table.lines]
+        lines = [[_joined(cell, markdown, "**{}**") for cell in line] for line in table.lines]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -63,26 +56,15 @@ def to_markdown(table: PrintedTable) -> str:
 def to_latex(table: PrintedTable) -> str:
     """`tabular` with booktabs rules; title and note as comments above it."""
     # Comments, as a caption would need a float, and where that belongs is for the paper to say that inputs the file.
-    text = [f"% {part}" for part in (table.title, table.note) if part]
+    text = [f"% {one_line(part)}" for part in (table.title, table.note) if part]
     if table.lines:
-        header = [_latex(name, False) for name in table.header]
-        lines = [[_joined(cell, _latex) for cell in line] for line in table.lines]
+        header = list(map(latex, table.header))
+        lines = [[_joined(cell, latex, r"\textbf{{{}}}") for cell in line] for line in table.lines]
         rows = [f"{' & '.join(row)} \\\\" for row in (header, *lines)]
         text.append(f"\\begin{{tabular}}{{{'l' * len(table.labels)}{'r' * len(table.columns)}}}")
         text += [r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}"]
     return "\n".join(text) + "\n"
 
 
-def _joined(cell: Cell, style: Callable[[str, bool], str]) -> str:
-    return " / ".join(style(text, bold) for text, bold in cell.parts)
-
-
-def _markdown(text: str, bold: bool) -> str:
-    # A pipe ends a cell of a Markdown table even inside emphasis, so it is the one sign to escape.
-    escaped = text.replace("|", r"\|")
-    return f"**{escaped}**" if bold else escaped
-
-
-def _latex(text: str, bold: bool) -> str:
-    escaped = text.translate(_LATEX)
-    return f"\\textbf{{{escaped}}}" if bold else escaped
+def _joined(cell: Cell, escape: Callable[[str], str], strong: str) -> str:
+    return " / ".join(strong.format(escape(text)) if bold else escape(text) for text, bold in cell.parts)
