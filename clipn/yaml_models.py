@@ -1,8 +1,8 @@
 """Typed records in YAML files, and one-line messages about what is wrong with them."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
@@ -21,6 +21,10 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+MERGE = "tag:yaml.org,2002:merge"
+"""Tag of the key `<<`."""
+NO_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
+"""What PyYAML raises: its own errors, and whatever impossible dates, numbers and tags bring about."""
 
 
 class Record(BaseModel):
@@ -29,19 +33,57 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def load_records(path: Path, model: type[M]) -> M:
-    """Read a YAML file as a registry of `model`; raises as `load_registry`."""
+class RepeatedKeyError(yaml.YAMLError):
+    """A mapping has a key twice."""
+
+
+class OneOfEachKey(yaml.SafeLoader):
+    """A loader that refuses a key which stands twice in one mapping, where PyYAML takes the last in silence."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping, and compare its keys.
+
+        Raises:
+            RepeatedKeyError: two keys are written alike or mean the same.
+        """
+        node = super().compose_mapping_node(anchor)
+        lines: dict[Hashable, int] = {}
+        # Here and not where values are made: what is merged into a mapping may be overruled by a key of its own.
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            # 1 and "1" are one key for pydantic; yes and true are one for YAML; what merges has no meaning by itself.
+            meanings = {key.value} | (set() if key.tag == MERGE else {self.construct_object(key)})
+            line = key.start_mark.line + 1
+            for first in (lines[meaning] for meaning in meanings if meaning in lines):
+                raise RepeatedKeyError(f"{key.value}: is a key in line {first} and again in line {line}")
+            lines |= dict.fromkeys(meanings, line)
+        return node
+
+
+def read_yaml(path: Path) -> Any:
+    """Content of a YAML file.
+
+    Raises:
+        ClipnError: the file is missing, is no YAML in UTF-8, or has a key twice in one mapping.
+    """
     require(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        # A key without a value is None in YAML and stands for one that is not filled in yet.
-        if isinstance(content, dict):
-            content = {key: value for key, value in content.items() if value is not None}
-        return model.model_validate(content)
+        return yaml.load(path.read_text(encoding="utf-8"), OneOfEachKey)  # noqa: S506
     except UnicodeDecodeError as error:
         raise ClipnError(f"{path}: not UTF-8 text; save it as UTF-8") from error
-    except yaml.YAMLError as error:
+    except RepeatedKeyError as error:
+        raise ClipnError(f"{path}: {error}; remove one of them") from error
+    except NO_YAML as error:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def load_records(path: Path, model: type[M]) -> M:
+    """Read a YAML file as a registry of `model`; raises as `load_registry`."""
+    content = read_yaml(path) or {}
+    # A key without a value is None in YAML and stands for one that is not filled in yet.
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if value is not None}
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_error(error)}") from error
 

@@ -1,27 +1,24 @@
-"""Write a record of somebody's own images into a registry, whose comments and order stay as they are."""
+"""Write a record of somebody's own images into a registry."""
 
 import os
 from collections.abc import Mapping
-from io import StringIO
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
 
 from clipn.data.archives import member_names
 from clipn.data.archives.tars import is_tar
 from clipn.data.archives.zips import is_zip
+from clipn.data.insertion import insert_record, locked, require_changeable
 from clipn.data.location import locate
 from clipn.data.manifest import names_hash
 from clipn.data.readers import read_images
 from clipn.data.readers.selection import is_image
 from clipn.data.registry import Dataset, Reader, Registry, load_registry
 from clipn.errors import ClipnError
-from clipn.files import file_hash, write_text
+from clipn.files import file_hash
 from clipn.yaml_models import first_error
-
-FIRST_LINE = "# Registry of datasets. Schema: workflow/schemas/datasets.schema.json.\n"
 
 
 def add_dataset(
@@ -43,9 +40,8 @@ def add_dataset(
     Raises:
         ClipnError: the name is taken or no name, there is nothing at `path`, or it holds no image in this layout.
     """
-    records = load_registry(registry) if registry.exists() else Registry()
-    if name in records.records:
-        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
+    require_changeable(registry)
+    _require_new(registry, name)
     if not path.exists():
         raise ClipnError(f"{path}: no such file or folder; check the path")
     if path.is_file() and not (is_tar(path) or is_zip(path)):
@@ -63,9 +59,7 @@ def add_dataset(
         record["archives"] = [{"file": path.name, "addresses": [address], "sha256": file_hash(path), "bytes": size}]
     if file_list:
         record["file_list"] = _from(registry, file_list)
-    record |= _counts(name, record, path, registry, records)
-    insert_record(registry, "datasets", name, record)
-    return Dataset.model_validate(record)
+    return _insert(registry, name, record | _counts(name, record, path, registry))
 
 
 def copy_dataset(name: str, source: Path, registry: Path) -> None:
@@ -74,8 +68,6 @@ def copy_dataset(name: str, source: Path, registry: Path) -> None:
     Raises:
         ClipnError: `source` has no such dataset, or `registry` has one.
     """
-    if registry.exists() and name in load_registry(registry).records:
-        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
     record = load_registry(source).dataset(name).model_dump(mode="json", exclude_defaults=True)
 
     def moved(path: str) -> str:
@@ -86,7 +78,32 @@ def copy_dataset(name: str, source: Path, registry: Path) -> None:
             record[key] = moved(record[key])
     for archive in record.get("archives", []):
         archive["addresses"] = [moved(address) for address in archive.get("addresses", [])]
-    insert_record(registry, "datasets", name, record)
+    _insert(registry, name, record)
+
+
+def _insert(registry: Path, name: str, record: Mapping[str, Any]) -> Dataset:
+    with locked(registry) as file:
+        # Another process may have added one while the images were counted.
+        dataset = _joined(registry, name, record)
+        insert_record(file, "datasets", name, record)
+    return dataset
+
+
+def _joined(registry: Path, name: str, record: Mapping[str, Any]) -> Dataset:
+    """A new record among those of its registry: its name or a stored file may be that of another."""
+    records = _require_new(registry, name)
+    try:
+        datasets = {**records.datasets, name: record}
+        return Registry.model_validate({"datasets": datasets, "captions": records.captions}).datasets[name]
+    except ValidationError as error:
+        raise ClipnError(f"{name}: {first_error(error)}") from error
+
+
+def _require_new(registry: Path, name: str) -> Registry:
+    records = load_registry(registry) if registry.exists() else Registry()
+    if name in records.records:
+        raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
+    return records
 
 
 def _from(registry: Path, path: Path) -> str:
@@ -108,31 +125,10 @@ def _layout(path: Path) -> Reader:
     return "folders" if len(folders) > 1 and PurePosixPath() not in folders else "flat"
 
 
-def _counts(name: str, record: dict[str, Any], path: Path, registry: Path, records: Registry) -> dict[str, Any]:
+def _counts(name: str, record: Mapping[str, Any], path: Path, registry: Path) -> dict[str, Any]:
     """Number of the images at `path`, and hash of their names."""
-    try:
-        # The whole registry is checked, since a name or a stored file may be that of another record.
-        datasets = records.datasets | {name: record}
-        dataset = Registry.model_validate({"datasets": datasets, "captions": records.captions}).datasets[name]
-    except ValidationError as error:
-        raise ClipnError(f"{name}: {first_error(error)}") from error
+    dataset = _joined(registry, name, record)
     names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
     if not names:
         raise ClipnError(f"{path}: holds no image in the layout {dataset.reader!r}; name another --reader")
     return {"images": len(names), "names_sha256": names_hash(names)}
-
-
-def insert_record(path: Path, section: str, name: str, record: Mapping[str, Any]) -> None:
-    """Write `<section>.<name>` into a YAML file, whose comments and order stay; one that is missing is a registry."""
-    # PyYAML would drop the comments, quotation marks and order of what a person wrote.
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(path.read_text(encoding="utf-8") if path.exists() else f"{FIRST_LINE}{section}:\n") or {}
-    # A section without a value is None.
-    content[section] = content.get(section) or {}
-    content[section][name] = record
-    text = StringIO()
-    yaml.dump(content, text)
-    write_text(path, text.getvalue())

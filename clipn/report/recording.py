@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from clipn.compute import processor
+from clipn.data.insertion import locked
 from clipn.errors import ClipnError
 from clipn.files import atomic
 from clipn.report.origin import commit
@@ -44,16 +45,22 @@ def record_study(name: str | None, path: Path = PUBLISHED) -> list[RecordedEntry
     """
     study = load_study(name)
     rows = _rows(study)
-    known = load_published(path).recorded(study.study)
-    shared = {"kind": RECORDED, "study": study.study, "commit": commit(), "machine": processor()}
+    with locked(path) as file:
+        return _recorded(study.study, rows, file)
+
+
+def _recorded(study: str, rows: Sequence[dict[str, Any]], path: Path) -> list[RecordedEntry]:
+    """Write the entries of a study with these keys of their own."""
+    known = load_published(path).recorded(study)
+    shared = {"kind": RECORDED, "study": study, "commit": commit(), "machine": processor()}
     # A person may have named another one.
     shared["tolerance"] = known[0].tolerance if known else TOLERANCE
     entries = [RecordedEntry.model_validate(shared | row) for row in rows]
-    begin, end = f"  # Recorded from study {study.study} by `clipn published record`.\n", f"  # End of {study.study}.\n"
+    begin, end = f"  # Recorded from study {study} by `clipn published record`.\n", f"  # End of {study}.\n"
     old = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", _text(path), re.DOTALL)
     if known and not old:
         remedy = f"remove its entries, which begin with {known[0].method} on {known[0].id}, and record again"
-        raise ClipnError(f"{path}: study {study.study} is recorded outside the lines that mark its entries; {remedy}")
+        raise ClipnError(f"{path}: study {study} is recorded outside the lines that mark its entries; {remedy}")
     _replace(path, old.group() if old else "", begin + _block(entries) + end)
     return entries
 

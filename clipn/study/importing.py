@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from clipn.data.add import insert_record
+from clipn.data.insertion import insert_record, locked
 from clipn.data.manifest import read_manifest
 from clipn.data.score_files import read_scores_of
 from clipn.errors import ClipnError
@@ -40,13 +41,19 @@ def enter_scores(
         elif not Path(file).is_file():
             raise ClipnError(f"{file}: no such file; correct the path of {dataset}")
     path = Path(study_file(loaded.study))
-    if (before := loaded.imported.get(name)) and before.files.keys() - {id_dataset}:
+    with locked(path) as written:
+        insert_record(written, "imported", name, _entry(loaded.study, path, name, settings, {id_dataset: dict(files)}))
+    return path
+
+
+def _entry(
+    study: str, path: Path, name: str, settings: Mapping[str, str], files: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """The scores of a method, over those that the study has of it."""
+    if (before := load_study(study).imported.get(name)) and before.files.keys() - files.keys():
         for key, value in settings.items():
             if (there := getattr(before, key)) != value:
                 # One entry has one sign for all of its files.
                 raise ClipnError(f"{path}: imported.{name}.{key}: is {there}; say {there}, too, or use another name")
     # Over what is there, so that scores of another ID dataset stay; the names may be none of the study's.
-    entry = {**settings, "files": {id_dataset: dict(files)}}
-    study_with_it = load_study(loaded.study, {"imported": {name: entry}})
-    insert_record(path, "imported", name, study_with_it.imported[name].model_dump())
-    return path
+    return load_study(study, {"imported": {name: {**settings, "files": files}}}).imported[name].model_dump()

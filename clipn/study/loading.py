@@ -1,10 +1,9 @@
 """A study as its files describe it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from clipn.data.description import NO_CLASSES, naming_classes
@@ -17,10 +16,12 @@ from clipn.study.data import StudyData
 from clipn.study.runs import run_names
 from clipn.study.weights import is_weight_file, weight_sources
 from clipn.text.wordlists import WORDNET
-from clipn.yaml_models import first_error
+from clipn.yaml_models import first_error, read_yaml
 
 STUDIES = Path("config/studies")
 CONFIG = Path("config/config.yaml")
+TEMPLATE = "__use_yte__"
+"""Key with which Snakemake takes a file for a template, and evaluates what stands in it."""
 EXTENDED = {"extends", "variants", "runs", "ablations", "imported", "rules", "conventions", "resamples"}
 """What a study that extends another may say; all else decides about files that both share."""
 
@@ -43,6 +44,12 @@ def study_file(name: str, named_by: str = f"`study` in {CONFIG}") -> str:
             raise ClipnError(f"{path}: no such study, nor any other; go to the project's folder")
         raise ClipnError(f"{path}: no such study; set {named_by} to one of {known}")
     return str(path)
+
+
+def require_readable(files: Iterable[Path]) -> None:
+    """Raises ClipnError: a file that Snakemake reads by itself is no YAML, has a key twice, or is a template."""
+    for file in files:
+        _mapping(file)
 
 
 def study_files(name: str) -> list[str]:
@@ -181,8 +188,9 @@ def _variants(path: str) -> set[str]:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    return content if isinstance(content, dict) else {}
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        return {}
+    if TEMPLATE in content:
+        raise ClipnError(f"{path}: {TEMPLATE}: a template could run any program; remove the line, and write out values")
+    return content

@@ -11,6 +11,7 @@ import yaml
 
 from clipn.data.add import add_dataset, copy_dataset
 from clipn.data.description import NO_CLASSES, naming_classes
+from clipn.data.insertion import locked
 from clipn.data.registry import NAMELESS, Registry, load_registry
 from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
@@ -72,20 +73,21 @@ def write_study(new: NewStudy) -> Study:
         raise ClipnError(f"{new.name!r}: is no name of a study; use letters, digits, `.`, `_` and `-`")
     path, own_registry = STUDIES / f"{new.name}.yaml", REGISTRIES / f"{new.name}.yaml"
     names, places = _datasets(new)
-    for file in (path, *([own_registry] if places else [])):
-        if file.exists():
-            raise ClipnError(f"{file}: is there already; choose another name for the study, or remove that file")
     registry = own_registry if places else new.registry
     own_files = (path, own_registry, ARCHITECTURES / f"{new.name}.json")
-    with _removed_if_it_fails(*(file for file in own_files if not file.exists())):
-        if places:
-            _write_registry(new, names, places, own_registry)
-        nameless = [name for name in names[: len(new.id_datasets)] if _is_nameless(name, registry)]
-        backbone = _backbone(new)
-        text = _text(new, names, backbone, registry)
-        write_text(path, text)
-        if not nameless:
-            return parse_study({**yaml.safe_load(text), "study": new.name})
+    # Two that write a study of one name at once would remove each other's files.
+    with locked(path):
+        for file in (path, *([own_registry] if places else [])):
+            if file.exists():
+                raise ClipnError(f"{file}: is there already; choose another name for the study, or remove that file")
+        with _removed_if_it_fails(*(file for file in own_files if not file.exists())):
+            if places:
+                _write_registry(new, names, places, own_registry)
+            nameless = [name for name in names[: len(new.id_datasets)] if _is_nameless(name, registry)]
+            text = _text(new, names, _backbone(new), registry)
+            write_text(path, text)
+            if not nameless:
+                return parse_study({**yaml.safe_load(text), "study": new.name})
     remedy = naming_classes(nameless[0], str(registry))
     raise ClipnError(f"{path}: is written, but {nameless[0]} {NO_CLASSES}; {remedy}, and run the study")
 

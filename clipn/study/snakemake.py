@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipn.errors import ClipnError
+from clipn.study.loading import require_readable
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -132,8 +133,9 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
         mode: how the Snakefile checks the outputs, which it does before there is a plan; it learns it by `mode_of`.
 
     Raises:
-        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
-            not that of the project, so that it would compare with the wrong code.
+        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; an overlay is no YAML, has
+            a key twice or is a template; or the package that runs is not that of the project, so that it would compare
+            with the wrong code.
     """
     here = Path(PACKAGE.name).resolve()
     if here.is_dir() and here != PACKAGE.resolve():
@@ -141,6 +143,8 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
             f"{PACKAGE.name}: runs from {PACKAGE}, and this project has its own; run `PYTHONPATH=$PWD clipn ...`, or "
             "`make install` here"
         )
+    # Snakemake runs what a template says as soon as it is told of the file.
+    require_readable(request.overlays)
     # Only now: this import takes longer than all that a command without a plan does.
     from snakemake.api import (
         ConfigSettings,

@@ -219,7 +219,8 @@ def test_an_unfinished_study_is_refused() -> None:
 
 def test_a_file_that_cannot_take_the_entries_is_left_as_it_was() -> None:
     finish("demo")
-    PUBLISHED.write_text(OTHER_TEXT + "# Below.\ntolerances: {}\n")
+    head, entries = OTHER_TEXT.split("\n\n")
+    PUBLISHED.write_text(f"{entries}{head}\n")
     refused("demo", r"^config/published\.yaml: .*; nothing was written \(new entries go to the end of the file")
     PUBLISHED.write_text("entries:\n")
     refused("demo", r"entries: 0\.compare\.demo: no tolerance 'trained_again'; `tolerances` has none")

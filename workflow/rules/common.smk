@@ -8,7 +8,6 @@ from pathlib import Path
 
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
-from clipn.errors import ClipnError
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
@@ -31,14 +30,6 @@ from clipn.study.weights import (
     fetched_weights,
     released_source,
 )
-
-
-def or_exit(function, *arguments):
-    """Call a function; a person's mistake ends the run with one line."""
-    try:
-        return function(*arguments)
-    except ClipnError as error:
-        sys.exit(f"error: {error}")
 
 
 for file in or_exit(study_files, config["study"]):
