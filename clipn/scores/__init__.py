@@ -9,10 +9,10 @@ from typing import Any
 
 from clipn.errors import ClipnError
 from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, odin, odin_perturbed, react
-from clipn.scores.evidence import Evidence, Matrix
+from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
-__all__ = ["IMPORTED", "PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+__all__ = ["IMPORTED", "PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts", "require_scale"]
 
 PLAIN_CLIP = "none"
 """Name of the variant under which studies keep the methods that need no "no" text encoder."""

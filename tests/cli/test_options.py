@@ -134,7 +134,9 @@ def test_logit_scales(text: str, scale: float | None) -> None:
     assert parse_logit_scale(text) == scale
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "own", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e308", "own", ""])
 def test_no_logit_scales(text: str) -> None:
-    with pytest.raises(ClipnError, match=f"--logit-scale '{text}': give a positive number or `checkpoint`"):
+    with pytest.raises(
+        ClipnError, match=f"--logit-scale '{text}': give a positive number up to 1,000,000, or `checkpoint`"
+    ):
         parse_logit_scale(text)
