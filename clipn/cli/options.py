@@ -101,18 +101,25 @@ def parse_lists(option: str, texts: Iterable[str], form: str) -> dict[str, list[
     """`NAME:VALUE,VALUE` texts as a mapping.
 
     Raises:
-        ClipnError: as `parse_named`, or a value is empty.
+        ClipnError: as `parse_named`, or a value is empty or occurs twice.
     """
     lists = {name: values.split(",") for name, values in parse_named(option, texts, form).items()}
     for name, values in lists.items():
+        text = f"{option} {':'.join([name, ','.join(values)])!r}"
         if not all(values):
-            raise ClipnError(f"{option} {':'.join([name, ','.join(values)])!r}: write it as {form}")
+            raise ClipnError(f"{text}: write it as {form}")
+        if len(set(values)) < len(values):
+            raise ClipnError(f"{text}: something is named twice; name each once")
     return lists
 
 
 def parse_pairs(texts: Iterable[str]) -> dict[str, list[str]]:
-    """`ID:OOD,OOD` texts as a mapping; errors as in `parse_lists`."""
-    return parse_lists("--pair", texts, "ID:OOD,OOD, e.g. imagenet:sun,places")
+    """`ID:OOD,OOD` texts as a mapping; errors as in `parse_lists`, or for an ID dataset among its own OOD datasets."""
+    pairs = parse_lists("--pair", texts, "ID:OOD,OOD, e.g. imagenet:sun,places")
+    for id_dataset, ood_datasets in pairs.items():
+        if id_dataset in ood_datasets:
+            raise ClipnError(f"--pair {id_dataset}: cannot be OOD of itself; name other datasets behind the colon")
+    return pairs
 
 
 def parse_copies(texts: Iterable[str] | None) -> dict[str, Path]:

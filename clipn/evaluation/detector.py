@@ -216,7 +216,7 @@ class Detector:
         # A comparison with NaN is false, so that such an image would pass for one of the first class.
         wrong = (~features.isfinite().all(dim=1)).nonzero().flatten().tolist()
         if wrong:
-            raise ClipnError(f"images: features of number {wrong[0] + 1} hold NaN or infinity; check it, or the weights")
+            raise ClipnError(f"images: features of number {wrong[0] + 1} hold NaN or infinity; check it or the weights")
         return features
 
     def method(self, name: str | None) -> str:
