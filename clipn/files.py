@@ -51,8 +51,21 @@ def read_json(path: Path) -> Any:
     require(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    # RecursionError: brackets nested a thousand deep.
+    except (ValueError, RecursionError) as error:
         raise ClipnError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Parse a JSON file that holds a mapping.
+
+    Raises:
+        ClipnError: the file is missing, is not JSON, or holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ClipnError(f"{path}: holds no mapping; give a JSON file of keys and values")
+    return content
 
 
 def require(path: Path) -> Path:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
 )
@@ -20,6 +21,13 @@ M = TypeVar("M", bound=BaseModel)
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+LARGEST_SEED = 2**32 - 1
+"""Streams of random numbers multiply seeds by small numbers, and torch takes 64 bits."""
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+MOST_THREADS = 1024
+Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+LARGEST_SCALE = 1e6
+"""What multiplies cosines at most; CLIP's own scales are about 100."""
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 MERGE = "tag:yaml.org,2002:merge"
 """Tag of the key `<<`."""
@@ -28,9 +36,9 @@ NO_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeEr
 
 
 class Record(BaseModel):
-    """Base of all records: unknown keys are refused."""
+    """Base of all records: unknown keys, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RepeatedKeyError(yaml.YAMLError):

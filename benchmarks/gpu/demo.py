@@ -185,7 +185,7 @@ def _stop_before(step: int, world: World, files: TrainingFiles, device: str) -> 
 
 
 def _largest_difference(one: Path, other: Path) -> float:
-    tensors, others = read_tensors(one)[0], read_tensors(other)[0]
+    tensors, others = read_tensors(one), read_tensors(other)
     return max(float((value.double() - others[name].double()).abs().max()) for name, value in tensors.items())
 
 

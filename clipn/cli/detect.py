@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipn.cli.options import Device, PromptPool
+from clipn.cli.options import Device, PromptPool, finite
 from clipn.errors import ClipnError
 from clipn.progress import warn, write_line
 
@@ -37,7 +37,12 @@ Saved = Annotated[Path | None, typer.Option(help="what `--save` wrote, in place 
 Method = Annotated[str | None, typer.Option(help="score: atd (default), ctw; mcm (default on plain CLIP), msp, ...")]
 Rule = Annotated[str | None, typer.Option(help="threshold-free rule: atd (default), ctw, atd_original")]
 Calibrate = Annotated[Path | None, typer.Option(help="folder of images of the classes, to take a threshold from")]
-Recall = Annotated[float, typer.Option(help="share of images of the classes that the threshold accepts, at least")]
+Recall = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, callback=finite, help="share of images of the classes that the threshold accepts, at least"
+    ),
+]
 Save = Annotated[Path | None, typer.Option(help="write classes, prompts and threshold to a file for --detector")]
 Rows = Annotated[Path | None, typer.Option(help="write a row per image")]
 Page = Annotated[Path | None, typer.Option(help="write a page of thumbnails, sorted by score")]

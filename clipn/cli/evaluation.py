@@ -15,6 +15,7 @@ from clipn.cli.options import (
     parse_logit_scale,
     parse_pairs,
 )
+from clipn.yaml_models import MOST_THREADS
 
 
 def score(
@@ -31,7 +32,7 @@ def score(
         list[str] | None, typer.Option(help="threshold-free rule of the runs: ctw, atd, atd_original; repeat")
     ] = None,
     logit_scale: LogitScale = "100",
-    threads: Annotated[int, typer.Option(min=1, help="batches scored at a time")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="batches scored at a time")] = 1,
 ) -> None:
     """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
     from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs

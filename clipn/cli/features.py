@@ -19,6 +19,7 @@ from clipn.cli.options import (
     Threads,
     UnpackedCopies,
     Workers,
+    finite,
     parse_copies,
     parse_logit_scale,
     parse_named,
@@ -64,7 +65,7 @@ def perturbed_features(
     prompts: PromptPool = "clipn128",
     logit_scale: LogitScale = "100",
     epsilon: Annotated[
-        float, typer.Option(min=0, help="step of every pixel, in units of the normalised image")
+        float, typer.Option(min=0, callback=finite, help="step of every pixel, in units of the normalised image")
     ] = 0.0014,
     unpacked: UnpackedCopies = None,
     device: Device = "cpu",

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from clipn.errors import ClipnError
-from clipn.yaml_models import first_error
+from clipn.yaml_models import LARGEST_SCALE, MOST_THREADS, first_error
 
 RegistryFile = Annotated[Path, typer.Option(help="registry of datasets and caption sources")]
 RegistryFiles = Annotated[
@@ -19,9 +19,9 @@ RegistryFiles = Annotated[
 ]
 Archives = Annotated[Path, typer.Option(help="folder with one folder of archives per dataset or source")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="where models run")]
-Threads = Annotated[int, typer.Option(min=1, help="torch threads; digits depend on it")]
+Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="torch threads; digits depend on it")]
 StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
-Workers = Annotated[int, typer.Option(min=0, help="processes that decode images")]
+Workers = Annotated[int, typer.Option(min=0, max=MOST_THREADS, help="processes that decode images")]
 PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
 Output = Annotated[Path, typer.Option(help="file to write")]
 Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
@@ -101,18 +101,25 @@ def parse_lists(option: str, texts: Iterable[str], form: str) -> dict[str, list[
     """`NAME:VALUE,VALUE` texts as a mapping.
 
     Raises:
-        ClipnError: as `parse_named`, or a value is empty.
+        ClipnError: as `parse_named`, or a value is empty or occurs twice.
     """
     lists = {name: values.split(",") for name, values in parse_named(option, texts, form).items()}
     for name, values in lists.items():
+        text = f"{option} {':'.join([name, ','.join(values)])!r}"
         if not all(values):
-            raise ClipnError(f"{option} {':'.join([name, ','.join(values)])!r}: write it as {form}")
+            raise ClipnError(f"{text}: write it as {form}")
+        if len(set(values)) < len(values):
+            raise ClipnError(f"{text}: something is named twice; name each once")
     return lists
 
 
 def parse_pairs(texts: Iterable[str]) -> dict[str, list[str]]:
-    """`ID:OOD,OOD` texts as a mapping; errors as in `parse_lists`."""
-    return parse_lists("--pair", texts, "ID:OOD,OOD, e.g. imagenet:sun,places")
+    """`ID:OOD,OOD` texts as a mapping; errors as in `parse_lists`, or for an ID dataset among its own OOD datasets."""
+    pairs = parse_lists("--pair", texts, "ID:OOD,OOD, e.g. imagenet:sun,places")
+    for id_dataset, ood_datasets in pairs.items():
+        if id_dataset in ood_datasets:
+            raise ClipnError(f"--pair {id_dataset}: cannot be OOD of itself; name other datasets behind the colon")
+    return pairs
 
 
 def parse_copies(texts: Iterable[str] | None) -> dict[str, Path]:
@@ -132,6 +139,14 @@ def parse_logit_scale(text: str) -> float | None:
         scale = float(text)
     except ValueError:
         scale = math.nan
-    if not 0 < scale < math.inf:
-        raise ClipnError(f"--logit-scale {text!r}: give a positive number or `checkpoint`")
+    # Also False for NaN.
+    if not 0 < scale <= LARGEST_SCALE:
+        raise ClipnError(f"--logit-scale {text!r}: give a positive number up to {LARGEST_SCALE:,.0f}, or `checkpoint`")
     return scale
+
+
+def finite(parameter: typer.CallbackParam, value: float) -> float:
+    """The number of an option, which its range does not keep from being NaN; raises ClipnError then."""
+    if not math.isfinite(value):
+        raise ClipnError(f"--{parameter.name} {value}: give a finite number")
+    return value

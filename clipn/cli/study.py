@@ -1,6 +1,5 @@
 """`clipn study`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,12 +56,12 @@ def _architecture(backbone: Path) -> dict[str, Any] | None:
     """open_clip's configuration in the header of a backbone file of this project."""
     if backbone.suffix != ".safetensors" or not backbone.is_file():
         return None
-    from clipn.model.tensors import read_metadata
+    from clipn.model.tensors import mapping_in, read_metadata
 
     header = read_metadata(backbone)
     # A checkpoint of CLIPN has an architecture, too.
-    is_backbone = header.get("format", "").startswith("clipn-backbone-")
-    return dict(json.loads(header["architecture"])) if is_backbone else None
+    is_backbone = str(header.get("format")).startswith("clipn-backbone-")
+    return mapping_in(backbone, header, "architecture") if is_backbone else None
 
 
 @study_app.command()

@@ -8,6 +8,7 @@ import typer
 from clipn.cli.options import BackboneFile, Device, Output, ShardIndex, Shards, Workers, options_from
 from clipn.cli.weights import backbone_app
 from clipn.training.settings import BackboneTraining, Variant
+from clipn.yaml_models import LARGEST_SEED
 
 
 @backbone_app.command("train")
@@ -33,7 +34,7 @@ def train(
     backbone: BackboneFile,
     index: ShardIndex,
     name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
-    seed: Annotated[int, typer.Option(help="fixes the order of samples and every draw")],
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="fixes the order of samples and every draw")],
     output: Output,
     history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
     settings: Variant,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
 from clipn.data.verification import State
 from clipn.errors import ClipnError
@@ -32,7 +32,7 @@ class Description(Record):
     archives: dict[str, str]
     proof: dict[str, State]
     names: Literal["verified", "unverified"]
-    images: int
+    images: NonNegativeInt
 
 
 def naming_classes(name: str, registry: str) -> str:

@@ -36,7 +36,7 @@ class Archive(Record):
     )
     sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
     md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")
-    bytes: int | None = Field(default=None, description="published size in bytes; without it, 5 GB are the most")
+    bytes: int | None = Field(default=None, ge=0, description="published size in bytes; without it, 5 GB are the most")
     manual: str | None = Field(default=None, description="how to get the file by hand when it may not be fetched")
 
     @property
@@ -97,7 +97,7 @@ class CleaningList(Record):
     reader: Literal["ninco"] = Field(
         description="`ninco`: CSV index,image_location,decision; `o` is out-of-distribution"
     )
-    images: int | None = Field(default=None, description="number of annotated images that must result")
+    images: int | None = Field(default=None, ge=1, description="number of annotated images that must result")
     source: str | None = Field(default=None, description="who made it")
 
 
@@ -115,7 +115,7 @@ class Dataset(Record):
         default=None, description="reader `list`: text file, `path` or `path label` per line, relative to the registry"
     )
     select: Selection = Selection()
-    images: int | None = Field(default=None, description="number of images that must result")
+    images: int | None = Field(default=None, ge=1, description="number of images that must result")
     names_sha256: Sha256 | None = Field(
         default=None, description="sha256 of the sorted relative names, one per line, each with LF"
     )
@@ -168,12 +168,12 @@ class CaptionSource(Record):
         description="layout of captions and images"
     )
     select: Selection = Selection()
-    rows: int | None = Field(default=None, description="number of captions that must result")
-    trained_on: int | None = Field(default=None, description="image-caption samples that the paper trained on")
+    rows: int | None = Field(default=None, ge=1, description="number of captions that must result")
+    trained_on: int | None = Field(default=None, ge=1, description="image-caption samples that the paper trained on")
     captions_per_archive: int | None = Field(
-        default=None, description="on average, for plans of a source whose `rows` are not known"
+        default=None, ge=1, description="on average, for plans of a source whose `rows` are not known"
     )
-    image_size: int | None = Field(default=None, description="shorter side of the images, in pixels, for plans")
+    image_size: int | None = Field(default=None, ge=1, description="shorter side of the images, in pixels, for plans")
     licence: str | None = None
     terms: str | None = None
     source: str | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from clipn.yaml_models import Record
+from clipn.yaml_models import Record, Threads
 
 
 class CaptionPreparation(Record):
@@ -28,7 +28,7 @@ class Crawl(Record):
     rounds: int = Field(
         default=2, ge=1, le=4, description="passes: over all addresses, then over those that failed, in smaller shards"
     )
-    processes: int = Field(default=4, ge=1, description="processes that fetch and resize")
-    threads: int = Field(default=64, ge=1, description="downloads at a time in each process")
+    processes: Threads = Field(default=4, description="processes that fetch and resize")
+    threads: Threads = Field(default=64, description="downloads at a time in each process")
     timeout: int = Field(default=10, ge=1, description="seconds without an answer after which a download failed")
     shard_size: int = Field(default=10_000, ge=1, description="addresses per shard of the first round")

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from clipn.yaml_models import Record
+from clipn.yaml_models import Record, Seed
 
 
 class Demo(Record):
     """The generated world that a study runs on instead of downloads."""
 
-    seed: int = Field(default=0, description="seed of all generated images and captions")
+    seed: Seed = Field(default=0, description="seed of all generated images and captions")
     captions: int = Field(default=12_000, ge=1, description="number of image-caption rows")
     images: int = Field(default=600, ge=1, description="images per benchmark dataset")
 

@@ -1,6 +1,5 @@
 """The weights of ID datasets' classes: they turn image features into the logits that methods read."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
 from clipn.features.stored import Features, read_negative_labels
-from clipn.model.tensors import read_arrays
+from clipn.model.tensors import mapping_in, read_arrays
 from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
 
@@ -62,7 +61,7 @@ class Classifiers:
             ClipnError: missing, damaged or foreign file.
         """
         weights, metadata = read_arrays(path, FORMAT)
-        return cls(path, weights, json.loads(metadata["logit_scales"]))
+        return cls(path, weights, mapping_in(path, metadata, "logit_scales"))
 
     def towers(self, run: str, pool: str, id_dataset: str, logit_scale: float | None) -> Towers:
         """Those of a run.

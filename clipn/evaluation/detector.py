@@ -22,7 +22,7 @@ from clipn.metrics.conformal import conformal_threshold
 from clipn.model.clipn import CLIP, CLIPN
 from clipn.model.opening import open_model
 from clipn.model.source import ModelSource
-from clipn.scores import RULES, SCORES, Evidence, accepts
+from clipn.scores import RULES, SCORES, Evidence, accepts, require_scale
 from clipn.text.class_names import distinct
 
 BATCH = 32
@@ -65,7 +65,7 @@ class Detector:
         threshold: what decides; None until `calibrate` is called: then the rule does.
 
     Raises:
-        ClipnError: no class is named, or the pool does not suit the model.
+        ClipnError: no class is named, the pool does not suit the model, or the scale is no positive number.
     """
 
     threshold: Threshold | None = None
@@ -80,6 +80,7 @@ class Detector:
             warnings.warn(line, stacklevel=2)
         self.prompts = prompts
         self.logit_scale = model.logit_scale if logit_scale is None else logit_scale
+        require_scale(self.logit_scale)
 
     @cached_property
     def yes_weights(self) -> Tensor:
@@ -205,12 +206,18 @@ class Detector:
         """Unit-norm image features (n, d), float64, which all other methods take in place of images.
 
         Raises:
-            ClipnError: something is no image, has another size than the model takes, or does not decode.
+            ClipnError: something is no image, has another size than the model takes, does not decode, or its features
+                are no numbers.
         """
         batches = [self._encoded(batch) for batch in given_batches(images, self.model.preprocess, BATCH)]
         if not batches:
             raise ClipnError("images: there are none; give one at least")
-        return torch.cat(batches)
+        features = torch.cat(batches)
+        # A comparison with NaN is false, so that such an image would pass for one of the first class.
+        wrong = (~features.isfinite().all(dim=1)).nonzero().flatten().tolist()
+        if wrong:
+            raise ClipnError(f"images: features of number {wrong[0] + 1} hold NaN or infinity; check it or the weights")
+        return features
 
     def method(self, name: str | None) -> str:
         """The method of a name, or the default; raises ClipnError if this model cannot be asked for it."""

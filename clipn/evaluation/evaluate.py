@@ -14,7 +14,8 @@ from clipn.compute import described
 from clipn.data.cleaning import CLEAN
 from clipn.errors import ClipnError
 from clipn.evaluation.replicates import write_replicates
-from clipn.files import require, write_json
+from clipn.evaluation.score_table import RULE, read_scores
+from clipn.files import write_json
 from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
 from clipn.progress import tracked
@@ -84,7 +85,7 @@ def evaluate(
     if run["prompts"] == IMPORTED:
         # Others may have scored some of the ID datasets only.
         pairs = {id_dataset: ood for id_dataset, ood in pairs.items() if (table["id"] == id_dataset).any()}
-    cells = [cell for pair in pairs.items() for cell in _cells(table, *pair, str(run["prompts"]))]
+    cells = [cell for pair in pairs.items() for cell in _cells(scores, table, *pair, str(run["prompts"]))]
     record = {
         **run,
         "convention": options.conventions[0],
@@ -101,21 +102,6 @@ def evaluate(
     write_json(output, record)
 
 
-def read_scores(path: Path) -> pd.DataFrame:
-    """Scores as written by `clipn.evaluation.scoring.score_pairs`.
-
-    Raises:
-        ClipnError: missing or damaged file.
-    """
-    try:
-        scores = pd.read_parquet(require(path))
-    except (OSError, ValueError) as error:
-        raise ClipnError(f"{path}: not a Parquet file; delete it and score the run again") from error
-    if not {"id", "dataset"} <= set(scores.columns):
-        raise ClipnError(f"{path}: no columns `id` and `dataset`; delete it and score the run again")
-    return scores
-
-
 def part(scores: pd.DataFrame, id_dataset: str, dataset: str) -> pd.DataFrame:
     """Rows of one dataset's images, scored under the classes of an ID dataset."""
     return scores[(scores["id"] == id_dataset) & (scores["dataset"] == dataset)]
@@ -130,10 +116,12 @@ class _Cell:
     ood_scores: NDArray[np.float64]
 
 
-def _cells(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str], prompts: str) -> Iterator[_Cell]:
+def _cells(
+    path: Path, scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str], prompts: str
+) -> Iterator[_Cell]:
     for name in (id_dataset, *ood_datasets):
         if part(scores, id_dataset, name).empty:
-            raise ClipnError(f"scores: no images of {name} under the classes of {id_dataset}; score that pair first")
+            raise ClipnError(f"{path}: no images of {name} under the classes of {id_dataset}; score that pair first")
     id_part = part(scores, id_dataset, id_dataset)
     versions = [(name, *version) for name in ood_datasets for version in _versions(part(scores, id_dataset, name))]
     for method in _methods(id_part):
@@ -183,11 +171,11 @@ def _replicated(cells: Sequence[_Cell], count: int, draw: Draw) -> Iterator[dict
 
 
 def _decisions(scores: pd.DataFrame, id_dataset: str, ood_datasets: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for rule in (name for name in RULES if f"accepts_{name}" in scores):
-        id_accepted = float(part(scores, id_dataset, id_dataset)[f"accepts_{rule}"].mean())
+    for rule in (name for name in RULES if f"{RULE}{name}" in scores):
+        id_accepted = float(part(scores, id_dataset, id_dataset)[f"{RULE}{rule}"].mean())
         for name in ood_datasets:
             for ood_version, ood_part in _versions(part(scores, id_dataset, name)):
-                ood_rejected = 1 - float(ood_part[f"accepts_{rule}"].mean())
+                ood_rejected = 1 - float(ood_part[f"{RULE}{rule}"].mean())
                 yield {
                     "id": id_dataset,
                     "ood": name,

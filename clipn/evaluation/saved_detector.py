@@ -12,6 +12,7 @@ from clipn.evaluation.threshold import Threshold
 from clipn.files import file_hash
 from clipn.model.source import ModelSource
 from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.scores import require_scale
 
 FORMAT = "clipn-detector-1"
 
@@ -91,13 +92,17 @@ def read_detector(path: Path) -> SavedDetector:
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    tensors, header = read_safetensors(path, FORMAT)
-    described = {key: json.loads(value) for key, value in header.items() if key != "format"}
-    threshold, model = described.pop("threshold"), described.pop("model")
-    return SavedDetector(
-        **described,
-        threshold=None if threshold is None else Threshold(**threshold),
-        model=ModelSource(Path(model.pop("path")), **model),
-        yes=tensors["yes"],
-        no=tensors.get("no"),
-    )
+    tensors, header = read_safetensors(path, FORMAT, "yes")
+    try:
+        described = {key: json.loads(value) for key, value in header.items() if key != "format"}
+        threshold, model = described.pop("threshold"), described.pop("model")
+        require_scale(described["logit_scale"])
+        return SavedDetector(
+            **described,
+            threshold=None if threshold is None else Threshold(**threshold),
+            model=ModelSource(Path(model.pop("path")), **model),
+            yes=tensors["yes"],
+            no=tensors.get("no"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ClipnError) as error:
+        raise ClipnError(f"{path}: its header is not that of a detector ({error}); save the detector again") from error

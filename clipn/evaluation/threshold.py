@@ -1,9 +1,11 @@
 """Where the scores of a method part images of the classes from others."""
 
+import math
 from dataclasses import dataclass
 
 from scipy.special import expit
 
+from clipn.errors import ClipnError
 from clipn.metrics.conformal import recall_range
 from clipn.scores import SCORES
 
@@ -23,6 +25,12 @@ class Threshold:
     ranking: float
     recall: float
     images: int
+
+    def __post_init__(self) -> None:
+        if self.method not in SCORES or not math.isfinite(self.ranking):
+            raise ClipnError(
+                f"threshold {self.ranking} of {self.method}: is no number, or of no method; calibrate again"
+            )
 
     @property
     def score(self) -> float:

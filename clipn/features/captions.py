@@ -98,14 +98,16 @@ def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> 
         ClipnError: made from another backbone or other shards, or other views.
     """
     tensors, metadata = _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)
-    if metadata["views"] != str(views):
-        raise ClipnError(f"{path}: holds {metadata['views']} random views, {views} are asked for; make it again")
+    if metadata.get("views") != str(views):
+        raise ClipnError(
+            f"{path}: holds {metadata.get('views', 'no')} random views, {views} are asked for; make it again"
+        )
     return tensors["image"]
 
 
 def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, metadata = read_safetensors(path, file_format)
     for what, file in (("backbone", backbone), ("index", index)):
-        if metadata[what] != file_hash(file):
+        if metadata.get(what) != file_hash(file):
             raise ClipnError(f"{path}: was made from another {what} than {file}; make it again")
     return tensors, metadata

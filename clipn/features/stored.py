@@ -20,7 +20,7 @@ def read_image_features(path: Path) -> Features:
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    return read_arrays(path, IMAGE_FORMAT)[0]["image"]
+    return read_arrays(path, IMAGE_FORMAT, "image")[0]["image"]
 
 
 def read_perturbed_features(path: Path) -> dict[str, Features]:
@@ -38,5 +38,5 @@ def read_negative_labels(path: Path) -> tuple[Features, Features]:
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    arrays, _ = read_arrays(path, NEGATIVES_FORMAT)
+    arrays, _ = read_arrays(path, NEGATIVES_FORMAT, "labels", "negatives")
     return arrays["labels"], arrays["negatives"]

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from clipn.errors import ClipnError
-from clipn.files import read_json
+from clipn.files import read_mapping
 from clipn.model.clipn import require_clip_text_tower
-from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.tensors import mapping_in, read_safetensors, write_safetensors
 from clipn.model.weights import fit, read_weights
 
 FORMAT = "clipn-backbone-1"
@@ -25,10 +25,10 @@ def architecture(name: str) -> dict[str, Any]:
     """open_clip's configuration of a named architecture, or that of a JSON file of the same form.
 
     Raises:
-        ClipnError: neither an open_clip name nor a readable file.
+        ClipnError: neither an open_clip name nor a readable file of a mapping.
     """
     if name.endswith(".json"):
-        return dict(read_json(Path(name)))
+        return read_mapping(Path(name))
     config = open_clip.get_model_config(name)
     if config is None:
         raise ClipnError(
@@ -37,31 +37,49 @@ def architecture(name: str) -> dict[str, Any]:
     return dict(config)
 
 
-def build(config: dict[str, Any]) -> open_clip.CLIP:
-    """A randomly initialised float32 CLIP in evaluation mode.
+def build(config: dict[str, Any], source: str = "architecture") -> open_clip.CLIP:
+    """A randomly initialised float32 CLIP in evaluation mode; nothing is ever downloaded for it.
+
+    Args:
+        config: open_clip's configuration.
+        source: where it comes from, for messages.
 
     Raises:
-        ClipnError: the configuration is not that of a CLIP model.
+        ClipnError: the configuration is not that of a CLIP model, or names towers that only a hub has.
     """
     # Configurations hold more than the class takes, such as `preprocess_cfg` and `custom_text`.
     arguments = {key: config[key] for key in ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu") if key in config}
     try:
+        # timm and transformers would fetch these: weights, which come from the file anyway, and whole towers.
+        vision = arguments["vision_cfg"] = {**arguments["vision_cfg"], "timm_model_pretrained": False}
+        if ":" in (vision.get("timm_model_name") or "") or arguments["text_cfg"].get("hf_model_name"):
+            raise ClipnError(
+                f"{source}: has a tower from a hub, which is not asked; choose ViT-B-32, ViT-B-16, RN50, ..."
+            )
         return open_clip.CLIP(**arguments).eval()
-    # open_clip checks nothing beforehand: these come from wherever a key or a size does not fit.
-    except (TypeError, AssertionError, RuntimeError) as error:
-        raise ClipnError(f"architecture: open_clip cannot build it ({error}); check its keys") from error
+    except ClipnError:
+        raise
+    # open_clip checks nothing beforehand: anything is raised, from wherever a key or a size does not fit.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ClipnError(f"{source}: open_clip cannot build it ({reason:.200}); check its keys") from error
 
 
 def preprocess(config: dict[str, Any]) -> Preprocess:
     """The evaluation transform that `preprocess_cfg` of the architecture asks for.
 
     CLIP's by default: bicubic resize of the shorter side, centre crop, OpenAI mean and deviation.
+
+    Raises:
+        ClipnError: it holds something else than open_clip's settings.
     """
-    size, settings = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg", {})
-    # Keys that are missing are left out and not None, so that open_clip's defaults stay in force.
-    transform: Preprocess = open_clip.image_transform(
-        size, is_train=False, **{key: settings[key] for key in PREPROCESSING if key in settings}
-    )
+    size, settings = config["vision_cfg"].get("image_size", 224), config.get("preprocess_cfg") or {}
+    try:
+        # Keys that are missing are left out and not None, so that open_clip's defaults stay in force.
+        given = {key: settings[key] for key in settings.keys() & PREPROCESSING}
+        transform: Preprocess = open_clip.image_transform(size, is_train=False, **given)
+    except (TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise ClipnError(f"architecture: `preprocess_cfg` cannot be used ({error}); check its keys") from error
     return transform
 
 
@@ -130,7 +148,7 @@ def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
         ClipnError: missing, damaged or foreign file.
     """
     tensors, metadata = read_safetensors(path, FORMAT)
-    config = json.loads(metadata["architecture"])
-    model = build(config)
+    config = mapping_in(path, metadata, "architecture")
+    model = build(config, f"{path}: architecture")
     fit(model, tensors, path, "it does not fit its own header; delete it and make it again")
     return model, config

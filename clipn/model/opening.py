@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from clipn.errors import ClipnError
-from clipn.files import read_json
+from clipn.files import read_mapping
 from clipn.model import backbone, checkpoint, released
 from clipn.model.clipn import CLIP
 from clipn.model.shapes import architecture_name
@@ -55,8 +55,8 @@ def _opened(source: ModelSource) -> CLIP:
 
 def _hub_folder(source: ModelSource) -> CLIP:
     """As open_clip's hub has it: a configuration, and the weights beside it."""
-    described = read_json(source.path / HUB_CONFIG)
-    if "model_cfg" not in described:
+    described = read_mapping(source.path / HUB_CONFIG)
+    if not isinstance(described.get("model_cfg"), dict):
         raise ClipnError(f"{source.path / HUB_CONFIG}: has no `model_cfg`; fetch it from open_clip's hub again")
     config = {**described["model_cfg"], "preprocess_cfg": described.get("preprocess_cfg", {})}
     return _plain(read_weights(source.weights).tensors, config, source.weights)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from clipn.errors import ClipnError
 from clipn.files import LFS_REMEDY, WEIGHT_SUFFIXES, is_lfs_pointer, require
-from clipn.model.tensors import read_tensors
+from clipn.model.tensors import read_tensors, require_finite
 
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "attn_mask_no")
 """What some files keep among the tensors: numbers of OpenAI's, and masks, which follow from the architecture."""
@@ -36,7 +36,7 @@ def read_weights(path: Path) -> WeightFile:
     """
     if require(path).suffix not in WEIGHT_SUFFIXES:
         raise ClipnError(f"{path}: is no weight file by its name; it must end in {', '.join(WEIGHT_SUFFIXES)}")
-    content = read_tensors(path)[0] if path.suffix == ".safetensors" else _unpickled(path)
+    content = read_tensors(path) if path.suffix == ".safetensors" else _unpickled(path)
     notes = {}
     inner = next((key for key in STATES if isinstance(content, dict) and isinstance(content.get(key), dict)), None)
     if inner:
@@ -61,10 +61,14 @@ def fit(
         ClipnError: they do not fit; the message names the first that differs.
     """
     # torch's own check lists every name that differs, hundreds of lines for a wrong architecture.
-    own_names = {named(name): name for name in model.state_dict()}
-    expected = {named(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    state = model.state_dict()
+    own_names = {named(name): name for name in state}
+    expected = {named(name): tuple(tensor.shape) for name, tensor in state.items()}
     if difference := _difference(expected, {name: tuple(tensor.shape) for name, tensor in tensors.items()}):
         raise ClipnError(f"{path}: {difference}; {remedy}")
+    for name, tensor in tensors.items():
+        if state[own_names[name]].is_floating_point() and not tensor.is_floating_point():
+            raise ClipnError(f"{path}: {name} is of {tensor.dtype}, not of floats; give weights that are not quantised")
     model.load_state_dict({own_names[name]: tensor for name, tensor in tensors.items()})
 
 
@@ -107,9 +111,11 @@ def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
     while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise ClipnError(f"{path}: {name} holds NaN or infinity; its training failed, so take another checkpoint")
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex():
+            raise ClipnError(f"{path}: {name} is quantised, sparse or complex; give weights of plain floats")
     if "logit_scale" in tensors:
         # Some files hold it as a vector of one.
         tensors["logit_scale"] = tensors["logit_scale"].squeeze()
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    require_finite(path, tensors, "its training failed, so take another checkpoint")
+    return tensors

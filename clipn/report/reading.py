@@ -9,7 +9,7 @@ import pandas as pd
 
 from clipn.data.description import Description, read_description
 from clipn.errors import ClipnError
-from clipn.evaluation import evaluate
+from clipn.evaluation import score_table
 from clipn.evaluation.replicates import read_replicates
 from clipn.files import read_json, require
 from clipn.study.names import RunName, Scoring
@@ -54,7 +54,7 @@ def read_scores(paths: Iterable[Path]) -> list[ScoredRun]:
     runs = []
     for path in paths:
         name = Scoring.of(require(path))
-        runs.append(ScoredRun(name.backbone, name.variant, name.prompts, int(name.seed), evaluate.read_scores(path)))
+        runs.append(ScoredRun(name.backbone, name.variant, name.prompts, int(name.seed), score_table.read_scores(path)))
     return runs
 
 

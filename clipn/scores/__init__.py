@@ -9,16 +9,30 @@ from typing import Any
 
 from clipn.errors import ClipnError
 from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, odin, odin_perturbed, react
-from clipn.scores.evidence import Evidence, Matrix
+from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
-__all__ = ["IMPORTED", "PLAIN_CLIP", "RULES", "SCORES", "Evidence", "Rule", "Score", "accepts"]
+__all__ = [
+    "COLUMNS",
+    "IMPORTED",
+    "PLAIN_CLIP",
+    "RULES",
+    "SCORES",
+    "Evidence",
+    "Rule",
+    "Score",
+    "accepts",
+    "require_scale",
+]
 
 PLAIN_CLIP = "none"
 """Name of the variant under which studies keep the methods that need no "no" text encoder."""
 
 IMPORTED = "imported"
 """Name in place of a prompt pool under which studies keep scores that others computed."""
+
+COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
+"""What score files hold beside scores, decisions and cleaning lists."""
 
 _NO = frozenset({"no"})
 

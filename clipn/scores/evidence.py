@@ -49,8 +49,7 @@ class Evidence:
         labels: Matrix | None = None,
         negatives: Matrix | None = None,
     ) -> None:
-        if not isinstance(logit_scale, int | float) or not 0 < logit_scale < np.inf:
-            raise ClipnError(f"logit_scale {logit_scale!r}: give the positive number that multiplied the cosines")
+        require_scale(logit_scale)
         yes = _checked(yes_logits, "yes_logits")
         alike = {"no_logits": no_logits, "clipped": clipped, "perturbed": perturbed, "labels": labels}
         self.scale = logit_scale
@@ -111,6 +110,12 @@ class Evidence:
         missing = [words for name, words in NEEDS.items() if name in needs and name not in self.given]
         if missing:
             raise ClipnError(f"{what}: needs {' and '.join(missing)}")
+
+
+def require_scale(logit_scale: float) -> None:
+    """Raise a ClipnError unless what multiplied the cosines is a positive number."""
+    if not isinstance(logit_scale, int | float) or not 0 < logit_scale < np.inf:
+        raise ClipnError(f"logit_scale {logit_scale!r}: give the positive number that multiplied the cosines")
 
 
 def _checked(logits: Matrix, name: str) -> Array:

@@ -9,15 +9,13 @@ from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import IMPORTED, PLAIN_CLIP, RULES, SCORES
+from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
-from clipn.yaml_models import Record
+from clipn.yaml_models import LARGEST_SCALE, MOST_THREADS, Record, Seed, Threads
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
-"""What score files hold beside scores."""
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 
@@ -41,7 +39,7 @@ class Backbone(Record):
 class ReleasedVariant(Record):
     """A variant whose checkpoints are there: others released them, or this pipeline trained them elsewhere."""
 
-    checkpoints: dict[Annotated[int, Field(ge=0)], str] = Field(
+    checkpoints: dict[Seed, str] = Field(
         min_length=1,
         description="number of a run -> name of a record in config/weights.yaml, or local file: the authors', or one "
         "trained here",
@@ -59,7 +57,7 @@ class Run(Record):
 
     backbone: Name
     variant: Name
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+    seeds: list[Seed] = Field(
         min_length=1, description="one training each; of a released variant the numbers of its checkpoints"
     )
     shared: bool = Field(default=False, description="whether these are runs of the study that this one extends")
@@ -157,7 +155,7 @@ class Study(Record):
     perturbation: float = Field(
         default=0.0014, gt=0, description="for `odin_perturbed`: step of every pixel, in units of the normalised image"
     )
-    logit_scale: Annotated[float, Field(gt=0)] | Literal["checkpoint"] = Field(
+    logit_scale: Annotated[float, Field(gt=0, le=LARGEST_SCALE)] | Literal["checkpoint"] = Field(
         default=100.0, description="what multiplies cosines in evaluation: released code 100; or the checkpoint's own"
     )
     rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
@@ -171,9 +169,12 @@ class Study(Record):
     arithmetic: Literal["portable", "fast"] = Field(
         default="portable", description="on the CPU: the same digits on every processor with AVX2, or its fastest"
     )
-    threads: int = Field(default=1, ge=1, description="torch threads of encoding; digits depend on it")
+    threads: Threads = Field(default=1, description="torch threads of encoding; digits depend on it")
     workers: int = Field(
-        default=4, ge=0, description="processes that decode images for online crops, per training process"
+        default=4,
+        ge=0,
+        le=MOST_THREADS,
+        description="processes that decode images for online crops, per training process",
     )
 
     @field_validator("prompts")

@@ -12,7 +12,7 @@ from typing import Any
 
 from clipn.errors import ClipnError
 from clipn.model.checkpoint import FORMAT, save_checkpoint
-from clipn.model.tensors import read_safetensors
+from clipn.model.tensors import mapping_in, read_safetensors
 from clipn.training.trainer import Trainer
 
 
@@ -52,7 +52,7 @@ class TrainingState:
         """
         if self.path.is_file():
             tensors, metadata = read_safetensors(self.path, FORMAT)
-            trainer.restore(tensors, json.loads(metadata["progress"]))
+            trainer.restore(tensors, mapping_in(self.path, metadata, "progress"))
         trainer.group.any(False, trainer.device)  # all have read before one of them may go on and remove it
 
     @property

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from clipn.text.prompts import NO_POOLS
-from clipn.yaml_models import Record
+from clipn.yaml_models import Record, Seed, Threads
 
 
 class OptimizerSettings(Record):
@@ -16,7 +16,7 @@ class OptimizerSettings(Record):
     learning_rate: float = Field(gt=0, description="at the start of the cosine")
     weight_decay: float = Field(default=0.2, ge=0, description="on tensors with two or more dimensions")
     warmup_steps: int = Field(default=0, ge=0, description="steps of linear warm-up")
-    threads: int = Field(default=1, ge=1, description="torch threads; sums, and so digits, depend on it")
+    threads: Threads = Field(default=1, description="torch threads; sums, and so digits, depend on it")
 
 
 class BackboneTraining(OptimizerSettings):
@@ -29,8 +29,8 @@ class BackboneTraining(OptimizerSettings):
     logit_scale: float = Field(default=1 / 0.07, gt=0, le=100, description="at the start; CLIP's is 1 / 0.07")
     flip: bool = Field(default=False, description="mirror images at random")
     crop: float = Field(default=0.9, gt=0, le=1, description="smallest side of the random crop, as a share")
-    seed: int = Field(default=0, description="seed of weights, order and crops")
-    threads: int = Field(default=2, ge=1, description="torch threads; sums, and so digits, depend on it")
+    seed: Seed = Field(default=0, description="seed of weights, order and crops")
+    threads: Threads = Field(default=2, description="torch threads; sums, and so digits, depend on it")
 
 
 class Variant(OptimizerSettings):
@@ -76,7 +76,7 @@ class Variant(OptimizerSettings):
     micro_batch: int | None = Field(
         default=None, ge=1, description="samples per process and pass; smaller needs less memory, the loss stays global"
     )
-    processes: int = Field(default=1, ge=1, description="processes that share a batch, one per GPU")
+    processes: Threads = Field(default=1, description="processes that share a batch, one per GPU")
 
     @field_validator("templates")
     @classmethod

@@ -134,7 +134,23 @@ def test_logit_scales(text: str, scale: float | None) -> None:
     assert parse_logit_scale(text) == scale
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "own", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e308", "own", ""])
 def test_no_logit_scales(text: str) -> None:
-    with pytest.raises(ClipnError, match=f"--logit-scale '{text}': give a positive number or `checkpoint`"):
+    with pytest.raises(
+        ClipnError, match=f"--logit-scale '{text}': give a positive number up to 1,000,000, or `checkpoint`"
+    ):
         parse_logit_scale(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("cifar10:sun,sun", "--pair 'cifar10:sun,sun': something is named twice; name each once"),
+        ("cifar10:sun,cifar10", "--pair cifar10: cannot be OOD of itself; name other datasets behind the colon"),
+        ("cifar10:cifar10", "--pair cifar10: cannot be OOD of itself; name other datasets behind the colon"),
+    ],
+)
+def test_pairs_that_measure_nothing(text: str, complaint: str) -> None:
+    with pytest.raises(ClipnError) as caught:
+        parse_pairs([text])
+    assert str(caught.value) == complaint

@@ -209,8 +209,18 @@ def test_a_pool_that_cannot_negate_is_refused_when_the_detector_is_made() -> Non
         clipn.Detector(taught_model(prompts=HANDCRAFTED), CLASSES, "openai80")
 
 
-def test_images_that_are_not_finite(model: CLIPN, images: Tensor) -> None:
-    broken = images.clone()
-    broken[0, 0, 0, 0] = np.nan
-    with pytest.raises(ClipnError, match="yes_logits: holds NaN or infinity"):
-        clipn.Detector(model, CLASSES, "single").score(broken)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("features", [False, True])
+def test_no_answer_is_given_of_what_is_no_number(model: CLIPN, images: Tensor, value: float, features: bool) -> None:
+    given = (model.encode_image(images) if features else images)[:4].clone()
+    given[2].view(-1)[0] = value
+    detector = clipn.Detector(model, CLASSES, "single")
+    for ask in (detector.classify, detector.accepts, detector.score, detector.detect, detector.yes_logits):
+        with pytest.raises(ClipnError, match=r"images: features of number 3 hold NaN or infinity; check it or the w"):
+            ask(given)
+
+
+@pytest.mark.parametrize("scale", [0, -1, torch.nan, torch.inf, "100"])
+def test_a_scale_that_is_no_positive_number(model: CLIPN, scale: Any) -> None:
+    with pytest.raises(ClipnError, match=r"logit_scale .*: give the positive number"):
+        clipn.Detector(model, CLASSES, "single", scale)

@@ -233,6 +233,43 @@ def test_a_name_may_hold_a_dot(tmp_path: Path) -> None:
 
 
 def test_a_pair_that_was_not_scored(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"^scores: no images of dtd under the classes of cifar10; score that pair"):
+    with pytest.raises(
+        ClipnError, match=r"scores\.parquet: no images of dtd under the classes of cifar10; score that pair"
+    ):
         evaluated(tmp_path, scores(cleaned=False), ood_datasets=["sun", "dtd"])
     assert not (tmp_path / "metrics.json").exists()
+
+
+# Files that hold something else than scores
+
+TABLE = scores(cleaned=True)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        (TABLE.drop(columns="msp"), "holds no scores of any method; delete it and score the run again"),
+        (TABLE.drop(columns="label"), "no column `label`, which predictions are compared with; delete it and score"),
+        (TABLE.astype({"msp": "float16"}), "msp is a column of float16, not of float64; delete it and score"),
+        (TABLE.astype({"msp": "int64"}), "msp is a column of int64, not of float64; delete it and score"),
+        (TABLE.astype({"msp": str}), "msp is a column of str, not of float64; delete it and score the run again"),
+        (TABLE.astype({"label": str}), "label is a column of str, not of int32; delete it and score"),
+        (TABLE.astype({"prediction": float}), "prediction is a column of float64, not of int32; delete"),
+        (TABLE.assign(accepts_ctw=[True, None] * 3), "accepts_ctw is a column of object, not of bool; delete it"),
+        (TABLE.assign(msp=np.nan), "msp holds no finite number in row 1, an image of cifar10; score the run again"),
+        (TABLE.assign(msp=TABLE["msp"].replace(0.6, np.nan)), "msp holds no finite number in row 2, an image of cifar"),
+        (TABLE.assign(msp=TABLE["msp"].replace(0.7, np.inf)), "msp holds no finite number in row 5, an image of sun;"),
+        (pd.concat([TABLE, TABLE]), "row 0 of cifar10 is there twice; delete it and score the run again"),
+    ],
+)
+def test_what_is_no_score_is_named(tmp_path: Path, table: pd.DataFrame, complaint: str) -> None:
+    with pytest.raises(ClipnError) as caught:
+        evaluated(tmp_path, table)
+    assert str(caught.value).startswith(f"{tmp_path / 'scores.parquet'}: {complaint}")
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_method_may_be_of_one_id_dataset_alone(tmp_path: Path) -> None:
+    others = TABLE.assign(id="imagenet", dataset=["imagenet"] * 2 + ["sun"] * 4, theirs=[3.0, 2.0, 1.0, 1.0, 1.0, 2.5])
+    record = evaluated(tmp_path, pd.concat([TABLE.assign(theirs=np.nan), others], ignore_index=True))
+    assert {row["method"] for row in record["ood"]} == {"msp"}

@@ -11,9 +11,11 @@ from torch import Tensor
 import clipn
 from clipn.errors import ClipnError
 from clipn.evaluation import detector as detectors
+from clipn.evaluation.saved_detector import FORMAT
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
 from clipn.model.source import ModelSource
+from clipn.model.tensors import read_safetensors, write_safetensors
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model, tiny_clip
 
 CLASSES = ["cat", "dog", "axolotl"]
@@ -132,3 +134,31 @@ def test_a_model_that_is_in_no_file(tmp_path: Path) -> None:
 def test_a_file_of_something_else() -> None:
     with pytest.raises(ClipnError, match=r"holds 'clipn-checkpoint-1', expected 'clipn-detector-1'"):
         clipn.load_detector("model.safetensors")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"logit_scale": "NaN"}, "logit_scale nan: give the positive number that multiplied the cosines"),
+        ({"logit_scale": None}, "'logit_scale'"),
+        ({"threshold": "{"}, "Expecting property name"),
+        ({"threshold": "[]"}, "argument after ** must be a mapping"),
+        (
+            {"threshold": '{"method": "mcm", "ranking": NaN, "recall": 0.9, "images": 20}'},
+            "threshold nan of mcm: is no",
+        ),
+        ({"model": "3"}, "'int' object has no attribute"),
+        ({"further": "3"}, "unexpected keyword argument 'further'"),
+    ],
+    ids=str,
+)
+def test_headers_that_are_not_those_of_a_detector(change: dict[str, str | None], reason: str) -> None:
+    calibrated("plain.safetensors").save("detector.safetensors")
+    tensors, header = read_safetensors(Path("detector.safetensors"), FORMAT)
+    changed = {key: value for key, value in {**header, **change}.items() if value is not None}
+    write_safetensors(Path("detector.safetensors"), tensors, changed)
+    with pytest.raises(ClipnError) as caught:
+        clipn.load_detector("detector.safetensors")
+    assert str(caught.value).startswith("detector.safetensors: its header is not that of a detector (")
+    assert reason in str(caught.value)

@@ -47,7 +47,7 @@ def totals(log: Path) -> list[float]:
 
 
 def tensors_apart(one: Path, other: Path) -> float:
-    ours, theirs = read_tensors(one)[0], read_tensors(other)[0]
+    ours, theirs = read_tensors(one), read_tensors(other)
     return max(float((value.double() - theirs[name].double()).abs().max()) for name, value in ours.items())
 
 

@@ -214,7 +214,7 @@ def test_an_unlabelled_id_dataset_has_no_accuracy(beside: Project) -> None:
 
 
 def test_a_checkpoint_that_was_trained_here_stays_what_it_was(beside: Project) -> None:
-    before, _ = read_tensors(beside.folder / NO)
-    after, _ = read_tensors(beside.folder / "results/studies/beside/runs/tiny/given/seed1.safetensors")
+    before = read_tensors(beside.folder / NO)
+    after = read_tensors(beside.folder / "results/studies/beside/runs/tiny/given/seed1.safetensors")
     assert before.keys() == after.keys()
     assert all(bool((after[name] == tensor).all()) for name, tensor in before.items())

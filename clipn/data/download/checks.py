@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
 from clipn.data.registry import Archive
 from clipn.data.store import receipt_path
@@ -35,7 +35,7 @@ class Receipt(Record):
     """The first download of one file."""
 
     file: FileName
-    bytes: int
+    bytes: NonNegativeInt
     sha256: Sha256
     address: str
 

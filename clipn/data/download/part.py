@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import NonNegativeInt, ValidationError
 
 from clipn.data.download.checks import Inspection, RefusedError, verify_file
 from clipn.errors import ClipnError
@@ -22,7 +22,7 @@ class Origin(Record):
     address: str
     entity_tag: str | None = None
     modified: str | None = None
-    total: int | None = None
+    total: NonNegativeInt | None = None
 
     @property
     def version(self) -> str | None:
