@@ -158,7 +158,7 @@ def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> 
 
 
 def test_the_lock_of_a_killed_run_skips_no_check(clone: Checkout) -> None:
-    (clone.folder / ".snakemake/locks").mkdir(parents=True)
+    (clone.folder / ".snakemake/locks").mkdir(parents=True, exist_ok=True)
     (clone.folder / ".snakemake/locks/0.output.lock").write_text(f"{TABLE}\n")
     assert not clone.plan()
     (clone.folder / TABLE).write_text("prettier,figures\n")
