@@ -19,7 +19,7 @@ from clipn.files import write_text
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, RecordFields, read_records
 from clipn.provenance.run_state import RunState
-from clipn.provenance.stages import RECORD_FILES, Stage
+from clipn.provenance.stages import RECORD_FILES, Stage, damaged_objects, in_cache
 
 OUTPUTS = TypeAdapter(dict[str, str | None])
 MODULES = TypeAdapter(dict[str, dict[str, str]])
@@ -136,5 +136,8 @@ def read_stage_records(path: Path) -> StageRecords:
                 _ = line["study"]  # settings of a study, of an earlier version; any other line is damage
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         remedy = f"get it back with `dvc checkout --force {path}`, or remove it if its results were made here"
+        if damaged := damaged_objects([path]):
+            pull = f"`dvc pull {path}` gets it from a remote, and a run writes it again if its results were made here"
+            remedy = f"{in_cache(damaged)}; remove both, then {pull}"
         raise ClipnError(f"{path}: is no file of records; {remedy}") from error
     return found
