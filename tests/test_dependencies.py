@@ -13,7 +13,9 @@ from clipn.cli.extras import PIPELINE
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = packages_distributions()
-OF_THE_PIPELINE = ("demo/project.py", "provenance/finished.py", "report/figures/", "study/snakemake.py")
+OF_THE_PIPELINE = (
+    "demo/project.py", "provenance/finished.py", "provenance/stages.py", "report/figures/", "study/snakemake.py"
+)  # fmt: skip
 """Files and folders that may import packages of the extra."""
 
 

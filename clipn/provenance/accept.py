@@ -9,6 +9,7 @@ from clipn.provenance.records import read_records, remove_record, write_record
 from clipn.provenance.renamed import renamed_records
 from clipn.provenance.stage_files import all_records
 from clipn.provenance.why import reasons
+from clipn.study.run_lock import only_run
 from clipn.study.snakemake import Mode, Request, planned
 
 WITHOUT_RECORD = "no record"
@@ -27,8 +28,14 @@ def accept(request: Request, root: Path) -> dict[str, list[str]]:
         What was accepted, by path.
 
     Raises:
-        ClipnError: a file is missing, or was made from other inputs than those that are here.
+        ClipnError: a file is missing, or was made from other inputs than those that are here; or another run goes on.
     """
+    with only_run(root):
+        return _accept_all(request, root)
+
+
+def _accept_all(request: Request, root: Path) -> dict[str, list[str]]:
+    """Accept until nothing is left; if that fails, all records are again as they were."""
     before = read_records(root)
     accepted: dict[str, list[str]] = {}
     try:

@@ -17,7 +17,7 @@ from clipn.provenance.reconcile import Records, collect_records, resolve_record,
 from clipn.provenance.records import JobRecord
 from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import write_stage_records
-from clipn.provenance.stages import Stage, home, load_stages
+from clipn.provenance.stages import Stage, damaged_objects, home, in_cache, load_stages
 from clipn.provenance.timestamps import correct_timestamps
 from clipn.study.snakemake import Mode
 
@@ -101,6 +101,8 @@ def _resolve_records(paths: set[str], records: Records, mode: Mode, not_stored: 
     # More names than that do not fit in a command; without any, DVC gets back all.
     files = f" {' '.join(stored)}" if len(stored) <= NAMED else ""
     checkout = f"`dvc checkout --force{files}` gets back what was made, and " if stored else ""
+    if stored and (damaged := damaged_objects([records.cache.root / path for path in stored])):
+        checkout = f"{in_cache(damaged)}; remove both, then `dvc pull{files}` gets back what was made from a remote; "
     raise ClipnError(f"{named(changed, NAMED)}: not as made; {checkout}what is removed is rebuilt")
 
 

@@ -27,20 +27,20 @@ def finished(root: Path) -> bool:
         root: the working directory.
     """
     file, caller, states = StateFile(root, NAME), _caller(), list(_states(root))
-    answer = file.content
-    if not caller or answer.get("caller") != caller:
+    answered, files = file.part("states", list[str]), file.part("files", dict[str, str])
+    if not caller or file.part("caller", str) != caller:
         # Only now: this import takes longer than all the rest.
         from clipn.provenance.nothing_planned import files_if_nothing_is_planned
 
-        answer = {"caller": caller, "states": states, "files": files_if_nothing_is_planned(root)}
-        file.save(answer)
+        answered, files = states, files_if_nothing_is_planned(root)
+        file.save({"caller": caller, "states": answered, "files": files})
     # Also just after the answer, as somebody may have edited a file meanwhile.
-    if answer["files"] is None or answer["states"] != list(_states(root)):
+    if files is None or answered != list(_states(root)):
         return False
     cache = HashCache(root)
-    cache.hash_files(answer["files"])
+    cache.hash_files(files)
     cache.save()
-    return all(cache.sha256(path) == sha256 for path, sha256 in answer["files"].items())
+    return all(cache.sha256(path) == sha256 for path, sha256 in files.items())
 
 
 def _caller() -> str:

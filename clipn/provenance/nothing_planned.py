@@ -5,6 +5,7 @@ from pathlib import Path
 from clipn.provenance.records import JobRecord, locked, read_records
 from clipn.provenance.run_state import RunState
 from clipn.provenance.stages import RECORD_FILES
+from clipn.study.run_lock import only_run
 from clipn.study.snakemake import Mode, Request, planned
 
 
@@ -15,7 +16,7 @@ def files_if_nothing_is_planned(root: Path) -> dict[str, str] | None:
         root: the working directory.
     """
     try:
-        with planned(Request(["all"]), Mode.CHECK) as plan:
+        with only_run(root), planned(Request(["all"]), Mode.CHECK) as plan:
             jobs, outputs = plan.jobs, plan.outputs
     except (Exception, SystemExit):  # whatever it is, the run of Snakemake that follows says it
         return None

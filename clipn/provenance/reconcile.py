@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import JobRecord, incomplete_outputs, read_records, write_record
+from clipn.provenance.records import JobRecord, incomplete_outputs, read_records, remove_odd_records, write_record
 from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import read_stage_records
 from clipn.provenance.stages import RECORD_FILES, Stage
@@ -54,7 +54,7 @@ class Records:
 
 
 def collect_records(stages: list[Stage], cache: HashCache, state: RunState) -> Records:
-    """Read the local records, and the files of records of all studies.
+    """Read the local records, and the files of records of all studies; local ones that cannot be read are removed.
 
     Args:
         stages: of the active study; of several imported records of a file, that of the file's own stage comes first.
@@ -63,6 +63,7 @@ def collect_records(stages: list[Stage], cache: HashCache, state: RunState) -> R
     """
     owners = {stage.records: stage for stage in stages}
     found = Records(cache, state, read_records(cache.root), incomplete_outputs(cache.root))
+    remove_odd_records(cache.root, found.local)
     # Of all studies, as the copies at the short paths may be those of any.
     for file in sorted(cache.root.glob(RECORD_FILES)):
         path = str(file.relative_to(cache.root))

@@ -9,17 +9,19 @@ import json
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from clipn.study.run_lock import only_run
+
 METADATA = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")
 LOCKS = Path(".snakemake/locks")
-MIGRATION = "migration_underway"
-"""The one file there that is no record: Snakemake marks with it that it renews an old folder."""
 LONGEST_NAME = 254
 """Characters of the name of a record; the rest of a longer one is in the folders above it."""
 FINGERPRINT = re.compile(r"'([0-9a-f]{16})'")
@@ -33,6 +35,32 @@ ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
+
+
+class RecordFields(BaseModel):
+    """The types of all fields of a record, without which neither Snakemake nor this project can read it."""
+
+    model_config = ConfigDict(strict=True)
+
+    rule: str = Field(min_length=1)
+    input: list[str] | None = None
+    log: list[str] | None = None
+    shellcmd: str | None = None
+    params: list[str] | None = None
+    code: str | None = None
+    record_format_version: int = 0
+    conda_env: str | None = None
+    container_img_url: str | None = None
+    software_stack_hash: str | None = None
+    job_hash: int | None = None
+    starttime: float | None = None
+    endtime: float | None = None
+    incomplete: bool | None = None
+    external_jobid: str | None = None
+    input_checksums: dict[str, str] | None = None
+    sha256: str | None = None
+    accepted: list[str] | None = None
+    void: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,26 +141,50 @@ def read_records(root: Path) -> dict[str, JobRecord]:
 
     A record that cannot be read counts as none, as it does for Snakemake.
     """
-    records = {}
-    for path, file in _files(root / METADATA):
-        try:
-            fields = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, FileNotFoundError):  # a run is writing it just now, or was killed while it did
-            continue
-        if not isinstance(fields, dict) or not fields.get("rule"):
-            continue
-        content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
-        if PARAMETERS_OF_STALE in fields:
-            content["params"] = fields[PARAMETERS_OF_STALE]
-        records[path] = JobRecord(
-            content=content,
-            started=fields.get("starttime") or 0.0,
-            ended=fields.get("endtime") or 0.0,
-            sha256=fields.get("sha256"),
-            accepted=tuple(fields.get("accepted") or ()),
-            stale=PARAMETERS_OF_STALE in fields,
-        )
-    return records
+    found = ((path, _fields(file)) for path, file in _files(root / METADATA))
+    return {path: _record(fields) for path, fields in found if fields}
+
+
+def _record(fields: Mapping[str, Any]) -> JobRecord:
+    content = {name: value for name, value in fields.items() if name not in (*PASSING, *ADDED)}
+    if PARAMETERS_OF_STALE in fields:
+        content["params"] = fields[PARAMETERS_OF_STALE]
+    return JobRecord(
+        content=content,
+        started=fields.get("starttime") or 0.0,
+        ended=fields.get("endtime") or 0.0,
+        sha256=fields.get("sha256"),
+        accepted=tuple(fields.get("accepted") or ()),
+        stale=PARAMETERS_OF_STALE in fields,
+    )
+
+
+def remove_odd_records(root: Path, known: Container[str]) -> None:
+    """Forget the records that cannot be read, at some of which Snakemake would end with a traceback.
+
+    Args:
+        root: the project.
+        known: paths of the files whose records can be read.
+
+    Raises:
+        ClipnError: another run is going on, which may be writing one of them.
+    """
+    odd = [file for path, file in _files(root / METADATA) if path not in known]
+    if odd:
+        with only_run(root):
+            for file in odd:
+                if _fields(file) is None:
+                    file.unlink(missing_ok=True)
+
+
+def _fields(file: Path) -> dict[str, Any] | None:
+    """The fields of a record; None if it cannot be read: a run is writing it just now, or was killed, or it is odd."""
+    try:
+        fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        RecordFields.model_validate(fields)
+    except (ValueError, OSError, RecursionError):  # ValidationError is a ValueError
+        return None
+    return fields
 
 
 def write_record(root: Path, path: str, record: JobRecord) -> None:
@@ -178,8 +230,12 @@ def _file(folder: Path, path: str) -> Path:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every output with its file in one of Snakemake's folders."""
-    for file in sorted(folder.rglob("[!.]*")):  # base64 has no dot, so hidden files are of others
-        if file.is_file() and file.name != MIGRATION:
-            parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
-            yield urlsafe_b64decode("".join(parts)).decode(), file
+    """Every output with its file in one of Snakemake's folders; files with other names than Snakemake gives are not."""
+    for file in sorted(folder.rglob("*")):
+        parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
+        try:
+            path = urlsafe_b64decode("".join(parts)).decode()
+        except ValueError:
+            continue
+        if _file(folder, path) == file and file.is_file():
+            yield path, file

@@ -9,6 +9,8 @@ from clipn.provenance.records import JobRecord
 from clipn.provenance.state_file import StateFile
 
 NAME = "run_state.json"
+SourceAsJson = tuple[dict[str, tuple[str, list[str]]], dict[str, str]]
+"""The arguments of `Source.of`."""
 
 
 class RunState:
@@ -22,11 +24,10 @@ class RunState:
 
     def __init__(self, root: Path) -> None:
         self._file = StateFile(root, NAME)
-        content = self._file.content
-        self.modules: dict[str, dict[str, str]] = content.get("modules", {})
-        known = content.get("definitions", {})
+        self.modules: dict[str, dict[str, str]] = self._file.part("modules", dict[str, dict[str, str]]) or {}
+        known = self._file.part("definitions", dict[str, SourceAsJson]) or {}
         self.sources: dict[str, Source] = {key: Source.of(*value) for key, value in known.items()}
-        self.written: dict[str, str] = content.get("written", {})
+        self.written: dict[str, str] = self._file.part("written", dict[str, str]) or {}
 
     def keep_modules(self, records: Iterable[JobRecord], fingerprints: Fingerprints) -> None:
         """Keep the modules of this run's code and of that behind records, and forget all others.

@@ -12,12 +12,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from clipn.errors import ClipnError
 from clipn.files import write_text
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import JobRecord, read_records
+from clipn.provenance.records import JobRecord, RecordFields, read_records
 from clipn.provenance.run_state import RunState
-from clipn.provenance.stages import RECORD_FILES, Stage
+from clipn.provenance.stages import RECORD_FILES, Stage, damaged_objects, in_cache
+
+OUTPUTS = TypeAdapter(dict[str, str | None])
+MODULES = TypeAdapter(dict[str, dict[str, str]])
 
 
 @dataclass(frozen=True)
@@ -121,14 +126,18 @@ def read_stage_records(path: Path) -> StageRecords:
             if "outputs" in line:
                 job = dict(line["job"])
                 job.pop("settings", None)  # of an earlier version
+                RecordFields.model_validate(job)
                 accepted = tuple(job.pop("accepted"))
-                for output, sha256 in line["outputs"].items():
+                for output, sha256 in OUTPUTS.validate_python(line["outputs"]).items():
                     found.records[output] = JobRecord(job, sha256=sha256, accepted=accepted)
             elif "modules" in line:
-                found.modules[line["fingerprint"]] = line["modules"]
+                found.modules.update(MODULES.validate_python({line["fingerprint"]: line["modules"]}))
             else:
                 _ = line["study"]  # settings of a study, of an earlier version; any other line is damage
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         remedy = f"get it back with `dvc checkout --force {path}`, or remove it if its results were made here"
+        if damaged := damaged_objects([path]):
+            pull = f"`dvc pull {path}` gets it from a remote, and a run writes it again if its results were made here"
+            remedy = f"{in_cache(damaged)}; remove both, then {pull}"
         raise ClipnError(f"{path}: is no file of records; {remedy}") from error
     return found

@@ -1,13 +1,16 @@
-"""The stages of dvc.yaml: which files of a study belong together when results travel."""
+"""The stages of dvc.yaml: which files of a study belong together when results travel, and what DVC keeps of them."""
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from clipn.errors import ClipnError
+from clipn.files import file_hash, named
 from clipn.study.paths import short_path, study_folder
 
 DVC = Path("dvc.yaml")
@@ -77,3 +80,43 @@ def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stag
     for stage in stages:
         stage.copies.extend(copy for path, copy in unnamed.items() if stage.has(path))
     return stages
+
+
+def damaged_objects(files: Sequence[Path]) -> list[str]:
+    """Objects of DVC's cache that `dvc checkout` would take for some files, and that are not what their names say.
+
+    Args:
+        files: of one project, at least one.
+
+    Returns:
+        Their paths; none where DVC has no project, or no object of these files.
+    """
+    try:
+        # Only now: a message alone needs this import, which takes long.
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+    except ImportError:  # it is part of an extra
+        return []
+    # The object of a folder lists what is in it.
+    places = {place for file in files for place in (file.absolute(), *file.absolute().parents)}
+    try:
+        with Repo(files[0].parent) as repo:
+            objects = {path for out in repo.index.outs for place, path in _objects(out) if place in places}
+    except (DvcException, OSError):
+        return []
+    there = sorted(path for path in objects if path.is_file())
+    return [os.path.relpath(path) for path in there if file_hash(path, "md5") != path.parent.name + path.stem]
+
+
+def in_cache(damaged: Sequence[str]) -> str:
+    """What a message says of damaged objects."""
+    return f"DVC's cache is damaged itself and would give the same again: {named(damaged, 1)}"
+
+
+def _objects(out: Any) -> Iterator[tuple[Path, Path]]:
+    """An output of DVC with its object in the cache, and all files in it, if it is a folder."""
+    place, known = Path(out.fs_path), out.hash_info
+    if known:
+        yield place, Path(out.cache.oid_to_path(known.value))
+    for key, _, entry in (out.get_obj() or ()) if known and known.isdir else ():
+        yield place.joinpath(*key), Path(out.cache.oid_to_path(entry.value))

@@ -41,6 +41,25 @@ stages:
 WORDS = "config/words.txt"
 TABLE = "results/tables/x.csv"
 """The copy of the active study's table."""
+FIELDS: dict[str, Any] = {
+    "rule": "some_rule",
+    "input": [],
+    "log": [],
+    "shellcmd": None,
+    "params": [],
+    "code": "",
+    "record_format_version": 6,
+    "conda_env": None,
+    "container_img_url": None,
+    "software_stack_hash": "d41d8cd98f00b204e9800998ecf8427e",
+    "job_hash": 1,
+    "starttime": 1.0,
+    "endtime": 2.0,
+    "incomplete": False,
+    "external_jobid": None,
+    "input_checksums": {},
+}
+"""Those of Snakemake in a record."""
 CODE, OTHER_CODE = "00000000deadbeef", "0123456789abcdef"
 
 
@@ -59,25 +78,7 @@ def write_record(root: Path, output: str, **fields: Any) -> None:
     """A record with all of Snakemake's fields."""
     file = record_file(root / ".snakemake" / "metadata", output)
     file.parent.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {
-        "rule": "some_rule",
-        "input": [],
-        "log": [],
-        "shellcmd": None,
-        "params": [],
-        "code": "",
-        "record_format_version": 6,
-        "conda_env": None,
-        "container_img_url": None,
-        "software_stack_hash": "d41d8cd98f00b204e9800998ecf8427e",
-        "job_hash": 1,
-        "starttime": 1.0,
-        "endtime": 2.0,
-        "incomplete": False,
-        "external_jobid": None,
-        "input_checksums": {},
-    }
-    file.write_text(json.dumps(record | fields))
+    file.write_text(json.dumps(FIELDS | fields))
 
 
 def home(study: str) -> str:

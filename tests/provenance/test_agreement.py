@@ -15,6 +15,7 @@ import yaml
 
 from clipn.compute import processor
 from clipn.provenance.records import incomplete_outputs, read_records
+from clipn.study.run_lock import only_run
 from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
@@ -153,6 +154,24 @@ def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> 
     assert f"modified:           {TABLE}" in clone.status()
     clone.dvc(*remedy.split()[1:])
     agree_on_nothing_to_do(clone)
+
+
+def test_the_lock_of_a_killed_run_skips_no_check(clone: Checkout) -> None:
+    (clone.folder / ".snakemake/locks").mkdir(parents=True, exist_ok=True)
+    (clone.folder / ".snakemake/locks/0.output.lock").write_text(f"{TABLE}\n")
+    assert not clone.plan()
+    (clone.folder / TABLE).write_text("prettier,figures\n")
+    for outcome in (clone.run("snakemake", "all"), clone.clipn("why", "all")):
+        (error,) = outcome.errors
+        assert error.startswith(f"error: {TABLE}: not as made")
+
+
+def test_of_two_runs_the_second_says_so(clone: Checkout) -> None:
+    with only_run(clone.folder):
+        (error,) = clone.run("snakemake", "all").errors
+        assert error.startswith("error: .snakemake/run.lock: another run is going on in this folder")
+        assert "so results are not checked now" in succeeded(clone.run("clipn", "why", "all")).text
+    succeeded(clone.run("snakemake", "all"))
 
 
 def test_results_without_records_are_not_trusted(clone: Checkout) -> None:

@@ -1,5 +1,6 @@
 """Everything is made only where Snakemake has nothing to do, and it is asked once for one caller."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -242,11 +243,19 @@ class TestAsked:
         Path("workflow/Snakefile").write_text(text)
         assert not finished(Path())
 
-    def test_a_damaged_note_of_an_earlier_answer_is_none(self) -> None:
+    @pytest.mark.parametrize("damaged", ["{", "3", '{"caller": 3, "files": [], "states": {}}'])
+    def test_a_damaged_note_of_an_earlier_answer_is_none(self, damaged: str) -> None:
         assert finished(Path())
-        Path(".snakemake/finished.json").write_text("{")
+        Path(".snakemake/finished.json").write_text(damaged)
         assert finished(Path())
         assert starts() == 2
+
+    @pytest.mark.parametrize("odd", [{"files": 3}, {"files": {TABLE: 3}}, {"states": None}, {"states": [3]}])
+    def test_an_odd_answer_is_none(self, odd: dict[str, object]) -> None:
+        assert finished(Path())
+        answer = Path(".snakemake/finished.json")
+        answer.write_text(json.dumps(json.loads(answer.read_text()) | odd))
+        assert not finished(Path())
 
 
 def test_a_repro_after_a_run_starts_snakemake_once() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from clipn.provenance import records as provenance
-from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read_records
+from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read_records, remove_odd_records
 from tests.helpers.project import ENVIRONMENT
-from tests.helpers.records import record_file, write_record
+from tests.helpers.records import FIELDS, record_file, write_record
 
 pytestmark = pytest.mark.workflow
 
@@ -158,11 +158,42 @@ def test_an_old_record_without_hashes(tmp_path: Path) -> None:
     assert (record.inputs, record.hashes, record.parameters, record.benchmarks) == ([], {}, [], [])
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"rule": null}'])
-def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
-    write_record(tmp_path, "out")
-    record_file(tmp_path / ".snakemake/metadata", "out").write_text(text)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"rule": null}', '{"rule": "r", "input": "a"}', "[" * 100_000])
+def test_a_record_that_cannot_be_read_is_none_and_is_removed(tmp_path: Path, text: str) -> None:
+    for path in ("good", "odd"):
+        write_record(tmp_path, path)
+    record_file(tmp_path / ".snakemake/metadata", "odd").write_text(text)
+    assert read_records(tmp_path).keys() == {"good"}
+    remove_odd_records(tmp_path, read_records(tmp_path))
+    assert not record_file(tmp_path / ".snakemake/metadata", "odd").exists()
+    assert read_records(tmp_path).keys() == {"good"}
+
+
+ODD_VALUES = {"a number": 3, "a list": [3], "a mapping": {"a": 3}, "nested": [[]]}
+
+
+@pytest.mark.parametrize("field", [*FIELDS, "sha256", "accepted", "void"])
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_a_field_of_a_wrong_type_is_no_record(tmp_path: Path, field: str, value: Any) -> None:
+    numbers = ("record_format_version", "job_hash", "starttime", "endtime")
+    write_record(tmp_path, "out", **{field: "3" if field in numbers and value == 3 else value})
     assert read_records(tmp_path) == {}
+
+
+STRAY = ("notes.txt", "README", "aGk", "aGk~", ".hidden", "@deep/notes", "_w==", "AA==x", "migration_underway")
+
+
+@pytest.mark.parametrize("folder", ["metadata", "incomplete"])
+@pytest.mark.parametrize("name", [*map(os.fsencode, STRAY), b"caf\xe9", b"\xff\xfe=="])
+def test_a_file_of_another_name_than_snakemake_gives_is_passed_over(tmp_path: Path, folder: str, name: bytes) -> None:
+    write_record(tmp_path, "out")
+    stray = tmp_path / ".snakemake" / folder / os.fsdecode(name)
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_text('{"rule": "r"}')
+    assert read_records(tmp_path).keys() == {"out"}
+    assert incomplete_outputs(tmp_path) == set()
+    remove_odd_records(tmp_path, read_records(tmp_path))
+    assert stray.is_file()
 
 
 def test_a_folder_without_records(tmp_path: Path) -> None:

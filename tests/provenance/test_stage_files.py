@@ -266,6 +266,10 @@ def test_settings_that_an_earlier_version_wrote_are_passed_over(tmp_path: Path) 
         b'{"outputs": {"x": "11"}, "rule": "table"}',
         b'{"modules": {}}',
         b'{"settings": "1a"}',
+        b'{"job": {"rule": "r", "input": 3, "accepted": []}, "outputs": {"x": "11"}}',
+        b'{"job": {"rule": "r", "accepted": "ab"}, "outputs": {"x": "11"}}',
+        b'{"job": {"rule": "r", "accepted": []}, "outputs": {"x": 11}}',
+        b'{"fingerprint": "1a", "modules": ["m"]}',
     ],
 )
 def test_a_damaged_file(tmp_path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from clipn.provenance.state_file import OLD, StateFile
 from tests.helpers.records import sha256
 
 STATE = Path(".snakemake/run_state.json")
+HASH = "5e" * 32
 
 
 @pytest.fixture
@@ -62,6 +64,51 @@ def test_a_damaged_file_counts_as_empty(project: Path, text: str) -> None:
     assert json.loads((project / STATE).read_text())["written"] == {}
 
 
+EXPECTED = {
+    "modules": {"2b": {"m": "3c"}},
+    "definitions": {"5e": Source({"f": Definition("6f", [])}, {})},
+    "written": {"x": "4d"},
+}
+ODD: tuple[Any, ...] = (None, 3, "x", [], [3], *({"file": odd} for odd in (3, [], [1, 2, 3, 4, 5], {"a": 1}, [{}])))
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "hash_cache.json"])
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_hashes_are_made_again(project: Path, name: str, odd: Any) -> None:
+    write_text(project / ".snakemake" / name, json.dumps({"files": odd}))
+    cache = HashCache(project)
+    cache.hash_files(["file"])
+    cache.set_timestamp("file", 1)
+    cache.save()
+    assert HashCache(project).sha256("file") == sha256("old")
+
+
+def test_what_is_no_hash_is_none(project: Path) -> None:
+    file = (project / "file").stat()
+    known = [file.st_size, file.st_mtime_ns, file.st_ctime_ns, file.st_ino, "no hash"]
+    write_text(project / ".snakemake/hash_cache.json", json.dumps({"files": {"file": known}}))
+    assert HashCache(project).sha256("file") == sha256("old")
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "run_state.json"])
+@pytest.mark.parametrize("key", ["modules", "definitions", "written"])
+@pytest.mark.parametrize("odd", [*ODD, {"file": [{"f": ["3c", 4]}, {}]}, {"file": [{"f": ["3c", []]}, 5]}])
+def test_an_odd_part_of_the_state_counts_as_empty(project: Path, name: str, key: str, odd: Any) -> None:
+    whole = {"modules": {"2b": {"m": "3c"}}, "definitions": {"5e": [{"f": ["6f", []]}, {}]}, "written": {"x": "4d"}}
+    write_text(project / ".snakemake" / name, json.dumps(whole | {key: odd}))
+    state = RunState(project)
+    known = {"modules": state.modules, "definitions": state.sources, "written": state.written}
+    assert known.pop(key) == {}
+    assert known == {name: expected for name, expected in EXPECTED.items() if name != key}
+    state.save()
+    assert RunState(project).written == state.written
+
+
+def test_a_file_that_cannot_be_read_counts_as_empty(project: Path) -> None:
+    write_text(project / STATE, "[" * 100_000)
+    assert RunState(project).written == {}
+
+
 def test_a_file_that_is_no_text_counts_as_empty(tmp_path: Path) -> None:
     (tmp_path / STATE).parent.mkdir()
     (tmp_path / STATE).write_bytes(b"\xff")
@@ -92,7 +139,7 @@ class TestOld:
     def old(self, project: Path) -> None:
         file = (project / "file").stat()
         content = {
-            "files": {"file": [file.st_size, file.st_mtime_ns, file.st_ctime_ns, file.st_ino, "the hash of then"]},
+            "files": {"file": [file.st_size, file.st_mtime_ns, file.st_ctime_ns, file.st_ino, HASH]},
             "modules": {"2b": {"clipn.training.clipn": "3c"}},
             "running": "1a",
             "settings": {"1a": {"seed": 1}},
@@ -103,7 +150,7 @@ class TestOld:
 
     def test_all_that_still_counts_is_read(self, project: Path) -> None:
         state = RunState(project)
-        assert HashCache(project).sha256("file") == "the hash of then"
+        assert HashCache(project).sha256("file") == HASH
         assert (state.modules, state.written) == ({"2b": {"clipn.training.clipn": "3c"}}, {"x.jsonl": "4d"})
         assert state.sources == {}  # of whole modules, which no fingerprint is made of any more
 
@@ -112,7 +159,7 @@ class TestOld:
         state.written = {"y.jsonl": "7a"}
         state.save()
         assert RunState(project).written == {"y.jsonl": "7a"}
-        assert HashCache(project).sha256("file") == "the hash of then"
+        assert HashCache(project).sha256("file") == HASH
 
     def test_nothing_is_lost_when_it_is_saved_unchanged(self, project: Path) -> None:
         before = RunState(project)

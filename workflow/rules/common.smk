@@ -11,7 +11,6 @@ from clipn.data.weights_registry import WEIGHTS
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import locked
 from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
@@ -24,6 +23,7 @@ from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
+from clipn.study.run_lock import begin_run
 from clipn.study.snakemake import mode_of
 from clipn.study.weights import (
     backbone_source,

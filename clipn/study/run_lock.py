@@ -1,0 +1,60 @@
+"""The one run that may change a project at a time.
+
+Snakemake's locks are files that name no process and stay when it is killed. This one the operating system holds for a
+process, and lets go of whatever ends it.
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+from filelock import AcquireReturnProxy, BaseFileLock, FileLock, Timeout
+
+from clipn.errors import ClipnError
+from clipn.study.snakemake import Mode
+
+NAME = Path(".snakemake/run.lock")
+
+
+def only_run(root: Path) -> AcquireReturnProxy[BaseFileLock]:
+    """Keep other processes from changing a project until the block ends.
+
+    Raises:
+        ClipnError: another one does.
+    """
+    (root / NAME).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _lock(root.resolve()).acquire(blocking=False)
+    except Timeout as error:
+        remedy = f"wait until it has ended, or end it: `fuser {NAME}` names its process"
+        raise ClipnError(f"{NAME}: another run is going on in this folder; {remedy}") from error
+
+
+def begin_run(root: Path, mode: Mode) -> bool:
+    """Whether the Snakefile shall check the outputs; if the run writes anything, it is the only one until it has ended.
+
+    Args:
+        root: the project.
+        mode: how outputs are checked. Who only asks, while another run is going on, is told that nothing is checked.
+
+    Raises:
+        ClipnError: this run would write, and another one is going on.
+    """
+    if _lock(root.resolve()).is_locked:
+        return True
+    try:
+        run = only_run(root)
+    except ClipnError:
+        if Mode.DRY_RUN not in mode:
+            raise
+        sys.stderr.write(f"{NAME}: another run is going on in this folder, so results are not checked now\n")
+        return False
+    if Mode.DRY_RUN in mode:
+        run.lock.release()
+    return True
+
+
+@functools.cache
+def _lock(root: Path) -> BaseFileLock:
+    # One object per project, which a process may take again while it has it.
+    return FileLock(root / NAME)
