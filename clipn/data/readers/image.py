@@ -13,6 +13,8 @@ from clipn.errors import ClipnError
 
 UNDECODABLE = (OSError, SyntaxError, ValueError)
 """What Pillow raises for files that are truncated or no images."""
+LABEL_DIGITS = 9
+"""Most digits of a class number: it must fit into the int32 of a manifest."""
 BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
