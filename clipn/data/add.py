@@ -1,6 +1,7 @@
 """Write a record of somebody's own images into a registry."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
@@ -13,7 +14,8 @@ from clipn.data.archives.zips import is_zip
 from clipn.data.insertion import insert_record, locked, require_changeable
 from clipn.data.location import locate
 from clipn.data.manifest import names_hash
-from clipn.data.readers import read_images
+from clipn.data.readers import read_images, warn_of_left_out
+from clipn.data.readers.folders import folders_apart
 from clipn.data.readers.selection import is_image
 from clipn.data.registry import Dataset, Reader, Registry, load_registry
 from clipn.errors import ClipnError
@@ -22,7 +24,13 @@ from clipn.yaml_models import first_error
 
 
 def add_dataset(
-    registry: Path, name: str, path: Path, title: str, reader: Reader | None, file_list: Path | None
+    registry: Path,
+    name: str,
+    path: Path,
+    title: str,
+    reader: Reader | None,
+    file_list: Path | None,
+    labelled: bool = True,
 ) -> Dataset:
     """Add a dataset that lies at `path` to `registry`, which is created if it is missing.
 
@@ -33,12 +41,14 @@ def add_dataset(
         title: printed name.
         reader: layout; None: judged by the names of the files.
         file_list: text file of paths, for reader `list`.
+        labelled: whether a layout of folders that are not clearly classes is refused, or taken for one without.
 
     Returns:
         The record: number of images and hash of their names as found; images are decoded by `clipn data verify`.
 
     Raises:
-        ClipnError: the name is taken or no name, there is nothing at `path`, or it holds no image in this layout.
+        ClipnError: the name is taken or no name, there is nothing at `path`, it holds no image in this layout, or two
+            of one name, or its folders are not clearly classes.
     """
     require_changeable(registry)
     _require_new(registry, name)
@@ -50,7 +60,7 @@ def add_dataset(
         raise ClipnError(f"--reader {reader}: does not go with --file-list, whose reader is `list`; leave one out")
     if reader == "list" and file_list is None:
         raise ClipnError("--reader list: needs --file-list; name the text file")
-    record: dict[str, Any] = {"title": title, "reader": "list" if file_list else reader or _layout(path)}
+    record: dict[str, Any] = {"title": title, "reader": "list" if file_list else reader or _layout(path, labelled)}
     if path.is_dir():
         record["folder"] = _from(registry, path)
     else:
@@ -113,22 +123,43 @@ def _from(registry: Path, path: Path) -> str:
     return PurePath(os.path.relpath(path, registry.parent)).as_posix()
 
 
-def _layout(path: Path) -> Reader:
-    """The reader for a folder or archive, by the names in it."""
-    if path.is_dir() and any(path.glob("[!.]*.tar")):
-        return "webdataset"
+def _layout(path: Path, labelled: bool) -> Reader:
+    """The reader for a folder or archive, by the names in it; without labels, folders that are no classes are none.
+
+    Raises:
+        ClipnError: the names fit several.
+    """
     names = member_names(path)
-    if any(name.endswith(".cls") for name in names):
-        return "webdataset"
     folders = {PurePosixPath(name).parent for name in names if is_image(name)}
+    has_shards = path.is_dir() and any("/" not in name and name.endswith(".tar") for name in names)
+    if has_shards and folders:
+        raise ClipnError(f"{path}: holds both *.tar and images; give one folder of each, or name the --reader")
+    if has_shards or (path.is_file() and any(name.endswith(".cls") for name in names)):
+        return "webdataset"
     # An image beside the folders has no class, and one folder around everything is none.
-    return "folders" if len(folders) > 1 and PurePosixPath() not in folders else "flat"
+    if len(folders) < 2 or PurePosixPath() in folders:
+        return "flat"
+    if not (apart := folders_apart(folders)):
+        return "folders"
+    if not labelled:
+        return "flat"
+    raise ClipnError(
+        f"{path}: {apart[0]} and {apart[1]} hold images and do not lie side by side, so classes are not clear; give "
+        "the folder that holds one folder per class, a --file-list with labels, or --reader flat for none"
+    )
 
 
 def _counts(name: str, record: Mapping[str, Any], path: Path, registry: Path) -> dict[str, Any]:
     """Number of the images at `path`, and hash of their names."""
     dataset = _joined(registry, name, record)
-    names = [image.path for image in read_images(locate(dataset, path.parent, registry.parent))]
+    location = locate(dataset, path.parent, registry.parent)
+    warn_of_left_out(name, location)
+    names = [image.path for image in read_images(location)]
     if not names:
         raise ClipnError(f"{path}: holds no image in the layout {dataset.reader!r}; name another --reader")
+    first, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise ClipnError(
+            f"{path}: {times} images are called {first}; rename them, or give a --file-list of whole paths"
+        )
     return {"images": len(names), "names_sha256": names_hash(names)}

@@ -12,7 +12,7 @@ from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import RESULTS, Description
 from clipn.data.location import is_here, locate
 from clipn.data.manifest import index_images, write_manifest
-from clipn.data.readers import class_names, read_images
+from clipn.data.readers import class_names, read_images, warn_of_left_out
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
 from clipn.data.verification import Verification, verify_archive, verify_copy
 from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, remove_verification, save_verification
@@ -140,6 +140,7 @@ def verify_dataset(
     checked = {key: read_cleaning(entry, archives / entry.archive.file) for key, entry in lists.items()}
     others = [entry.archive for entry in lists.values()]
     with _alongside(partial(_verified, record, archives, downloads, unpacked, others)) as verifying:
+        warn_of_left_out(name, location)
         images = tracked(_until(verifying, read_images(location)), record.images, f"verify {name}", "images")
         manifest = index_images(name, record, images)
         classes = class_names(location)

@@ -134,7 +134,8 @@ def _named_place(text: str) -> tuple[str, Path]:
 def _write_registry(new: NewStudy, names: Sequence[str], places: Mapping[str, Path], registry: Path) -> None:
     for name in dict.fromkeys(names):
         if name in places:
-            add_dataset(registry, name, places[name], name, None, None)
+            labelled = name in names[: len(new.id_datasets)]
+            add_dataset(registry, name, places[name], name, None, None, labelled=labelled)
         else:
             copy_dataset(name, new.registry, registry)
 

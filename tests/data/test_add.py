@@ -8,6 +8,7 @@ from clipn.data.archives import write_archive
 from clipn.data.registry import Reader, load_registry
 from clipn.errors import ClipnError
 from tests.helpers.shard_building import picture
+from tests.helpers.tiny_dataset import write_files
 
 
 @pytest.fixture
@@ -55,6 +56,54 @@ def test_an_image_beside_folders_makes_no_class(registry: Path, tmp_path: Path) 
         Image.new("L", (2, 2)).save(tmp_path / name)
     assert "0.jpg: lies in no folder, so it has no class" in refusal(registry, tmp_path / "mixed", "folders")
     assert add_dataset(registry, "mixed", tmp_path / "mixed", "Mixed", None, None).reader == "flat"
+
+
+@pytest.mark.parametrize("reader", [None, "folders"])
+@pytest.mark.parametrize(
+    ("names", "apart"),
+    [
+        (["c/church/indoor/1.jpg", "m/market/indoor/2.jpg"], "c/church/indoor and m/market/indoor"),
+        (["train/cat/1.jpg", "train/dog/2.jpg", "val/cat/3.jpg"], "train/cat and val/cat"),
+        (["cat/1.jpg", "dog/puppies/2.jpg"], "cat and dog/puppies"),
+        (["n01/images/1.jpg", "n02/images/2.jpg"], "n01/images and n02/images"),
+    ],
+)
+def test_folders_that_are_not_clearly_classes(
+    registry: Path, tmp_path: Path, names: list[str], apart: str, reader: Reader | None
+) -> None:
+    folder = write_files(tmp_path / "mine", {name: picture(name) for name in names})
+    said = refusal(registry, folder, reader)
+    assert apart in said
+    assert "do not lie side by side, so" in said
+    unlabelled = add_dataset(registry, "mine", folder, "Mine", None, None, labelled=False)
+    assert (unlabelled.reader, unlabelled.images) == ("flat", len(names))
+
+
+def test_folders_side_by_side_are_classes_at_any_depth(registry: Path, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "mine", {f"split/train/{name}/1.jpg": picture(name) for name in ("cat", "dog")})
+    assert add_dataset(registry, "mine", folder, "Mine", None, None).reader == "folders"
+
+
+def test_images_of_one_name_are_not_one(registry: Path, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "mine", {f"{year}/1.jpg": picture(year) for year in ("2019", "2020")})
+    assert refusal(registry, folder, "flat").endswith(
+        "mine: 2 images are called 1.jpg; rename them, or give a --file-list of whole paths"
+    )
+
+
+def test_shards_beside_images(registry: Path, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "mine", {"cat/1.jpg": picture("1")})
+    write_archive(folder / "backup.tar", [("2.jpg", picture("2"))])
+    assert "holds both *.tar and images; give one folder of each, or name the --reader" in refusal(registry, folder)
+
+
+def test_what_is_left_out_is_said(registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_files(tmp_path / "mine", {"1.jpg": picture("1"), "2.heic": b"", "._3.jpg": b""})
+    assert add_dataset(registry, "mine", folder, "Mine", None, None).images == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "mine: left out, hidden: 1 (._3.jpg)",
+        "mine: left out, of no image format: 1 (2.heic)",
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "datasets:\n", "# nothing yet\n"])

@@ -62,7 +62,8 @@ def test_class_names_lie_beside_the_shards(folder: Path) -> None:
         ([("0.jpg", b""), ("0.cls", b"cat")], r"0\.tar: 0\.cls is no class number \(b'cat'\)"),
         ([("0.jpg", b""), ("0.cls", b"-1")], r"0\.tar: 0\.cls is no class number"),
         ([("0.cls", b"1"), ("1.jpg", b"")], r"0\.tar: sample 0 needs an image"),
-        ([("0.jpg", b""), ("1.jpg", b""), ("0.cls", b"1")], r"0\.tar: sample 0 needs an image"),
+        ([("0.jpg", b""), ("0.seg.cls", b"1")], r"0\.tar: sample 0\.seg needs an image"),
+        ([("0.jpg", b""), ("0.cls", b"1234567890")], r"0\.tar: 0\.cls is no class number"),
         ([("0.cls", b"1"), ("0.cls", b"2"), ("0.jpg", b"")], r"at most one label"),
     ],
 )
@@ -76,3 +77,13 @@ def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     (tmp_path / "wds").mkdir()
     with pytest.raises(ClipnError, match=r"wds: holds no \*\.tar"):
         found(shards(tmp_path / "wds"))
+
+
+def test_names_with_dots_are_samples_unless_they_belong_to_one(tmp_path: Path) -> None:
+    names = ["img_1", "img_v2.0", "photo.2019.06.01", "dir.v1/1", "a", "a.aug"]
+    members = [(f"{name}.cls", b"%d" % number) for number, name in enumerate(names)]
+    pictures = [(f"{name}.png", jpeg(number)) for number, name in enumerate([*names, "a.seg"])]
+    # In another order than the images, as no rule says that the files of a sample lie side by side.
+    write_archive(tmp_path / "0.tar", [*pictures, *reversed(members)])
+    location = at(tmp_path / "0.tar", reader="webdataset")
+    assert found(location) == [(f"0/{name}.png", number, jpeg(number)) for number, name in enumerate(names)]

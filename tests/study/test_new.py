@@ -53,6 +53,21 @@ def test_folders_get_a_registry_of_their_own() -> None:
     assert records["my_pets"].folder == "../photos/my pets"
 
 
+def test_ood_images_may_lie_in_any_folders_but_classes_may_not() -> None:
+    write_files(Path("photos"), {"food/2019/01/1.jpg": jpeg(), "food/2020/2.jpg": jpeg()})
+    write_study(ASKED)
+    assert load_registry(REGISTRY).datasets["food"].images == 3
+    for file in (STUDY, REGISTRY):
+        file.unlink()
+    Path("photos/food/0.jpg").unlink()
+    write_study(ASKED)
+    assert load_registry(REGISTRY).datasets["food"].reader == "flat"
+    REGISTRY.unlink()
+    STUDY.unlink()
+    with pytest.raises(ClipnError, match=r"2019/01 and 2020 hold images and do not lie side by side"):
+        write_study(replace(ASKED, id_datasets=["photos/food"], ood_datasets=["sun"]))
+
+
 def test_every_key_has_a_comment_above_it() -> None:
     Path("run 1.safetensors").touch()
     write_study(replace(ASKED, checkpoints=["run 1.safetensors", "clipn_vit_b_16_run2"]))

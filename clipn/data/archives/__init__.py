@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from clipn.data.archives.members import Member, safe_name
+from clipn.data.archives.members import Member, is_hidden, safe_name
 from clipn.data.archives.tars import is_gzip, opened_tar
 from clipn.data.archives.trees import opened_folder
 from clipn.data.archives.zips import is_zip, opened_zip
@@ -42,6 +42,15 @@ def member_names(archive: Path) -> list[str]:
         return [name for name, _ in members]
 
 
+def entry_names(archive: Path) -> list[str]:
+    """Names of everything, sorted: hidden files, too, and folders, which end in a slash; raises as `read_members`.
+
+    Of what lies in a hidden folder of a plain folder, only the hidden folder itself.
+    """
+    with _entries(archive) as entries:
+        return sorted(f"{name}/" if member.is_folder else name for name, member in entries if name != ".")
+
+
 def member_offsets(archive: Path) -> Iterator[tuple[str, int, int]]:
     """Yield (name, offset, size) of what `read_members` would yield, for a tar that is not compressed.
 
@@ -72,7 +81,14 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[tuple[str, Member]]]:
-    """Members with their safe names, without those that a dot hides."""
+    """Files with their safe names, without those that a dot hides."""
+    with _entries(archive) as entries:
+        yield ((name, member) for name, member in entries if not (member.is_folder or is_hidden(name)))
+
+
+@contextmanager
+def _entries(archive: Path) -> Iterator[Iterator[tuple[str, Member]]]:
+    """Files and folders with their safe names."""
     if archive.is_dir():
         opened = opened_folder(archive)
     else:
@@ -80,8 +96,7 @@ def _opened(archive: Path) -> Iterator[Iterator[tuple[str, Member]]]:
         opened = opened_zip(archive) if is_zip(require(archive)) else opened_tar(archive)
     with opened as members:
         # Names are checked before hidden files are left out: a hidden name may lead out of the folder, too.
-        named = ((safe_name(archive, member.name), member) for member in members)
-        yield ((name, member) for name, member in named if not name.startswith(".") and "/." not in name)
+        yield ((safe_name(archive, member.name), member) for member in members)
 
 
 def _write_members(stream: IO[bytes] | gzip.GzipFile, members: Iterable[tuple[str, bytes]]) -> None:

@@ -19,19 +19,26 @@ UNWRITABLE = re.compile("[\0\r\n\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file.
+    """A regular file, or a folder.
 
     Attributes:
         name: its path as the archive, or the folder, writes it.
         size: in bytes.
         read: gives its content.
         offset: byte of the archive at which the content starts; None where it does not lie there as it is.
+        is_folder: whether it is a folder, which has no content.
     """
 
     name: str
     size: int
     read: Callable[[], bytes]
     offset: int | None = None
+    is_folder: bool = False
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a dot hides a file or folder, or one that it lies in; `name` is one of `safe_name`."""
+    return name.startswith(".") or "/." in name
 
 
 def safe_name(archive: Path, name: str) -> str:

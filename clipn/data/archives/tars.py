@@ -21,7 +21,7 @@ LARGEST_HEADER = 1 << 20
 
 @contextmanager
 def opened_tar(archive: Path) -> Iterator[Iterator[Member]]:
-    """The regular files of an archive, open for one pass; each may be read until the next one is asked for.
+    """The regular files and folders of an archive, open for one pass; each may be read until the next one is asked for.
 
     Raises:
         ClipnError: damage, also if it is met inside the block; or a link, a device, a file that is too large.
@@ -91,8 +91,8 @@ def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[Member]:
         if not (header.isreg() or header.isdir()) or header.issparse():
             raise ClipnError(f"{archive}: member {header.name!r} is a link or a device; do not use this archive")
         require_size(archive, header.name, header.size)
-        if header.isreg():
-            yield Member(header.name, header.size, partial(_content, tar, header), header.offset_data)
+        content = partial(_content, tar, header)
+        yield Member(header.name, header.size, content, header.offset_data, is_folder=header.isdir())
 
 
 def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:

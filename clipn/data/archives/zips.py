@@ -21,7 +21,7 @@ DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, OSError
 
 @contextmanager
 def opened_zip(archive: Path) -> Iterator[Iterator[Member]]:
-    """The regular files of an archive, open for one pass.
+    """The regular files and folders of an archive, open for one pass.
 
     Raises:
         ClipnError: damage, also if it is met inside the block; or a link, a device, a password, a compression other
@@ -29,7 +29,7 @@ def opened_zip(archive: Path) -> Iterator[Iterator[Member]]:
     """
     try:
         with zipfile.ZipFile(archive) as opened:
-            yield (_member(archive, opened, entry) for entry in opened.infolist() if not entry.filename.endswith("/"))
+            yield (_member(archive, opened, entry) for entry in opened.infolist())
     except DAMAGE as error:
         raise ClipnError(f"{archive}: damaged or not a zip archive ({error}); delete it and fetch it again") from error
 
@@ -41,6 +41,8 @@ def is_zip(archive: Path) -> bool:
 
 
 def _member(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    if entry.is_dir():
+        return Member(entry.filename, 0, partial(_content, opened, entry), is_folder=True)
     # The upper half holds a Unix mode, or nothing when another system wrote the archive.
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise ClipnError(f"{archive}: member {entry.filename!r} is a link or a device; do not use this archive")

@@ -9,6 +9,7 @@ from clipn.data.readers.file_list import listed_images
 from clipn.data.readers.folders import flat_images, folder_classes, folder_images
 from clipn.data.readers.image import Image as Image
 from clipn.data.readers.imagenet import imagenet_classes, imagenet_images
+from clipn.data.readers.left_out import warn_of_left_out as warn_of_left_out
 from clipn.data.readers.selection import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from clipn.data.readers.selection import selected_paths as selected_paths
 from clipn.data.readers.webdataset import shard_classes, shard_images

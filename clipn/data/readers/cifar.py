@@ -1,37 +1,45 @@
-"""CIFAR: pickles, of which nothing but containers and arrays is admitted."""
+"""CIFAR: pickles, of which nothing but containers and descriptions of arrays is admitted."""
 
 import pickle
+import pickletools
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipn.data.archives import read_members
 from clipn.data.location import Location
-from clipn.data.readers.image import Image
+from clipn.data.readers.image import LABEL_DIGITS, Image
 from clipn.data.readers.selection import selected
 from clipn.errors import ClipnError
 
 CIFAR_SIDE = 32
 CIFAR_BATCHES = ("test_batch", "test")
 CIFAR_METAS = ("batches.meta", "meta")
+TUPLES = 20_000
+"""Most tuples of a pickle; a repacked test set has one per file name."""
+DAMAGE = (
+    pickle.UnpicklingError, EOFError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, ImportError,
+    MemoryError, RecursionError,
+)  # fmt: skip
+"""What pickle raises for bytes that are no pickle."""
 
 
 def cifar_images(location: Location) -> Iterator[Image]:
     """Test images by five-digit row."""
-    archive = location.paths[0]
-    batch = _read_cifar(archive, CIFAR_BATCHES)
-    # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
-    pixels, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3 * CIFAR_SIDE**2,):
-        raise ClipnError(f"{archive}: `data` is not uint8 of shape (n, 3072); fetch the official archive")
-    if not isinstance(labels, list) or len(labels) != len(pixels):
-        raise ClipnError(f"{archive}: `labels` and `data` differ in length; fetch the official archive")
-    for path in selected((f"{row:05d}" for row in range(len(pixels))), location.record.select):
+    pixels, labels = _read_test_images(location.paths[0])
+    for path in selected(_rows(labels), location.record.select):
         row = int(path)
-        yield Image(path, int(labels[row]), pixels[row].tobytes(), (CIFAR_SIDE, CIFAR_SIDE))
+        yield Image(path, labels[row], pixels[row].tobytes(), (CIFAR_SIDE, CIFAR_SIDE))
+
+
+def unselected_rows(location: Location) -> list[str]:
+    """Names of the test images that the selection leaves out."""
+    rows = _rows(_read_test_images(location.paths[0])[1])
+    return sorted({*rows} - {*selected(rows, location.record.select)})
 
 
 def cifar_classes(location: Location) -> list[str]:
@@ -39,9 +47,28 @@ def cifar_classes(location: Location) -> list[str]:
     archive = location.paths[0]
     meta = _read_cifar(archive, CIFAR_METAS)
     names = meta.get("label_names", meta.get("fine_label_names"))
-    if not isinstance(names, list):
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
         raise ClipnError(f"{archive}: has neither `label_names` nor `fine_label_names`; fetch the official archive")
     return [_text(name) for name in names]
+
+
+def _read_test_images(archive: Path) -> tuple[NDArray[np.uint8], list[int]]:
+    """Pixels (n, 3072) and n labels."""
+    batch = _read_cifar(archive, CIFAR_BATCHES)
+    # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
+    stored, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
+    pixels = stored.pixels() if isinstance(stored, _StoredArray) else None
+    if pixels is None:
+        raise ClipnError(f"{archive}: `data` is not uint8 of shape (n, 3072); fetch the official archive")
+    if not isinstance(labels, list) or len(labels) != len(pixels):
+        raise ClipnError(f"{archive}: `labels` and `data` differ in length; fetch the official archive")
+    if not all(type(label) is int and 0 <= label < 10**LABEL_DIGITS for label in labels):
+        raise ClipnError(f"{archive}: `labels` are not all class numbers; fetch the official archive")
+    return pixels, labels
+
+
+def _rows(labels: list[int]) -> list[str]:
+    return [f"{row:05d}" for row in range(len(labels))]
 
 
 def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
@@ -50,15 +77,58 @@ def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
     if len(found) != 1:
         raise ClipnError(f"{archive}: must hold one of {', '.join(names)}; fetch the official archive")
     try:
+        _require_small(found[0])
         # The official files are of Python 2, whose texts are bytes.
         entries = _CifarUnpickler(BytesIO(found[0]), encoding="bytes").load()
         return {_text(key): value for key, value in entries.items()}
-    except (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise ClipnError(f"{archive}: {' or '.join(names)} is not a CIFAR pickle ({error}); delete it") from error
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())
+        raise ClipnError(f"{archive}: {' or '.join(names)} is not a CIFAR pickle ({reason:.200}); delete it") from error
+
+
+def _require_small(content: bytes) -> None:
+    """Refuse a pickle whose few bytes would take much memory, or the stack, before it is loaded."""
+    tuples = 0
+    for opcode, argument, _ in pickletools.genops(content):
+        # The memo is a list up to the largest place that is named.
+        if "PUT" in opcode.name and int(argument or 0) > len(content):
+            raise pickle.UnpicklingError(f"place {argument} of {len(content)} bytes")
+        # They may lie in one another, and their hash goes through them by recursion in C, without a limit.
+        tuples += "TUPLE" in opcode.name
+        if tuples > TUPLES:
+            raise pickle.UnpicklingError(f"more than {TUPLES:,} tuples")
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else value
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+
+
+class _StoredArray:
+    """An array as its pickle describes it; NumPy would believe what the pickle says of sizes."""
+
+    state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def pixels(self) -> NDArray[np.uint8] | None:
+        """Of shape (n, 3072); None of an array of another kind."""
+        width = 3 * CIFAR_SIDE**2
+        match self.state:
+            case (_, (rows, columns), _StoredType(name="u1"), is_fortran, bytes(content)):
+                if (rows, columns) == (len(content) // width, width) and len(content) % width == 0:
+                    return np.frombuffer(content, np.uint8).reshape(-1, width, order="F" if is_fortran else "C")
+        return None
+
+
+class _StoredType:
+    """Type of an array's elements as a pickle names it."""
+
+    def __init__(self, name: bytes | str, *_: object) -> None:
+        self.name = _text(name)
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and alignment mean nothing for bytes."""
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -70,19 +140,16 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 ADMITTED: dict[str, Any] = {
     "_codecs.encode": _latin1,
-    "numpy._core.multiarray._reconstruct": np.empty(0).__reduce__()[0],
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "builtins.bytes": bytes,
-    "builtins.list": list,
-    "builtins.dict": dict,
-    "builtins.tuple": tuple,
-    "builtins.set": set,
+    "numpy._core.multiarray._reconstruct": lambda *_: _StoredArray(),
+    "numpy.ndarray": _StoredArray,
+    "numpy.dtype": _StoredType,
+    # Python 3 writes empty bytes in protocol 2 as a call; of a number, the true one would give as many.
+    "builtins.bytes": lambda: b"",
 }
 
 
 class _CifarUnpickler(pickle.Unpickler):
-    """Rebuilds containers and NumPy arrays; refuses every other global."""
+    """Rebuilds containers and descriptions of arrays; refuses every other global."""
 
     def find_class(self, module: str, name: str) -> Any:
         # Python 2 and NumPy 1 had other names for the same things.

@@ -1,12 +1,12 @@
 """Images that a text file lists, as OpenOOD and MOS publish them: `path` or `path label` per line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from clipn.data.archives import member_names, read_members
 from clipn.data.location import Location
-from clipn.data.readers.image import Image
+from clipn.data.readers.image import LABEL_DIGITS, Image
 from clipn.data.readers.selection import own_name, selected
 from clipn.errors import ClipnError
 from clipn.text.lines import read_lines
@@ -25,23 +25,34 @@ def listed_images(location: Location) -> Iterator[Image]:
     """
     assert location.file_list is not None
     labels = read_file_list(location.file_list)
+    for path, names in listed_members(location, labels):
+        for name, content in read_members(path, names.__contains__):
+            yield Image(names[name], labels[names[name]], content)
+
+
+def listed_members(location: Location, labels: Collection[str]) -> list[tuple[Path, dict[str, str]]]:
+    """Archives or folders, each with the listed path of its members that are read.
+
+    Raises:
+        ClipnError: the list names a file that no archive or folder holds.
+    """
     listed: list[dict[str, str]] = []
     for path in location.paths:
         own = own_name(path)
         # dict.fromkeys, because without an own name both forms are the same.
         forms = ((name, form) for name in member_names(path) for form in dict.fromkeys((name, own + name)))
         listed.append({name: form for name, form in forms if form in labels})
-    if missing := labels.keys() - set().union(*(names.values() for names in listed)):
+    if missing := set(labels).difference(*(names.values() for names in listed)):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ClipnError(
             f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
             "complete the images, or correct the list"
         )
     chosen = frozenset(selected(labels, location.record.select))
-    for path, names in zip(location.paths, listed, strict=True):
-        members = {name for name, form in names.items() if form in chosen}
-        for name, content in read_members(path, members.__contains__):
-            yield Image(names[name], labels[names[name]], content)
+    return [
+        (path, {name: form for name, form in names.items() if form in chosen})
+        for path, names in zip(location.paths, listed, strict=True)
+    ]
 
 
 def read_file_list(path: Path) -> dict[str, int]:
@@ -59,6 +70,8 @@ def read_file_list(path: Path) -> dict[str, int]:
         # A last word that is no number belongs to a file name with a space in it.
         found = LABELLED.fullmatch(line)
         name = str(PurePosixPath(found["path"] if found else line))
+        if found and len(found["label"]) > LABEL_DIGITS:
+            raise ClipnError(f"{path}: {name} has a label of more than {LABEL_DIGITS} digits; correct it")
         if name in labels:
             raise ClipnError(f"{path}: lists {name} twice; leave one out")
         labels[name] = int(found["label"]) if found else -1

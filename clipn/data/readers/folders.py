@@ -1,6 +1,6 @@
 """Files in one folder per class, or in no folders that mean anything."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from clipn.data.location import Location
@@ -23,9 +23,25 @@ def folder_images(location: Location) -> Iterator[Image]:
 
 
 def folder_classes(location: Location) -> list[str]:
-    """Sorted names of the selected folders."""
-    paths = selected_paths(location.paths, location.record.select)
-    names = {path: PurePosixPath(path).parent.name for path in paths}
-    if stray := next((path for path, name in names.items() if not name), None):
+    """Sorted names of the selected folders, which lie side by side.
+
+    Raises:
+        ClipnError: an image lies in no folder, or folders of images lie in different folders: which of them are the
+            classes is not for a program to say.
+    """
+    paths = [PurePosixPath(path) for path in selected_paths(location.paths, location.record.select)]
+    if stray := next((path for path in paths if not path.parent.name), None):
         raise ClipnError(f"{stray}: lies in no folder, so it has no class; move it, or name the reader `flat`")
-    return sorted(set(names.values()))
+    if apart := folders_apart(path.parent for path in paths):
+        raise ClipnError(
+            f"{location.paths[0]}: {apart[0]} and {apart[1]} do not lie side by side, so they are not clearly classes; "
+            "take one folder that holds a folder per class, choose it with `select`, or give a file list with labels"
+        )
+    return sorted({path.parent.name for path in paths})
+
+
+def folders_apart(folders: Iterable[PurePosixPath]) -> tuple[PurePosixPath, PurePosixPath] | None:
+    """The first two of the folders that do not lie in one folder; None: all lie side by side."""
+    firsts = {folder.parent: folder for folder in sorted(set(folders), reverse=True)}
+    first, *others = sorted(firsts.values()) or [PurePosixPath()]
+    return (first, others[0]) if others else None

@@ -14,6 +14,8 @@ from clipn.errors import ClipnError
 
 UNDECODABLE = (OSError, SyntaxError, ValueError, NotImplementedError)
 """What Pillow raises for files that are truncated, no images, or of a kind that it does not read."""
+LABEL_DIGITS = 9
+"""Most digits of a class number: it must fit into the int32 of a manifest."""
 BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 

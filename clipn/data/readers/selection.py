@@ -22,7 +22,7 @@ def selected_paths(archives: list[Path], select: Selection) -> list[str]:
     In a folder, which may be an unpacked archive's outermost one, a pattern matches a path if it matches with or
     without the folder's own name before it: in `somewhere/dtd`, `dtd/images/*` and `images/*` are the same.
     """
-    kept = [path for archive in archives for path in filter(_image_filter(archive, select), member_names(archive))]
+    kept = [path for archive in archives for path in filter(image_filter(archive, select), member_names(archive))]
     return sorted(kept)[select.start : select.stop]
 
 
@@ -35,7 +35,7 @@ def selected_files(archives: list[Path], select: Selection) -> Iterator[tuple[Pu
     counts = select.start > 0 or select.stop is not None
     chosen = frozenset(selected_paths(archives, select)) if counts else frozenset()
     for archive in archives:
-        keeps = chosen.__contains__ if counts else _image_filter(archive, select)
+        keeps = chosen.__contains__ if counts else image_filter(archive, select)
         for name, content in read_members(archive, keeps):
             yield PurePosixPath(name), content
 
@@ -45,14 +45,15 @@ def selected(paths: Iterable[str], select: Selection) -> list[str]:
     return sorted(filter(_filter(select), paths))[select.start : select.stop]
 
 
+def image_filter(archive: Path, select: Selection) -> Callable[[str], bool]:
+    """Whether a path in an archive or folder is of an image file that the patterns of a selection keep."""
+    matches = _filter(select, own_name(archive))
+    return lambda path: is_image(path) and matches(path)
+
+
 def own_name(archive: Path) -> str:
     """What the paths of an unpacked archive may lack: the folder's own name with a slash; empty for a file."""
     return f"{archive.absolute().name}/" if archive.is_dir() else ""
-
-
-def _image_filter(archive: Path, select: Selection) -> Callable[[str], bool]:
-    matches = _filter(select, own_name(archive))
-    return lambda path: is_image(path) and matches(path)
 
 
 def _filter(select: Selection, own: str = "") -> Callable[[str], bool]:

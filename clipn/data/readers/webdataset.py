@@ -1,18 +1,20 @@
 """WebDataset shards: per key an image, and its label in a `.cls` file."""
 
+import re
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from clipn.data.archives import member_names, read_members
 from clipn.data.location import Location
-from clipn.data.readers.image import Image
-from clipn.data.readers.selection import IMAGE_SUFFIXES, selected
+from clipn.data.readers.image import LABEL_DIGITS, Image
+from clipn.data.readers.selection import is_image, selected
 from clipn.errors import ClipnError
 from clipn.text.lines import read_lines
 
 CLASS_NAMES = "classnames.txt"
 LABEL = ".cls"
+NUMBER = re.compile(rb"\s*(\d{1,%d})\s*" % LABEL_DIGITS)
+"""Content of a label."""
 
 
 def shard_images(location: Location) -> Iterator[Image]:
@@ -21,17 +23,11 @@ def shard_images(location: Location) -> Iterator[Image]:
     Raises:
         ClipnError: there is no shard, or a label is no number or has no image.
     """
-    shards: list[Path] = []
-    for path in location.paths:
-        shards += sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path]
-    if not shards:
-        raise ClipnError(f"{location.paths[0]}: holds no *.tar; give the folder of the shards")
-    paths = (f"{shard.stem}/{name}" for shard in shards for name in member_names(shard) if _is_image(name))
-    chosen = frozenset(selected(paths, location.record.select))
-    for shard in shards:
-        for image in _images(shard):
-            if image.path in chosen:
-                yield image
+    for shard, labels in selected_samples(location):
+        numbers = {name: _number(shard, name, content) for name, content in read_members(shard, _is_label)}
+        for name, content in read_members(shard, labels.__contains__):
+            label = labels[name]
+            yield Image(f"{shard.stem}/{name}", -1 if label is None else numbers[label], content)
 
 
 def shard_classes(location: Location) -> list[str] | None:
@@ -40,27 +36,64 @@ def shard_classes(location: Location) -> list[str] | None:
     return read_lines(found[0]) if found else None
 
 
-def _images(shard: Path) -> Iterator[Image]:
-    members = read_members(shard, lambda name: _is_image(name) or _extension(name) == LABEL)
-    # WebDataset keeps the files of a sample next to each other, so one pass with groupby is enough.
-    for key, group in groupby(members, lambda member: member[0].removesuffix(_extension(member[0]))):
-        parts = list(group)
-        labels = [(name, content) for name, content in parts if not _is_image(name)]
-        for name, content in labels:
-            if not content.strip().isdigit():
-                raise ClipnError(f"{shard}: {name} is no class number ({content[:20]!r}); write the shard again")
-        if len(labels) == len(parts) or len(labels) > 1:
-            raise ClipnError(f"{shard}: sample {key} needs an image and at most one label; write the shard again")
-        label = int(labels[0][1]) if labels else -1
-        for name, content in parts:
-            if _is_image(name):
-                yield Image(f"{shard.stem}/{name}", label, content)
+def selected_samples(location: Location) -> list[tuple[Path, dict[str, str | None]]]:
+    """Shards, each with the members that are images of the dataset and the member that holds the label of each.
+
+    Raises:
+        ClipnError: there is no shard, or a label has no image or is there twice.
+    """
+    shards: list[Path] = []
+    for path in location.paths:
+        shards += sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path]
+    if not shards:
+        raise ClipnError(f"{location.paths[0]}: holds no *.tar; give the folder of the shards")
+    samples = [(shard, _labels(shard)) for shard in shards]
+    paths = (f"{shard.stem}/{name}" for shard, labels in samples for name in labels)
+    chosen = frozenset(selected(paths, location.record.select))
+    return [
+        (shard, {name: label for name, label in labels.items() if f"{shard.stem}/{name}" in chosen})
+        for shard, labels in samples
+    ]
 
 
-def _is_image(name: str) -> bool:
-    return _extension(name).lower() in IMAGE_SUFFIXES
+def _labels(shard: Path) -> dict[str, str | None]:
+    """Members that are images of their own, each with the member that holds its label; None: it has none."""
+    names = member_names(shard)
+    images = {name: _stem(name) for name in names if is_image(name)}
+    keys = frozenset(images.values())
+    labels: dict[str, str] = {}
+    for name in filter(_is_label, names):
+        if _stem(name) not in keys or _stem(name) in labels:
+            raise ClipnError(
+                f"{shard}: sample {_stem(name)} needs an image and at most one label; write the shard again"
+            )
+        labels[_stem(name)] = name
+    # WebDataset's keys end at the first dot: `0.seg.png` is a mask in the sample of `0.png`. But where no such sample
+    # is there, or the name has a label of its own, the dot belongs to a name like `photo.2019.png`.
+    return {
+        name: labels.get(stem)
+        for name, stem in images.items()
+        if stem in labels or _key(name) == stem or _key(name) not in keys
+    }
 
 
-def _extension(name: str) -> str:
-    """The first dot of the file name, and all after it: WebDataset's keys end there."""
-    return "".join(PurePosixPath(name).name.partition(".")[1:])
+def _number(shard: Path, name: str, content: bytes) -> int:
+    if found := NUMBER.fullmatch(content):
+        return int(found[1])
+    raise ClipnError(
+        f"{shard}: {name} is no class number ({content[:20]!r}); write numbers, and names to {CLASS_NAMES}"
+    )
+
+
+def _is_label(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() == LABEL
+
+
+def _stem(name: str) -> str:
+    """A name without its ending."""
+    return name.removesuffix(PurePosixPath(name).suffix)
+
+
+def _key(name: str) -> str:
+    """A name up to the first dot of the file name."""
+    return name.removesuffix("".join(PurePosixPath(name).name.partition(".")[1:]))
