@@ -94,6 +94,9 @@ def load_records(path: Path, model: type[M]) -> M:
         return model.model_validate(content)
     except ValidationError as error:
         raise ClipnError(f"{path}: {first_error(error)}") from error
+    # PyYAML's own, of dates and numbers that are none, and of brackets in one another.
+    except (ValueError, RecursionError) as error:
+        raise ClipnError(f"{path}: not valid YAML: {error!s:.200}; correct it") from error
 
 
 def named(records: Mapping[str, T], name: str, what: str) -> T:
@@ -112,6 +115,7 @@ def first_error(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{key}: is missing; add it"
     reason = first["msg"].removeprefix("Value error, ")
-    # A list or a mapping would bury the reason.
-    is_plain = isinstance(first["input"], (str, int, float))
-    return f"{key}: {reason} (got {first['input']!r:.80})" if is_plain else f"{key}: {reason}"
+    given = first["input"]
+    # A list or a mapping would bury the reason, and Python writes no number of thousands of digits.
+    is_plain = isinstance(given, str | float) or (isinstance(given, int) and abs(given) < 10**80)
+    return f"{key}: {reason} (got {given!r:.80})" if is_plain else f"{key}: {reason}"

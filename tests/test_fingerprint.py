@@ -134,7 +134,7 @@ def test_text_that_a_program_uses_counts(package: Path) -> None:
         ("evaluation/scoring.py", "ROWS = ", "ROWS = 1 + ", (SCORE,), (TRAIN, EVALUATE, TABLE)),
         ("compute.py", '"COMPATIBLE"', '"AVX2"', (TRAIN, SCORE, EVALUATE, TABLE, IMAGES), ()),
         ("cli/evaluation.py", "resamples)\n", "resamples + 1)\n", (EVALUATE,), (SCORE,)),
-        ("data/readers/cifar.py", "(3 * CIFAR", "(2 * CIFAR", (IMAGES,), (SCORE, TRAIN)),
+        ("data/readers/cifar.py", "width = 3 * ", "width = 2 * ", (IMAGES,), (SCORE, TRAIN)),
         ("errors.py", "status = 1", "status = 2", (), (TRAIN, SCORE, IMAGES)),
         ("progress.py", "10.0", "9.0", (), (TRAIN, SCORE, IMAGES)),
     ],

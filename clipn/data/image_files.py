@@ -72,13 +72,20 @@ def _behind(name: str, stream: Iterable[str]) -> Iterator[tuple[str, bool]]:
 
 def _in_folder(folder: str) -> Iterator[str]:
     """Sorted paths of the files in a folder and the folders in it, hidden ones left out."""
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        # A link to a folder above would lead in circles.
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(place, name) for name in sorted(files) if not name.startswith("."))  # noqa: PTH118
+    seen: set[tuple[int, int]] = set()
+    # No recursion, which a thousand folders in one another would exhaust.
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            # A link to a folder above would lead in circles.
+            status = os.stat(place)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(place) as entries:
+                found = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        except OSError as error:
+            raise ClipnError(f"{folder}: cannot be read ({error!s:.300}); check permissions and depth") from error
+        yield from (os.path.join(place, name) for name, is_folder in found if not is_folder)  # noqa: PTH118
+        waiting += [os.path.join(place, name) for name, is_folder in reversed(found) if is_folder]  # noqa: PTH118

@@ -20,8 +20,13 @@ Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""
 
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+RANGE = re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
 """Many files in one record, e.g. `part-{000..331}.tar`."""
+FILES = 100_000
+"""Most files that the ranges of a record stand for."""
+
+Count = Annotated[int, Field(ge=0, le=10**15)]
+"""Of images, captions, or bytes; the largest collections have fewer."""
 
 DOWNLOADS = Path("downloads")
 """Where downloads lie (`clipn.data.store`), relative to the working directory; a person puts files there, too."""
@@ -36,7 +41,7 @@ class Archive(Record):
     )
     sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
     md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")
-    bytes: int | None = Field(default=None, ge=0, description="published size in bytes; without it, 5 GB are the most")
+    bytes: Count | None = Field(default=None, description="published size in bytes; without it, 5 GB are the most")
     manual: str | None = Field(default=None, description="how to get the file by hand when it may not be fetched")
 
     @property
@@ -56,16 +61,22 @@ def _expanded(value: Any) -> Any:
     # This runs before pydantic's own checks, which refuse what is no list of mappings with a better message.
     if not isinstance(value, list):
         return value
-    archives = []
+    archives: list[Any] = []
     for entry in value:
-        found = RANGE.search(str(entry.get("file"))) if isinstance(entry, dict) else None
+        texts = entry if isinstance(entry, dict) else {}
+        addresses = texts.get("addresses", [])
+        is_well_formed = isinstance(texts.get("file"), str) and isinstance(addresses, list)
+        found = RANGE.search(texts["file"]) if is_well_formed else None
         if found is None:
             archives.append(entry)
             continue
-        for number in range(int(found[1]), int(found[2]) + 1):
+        first, last = map(int, found.groups())
+        if not 0 <= last - first < FILES - len(archives):
+            raise ValueError(f"{found[0]} stands for no file, or for more than {FILES:,} in all; correct the range")
+        for number in range(first, last + 1):
             digits = f"{number:0{len(found[1])}d}"
-            addresses = [address.replace(found[0], digits) for address in entry.get("addresses", [])]
-            archives.append({**entry, "file": entry["file"].replace(found[0], digits), "addresses": addresses})
+            own = [text.replace(found[0], digits) if isinstance(text, str) else text for text in addresses]
+            archives.append({**entry, "file": entry["file"].replace(found[0], digits), "addresses": own})
     return archives
 
 
@@ -86,8 +97,8 @@ class Selection(Record):
 
     include: list[str] = Field(default=["*"], description="shell patterns on the path inside the archive")
     exclude: list[str] = Field(default=[], description="shell patterns that are left out")
-    start: int = Field(default=0, ge=0, description="first image to take, in sorted order of paths")
-    stop: int | None = Field(default=None, ge=0, description="image to stop before, in sorted order of paths")
+    start: Count = Field(default=0, description="first image to take, in sorted order of paths")
+    stop: Count | None = Field(default=None, description="image to stop before, in sorted order of paths")
 
 
 class CleaningList(Record):
@@ -97,7 +108,7 @@ class CleaningList(Record):
     reader: Literal["ninco"] = Field(
         description="`ninco`: CSV index,image_location,decision; `o` is out-of-distribution"
     )
-    images: int | None = Field(default=None, ge=1, description="number of annotated images that must result")
+    images: Count | None = Field(default=None, description="number of annotated images that must result")
     source: str | None = Field(default=None, description="who made it")
 
 
@@ -115,7 +126,7 @@ class Dataset(Record):
         default=None, description="reader `list`: text file, `path` or `path label` per line, relative to the registry"
     )
     select: Selection = Selection()
-    images: int | None = Field(default=None, ge=1, description="number of images that must result")
+    images: Count | None = Field(default=None, description="number of images that must result")
     names_sha256: Sha256 | None = Field(
         default=None, description="sha256 of the sorted relative names, one per line, each with LF"
     )
@@ -168,12 +179,12 @@ class CaptionSource(Record):
         description="layout of captions and images"
     )
     select: Selection = Selection()
-    rows: int | None = Field(default=None, ge=1, description="number of captions that must result")
-    trained_on: int | None = Field(default=None, ge=1, description="image-caption samples that the paper trained on")
-    captions_per_archive: int | None = Field(
-        default=None, ge=1, description="on average, for plans of a source whose `rows` are not known"
+    rows: Count | None = Field(default=None, description="number of captions that must result")
+    trained_on: Count | None = Field(default=None, description="image-caption samples that the paper trained on")
+    captions_per_archive: Count | None = Field(
+        default=None, description="on average, for plans of a source whose `rows` are not known"
     )
-    image_size: int | None = Field(default=None, ge=1, description="shorter side of the images, in pixels, for plans")
+    image_size: Count | None = Field(default=None, description="shorter side of the images, in pixels, for plans")
     licence: str | None = None
     terms: str | None = None
     source: str | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from clipn.data.archives.trees import entries_below
 from clipn.data.description import RESULTS
 from clipn.data.registry import CaptionSource, Dataset
 from clipn.errors import ClipnError
@@ -102,9 +103,10 @@ def _results(output: Path) -> str:
 
 def _file_states(path: Path) -> Iterator[str]:
     """Of a file, or of every file of a folder; readers leave out what starts with a dot, and so does this."""
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if not hidden and file.is_file():
+    below = entries_below(path) if path.is_dir() else ()
+    visible = [path / name for name, entry in below if not entry.name.startswith(".")]
+    for file in sorted(visible) if path.is_dir() else [path]:
+        if file.is_file():
             status = file.stat()
             # Inode and time of change tell a file from another one of its size and date, renamed or copied over it.
             yield f"{file} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

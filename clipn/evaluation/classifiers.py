@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.features.stored import Features, read_negative_labels
+from clipn.features.stored import Features, read_negative_labels, unit_features
 from clipn.model.tensors import mapping_in, read_arrays
 from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
@@ -60,7 +60,8 @@ class Classifiers:
         Raises:
             ClipnError: missing, damaged or foreign file.
         """
-        weights, metadata = read_arrays(path, FORMAT)
+        arrays, metadata = read_arrays(path, FORMAT)
+        weights = {name: unit_features(path, arrays, name) for name in arrays}
         return cls(path, weights, mapping_in(path, metadata, "logit_scales"))
 
     def towers(self, run: str, pool: str, id_dataset: str, logit_scale: float | None) -> Towers:

@@ -160,7 +160,15 @@ def score_features(
     """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
     Batches are scored side by side in `pool`; the digits do not depend on how many.
+
+    Raises:
+        ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images.
     """
+    weights = (classifier.yes, classifier.no, classifier.labels, classifier.negatives)
+    widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
+    moved = features.shape if perturbed is None else perturbed.shape
+    if len(widths) > 1 or moved != features.shape or (perturbed is None and "perturbed" in methods.needs):
+        raise ClipnError("features: of images, texts or perturbed images lack some or differ in size; make them again")
 
     def score(rows: slice) -> dict[str, NDArray[Any]]:
         evidence = classifier.evidence(features[rows], None if perturbed is None else perturbed[rows])

@@ -11,6 +11,7 @@ from clipn.data.shards import ShardImages, read_tokens_of
 from clipn.errors import ClipnError
 from clipn.features.crops import crop_loader, training_crop
 from clipn.features.images import BATCH
+from clipn.features.stored import unit_features
 from clipn.files import file_hash
 from clipn.iteration import batched
 from clipn.model.backbone import load_backbone, preprocess
@@ -85,9 +86,9 @@ def read_caption_features(path: Path, backbone: Path, index: Path) -> dict[str, 
     """`yes` (n, d) float32 and `tokens` (n, length) int64 of `cache_caption_features`.
 
     Raises:
-        ClipnError: made from another backbone or other shards.
+        ClipnError: made from another backbone or other shards, or as `clipn.features.stored.unit_features`.
     """
-    tensors, _ = _read_of(path, CAPTION_FORMAT, backbone, index)
+    tensors, _ = _read_of(path, CAPTION_FORMAT, backbone, index, "yes")
     return {**tensors, "tokens": tensors["tokens"].long()}
 
 
@@ -95,9 +96,10 @@ def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> 
     """Features (max(views, 1), n, d) of `cache_caption_images`.
 
     Raises:
-        ClipnError: made from another backbone or other shards, or other views.
+        ClipnError: made from another backbone, other shards or other views, or as
+            `clipn.features.stored.unit_features`.
     """
-    tensors, metadata = _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index)
+    tensors, metadata = _read_of(path, CAPTION_IMAGE_FORMAT, backbone, index, "image")
     if metadata.get("views") != str(views):
         raise ClipnError(
             f"{path}: holds {metadata.get('views', 'no')} random views, {views} are asked for; make it again"
@@ -105,9 +107,12 @@ def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> 
     return tensors["image"]
 
 
-def _read_of(path: Path, file_format: str, backbone: Path, index: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_of(
+    path: Path, file_format: str, backbone: Path, index: Path, features: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, metadata = read_safetensors(path, file_format)
     for what, file in (("backbone", backbone), ("index", index)):
         if metadata.get(what) != file_hash(file):
             raise ClipnError(f"{path}: was made from another {what} than {file}; make it again")
+    unit_features(path, {name: tensor.numpy() for name, tensor in tensors.items()}, features)
     return tensors, metadata

@@ -14,6 +14,7 @@ from clipn.data.image_files import find_images
 from clipn.data.readers.image import Image, UndecodableError, undecodable
 from clipn.data.readers.rgb import to_rgb
 from clipn.errors import ClipnError
+from clipn.features.stored import off_unit
 
 FORMS = (
     "paths, one folder, PIL images, NumPy arrays (h, w, 3) as uint8 or as floats from 0 to 1, preprocessed tensors "
@@ -114,6 +115,10 @@ def _tensors(images: Tensor) -> Tensor:
         images = images[None]
     if images.ndim != 2 and (images.ndim != 4 or images.shape[1] != 3):
         raise ClipnError(f"images: got a tensor of shape {tuple(images.shape)}; give {FORMS}")
+    if images.ndim == 2 and (wrong := off_unit(images.detach().cpu().float().numpy())):
+        raise ClipnError(
+            f"images: {wrong:,} features are not finite or not of length 1; give them unit-norm, or other images"
+        )
     return images.float()
 
 

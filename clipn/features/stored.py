@@ -1,10 +1,13 @@
 """Cached features as steps without torch read them: NumPy arrays, unit-norm float32."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipn.errors import ClipnError
 from clipn.model.tensors import read_arrays
 
 Features = NDArray[np.float32]
@@ -12,31 +15,59 @@ Features = NDArray[np.float32]
 IMAGE_FORMAT = "clipn-image-features-1"
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
+OFF_UNIT = 2e-3
+"""How far from 1 the squared length of a feature may be: half precision stays far below it."""
 
 
 def read_image_features(path: Path) -> Features:
     """Features (n, d) of `clipn.features.images.cache_image_features`.
 
     Raises:
-        ClipnError: missing, damaged or foreign file.
+        ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
-    return read_arrays(path, IMAGE_FORMAT, "image")[0]["image"]
+    return unit_features(path, read_arrays(path, IMAGE_FORMAT)[0], "image")
 
 
 def read_perturbed_features(path: Path) -> dict[str, Features]:
     """Features (n, d) of `clipn.features.perturbed.cache_perturbed_features`, by dataset.
 
     Raises:
-        ClipnError: missing, damaged or foreign file.
+        ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
-    return read_arrays(path, PERTURBED_FORMAT)[0]
+    arrays, _ = read_arrays(path, PERTURBED_FORMAT)
+    return {name: unit_features(path, arrays, name) for name in arrays}
 
 
 def read_negative_labels(path: Path) -> tuple[Features, Features]:
     """`labels` (classes, d) and `negatives` (m, d) of `clipn.features.negative_labels.cache_negative_labels`.
 
     Raises:
-        ClipnError: missing, damaged or foreign file.
+        ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
-    arrays, _ = read_arrays(path, NEGATIVES_FORMAT, "labels", "negatives")
-    return arrays["labels"], arrays["negatives"]
+    arrays, _ = read_arrays(path, NEGATIVES_FORMAT)
+    return unit_features(path, arrays, "labels"), unit_features(path, arrays, "negatives")
+
+
+def unit_features(path: Path, arrays: Mapping[str, Any], name: str) -> Features:
+    """The array of a name, (n, d) or (views, n, d).
+
+    Raises:
+        ClipnError: there is none, or it has no row or one that is not finite or not unit-norm; no score of it would
+            mean anything.
+    """
+    array: Features | None = arrays.get(name)
+    if array is None or array.dtype != np.float32 or array.ndim not in (2, 3) or not array.size:
+        raise ClipnError(f"{path}: holds no float32 features {name!r}; delete it and run again")
+    if wrong := off_unit(array):
+        raise ClipnError(
+            f"{path}: {wrong:,} of the features {name!r} are not finite or not of length 1; delete it and run again"
+        )
+    return array
+
+
+def off_unit(features: NDArray[np.floating]) -> int:
+    """Number of features (..., d) that are not finite or not of length 1."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("...d,...d->...", features, features)
+    # Not `>`, which NaN would pass.
+    return int(np.count_nonzero(~(np.abs(squares - 1) <= OFF_UNIT)))

@@ -260,3 +260,27 @@ def test_real_flickr8k(real: Path) -> None:
     assert len(found) == 4000
     assert len({image for image, _ in found}) == 800
     assert all(caption.strip() for _, caption in found)
+
+
+# What is left out
+
+
+def test_images_without_captions_and_captions_without_images_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_archive(tmp_path / "i.tar", [("0.jpg", b""), ("0.txt", b"zero"), ("1.b.jpg", b""), ("2.png", b"")])
+    assert rows(in_archives("webdataset"), tmp_path) == [("i.tar/0.jpg", "zero")]
+    table = ("f/captions.tsv", tsv("0.jpg\tzero", "9.jpg\tnine", "9.jpg\tagain"))
+    write_archive(tmp_path / "f.tar", [table, ("f/images/0.jpg", b""), ("f/images/1.jpg", b"")])
+    assert rows(in_archives("flickr8k", "f.tar"), tmp_path) == [("f/images/0.jpg", "zero")]
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}/i.tar: left out, images without a caption: 2 (1.b.jpg, 2.png)",
+        f"{tmp_path}/f.tar: left out, captions without an image, or one in `select`: 2 (9.jpg, 9.jpg)",
+        f"{tmp_path}/f.tar: left out, images without a caption: 1 (1.jpg)",
+    ]
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    members = [("f/captions.tsv", tsv("0.jpg\tzero")), ("f/a/0.jpg", b""), ("f/b/0.jpg", b"")]
+    write_archive(tmp_path / "i.tar", members)
+    assert "holds two images of one name; leave one out with `select`" in refusal(in_archives("flickr8k"), tmp_path)

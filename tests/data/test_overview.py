@@ -295,3 +295,55 @@ def test_a_part_of_the_archives_is_the_first_of_them() -> None:
 def test_details_of_an_unknown_name_are_refused(sun: Dataset) -> None:
     with pytest.raises(ClipnError, match="no dataset or caption source 'moon'; it has it"):
         details(registry(sun), ["moon"])
+
+
+# Small files that stand for much
+
+
+@pytest.mark.parametrize(
+    "files", [["p-{000..999999999}.tar"], ["p-{1..0}.tar"], ["p-{00000..99999}.tar", "q-{0..0}.tar"]]
+)
+def test_a_range_of_too_many_files_or_of_none(tmp_path: Path, files: list[str]) -> None:
+    record = {"title": "C", "reader": "webdataset", "images": [{"file": file} for file in files]}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump({"captions": {"c": record}}))
+    with pytest.raises(
+        ClipnError, match=r"r\.yaml: captions\.c\.images: \{.*\} stands for no file, or for more than 100,"
+    ):
+        load_registry(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("archive", "key"),
+    [
+        ({"file": "p-{0..1}.tar", "addresses": "https://example.org/p-{0..1}.tar"}, "0.file"),
+        ({"file": "p-{0..1}.tar", "addresses": [1]}, "0.addresses.0"),
+        ({"file": ["p-{0..1}.tar"]}, "0.file"),
+        ({"file": f"p-{{0..{'9' * 5000}}}.tar"}, "0.file"),
+    ],
+)
+def test_a_range_in_a_record_of_another_shape(archive: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        CaptionSource.model_validate({"title": "C", "reader": "webdataset", "images": [archive]})
+    assert ".".join(map(str, caught.value.errors()[0]["loc"])) == f"images.{key}"
+
+
+NESTED = "\n".join(f"- &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"datasets: {'[' * 5000}{']' * 5000}",
+        f"datasets: {{a: {{title: T, images: {'9' * 5000}}}}}",
+        f"datasets: {{a: {{title: T, reader: flat, folder: x, images: 0x{'f' * 5000}}}}}",
+        "datasets: {a: {title: 2020-99-99}}",
+        f"datasets:\n- &a0 [0]\n{NESTED}",
+        f"captions: {{c: {{title: T, reader: webdataset, images: [file: &a0 [0]]}}}}\ndatasets:\n{NESTED}",
+    ],
+)
+def test_a_registry_that_unfolds_to_very_much(tmp_path: Path, content: str) -> None:
+    (tmp_path / "r.yaml").write_text(content)
+    with pytest.raises(ClipnError) as caught:
+        load_registry(tmp_path / "r.yaml")
+    assert str(caught.value).startswith(f"{tmp_path / 'r.yaml'}: ")
+    assert len(str(caught.value)) < 500

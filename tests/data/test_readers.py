@@ -254,6 +254,96 @@ def test_wrong_cifar_batches_are_one_clear_error(tmp_path: Path, batch: bytes) -
         found(cifar_archive(tmp_path / "c.tar.gz", batch))
 
 
+def array(shape: object, content: object, kind: object = "u1") -> object:
+    """What unpickles to an array of any shape that its maker likes to claim."""
+
+    class Claimed:
+        def __reduce__(self) -> tuple[object, ...]:
+            made_by = np.empty(0).__reduce__()[0]
+            return made_by, (np.ndarray, (0,), b"b"), (1, shape, np.dtype(kind), False, content)
+
+    return Claimed()
+
+
+PIXELS = np.zeros((2, 3072), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[0, 10**9], [0, -1], [0, 10**400], [0, 1.0], [0, float("nan")], [0, None], [0, "1"], [0, [1]], [0, True], 7, None],
+)
+def test_cifar_labels_that_are_no_class_numbers(tmp_path: Path, labels: object) -> None:
+    batch = pickle.dumps({b"data": PIXELS, b"labels": labels}, 2)
+    with pytest.raises(ClipnError, match=r"c\.tar\.gz: `labels` .*; fetch the official archive"):
+        found(cifar_archive(tmp_path / "c.tar.gz", batch))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        array((10**18, 3072), b""),
+        array((2**62,), b"", "V0"),
+        array((-1, 3072), bytes(3072)),
+        array((1.0, 3072), bytes(3071)),
+        array(None, bytes(3072)),
+        array((1, 3072), [0] * 3072),
+        array((1, 3072), bytes(3072), "i1"),
+        array((10**9, 10**9, 10**9), b""),
+        [0],
+        None,
+    ],
+)
+def test_cifar_data_of_absurd_shapes(tmp_path: Path, data: object) -> None:
+    batch = pickle.dumps({b"data": data, b"labels": [0]}, 2)
+    with pytest.raises(ClipnError, match=r"c\.tar\.gz: `data` is not uint8 of shape \(n, 3072\); fetch"):
+        found(cifar_archive(tmp_path / "c.tar.gz", batch))
+
+
+@pytest.mark.parametrize(
+    ("batch", "reason"),
+    [
+        (b"\x80\x02}r\xff\xff\xff\xff.", "more than 500,000 opcodes or places"),  # C's memo would be 64 GB
+        (b"\x80\x02)" + b"\x85" * 1_000_000 + b".", "more than 20,000 tuples"),  # C's hash has no limit
+        (b"\x80\x02cbuiltins\nbytes\nJ\xff\xff\xff\x7f\x85R.", "positional argument"),
+        (b"\x80\x02cbuiltins\nlist\n.", "builtins.list is not admitted"),
+        (b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", "no attribute 'items'"),
+        (b"\x80\x02" + b"]" * 600_000 + b".", "more than 500,000 opcodes"),
+        (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x0f.", ""),
+        (b"I" + b"9" * 5000 + b"\n.", "4300 digits"),
+        (b"c" + b"x" * 5000 + b"\ny\n.", "xxx"),
+    ],
+)
+def test_small_pickles_that_would_take_much(tmp_path: Path, batch: bytes, reason: str) -> None:
+    with pytest.raises(ClipnError, match=r"c\.tar\.gz: test_batch or test is not a CIFAR pickle") as caught:
+        found(cifar_archive(tmp_path / "c.tar.gz", batch))
+    assert reason in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+
+
+def test_tuples_below_the_limit_may_be_hashed(tmp_path: Path) -> None:
+    batch = b"\x80\x02})" + b"\x85" * 19_000 + b"Ns."
+    with pytest.raises(ClipnError, match="c\\.tar\\.gz: "):
+        found(cifar_archive(tmp_path / "c.tar.gz", batch))
+
+
+@pytest.mark.parametrize("names", [[1], [[b"cat"]], b"cat", None])
+def test_cifar_class_names_that_are_no_texts(tmp_path: Path, names: object) -> None:
+    meta = pickle.dumps({b"label_names": names})
+    with pytest.raises(ClipnError, match="has neither `label_names` nor `fine_label_names`; fetch"):
+        class_names(cifar_archive(tmp_path / "c.tar.gz", b"", meta))
+
+
+def test_random_damage_of_a_cifar_pickle_is_one_error_or_harmless(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    whole = [pickle.dumps({b"data": PIXELS[:1], b"labels": [0], b"names": [b"a"]}, protocol) for protocol in range(5)]
+    for _ in range(300):
+        batch = damaged(draw.choice(whole), draw)
+        try:
+            found(cifar_archive(tmp_path / "c.tar", batch))
+        except ClipnError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
 def test_cifar_archive_without_test_batch(tmp_path: Path) -> None:
     write_archive(tmp_path / "c.tar.gz", [("cifar-10-batches-py/data_batch_1", b"")])
     with pytest.raises(ClipnError, match="must hold one of test_batch, test"):

@@ -56,6 +56,16 @@ def test_samples_that_lack_a_part(tmp_path: Path, members: list[tuple[str, bytes
 
 
 @every_reader
+@pytest.mark.parametrize(
+    ("names", "part"), [(["0.jpg", "0.png", "0.txt"], "image"), (["0.txt", "0.TXT", "0.jpg"], "caption")]
+)
+def test_samples_that_have_a_part_twice(tmp_path: Path, names: list[str], part: str, read: Reader) -> None:
+    write_archive(tmp_path / "0.tar", [(name, b"x") for name in names])
+    with pytest.raises(ClipnError, match=rf"0\.tar: sample 0 has more than one {part}; build the shards again"):
+        read([tmp_path / "0.tar"], tmp_path / "new.parquet")
+
+
+@every_reader
 def test_missing_and_damaged_shards(tmp_path: Path, read: Reader) -> None:
     paths, _, _ = build(tmp_path, caption_rows())
     paths[1].write_bytes(paths[1].read_bytes()[:1000])

@@ -215,8 +215,9 @@ def test_no_answer_is_given_of_what_is_no_number(model: CLIPN, images: Tensor, v
     given = (model.encode_image(images) if features else images)[:4].clone()
     given[2].view(-1)[0] = value
     detector = clipn.Detector(model, CLASSES, "single")
+    said = "images: 1 features are not finite" if features else "images: features of number 3 hold NaN or infinity"
     for ask in (detector.classify, detector.accepts, detector.score, detector.detect, detector.yes_logits):
-        with pytest.raises(ClipnError, match=r"images: features of number 3 hold NaN or infinity; check it or the w"):
+        with pytest.raises(ClipnError, match=said):
             ask(given)
 
 

@@ -74,6 +74,16 @@ def write_scores(world: Path, output: Path, methods: Methods = ALL) -> pd.DataFr
     return pd.read_parquet(output)
 
 
+def test_features_of_another_size(world: Path, classifier: IDClassifier) -> None:
+    images, moved = features(world, ID), perturbed(world, ID)
+    assert classifier.labels is not None
+    narrow = replace(classifier, labels=classifier.labels[:, 1:])
+    wrong = [(classifier, images[:, 1:], moved[:, 1:]), (classifier, images, moved[1:]), (narrow, images, moved)]
+    for given, image, perturbed_image in [*wrong, (classifier, images, None)]:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(ClipnError, match="lack some or differ in size; make them"):
+            score_features(given, image, perturbed_image, ALL, pool)
+
+
 @pytest.mark.parametrize("name", SIZE.images)
 def test_scores_and_decisions_are_those_of_the_plain_script(
     world: Path, classifier: IDClassifier, plain: dict[str, dict[str, Any]], name: str

@@ -71,8 +71,16 @@ def test_half_precision_of_tensors() -> None:
 
 
 def test_features_are_handed_on() -> None:
-    features = torch.randn(5, 32)
+    features = torch.nn.functional.normalize(torch.randn(5, 32))
     assert torch.equal(torch.cat(batches(features)), features)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.99, 2.0, 1e30, float("inf"), float("nan")])
+def test_features_that_are_not_of_length_1(wrong: float) -> None:
+    features = torch.eye(3, 5)
+    features[1, 1] = wrong
+    with pytest.raises(ClipnError, match="images: 1 features are not finite or not of length 1; give them unit-norm"):
+        batches(features)
 
 
 def test_a_grey_picture_becomes_rgb() -> None:

@@ -308,7 +308,7 @@ def written(path: Path, **changes: object) -> Path:
         ({"backbone": "ViT-B-32"}, r"entries.0.backbone: .*\(got 'ViT-B-32'\)"),
         ({"cells": {"sun": [90, 100.1]}}, "entries.0.cells.sun.1: a percentage lies between 0 and 100; correct it"),
         ({"cells": {"sun": [-1]}}, "entries.0.cells.sun.0: a percentage lies between"),
-        ({"cells": {"sun": [float("nan")]}}, "entries.0.cells.sun.0: a percentage lies between"),
+        ({"cells": {"sun": [float("nan")]}}, "entries.0.cells.sun.0: Input should be a finite number"),
         ({"cells": {"sun": [90, 30, 1]}}, "entries.0.cells.sun: .*at most 2 items"),
         ({"cells": {}}, "entries.0.cells: .*at least 1 item"),
         ({"compare": {"paper": "wide"}}, "entries: 0.compare.paper: no tolerance 'wide'; `tolerances` has close"),

@@ -17,8 +17,9 @@ from clipn.data.archives import read_members
 from clipn.data.readers import selected_paths
 from clipn.data.registry import CaptionSource, Selection
 from clipn.errors import ClipnError
-from clipn.files import require
+from clipn.files import named, require
 from clipn.iteration import batched
+from clipn.progress import warn
 from clipn.text.prompts import prompt_pool
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
@@ -29,6 +30,9 @@ BLOCK = 1 << 23
 """Bytes of a caption file read at once."""
 ROWS = 1 << 16
 """Captions handed on at once where they are read one by one."""
+
+NAMED = 3
+"""Names of what is left out that a line holds."""
 
 Row = tuple[str, str]
 """Image and caption, without an address."""
@@ -119,11 +123,21 @@ def _images(source: CaptionSource, folder: Path) -> list[str]:
 
 def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """`captions.tsv` (file TAB caption, several rows per photograph) beside `images/` in one archive."""
-    members = {PurePosixPath(name).name: name for name in _images(source, folder)}
+    images, archive = _images(source, folder), folder / source.images[0].file
+    members = {PurePosixPath(name).name: name for name in images}
+    if len(members) < len(images):
+        raise ClipnError(f"{archive}: holds two images of one name; leave one out with `select`")
+    named_images: set[str] = set()
+    strange = []
     for file, caption in _table_rows(source, folder, "/captions.tsv"):
         # A selection may leave out images that the table still names.
         if file in members:
+            named_images.add(file)
             yield members[file], caption
+        else:
+            strange.append(file)
+    _tell(archive, "captions without an image, or one in `select`", strange)
+    _tell(archive, "images without a caption", sorted(members.keys() - named_images))
 
 
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
@@ -157,11 +171,19 @@ def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
     images = {str(PurePosixPath(name).with_suffix(".txt")): name for name in chosen}
     if len(images) < len(chosen):
         raise ClipnError(f"{shard}: holds two images of one sample; leave one kind out with `select`")
+    uncaptioned = dict(images)
     for name, content in read_members(shard, images.__contains__):
+        uncaptioned.pop(name, None)
         try:
             yield f"{shard.name}/{images[name]}", content.decode()
         except UnicodeDecodeError as error:
             raise ClipnError(f"{shard}: {name} is not UTF-8; fetch it again") from error
+    _tell(shard, "images without a caption", list(uncaptioned.values()))
+
+
+def _tell(path: Path, what: str, names: list[str]) -> None:
+    if names:
+        warn(f"{path}: left out, {what}: {len(names):,} ({named(names, NAMED)})")
 
 
 # A folder of images with a table

@@ -19,6 +19,8 @@ from clipn.errors import ClipnError
 CIFAR_SIDE = 32
 CIFAR_BATCHES = ("test_batch", "test")
 CIFAR_METAS = ("batches.meta", "meta")
+OPCODES = 500_000
+"""Most opcodes of a pickle; test sets have at most about 100,000."""
 TUPLES = 20_000
 """Most tuples of a pickle; a repacked test set has one per file name."""
 DAMAGE = (
@@ -87,12 +89,13 @@ def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _require_small(content: bytes) -> None:
-    """Refuse a pickle whose few bytes would take much memory, or the stack, before it is loaded."""
+    """Refuse a pickle whose few bytes would take much time, memory or stack, before it is loaded."""
     tuples = 0
-    for opcode, argument, _ in pickletools.genops(content):
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         # The memo is a list up to the largest place that is named.
-        if "PUT" in opcode.name and int(argument or 0) > len(content):
-            raise pickle.UnpicklingError(f"place {argument} of {len(content)} bytes")
+        place = int(argument or 0) if "PUT" in opcode.name else 0
+        if max(number, place) > OPCODES:
+            raise pickle.UnpicklingError(f"more than {OPCODES:,} opcodes or places")
         # They may lie in one another, and their hash goes through them by recursion in C, without a limit.
         tuples += "TUPLE" in opcode.name
         if tuples > TUPLES:

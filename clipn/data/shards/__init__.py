@@ -154,7 +154,10 @@ def _samples(shard: Path, members: Iterable[tuple[str, T]]) -> Iterator[tuple[st
     for name, content in members:
         path = PurePosixPath(name)
         parts = waiting.setdefault(path.stem, {})
-        parts["caption" if path.suffix == ".txt" else "image"] = content
+        part = "caption" if path.suffix.lower() == ".txt" else "image"
+        if part in parts:
+            raise ClipnError(f"{shard}: sample {path.stem} has more than one {part}; build the shards again")
+        parts[part] = content
         if len(parts) == 2:
             yield path.stem, waiting.pop(path.stem)
     if waiting:

@@ -1,0 +1,74 @@
+"""Stored features that no score could mean anything of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from clipn.errors import ClipnError
+from clipn.evaluation.classifiers import FORMAT, Classifiers
+from clipn.features.stored import (
+    IMAGE_FORMAT,
+    NEGATIVES_FORMAT,
+    PERTURBED_FORMAT,
+    read_image_features,
+    read_negative_labels,
+    read_perturbed_features,
+)
+from clipn.model.tensors import write_safetensors
+
+GOOD = torch.eye(3, 5)
+READERS: list[tuple[str, str, Callable[[Path], object]]] = [
+    (IMAGE_FORMAT, "image", read_image_features),
+    (PERTURBED_FORMAT, "sun", read_perturbed_features),
+    (NEGATIVES_FORMAT, "negatives", read_negative_labels),
+    (FORMAT, "none/single/pets/yes", Classifiers.read),
+]
+every_reader = pytest.mark.parametrize(("file_format", "name", "read"), READERS)
+
+
+def stored(folder: Path, file_format: str, **tensors: Tensor) -> Path:
+    path = folder / "features.safetensors"
+    others = {"labels": GOOD} if file_format == NEGATIVES_FORMAT else {}
+    write_safetensors(path, others | tensors, {"format": file_format, "logit_scales": "{}"})
+    return path
+
+
+def refusal(path: Path, read: Callable[[Path], object]) -> str:
+    with pytest.raises(ClipnError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value)
+
+
+@every_reader
+def test_unit_features_are_read(tmp_path: Path, file_format: str, name: str, read: Callable[[Path], object]) -> None:
+    half = torch.nn.functional.normalize(torch.randn(99, 512)).half().float()
+    read(stored(tmp_path, file_format, **{name: half}))
+
+
+@every_reader
+@pytest.mark.parametrize("wrong", [0.0, 0.99, 1.01, 1e30])
+def test_features_that_are_not_of_length_1(
+    tmp_path: Path, file_format: str, name: str, read: Callable[[Path], object], wrong: float
+) -> None:
+    features = GOOD.clone()
+    features[1, 1] = wrong
+    said = refusal(stored(tmp_path, file_format, **{name: features}), read)
+    assert f"1 of the features '{name}' are not finite or not of length 1; delete it and run again" in said
+
+
+@every_reader
+@pytest.mark.parametrize("features", [torch.empty(0, 5), torch.empty(3, 0), torch.ones(1), GOOD.double()])
+def test_features_of_no_row_or_another_kind(
+    tmp_path: Path, file_format: str, name: str, read: Callable[[Path], object], features: Tensor
+) -> None:
+    said = refusal(stored(tmp_path, file_format, **{name: features}), read)
+    assert f"holds no float32 features '{name}'; delete it and run again" in said
+
+
+def test_a_file_without_features(tmp_path: Path) -> None:
+    for file_format, read in ((IMAGE_FORMAT, read_image_features), (NEGATIVES_FORMAT, read_negative_labels)):
+        assert "holds no float32 features" in refusal(stored(tmp_path, file_format, other=GOOD.clone()), read)
