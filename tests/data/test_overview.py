@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from clipn.data.archives import write_archive
-from clipn.data.overview import details, listing, statuses
+from clipn.data.overview import details, human_bytes, listing, statuses
 from clipn.data.registry import CaptionSource, Dataset, Registry, load_registry
 from clipn.data.store import part_path
 from clipn.data.verify import verify_record
@@ -295,3 +295,11 @@ def test_a_part_of_the_archives_is_the_first_of_them() -> None:
 def test_details_of_an_unknown_name_are_refused(sun: Dataset) -> None:
     with pytest.raises(ClipnError, match="no dataset or caption source 'moon'; it has it"):
         details(registry(sun), ["moon"])
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0.00 MB"), (5_000, "0.01 MB"), (999_999_999, "1,000.00 MB"), (2_500_000_000_000, "2,500.00 GB")],
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert human_bytes(size) == text
