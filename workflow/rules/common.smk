@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from math import ceil
 from pathlib import Path
@@ -109,8 +110,8 @@ def training_threads(wildcards):
 def training_arguments(wildcards, input):
     """The files that a run is trained on, as arguments."""
     names = ("backbone", "index", "captions", "images")
-    named = [f"--{name} {input[name]}" for name in names if name in input.keys()]
-    return " ".join([*input.get("shards", []), *named])
+    named = [repeated(f"--{name}", [input[name]]) for name in names if name in input.keys()]
+    return shlex.join([*input.get("shards", []), *sum(named, [])])
 
 
 def table(path, caption):
