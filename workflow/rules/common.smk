@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import sys
 from math import ceil
 from pathlib import Path
 
@@ -25,13 +24,12 @@ from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
-from clipn.study.snakemake import mode_of
+from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
     released_source,
 )
-
 
 for file in or_exit(study_files, config["study"]):
 
@@ -110,7 +108,9 @@ def training_threads(wildcards):
 def training_arguments(wildcards, input):
     """The files that a run is trained on, as arguments."""
     names = ("backbone", "index", "captions", "images")
-    named = [repeated(f"--{name}", [input[name]]) for name in names if name in input.keys()]
+    named = [
+        repeated(f"--{name}", [input[name]]) for name in names if name in input.keys()
+    ]
     return shlex.join([*input.get("shards", []), *sum(named, [])])
 
 
