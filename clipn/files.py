@@ -16,10 +16,35 @@ LFS_POINTER = b"version https://git-lfs"
 """How a Git LFS pointer begins."""
 LFS_REMEDY = "is a Git LFS pointer, not the file; run `git lfs pull`, or download it"
 
+protected: set[tuple[int, int]] = set()
+"""Files that are not overwritten, by `identity`: those that the running command was given to read."""
+
+
+def identity(path: Path | str) -> tuple[int, int]:
+    """Device and inode of a file, which all of its names have in common."""
+    found = Path(path).stat()
+    return found.st_dev, found.st_ino
+
+
+def require_replaceable(path: Path) -> None:
+    """Raises ClipnError: at `path` is a folder, or a file that the command was given to read; or it is below a file."""
+    if path.is_dir():
+        raise ClipnError(f"{path}: is a folder; name a file")
+    for above in path.parents:
+        if above.is_file():
+            raise ClipnError(f"{path}: cannot lie below {above}, which is a file; name another folder")
+    if protected and path.exists() and identity(path) in protected:
+        raise ClipnError(f"{path}: is read by this command, and would be overwritten; name another output")
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it."""
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
+
+    Raises:
+        ClipnError: as `require_replaceable`.
+    """
+    require_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside it, since a rename is atomic within one file system only; with the process, since two may write one file.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -95,8 +120,3 @@ def named(paths: Sequence[str], most: int) -> str:
     """The first of some paths, and how many more there are."""
     more = len(paths) - most
     return f"{', '.join(paths[:most])}{f' and {more} more' if more > 0 else ''}"
-
-
-def human_bytes(size: int) -> str:
-    """A number of bytes in gigabytes or, below one, in megabytes, with two decimals."""
-    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.files import atomic, file_hash, human_bytes, read_json, require, write_json, write_text
+from clipn.files import atomic, file_hash, read_json, require, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -85,11 +85,3 @@ def test_hashes(tmp_path: Path, algorithm: str, size: int) -> None:
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
     (tmp_path / "a.bin").write_bytes(content)
     assert file_hash(tmp_path / "a.bin", algorithm) == hashlib.new(algorithm, content).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0.00 MB"), (5_000, "0.01 MB"), (999_999_999, "1,000.00 MB"), (2_500_000_000_000, "2,500.00 GB")],
-)
-def test_sizes_for_people(size: int, text: str) -> None:
-    assert human_bytes(size) == text

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import Archives, Output, RegistryFile, ShardIndex, Shards, options_from
+from clipn.cli.options import Archives, Output, RegistryFile, options_from
 from clipn.data.settings import CaptionPreparation, Crawl
 
 Captions = Annotated[Path, typer.Option(help="Parquet of `clipn captions`")]
@@ -18,7 +18,9 @@ def captions(
     registry: RegistryFile,
     archives: Archives,
     output: Output,
-    statistics: Annotated[Path, typer.Option(help="JSON to write: what was repaired, counted and dropped")],
+    statistics: Annotated[
+        Path, typer.Option(help="JSON to write: what was repaired, counted and dropped", writable=True)
+    ],
     settings: CaptionPreparation,
 ) -> None:
     """Bring captions to Parquet: key, source, row, image, url, caption, tokens."""
@@ -36,7 +38,7 @@ def crawl(
     captions: Captions,
     registry: RegistryFile,
     crawl: CrawlFolder,
-    report: Annotated[Path, typer.Option(help="JSON to write: what was got, and why the rest was not")],
+    report: Annotated[Path, typer.Option(help="JSON to write: what was got, and why the rest was not", writable=True)],
     settings: Crawl,
     img2dataset: Annotated[Path, typer.Option(help="the crawler; `make crawler` installs it")] = Path(
         ".crawler/bin/img2dataset"
@@ -51,13 +53,13 @@ def crawl(
 
 
 def shards(
-    shards: Shards,
+    shards: Annotated[list[Path], typer.Argument(help="tar files to write, in order", writable=True)],
     captions: Captions,
     source: Annotated[list[str], typer.Option(help="caption source; repeat")],
     registry: RegistryFile,
     archives: Archives,
-    index: ShardIndex,
-    statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image")],
+    index: Annotated[Path, typer.Option(help="index of the shards, to write", writable=True)],
+    statistics: Annotated[Path, typer.Option(help="JSON to write: samples, captions without an image", writable=True)],
     crawl: CrawlFolder = Path("work/crawl"),
 ) -> None:
     """Build WebDataset shards of captions with their images: sorted by key, one hash for one content."""

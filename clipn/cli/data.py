@@ -108,7 +108,7 @@ def add(
     title: Annotated[str | None, typer.Option(help="name in tables and figures; else NAME")] = None,
     reader: Annotated[Reader | None, typer.Option(help="layout; else found out")] = None,
     file_list: Annotated[Path | None, typer.Option(help="text file, `path` or `path label` per line")] = None,
-    registry: RegistryFile = REGISTRY,
+    registry: Annotated[Path, typer.Option(help="registry to write the record into", writable=True)] = REGISTRY,
 ) -> None:
     """Write a record of your own images into a registry: layout, number, and hash of the file list."""
     from clipn.data.add import add_dataset

@@ -9,6 +9,7 @@ import typer
 
 from clipn.cli.options import Device, PromptPool, finite
 from clipn.errors import ClipnError
+from clipn.files import identity, protected, require_replaceable
 from clipn.progress import warn, write_line
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ Recall = Annotated[
         min=0, max=1, callback=finite, help="share of images of the classes that the threshold accepts, at least"
     ),
 ]
-Save = Annotated[Path | None, typer.Option(help="write classes, prompts and threshold to a file for --detector")]
-Rows = Annotated[Path | None, typer.Option(help="write a row per image")]
-Page = Annotated[Path | None, typer.Option(help="write a page of thumbnails, sorted by score")]
+Save = Annotated[
+    Path | None, typer.Option(help="write classes, prompts and threshold to a file for --detector", writable=True)
+]
+Rows = Annotated[Path | None, typer.Option(help="write a row per image", writable=True)]
+Page = Annotated[Path | None, typer.Option(help="write a page of thumbnails, sorted by score", writable=True)]
 BatchSize = Annotated[int, typer.Option(min=1, help="images that are encoded at once")]
 Decoders = Annotated[int, typer.Option(min=1, help="threads that read and decode images")]
 FailOnOod = Annotated[bool, typer.Option("--fail-on-ood", help="end with status 3 unless all images are ID")]
@@ -77,6 +80,9 @@ def detect(
         raise ClipnError("IMAGES: name image files or folders; or --save, to keep a detector without asking it")
     # A wrong path should not be told only after torch was imported and a model was read.
     files, examples = _files(images or []), _files([str(calibrate)] if calibrate else [])
+    protected.update(map(identity, [*files, *examples]))
+    for path in filter(None, (save, csv, parquet, json, html)):
+        require_replaceable(path)
     from clipn.evaluation.detect import calibrate_on_files
     from clipn.evaluation.opening import Asked, open_detector
     from clipn.features.loading import FileReading

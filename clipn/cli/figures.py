@@ -26,8 +26,8 @@ IdDataset = Annotated[str, typer.Option("--id", help="ID dataset")]
 Study = Annotated[str, typer.Option(help="name of the study")]
 Variants = Annotated[list[str], typer.Option("--variant", help="variant to show; repeat")]
 Prompts = Annotated[str, typer.Option(help="name of the prompt pool to show")]
-Png = Annotated[Path, typer.Option(help="PNG to write")]
-Pdf = Annotated[Path, typer.Option(help="PDF to write")]
+Png = Annotated[Path, typer.Option(help="PNG to write", writable=True)]
+Pdf = Annotated[Path, typer.Option(help="PDF to write", writable=True)]
 
 
 @figure_app.command("id-dataset")

@@ -1,14 +1,18 @@
 """The command line: one subcommand per step; each parses, calls and prints, and imports only what it needs."""
 
 import contextlib
+import functools
+import inspect
 import os
+import re
 import resource
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any, get_args
 
 import typer
 
@@ -29,6 +33,7 @@ from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
 from clipn.compute import MACHINE, USED, Arithmetic
 from clipn.errors import ClipnError
+from clipn.files import identity, protected, require_replaceable
 
 app = typer.Typer(
     name="clipn",
@@ -51,6 +56,51 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+
+
+def _overwriting_nothing(function: Callable[..., None]) -> Callable[..., None]:
+    """A command that is refused before any work if an output is an input, a folder, or another output.
+
+    Outputs are the parameters that are marked as `writable`; of what it writes below a folder, nothing is an input.
+    """
+    told = {name: get_args(parameter.annotation) for name, parameter in inspect.signature(function).parameters.items()}
+    outputs = {name for name, parts in told.items() if any(getattr(part, "writable", False) for part in parts)}
+
+    @functools.wraps(function)
+    def command(**arguments: Any) -> None:
+        several = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in arguments.items()}
+        texts = {name: [str(value) for value in values if value is not None] for name, values in several.items()}
+        written = [Path(text) for name in texts if name in outputs for text in texts[name]]
+        read = (text for name in texts if name not in outputs for text in texts[name])
+        protected.update(identity(file) for text in read for file in _named_files(text))
+        try:
+            for path in written:
+                require_replaceable(path)
+                if [other.resolve() for other in written].count(path.resolve()) > 1:
+                    raise ClipnError(f"{path}: is named as two outputs; give each a file of its own")
+            function(**arguments)
+        finally:
+            protected.clear()
+
+    return command
+
+
+def _named_files(text: str) -> Iterator[str]:
+    """Files that an argument names, as a whole or behind a colon or an equals sign, as in `DATASET:FILE`."""
+    starts = [0, *(found.end() for found in re.finditer("[:=]", text))]
+    return filter(os.path.isfile, (text[start:] for start in starts))
+
+
+def _guard(commands: typer.Typer) -> None:
+    """Let no command, of a group or not, overwrite what it reads."""
+    for command in commands.registered_commands:
+        command.callback = _overwriting_nothing(command.callback) if command.callback else None
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _guard(group.typer_instance)
+
+
+_guard(app)
 
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
@@ -92,6 +142,11 @@ def common_options(
 @contextlib.contextmanager
 def _logged(path: Path) -> Iterator[IO[str]]:
     """Write standard error and whatever ends the command to a log file, and nothing of it to the terminal."""
+    arguments = [text for before, text in pairwise(sys.argv) if before != "--log" and not text.startswith("--log")]
+    if path.exists() and any(path.samefile(file) for text in arguments for file in _named_files(text)):
+        raise ClipnError(
+            f"--log {path}: is an argument of the command, too, and would be overwritten; name another file"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", buffering=1) as log, contextlib.redirect_stderr(log):
         log.write(f"{' '.join(sys.argv)}\n")

@@ -23,7 +23,7 @@ Threads = Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="torch threa
 StudyName = Annotated[str | None, typer.Option("--study", help="instead of the one in config/config.yaml")]
 Workers = Annotated[int, typer.Option(min=0, max=MOST_THREADS, help="processes that decode images")]
 PairsOption = Annotated[list[str], typer.Option("--pair", help="ID:OOD,OOD; repeat for every ID dataset")]
-Output = Annotated[Path, typer.Option(help="file to write")]
+Output = Annotated[Path, typer.Option(help="file to write", writable=True)]
 Shards = Annotated[list[Path], typer.Argument(help="tar files, in order")]
 ShardIndex = Annotated[Path, typer.Option(help="index of the shards")]
 BackboneFile = Annotated[Path, typer.Option(help="backbone file")]

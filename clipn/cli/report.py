@@ -53,8 +53,8 @@ def published_table(
     published: Annotated[Path, typer.Option(help="published numbers")],
     study: Study,
     datasets: Datasets,
-    csv: Annotated[Path, typer.Option(help="CSV to write")],
-    markdown: Annotated[Path, typer.Option(help="Markdown to write")],
+    csv: Annotated[Path, typer.Option(help="CSV to write", writable=True)],
+    markdown: Annotated[Path, typer.Option(help="Markdown to write", writable=True)],
     source: Annotated[list[str] | None, typer.Option(help="BACKBONE:ARCHITECTURE/TAG; repeat")] = None,
 ) -> None:
     """Measured and published numbers side by side."""
@@ -64,7 +64,9 @@ def published_table(
 
 
 @app.command()
-def summary(metrics: Metrics, prompts: Prompts, output: Annotated[Path, typer.Option(help="JSON to write")]) -> None:
+def summary(
+    metrics: Metrics, prompts: Prompts, output: Annotated[Path, typer.Option(help="JSON to write", writable=True)]
+) -> None:
     """Averages over OOD sets as nested JSON, for `dvc metrics`."""
     from clipn.report.tables.build import write_summary
 
@@ -83,7 +85,7 @@ def page(
     weights: Annotated[list[Path], typer.Option(help="backbone or checkpoint; repeat")],
     folder: Annotated[Path, typer.Option(help="folder of the study")],
     datasets: Datasets,
-    output: Annotated[Path, typer.Option(help="HTML to write")],
+    output: Annotated[Path, typer.Option(help="HTML to write", writable=True)],
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""

@@ -80,7 +80,12 @@ def plan(
 
 
 @study_app.command()
-def record(study: StudyName = None, file: RecordedFile = None) -> None:
+def record(
+    study: StudyName = None,
+    file: Annotated[
+        Path | None, typer.Option(help="JSON to write; else config/recorded/STUDY.json", writable=True)
+    ] = None,
+) -> None:
     """Write down the hashes of a finished study's files with numbers, and that this processor made them."""
     from clipn.provenance.recorded_files import record as record_files
     from clipn.study.loading import load_study

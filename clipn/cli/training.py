@@ -19,7 +19,7 @@ def train_backbone(
     index: ShardIndex,
     architecture: Annotated[str, typer.Option(help="open_clip name or JSON file")],
     output: Output,
-    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step", writable=True)],
     settings: BackboneTraining,
     device: Device = "cpu",
 ) -> None:
@@ -36,7 +36,7 @@ def train(
     name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="fixes the order of samples and every draw")],
     output: Output,
-    history: Annotated[Path, typer.Option(help="CSV to write: one row per step")],
+    history: Annotated[Path, typer.Option(help="CSV to write: one row per step", writable=True)],
     settings: Variant,
     shards: Annotated[list[Path] | None, typer.Argument(help="tar files, for online crops")] = None,
     captions: Annotated[Path | None, typer.Option(help="caption features, for learnable prompts")] = None,

@@ -15,7 +15,6 @@ from clipn.data.location import is_here
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry
 from clipn.data.store import part_path
 from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
-from clipn.files import human_bytes
 
 WIDTH = 200
 """Columns where there is no terminal, so that a record is one line."""
@@ -170,3 +169,8 @@ def _as_text(table: Table) -> str:
     Console(file=text, width=width, color_system=None).print(table)
     # Rich fills lines with spaces up to the width.
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def human_bytes(size: int) -> str:
+    """A number of bytes in gigabytes or, below one, in megabytes, with two decimals."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.2f} MB"

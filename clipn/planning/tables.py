@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from clipn.data.overview import plain_table
-from clipn.files import human_bytes
+from clipn.data.overview import human_bytes, plain_table
 from clipn.planning.plan import Download, Plan
 from clipn.planning.work import CORE, CORES, GPU, PEAK, SUSTAINED, TOKENS, Work
 

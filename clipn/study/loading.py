@@ -14,6 +14,7 @@ from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.runs import run_names
+from clipn.study.scorings import imported_files
 from clipn.study.weights import is_weight_file, weight_sources
 from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error, read_yaml
@@ -121,7 +122,19 @@ def parse_study(config: Mapping[str, Any]) -> Study:
     _check_shared_runs(study, path)
     for where, source, kind in weight_sources(study):
         _require_weights(source, kind, f"{path}: {where}")
+    _check_inputs(study, path)
     return study
+
+
+def _check_inputs(study: Study, path: Path) -> None:
+    """Whether Snakemake will take the files that a study names for what they are called."""
+    named = [(where, source) for where, source, _ in weight_sources(study) if is_weight_file(source)]
+    named += [("negative_words", study.negative_words or "")]
+    for name in study.imported:
+        named += [(f"imported.{name}.files", file) for file in imported_files(study, study.imported[name].backbone)]
+    for where, file in named:
+        if "{" in file or "}" in file:
+            raise ClipnError(f"{path}: {where}: {file!r} has braces, which Snakemake takes for a wildcard; rename it")
 
 
 def _check_shared_runs(study: Study, path: Path) -> None:

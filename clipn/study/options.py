@@ -1,7 +1,6 @@
 """Options of the commands that rules run, as the settings of a study say, each recorded by the key of its setting."""
 
 import hashlib
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,15 +64,15 @@ class RuleOptions:
     @property
     def mirror(self) -> Settings:
         """Shared folder of archives; no setting, as it says where they come from and not what they are."""
-        return Settings({}, str(settings_of({"mirror": self._study.mirror})))
+        return Settings({}, settings_of({"mirror": self._study.mirror}).words)
 
     def archives(self, name: str) -> Settings:
         """The registry of one dataset or caption source, and the folder of its archives."""
-        return self.registry(name) + Settings({}, f"--archives {self._paths.archives_folder(name)}")
+        return self.registry(name) + Settings({}, ["--archives", self._paths.archives_folder(name)])
 
     def archives_of_all(self, names: Sequence[str]) -> Settings:
         """The registries of several, and the folder that those of their archives lie in."""
-        return self.registry(*names) + Settings({}, f"--archives {self._paths.archives_folder()}")
+        return self.registry(*names) + Settings({}, ["--archives", self._paths.archives_folder()])
 
     def images(self, dataset: str) -> Settings:
         """Where the images of a dataset lie: in its archives, or in an unpacked copy in the mirror."""
@@ -90,22 +89,22 @@ class RuleOptions:
 
     def small_datasets(self, datasets: Sequence[str]) -> Settings:
         """Datasets that are encoded in one job, as arguments."""
-        return Settings({"datasets of one job": [*datasets]}, " ".join(datasets)) + self.images_of_all(datasets)
+        return Settings({"datasets of one job": [*datasets]}, datasets) + self.images_of_all(datasets)
 
     def datasets_of(self, id_dataset: str) -> Settings:
         """An ID dataset and its OOD datasets, as arguments."""
         names = id_and_ood(self._study, id_dataset)
-        return Settings({f"pairs.{id_dataset}": names[1:]}, " ".join(names))
+        return Settings({f"pairs.{id_dataset}": names[1:]}, names)
 
     @property
     def datasets(self) -> Settings:
         """Folder of the verified datasets."""
-        return Settings({}, f"--datasets {self._paths.datasets_folder}")
+        return Settings({}, ["--datasets", self._paths.datasets_folder])
 
     def verification(self, name: str) -> Settings:
         """Where a dataset or caption source lies, its switched-on cleaning lists, and the folder for what is found."""
         cleaning = settings_of({"cleaning": self._data.cleaning(name)})
-        return self.images(name) + cleaning + Settings({}, f"--output {self._paths.datasets_folder}")
+        return self.images(name) + cleaning + Settings({}, ["--output", self._paths.datasets_folder])
 
     @property
     def captions(self) -> Settings:
@@ -113,7 +112,7 @@ class RuleOptions:
         names = self._study.captions.sources
         preparation = self._study.captions.model_dump(include=set(CaptionPreparation.model_fields))
         # In the order of the study, which is that of the rows.
-        sources = Settings({"captions.sources": names}, " ".join(names))
+        sources = Settings({"captions.sources": names}, names)
         return sources + self.archives_of_all(names) + settings_of(preparation, "captions")
 
     @property
@@ -133,7 +132,7 @@ class RuleOptions:
     @property
     def crawl_folder(self) -> Settings:
         """Folder of the crawls."""
-        return Settings({}, f"--crawl {self._paths.work}/crawl")
+        return Settings({}, ["--crawl", f"{self._paths.work}/crawl"])
 
     # Models and features
 
@@ -155,9 +154,7 @@ class RuleOptions:
         """Where the weights of a backbone come from; a local file has no open_clip tag."""
         tag = self._study.backbones[backbone].pretrained
         assert tag is not None
-        return Settings(
-            {f"backbones.{backbone}.pretrained": tag}, "" if is_weight_file(tag) else f"--tag {shlex.quote(tag)}"
-        )
+        return Settings({f"backbones.{backbone}.pretrained": tag}, [] if is_weight_file(tag) else ["--tag", tag])
 
     def backbone_training(self, backbone: str) -> Settings:
         """How a backbone is trained."""
@@ -178,15 +175,17 @@ class RuleOptions:
 
     def training_folders(self, study: str, run: RunName) -> Settings:
         """Where a training of a study keeps its state and its curves for TensorBoard; both are no result."""
-        return Settings({}, f"--work {self._paths.work}/train --curves {log_folder(study)}/tensorboard/{run}")
+        return Settings(
+            {}, ["--work", f"{self._paths.work}/train", "--curves", f"{log_folder(study)}/tensorboard/{run}"]
+        )
 
     def launcher(self, variant: str) -> Settings:
         """What starts a training in several processes; nothing for one."""
         settings = self._study.variants[variant]
         assert isinstance(settings, Variant)
-        command = f"torchrun --standalone --nproc-per-node {settings.processes} --no-python "
+        command = ["torchrun", "--standalone", "--nproc-per-node", str(settings.processes), "--no-python"]
         return Settings(
-            {f"variants.{variant}.processes": settings.processes}, command if settings.processes > 1 else ""
+            {f"variants.{variant}.processes": settings.processes}, command if settings.processes > 1 else []
         )
 
     @property
@@ -219,17 +218,17 @@ class RuleOptions:
     @property
     def features(self) -> Settings:
         """Folder of the features of all backbones."""
-        return Settings({}, f"--features {self._paths.all_features_folder}")
+        return Settings({}, ["--features", self._paths.all_features_folder])
 
     @property
     def classifiers(self) -> Settings:
         """Folder of the classifiers of all backbones."""
-        return Settings({}, f"--classifiers {self._paths.classifiers_folder}")
+        return Settings({}, ["--classifiers", self._paths.classifiers_folder])
 
     @property
     def id_datasets(self) -> Settings:
         """ID datasets, as arguments."""
-        return Settings({"order of ID datasets": [*self._study.pairs]}, " ".join(self._study.pairs))
+        return Settings({"order of ID datasets": [*self._study.pairs]}, [*self._study.pairs])
 
     @property
     def pools(self) -> Settings:
@@ -249,9 +248,7 @@ class RuleOptions:
         texts = (f"{name}:{','.join(methods(study, name.variant, name.prompts))}" for name in found)
         keys = {"baselines": study.baselines, "what is scored": list(map(str, found))}
         scale = {"rules": study.rules, "logit_scale": study.logit_scale}
-        return (
-            Settings(keys, " ".join(texts)) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
-        )
+        return Settings(keys, [*texts]) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
 
     def imported(self, backbone: str) -> Settings:
         """Methods that others computed on a backbone, and the files of their scores."""
@@ -264,7 +261,7 @@ class RuleOptions:
             for dataset, path in sets.items()
         )
         keys = {f"imported.{name}": scores.model_dump(mode="json") for name, scores in found.items()}
-        return Settings(keys, f"{repeated('--method', methods)} {repeated('--file', files)}") + self.datasets
+        return Settings(keys, [*repeated("--method", methods), *repeated("--file", files)]) + self.datasets
 
     @property
     def metrics(self) -> Settings:
@@ -290,7 +287,7 @@ class RuleOptions:
     @property
     def main_prompts(self) -> Settings:
         """Name of the prompt pool that is shown, and the arithmetic."""
-        prompts = Settings({"prompts": self._study.prompts[0]}, f"--prompts {main_pool(self._study)}")
+        prompts = Settings({"prompts": self._study.prompts[0]}, ["--prompts", main_pool(self._study)])
         return prompts + self._recorded_arithmetic
 
     @property
@@ -312,13 +309,13 @@ class RuleOptions:
     @property
     def kept_tables(self) -> Settings:
         """Tables of all ID datasets, as patterns that `find` passes over; no setting, as the tables tell of it."""
-        names = (f"! -name {shlex.quote(f'{name}_ood.*')}" for name in (*ID_DATASETS, *self._study.pairs))
-        return Settings({}, " ".join(names))
+        names = (f"{name}_ood.*" for name in (*ID_DATASETS, *self._study.pairs))
+        return Settings({}, [word for name in names for word in ("!", "-name", name)])
 
     @property
     def base(self) -> Settings:
         """The variant that others are compared with."""
-        return Settings({"runs[0].variant": self._study.base}, f"--base {self._study.base}")
+        return Settings({"runs[0].variant": self._study.base}, ["--base", self._study.base])
 
     @property
     def ablations(self) -> Settings:
@@ -334,10 +331,10 @@ class RuleOptions:
         """All settings, as the page prints them: as they were checked, defaults filled in."""
         study = self._study
         text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
-        options = [f"--settings {shlex.quote(text)}", repeated("--id", study.pairs), str(self.study), str(self.shown)]
+        words = ["--settings", text, *repeated("--id", study.pairs), *self.study.words, *self.shown.words]
         # The text, too: the order of its keys is printed, and is in none of them.
         printed = {"text of the study": hashlib.sha256(text.encode()).hexdigest()}
-        return Settings(flattened(study.model_dump(mode="json")) | printed, " ".join(options))
+        return Settings(flattened(study.model_dump(mode="json")) | printed, words)
 
     @property
     def backbone_histories(self) -> Settings:

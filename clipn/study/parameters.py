@@ -7,7 +7,7 @@ hold that a rule reads beside its inputs. A key with spaces is no setting but wh
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel
@@ -30,27 +30,28 @@ class Settings(Keyed):
     """Settings by their keys in the study, e.g. `variants.learnable.epochs`.
 
     Attributes:
-        options: how the command takes them; empty where they count and are no option.
+        words: how the command takes them, as its arguments will be; none where they count and are no option.
     """
 
     kind = "settings"
 
-    def __init__(self, settings: Mapping[str, Any], options: str = "") -> None:
+    def __init__(self, settings: Mapping[str, Any], words: Sequence[str] = ()) -> None:
         super().__init__(settings)
-        self.options = options
+        self.words = [*words]
 
     def __str__(self) -> str:
-        return self.options
+        # The one place where a value enters a command: whatever it holds, a shell reads it as one word.
+        return shlex.join(self.words)
 
     def __add__(self, other: Self) -> Self:
-        """Both, with the options of both.
+        """Both, with the words of both.
 
         Raises:
             ValueError: they have different values of one key, so that a change of one would not be recorded.
         """
         if differing := [key for key in self.keys() & other.keys() if self[key] != other[key]]:
             raise ValueError(f"two values of {', '.join(sorted(differing))}; record them under keys of their own")
-        return type(self)({**self, **other}, " ".join(filter(None, (self.options, other.options))))
+        return type(self)({**self, **other}, [*self.words, *other.words])
 
 
 class Contents(Keyed):
@@ -77,13 +78,13 @@ def settings_of(
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:
-            words.append(repeated(f"--{option}", value if isinstance(value, list) else [value]))
-    return Settings({f"{above}.{name}" if above else name: value for name, value in known.items()}, " ".join(words))
+            words += repeated(f"--{option}", value if isinstance(value, list) else [value])
+    return Settings({f"{above}.{name}" if above else name: value for name, value in known.items()}, words)
 
 
-def repeated(option: str, values: Iterable[object]) -> str:
+def repeated(option: str, values: Iterable[object]) -> list[str]:
     """`--option value` for every value."""
-    return " ".join(f"{option} {shlex.quote(str(value))}" for value in values)
+    return [word for value in values for word in (option, str(value))]
 
 
 def flattened(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:

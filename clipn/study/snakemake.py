@@ -4,17 +4,20 @@ Snakemake's public interface prints a plan and does not hand it out, so the plan
 takes it. The versions that this holds for are fixed in pyproject.toml, and a test looks at every kind of reason.
 """
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from clipn.errors import ClipnError
 from clipn.study.loading import require_readable
 
 PACKAGE = Path(__file__).parents[1]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Mode(Flag):
@@ -185,3 +188,11 @@ def mode_of(workflow: Any) -> Mode:
     default = Mode.DRY_RUN if workflow.output_settings.dryrun else Mode.CHECK
     mode: Mode = getattr(workflow.config_settings, "check_mode", default)
     return mode
+
+
+def or_exit(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Call a function from a Snakefile; a person's mistake ends the run with one line."""
+    try:
+        return function(*arguments, **options)
+    except ClipnError as error:
+        sys.exit(f"error: {error}")

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from clipn.data.archives import write_archive
-from clipn.data.overview import details, listing, statuses
+from clipn.data.overview import details, human_bytes, listing, statuses
 from clipn.data.registry import CaptionSource, Dataset, Registry, load_registry
 from clipn.data.store import part_path
 from clipn.data.verify import verify_record
@@ -347,3 +347,11 @@ def test_a_registry_that_unfolds_to_very_much(tmp_path: Path, content: str) -> N
         load_registry(tmp_path / "r.yaml")
     assert str(caught.value).startswith(f"{tmp_path / 'r.yaml'}: ")
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0.00 MB"), (5_000, "0.01 MB"), (999_999_999, "1,000.00 MB"), (2_500_000_000_000, "2,500.00 GB")],
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert human_bytes(size) == text

@@ -22,7 +22,7 @@ def job(**fields: Any) -> PlannedJob:
 
 def settings(values: Mapping[str, Any]) -> str:
     """Settings as Snakemake records them."""
-    return repr(Settings(values, "--an-option 1"))
+    return repr(Settings(values, ["--an-option", "1"]))
 
 
 def contents(values: Mapping[str, Any]) -> str:

@@ -287,7 +287,7 @@ def test_words_of_the_demo_are_a_file_and_no_setting(options: RuleOptions) -> No
 def test_a_training_of_several_processes_has_a_launcher() -> None:
     made = changed(GENERATED, "variants.learnable.processes", 2)
     found = RuleOptions(StudyPaths(made, StudyData(made)))
-    assert str(found.launcher("learnable")) == "torchrun --standalone --nproc-per-node 2 --no-python "
+    assert str(found.launcher("learnable")) == "torchrun --standalone --nproc-per-node 2 --no-python"
     assert str(found.launcher("handcrafted")) == ""
 
 

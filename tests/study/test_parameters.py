@@ -4,6 +4,8 @@ import shlex
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clipn.study.parameters import (
     MISSING,
@@ -41,12 +43,12 @@ def test_all_settings_of_a_model_have_an_option_but_those_that_are_none() -> Non
 
 
 def test_a_sum_has_the_settings_and_the_options_of_both() -> None:
-    found = Settings({"a": 1}, "--a 1") + Settings({"b": 2}) + Settings({}, "--c 3")
+    found = Settings({"a": 1}, ["--a", "1"]) + Settings({"b": 2}) + Settings({}, ["--c", "3"])
     assert (found, str(found)) == ({"a": 1, "b": 2}, "--a 1 --c 3")
 
 
 def test_a_sum_has_one_value_of_a_key() -> None:
-    assert Settings({"a": 1}, "--a 1") + Settings({"a": 1}) == {"a": 1}
+    assert Settings({"a": 1}, ["--a", "1"]) + Settings({"a": 1}) == {"a": 1}
     with pytest.raises(ValueError, match="two values of a, c; record them under keys of their own"):
         Settings({"c": 1, "a": 1, "b": None}) + Settings({"c": 2, "a": None, "b": None})
 
@@ -56,7 +58,13 @@ def test_contents_are_recorded_and_print_no_option() -> None:
 
 
 def test_repeated_options_are_quoted() -> None:
-    assert repeated("--pair", ["imagenet:sun", "it's"]) == "--pair imagenet:sun --pair 'it'\"'\"'s'"
+    words = repeated("--pair", ["imagenet:sun", "it's"])
+    assert str(Settings({}, words)) == "--pair imagenet:sun --pair 'it'\"'\"'s'"
+
+
+@given(st.lists(st.text()), st.lists(st.text()))
+def test_a_shell_reads_the_words_that_were_given(words: list[str], more: list[str]) -> None:
+    assert shlex.split(str(Settings({"a": 1}, words) + Settings({"b": 2}, more))) == [*words, *more]
 
 
 def test_flattened_keys_have_dots_between_their_parts() -> None:

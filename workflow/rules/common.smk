@@ -2,7 +2,7 @@
 
 import os
 import re
-import sys
+import shlex
 from math import ceil
 from pathlib import Path
 
@@ -24,13 +24,12 @@ from clipn.study.options import RuleOptions
 from clipn.study.parameters import repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
 from clipn.study.run_lock import begin_run
-from clipn.study.snakemake import mode_of
+from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
     released_source,
 )
-
 
 for file in or_exit(study_files, config["study"]):
 
@@ -109,8 +108,10 @@ def training_threads(wildcards):
 def training_arguments(wildcards, input):
     """The files that a run is trained on, as arguments."""
     names = ("backbone", "index", "captions", "images")
-    named = [f"--{name} {input[name]}" for name in names if name in input.keys()]
-    return " ".join([*input.get("shards", []), *named])
+    named = [
+        repeated(f"--{name}", [input[name]]) for name in names if name in input.keys()
+    ]
+    return shlex.join([*input.get("shards", []), *sum(named, [])])
 
 
 def table(path, caption):

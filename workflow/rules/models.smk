@@ -12,7 +12,7 @@ if FETCHED:
         resources:
             **job_resources(mem_mb=200, cpu_percent=10),
         params:
-            key=lambda wildcards: FETCHED[wildcards.weights],
+            key=lambda wildcards: shlex.quote(FETCHED[wildcards.weights]),
             record=lambda wildcards: contents.weight_record(FETCHED[wildcards.weights]),
         shell:
             "clipn --log {log} weights fetch {params.key} --output {output}"
@@ -142,6 +142,6 @@ if TAUGHT:
             + options.training_folders(w.study, RunName(w.backbone, w.variant, w.seed)),
             code=fingerprint("clipn.cli.training.train"),
         shell:
-            "{params.launcher}clipn --log {log} train {params.arguments} {params.options}"
+            "{params.launcher} clipn --log {log} train {params.arguments} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"

@@ -23,11 +23,11 @@ rule report_page:
         **job_resources(mem_mb=500),
     params:
         options=options.page,
-        files=lambda wildcards, input: " ".join(
+        files=lambda wildcards, input: shlex.join(
             [
-                repeated("--figure", input.figures),
-                repeated("--weights", (*input.backbones, *input.runs)),
-                repeated("--shards", input.shards),
+                *repeated("--figure", input.figures),
+                *repeated("--weights", (*input.backbones, *input.runs)),
+                *repeated("--shards", input.shards),
             ]
         ),
         code=fingerprint("clipn.cli.report.page"),
