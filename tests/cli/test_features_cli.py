@@ -158,7 +158,7 @@ def test_an_ood_dataset_has_no_classes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"logit_scale": "model"}, "--logit-scale 'model': give a positive number or `checkpoint`"),
+        ({"logit_scale": "model"}, "--logit-scale 'model': give a positive number up to 1,000,000, or `checkpoint`"),
         ({"unpacked": "id"}, "--unpacked 'id': write it as DATASET:FOLDER"),
         ({"prompts": "clip"}, "no pool 'clip'; choose one of clipn128, "),
     ],
