@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 from clipn.errors import ClipnError
-from clipn.files import require
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -39,7 +38,8 @@ class Record(BaseModel):
 
 def load_records(path: Path, model: type[M]) -> M:
     """Read a YAML file as a registry of `model`; raises as `load_registry`."""
-    require(path)
+    if not path.is_file():
+        raise ClipnError(f"{path}: no such file; go to the project's folder, or name another file")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         # A key without a value is None in YAML and stands for one that is not filled in yet.

@@ -181,7 +181,8 @@ def _clear(output: Path) -> None:
 def _require_fetched(what: str, records: Iterable[Archive], archives: Path) -> None:
     for archive in records:
         if not (archives / archive.file).is_file():
-            raise ClipnError(f"{archives / archive.file}: no such file; run `clipn data fetch {what}`")
+            remedy = f"run `clipn data fetch {what}`, with the --registry and --archives of this command"
+            raise ClipnError(f"{archives / archive.file}: no such file; {remedy}")
 
 
 @contextmanager

@@ -80,9 +80,11 @@ def load_study(name: str | None = None, changes: Mapping[str, Any] | None = None
     name = name or config.get("study")
     if name is None:
         raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
-    for file in study_files(name):
+    files = study_files(name)
+    for file in files:
         config = merged(config, _mapping(Path(file)))
-    return parse_study({**merged(config, changes or {}), "study": name})
+    # The last file is the study's own, and called like it, even where somebody gave the file for the name.
+    return parse_study({**merged(config, changes or {}), "study": Path(files[-1]).stem})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from clipn.errors import ClipnError
 
 PACKAGE = Path(__file__).parents[1]
+SNAKEFILE = Path("workflow/Snakefile")
 
 
 class Mode(Flag):
@@ -132,9 +133,11 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
         mode: how the Snakefile checks the outputs, which it does before there is a plan; it learns it by `mode_of`.
 
     Raises:
-        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; or the package that runs is
-            not that of the project, so that it would compare with the wrong code.
+        ClipnError: this is no project's folder; Snakemake refuses the targets or the workflow, with Snakemake's
+            message; or the package that runs is not that of the project, so that it would compare with the wrong code.
     """
+    if not SNAKEFILE.is_file():
+        raise ClipnError(f"{SNAKEFILE}: no such file; go to the project's folder")
     here = Path(PACKAGE.name).resolve()
     if here.is_dir() and here != PACKAGE.resolve():
         raise ClipnError(

@@ -112,7 +112,9 @@ def test_a_failed_verification_leaves_nothing_of_an_earlier_one(tmp_path: Path) 
 
 
 def test_missing_archives_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"SUN\.tar\.gz: no such file; run `clipn data fetch sun`$"):
+    with pytest.raises(
+        ClipnError, match=r"SUN\.tar\.gz: no such file; run `clipn data fetch sun`, with the --registry"
+    ):
         verified(tmp_path, dataset("SUN.tar.gz"))
     assert not (tmp_path / "out").exists()
 
@@ -212,7 +214,9 @@ def test_cleaning_lists_are_off_unless_they_are_named(tmp_path: Path) -> None:
     record = cleaned(tmp_path)
     (tmp_path / "sun.csv").unlink()
     assert list(verified(tmp_path, record).archives) == ["SUN.tar.gz"]
-    with pytest.raises(ClipnError, match=r"sun\.csv: no such file; run `clipn data fetch sun --cleaning ninco`$"):
+    with pytest.raises(
+        ClipnError, match=r"sun\.csv: no such file; run `clipn data fetch sun --cleaning ninco`, with the --registry"
+    ):
         verified(tmp_path, record, None, "ninco")
     with pytest.raises(ClipnError, match="no cleaning list of sun 'other'; it has ninco"):
         verified(tmp_path, record, None, "other")
@@ -264,7 +268,7 @@ def test_another_number_of_captions_is_refused(tmp_path: Path) -> None:
 def test_missing_captions_are_refused(tmp_path: Path) -> None:
     record = captioned(tmp_path)
     (tmp_path / "c.tsv").unlink()
-    with pytest.raises(ClipnError, match=r"c\.tsv: no such file; run `clipn data fetch cc`$"):
+    with pytest.raises(ClipnError, match=r"c\.tsv: no such file; run `clipn data fetch cc`, with the --registry"):
         verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
 
 
