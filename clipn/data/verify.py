@@ -145,7 +145,8 @@ def verify_dataset(
         classes = class_names(location)
         largest = max(manifest["label"].to_pylist())
         if classes and largest >= len(classes):
-            raise ClipnError(f"{name}: label {largest} has no name among {len(classes)} classes; correct `classes`")
+            known = f"label {largest} has no name among {len(classes)} classes, which are counted from 0"
+            raise ClipnError(f"{name}: {known}; correct the labels, or `classes`")
     for key, clean in checked.items():
         manifest = mark(manifest, key, clean)
     write_manifest(manifest, output / "manifest.parquet")

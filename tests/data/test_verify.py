@@ -230,7 +230,9 @@ def test_other_cleaning_lists_than_the_published_one_are_refused(tmp_path: Path)
 def test_labels_without_a_class_name_are_refused(tmp_path: Path) -> None:
     write_files(tmp_path, {"mine/1.jpg": jpeg(), "list.txt": b"1.jpg 2\n"})
     fields = {"folder": "mine", "reader": "list", "file_list": "list.txt"}
-    with pytest.raises(ClipnError, match="sun: label 2 has no name among 2 classes; correct `classes`"):
+    with pytest.raises(
+        ClipnError, match="sun: label 2 has no name among 2 classes, which are counted from 0; correct the labels, or"
+    ):
         verified(tmp_path, dataset(**fields, classes=["a", "b"]))
     assert verified(tmp_path, dataset(**fields, classes=["a", "b", "c"])).classes == ["a", "b", "c"]
     assert verified(tmp_path, dataset(**fields)).classes == []
