@@ -14,7 +14,8 @@ WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Endings of the names of weight files."""
 LFS_POINTER = b"version https://git-lfs"
 """How a Git LFS pointer begins."""
-LFS_REMEDY = "is a Git LFS pointer, not the file; run `git lfs pull`, or download it"
+HEAD = 512
+"""Bytes at the start of a file that show what it is."""
 
 protected: set[tuple[int, int]] = set()
 """Files that are not overwritten, by `identity`: those that the running command was given to read."""
@@ -104,10 +105,18 @@ def require(path: Path) -> Path:
     return path
 
 
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is what Git leaves in the place of a large one that was not fetched."""
+def other_content(path: Path) -> str | None:
+    """What a file is in place of the weights that its name promises, and what to do; None if that cannot be told."""
     with path.open("rb") as stream:
-        return stream.read(len(LFS_POINTER)) == LFS_POINTER
+        head = stream.read(HEAD)
+    is_named, is_safetensors = path.suffix == ".safetensors", head[8:9] == b"{"
+    contents = {
+        "is a Git LFS pointer, not the file; run `git lfs pull`, or download it": head.startswith(LFS_POINTER),
+        "is a web page, not the file; download it again, as that page says": head.lstrip().startswith(b"<"),
+        "is a file of torch, not of safetensors; rename it to .pt": is_named and head[:1] in (b"P", b"\x80"),
+        "is a file of safetensors, not of torch; rename it to .safetensors": is_safetensors and not is_named,
+    }
+    return next((content for content, found in contents.items() if found), None)
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:

@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 from clipn.errors import ClipnError
-from clipn.files import require
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -86,6 +85,8 @@ def read_yaml(path: Path) -> Any:
 
 def load_records(path: Path, model: type[M]) -> M:
     """Read a YAML file as a registry of `model`; raises as `load_registry`."""
+    if not path.is_file():
+        raise ClipnError(f"{path}: no such file; go to the project's folder, or name another file")
     content = read_yaml(path) or {}
     # A key without a value is None in YAML and stands for one that is not filled in yet.
     if isinstance(content, dict):

@@ -1,5 +1,6 @@
 """Subcommands that list, fetch, verify and add datasets."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -114,5 +115,6 @@ def add(
     from clipn.data.add import add_dataset
 
     record = add_dataset(registry, name, path, title or name, reader, file_list)
-    first = f"clipn data fetch {name} && " if record.archives else ""
-    typer.echo(f"{name}: {record.images:,} images, reader {record.reader}; now: {first}clipn data verify {name}")
+    named = f"{name} --registry {shlex.quote(str(registry))}" if registry != REGISTRY else name
+    first = f"clipn data fetch {named} && " if record.archives else ""
+    typer.echo(f"{name}: {record.images:,} images, reader {record.reader}; now: {first}clipn data verify {named}")

@@ -1,5 +1,6 @@
 """The demo: a project that makes it, and the data of its world."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def demo(
     write_project(folder)
     if run:
         run_project(folder)
-    typer.echo(f"open {folder / PAGE}" if run else f"{folder}: ready; now: clipn demo --run {folder}")
+    typer.echo(f"open {folder / PAGE}" if run else f"{folder}: ready; now: clipn demo --run {shlex.quote(str(folder))}")
 
 
 @options_from(Demo)

@@ -146,7 +146,8 @@ def verify_dataset(
         classes = class_names(location)
         largest = max(manifest["label"].to_pylist())
         if classes and largest >= len(classes):
-            raise ClipnError(f"{name}: label {largest} has no name among {len(classes)} classes; correct `classes`")
+            known = f"label {largest} has no name among {len(classes)} classes, which are counted from 0"
+            raise ClipnError(f"{name}: {known}; correct the labels, or `classes`")
     for key, clean in checked.items():
         manifest = mark(manifest, key, clean)
     write_manifest(manifest, output / "manifest.parquet")
@@ -182,7 +183,8 @@ def _clear(output: Path) -> None:
 def _require_fetched(what: str, records: Iterable[Archive], archives: Path) -> None:
     for archive in records:
         if not (archives / archive.file).is_file():
-            raise ClipnError(f"{archives / archive.file}: no such file; run `clipn data fetch {what}`")
+            remedy = f"run `clipn data fetch {what}`, with the --registry and --archives of this command"
+            raise ClipnError(f"{archives / archive.file}: no such file; {remedy}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The demo as a project in a folder of its own, made from the workflow and configuration that come with the package."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -53,4 +54,4 @@ def run_project(folder: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     if done.returncode:
-        raise ClipnError(f"{folder}: the demo is not finished; `clipn demo --run {folder}` goes on")
+        raise ClipnError(f"{folder}: the demo is not finished; `clipn demo --run {shlex.quote(str(folder))}` goes on")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from clipn.errors import ClipnError
-from clipn.files import LFS_REMEDY, atomic, is_lfs_pointer, require
+from clipn.files import atomic, other_content, require
 
 # Torch takes seconds to import, and steps that read arrays do without it.
 if TYPE_CHECKING:
@@ -131,4 +131,4 @@ def _opened(path: Path, framework: Literal["np", "pt"]) -> Iterator[Any]:
     # TypeError: NumPy has no bfloat16.
     except (SafetensorError, TypeError) as error:
         damaged = f"not a whole safetensors file ({error}); delete it and make it again"
-        raise ClipnError(f"{path}: {LFS_REMEDY if is_lfs_pointer(path) else damaged}") from error
+        raise ClipnError(f"{path}: {other_content(path) or damaged}") from error

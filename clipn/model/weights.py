@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clipn.errors import ClipnError
-from clipn.files import LFS_REMEDY, WEIGHT_SUFFIXES, is_lfs_pointer, require
+from clipn.files import WEIGHT_SUFFIXES, named, other_content, require
 from clipn.model.tensors import read_tensors, require_finite
 
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask", "attn_mask_no")
@@ -19,6 +19,10 @@ STATES = ("state_dict", "model_state_dict", "model")
 """Keys under which training programs keep the tensors."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DistributedDataParallel, `torch.compile` and Lightning put before every name."""
+
+
+LARGEST_LOGARITHM = 10.0
+"""CLIP keeps the logarithm of its scale, at most that of 100."""
 
 
 class WeightFile(NamedTuple):
@@ -64,6 +68,11 @@ def fit(
     state = model.state_dict()
     own_names = {named(name): name for name in state}
     expected = {named(name): tuple(tensor.shape) for name, tensor in state.items()}
+    towers = {name.partition(".")[0] for name in expected}
+    for name in sorted(tensors.keys() - expected.keys()):
+        prefix, _, rest = name.partition(".")
+        if rest in expected and prefix not in towers:
+            raise ClipnError(f"{path}: {name} is {rest} behind a prefix; save all weights under their own names")
     if difference := _difference(expected, {name: tuple(tensor.shape) for name, tensor in tensors.items()}):
         raise ClipnError(f"{path}: {difference}; {remedy}")
     for name, tensor in tensors.items():
@@ -96,8 +105,8 @@ def _unpickled(path: Path) -> Any:
                 f"holds more than tensors ({found[1]}), which may be a program, so none of it was run; "
                 "get the file from its source again or convert it to safetensors"
             )
-        elif is_lfs_pointer(path):
-            reason = LFS_REMEDY
+        elif content := other_content(path):
+            reason = content
         elif "TorchScript" in str(error):
             reason = "is TorchScript, a program; fetch the safetensors of the same weights, see config/weights.yaml"
         raise ClipnError(f"{path}: {reason}") from error
@@ -107,15 +116,20 @@ def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
     is_mapping = isinstance(content, dict) and all(isinstance(key, str) for key in content)
     tensors = {k: v for k, v in content.items() if k.rpartition(".")[2] not in NOT_WEIGHTS} if is_mapping else {}
     if not tensors or not all(isinstance(key, str) and isinstance(tensors[key], Tensor) for key in tensors):
-        raise ClipnError(f"{path}: holds no weights by name; give a state dict, alone or under the key `state_dict`")
+        keys = f", but {named(list(map(str, content)), 3)}" if isinstance(content, dict) and content else ""
+        raise ClipnError(f"{path}: holds no weights by name{keys}; give a state dict, alone or under `state_dict`")
     while prefix := next((one for one in PREFIXES if all(name.startswith(one) for name in tensors)), None):
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
-        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex():
-            raise ClipnError(f"{path}: {name} is quantised, sparse or complex; give weights of plain floats")
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.is_meta:
+            raise ClipnError(f"{path}: {name} is quantised, sparse, complex or without values; give plain floats")
     if "logit_scale" in tensors:
         # Some files hold it as a vector of one.
         tensors["logit_scale"] = tensors["logit_scale"].squeeze()
-    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        if tensors["logit_scale"].numel() == 1 and tensors["logit_scale"].float() > LARGEST_LOGARITHM:
+            raise ClipnError(f"{path}: logit_scale is {tensors['logit_scale']:g}, no logarithm; take that of the scale")
+    tensors = {
+        name: tensor.detach().float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }
     require_finite(path, tensors, "its training failed, so take another checkpoint")
     return tensors

@@ -1,7 +1,7 @@
 """The logits of a batch of images, checked once and shared by all methods."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -119,10 +119,19 @@ def require_scale(logit_scale: float) -> None:
 
 
 def _checked(logits: Matrix, name: str) -> Array:
+    if np.ma.is_masked(logits):
+        raise ClipnError(f"{name}: is masked; give the images that count alone")
     # A tensor is known by `detach`: importing torch to ask would cost steps without it seconds. NumPy has no bfloat16.
-    array = np.asarray(logits.detach().cpu().double() if hasattr(logits, "detach") else logits, dtype=np.float64)
+    given = logits.detach().cpu().double() if hasattr(logits, "detach") else logits
+    try:
+        # NumPy drops imaginary parts.
+        casting: Literal["same_kind", "unsafe"] = "same_kind" if np.iscomplexobj(given) else "unsafe"
+        array = np.asarray(given).astype(np.float64, casting=casting, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ClipnError(f"{name}: is no array of numbers ({error})") from error
     if array.ndim != 2 or array.shape[1] == 0:
-        raise ClipnError(f"{name}: expected (n, classes), got shape {array.shape}")
+        remedy = "give one image as one row" if array.ndim == 1 else "give a row per image, a column per class"
+        raise ClipnError(f"{name}: expected (n, classes), got shape {array.shape}; {remedy}")
     if not np.isfinite(array).all():
         raise ClipnError(f"{name}: holds NaN or infinity; check the features they were made from")
     return array

@@ -53,13 +53,17 @@ def require_readable(files: Iterable[Path]) -> None:
         _mapping(file)
 
 
-def study_files(name: str) -> list[str]:
+def study_files(name: str, named_by: str = f"`study` in {CONFIG}") -> list[str]:
     """Paths of a study's configuration, each over the one before: that of the study it extends, and its own.
+
+    Args:
+        name: of the study.
+        named_by: what a person corrects if there is none.
 
     Raises:
         ClipnError: there is no such study, it extends one that extends another, or it says anew what both share.
     """
-    path = study_file(name)
+    path = study_file(name, named_by)
     own = _mapping(Path(path))
     extended = own.get("extends")
     if extended is None:
@@ -85,12 +89,15 @@ def load_study(name: str | None = None, changes: Mapping[str, Any] | None = None
         ClipnError: there is no such study, or it is wrong.
     """
     config = _mapping(CONFIG) if CONFIG.is_file() else {}
+    named_by = "its name" if name else f"`study` in {CONFIG}"
     name = name or config.get("study")
     if name is None:
         raise ClipnError(f"{CONFIG}: names no study; write `study: demo` there, or name one")
-    for file in study_files(name):
+    files = study_files(name, named_by)
+    for file in files:
         config = merged(config, _mapping(Path(file)))
-    return parse_study({**merged(config, changes or {}), "study": name})
+    # The last file is the study's own, and called like it, even where somebody gave the file for the name.
+    return parse_study({**merged(config, changes or {}), "study": Path(files[-1]).stem})
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from clipn.study.loading import require_readable
 PACKAGE = Path(__file__).parents[1]
 P = ParamSpec("P")
 T = TypeVar("T")
+SNAKEFILE = Path("workflow/Snakefile")
 
 
 class Mode(Flag):
@@ -136,10 +137,12 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
         mode: how the Snakefile checks the outputs, which it does before there is a plan; it learns it by `mode_of`.
 
     Raises:
-        ClipnError: Snakemake refuses the targets or the workflow, with Snakemake's message; an overlay is no YAML, has
-            a key twice or is a template; or the package that runs is not that of the project, so that it would compare
-            with the wrong code.
+        ClipnError: this is no project's folder; Snakemake refuses the targets or the workflow, with Snakemake's
+            message; an overlay is no YAML, has a key twice or is a template; or the package that runs is not that of
+            the project, so that it would compare with the wrong code.
     """
+    if not SNAKEFILE.is_file():
+        raise ClipnError(f"{SNAKEFILE}: no such file; go to the project's folder")
     here = Path(PACKAGE.name).resolve()
     if here.is_dir() and here != PACKAGE.resolve():
         raise ClipnError(

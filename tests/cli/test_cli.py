@@ -198,3 +198,20 @@ def test_a_folder_in_place_of_a_file_is_no_traceback(clipn: Any, tmp_path: Path)
     status, lines = clipn(*summary(tmp_path))
     assert status == 1
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (["data", "list"], "config/datasets.yaml: no such file"),
+        (["data", "verify"], "config/datasets.yaml: no such file"),
+        (["study", "plan", "paper"], "config/studies/paper.yaml: no such study, nor any other"),
+        (["study", "plan", "config/studies/paper.yaml"], "config/studies/paper.yaml: no such study, nor any other"),
+        (["why", "all"], "workflow/Snakefile: no such file"),
+        (["accept", "all"], "workflow/Snakefile: no such file"),
+    ],
+)
+def test_outside_a_project_they_say_where_to_go(clipn: Any, arguments: list[str], file: str) -> None:
+    status, lines = clipn(*arguments)
+    assert status == 1
+    assert lines[-1].startswith(f"error: {file}; go to the project's folder")

@@ -255,8 +255,8 @@ def test_the_layout_of_a_folder_is_found_out(clipn: Any, layout: str) -> None:
 def test_an_archive_of_ones_own_is_recorded_with_its_checksum(clipn: Any) -> None:
     write_tar(Path("mine.tar"), images("mine"))
     status, out, _ = clipn("data", "add", "mine", "mine.tar", "--registry", "r.yaml")
-    said = "mine: 3 images, reader flat; now: clipn data fetch mine && clipn data verify mine\n"
-    assert (status, out) == (0, said)
+    commands = "clipn data fetch mine --registry r.yaml && clipn data verify mine --registry r.yaml"
+    assert (status, out) == (0, f"mine: 3 images, reader flat; now: {commands}\n")
     (archive,) = yaml.safe_load(Path("r.yaml").read_text())["datasets"]["mine"]["archives"]
     assert archive["sha256"] == hashlib.sha256(Path("mine.tar").read_bytes()).hexdigest()
     assert clipn("data", "fetch", "mine", "--registry", "r.yaml")[0] == 0

@@ -59,6 +59,12 @@ def test_selection_applies_to_listed_paths(tmp_path: Path) -> None:
         ("z.jpg 1\na/1.jpg 0\ny.jpg 1\n../out.jpg 3", r"list\.txt: \.\./out\.jpg and 2 more not found"),
         ("a/1.jpg 0\n./a/1.jpg 1\n", r"list\.txt: lists a/1\.jpg twice"),
         ("a/1.jpg\nset/a/1.jpg\n", r"list\.txt: .*a/1\.jpg"),
+        ("a\\1.jpg 0\n", r"list\.txt: a.1\.jpg not found in .*set; complete the images, or write / between folders"),
+        (
+            "path,label\na/1.jpg,0\n",
+            r"list\.txt: .* and 1 more not found in .*, or write a space, and no comma, before",
+        ),
+        ("a/1.jpg 0.0\n", r"list\.txt: a/1\.jpg 0\.0 not found in .*, or write labels as whole numbers"),
         ("# nothing\n\n", r"list\.txt: lists no file"),
     ],
 )

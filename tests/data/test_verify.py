@@ -112,7 +112,9 @@ def test_a_failed_verification_leaves_nothing_of_an_earlier_one(tmp_path: Path) 
 
 
 def test_missing_archives_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipnError, match=r"SUN\.tar\.gz: no such file; run `clipn data fetch sun`$"):
+    with pytest.raises(
+        ClipnError, match=r"SUN\.tar\.gz: no such file; run `clipn data fetch sun`, with the --registry"
+    ):
         verified(tmp_path, dataset("SUN.tar.gz"))
     assert not (tmp_path / "out").exists()
 
@@ -212,7 +214,9 @@ def test_cleaning_lists_are_off_unless_they_are_named(tmp_path: Path) -> None:
     record = cleaned(tmp_path)
     (tmp_path / "sun.csv").unlink()
     assert list(verified(tmp_path, record).archives) == ["SUN.tar.gz"]
-    with pytest.raises(ClipnError, match=r"sun\.csv: no such file; run `clipn data fetch sun --cleaning ninco`$"):
+    with pytest.raises(
+        ClipnError, match=r"sun\.csv: no such file; run `clipn data fetch sun --cleaning ninco`, with the --registry"
+    ):
         verified(tmp_path, record, None, "ninco")
     with pytest.raises(ClipnError, match="no cleaning list of sun 'other'; it has ninco"):
         verified(tmp_path, record, None, "other")
@@ -226,7 +230,9 @@ def test_other_cleaning_lists_than_the_published_one_are_refused(tmp_path: Path)
 def test_labels_without_a_class_name_are_refused(tmp_path: Path) -> None:
     write_files(tmp_path, {"mine/1.jpg": jpeg(), "list.txt": b"1.jpg 2\n"})
     fields = {"folder": "mine", "reader": "list", "file_list": "list.txt"}
-    with pytest.raises(ClipnError, match="sun: label 2 has no name among 2 classes; correct `classes`"):
+    with pytest.raises(
+        ClipnError, match="sun: label 2 has no name among 2 classes, which are counted from 0; correct the labels, or"
+    ):
         verified(tmp_path, dataset(**fields, classes=["a", "b"]))
     assert verified(tmp_path, dataset(**fields, classes=["a", "b", "c"])).classes == ["a", "b", "c"]
     assert verified(tmp_path, dataset(**fields)).classes == []
@@ -264,7 +270,7 @@ def test_another_number_of_captions_is_refused(tmp_path: Path) -> None:
 def test_missing_captions_are_refused(tmp_path: Path) -> None:
     record = captioned(tmp_path)
     (tmp_path / "c.tsv").unlink()
-    with pytest.raises(ClipnError, match=r"c\.tsv: no such file; run `clipn data fetch cc`$"):
+    with pytest.raises(ClipnError, match=r"c\.tsv: no such file; run `clipn data fetch cc`, with the --registry"):
         verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
 
 

@@ -201,5 +201,5 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, wrapped: bool) -> None:
 
 
 def test_no_checkpoint_and_no_file(tmp_path: Path) -> None:
-    assert complaint_of(write(tmp_path, {"epoch": 10})).startswith("holds no weights by name; ")
+    assert complaint_of(write(tmp_path, {"epoch": 10})).startswith("holds no weights by name, but epoch; ")
     assert complaint_of(tmp_path / "absent.pt").startswith("no such file; ")

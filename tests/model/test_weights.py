@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,71 @@ def test_weights_that_are_no_numbers_are_named(tmp_path: Path, value: float) -> 
     tensors["text_projection"][0, 0] = value
     torch.save(tensors, tmp_path / "w.pt")
     assert complaint_of(tmp_path / "w.pt").startswith("text_projection holds NaN or infinity; its training failed")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            b"\n<!DOCTYPE html><html>Virus scan warning</html>",
+            "is a web page, not the file; download it again, as that p",
+        ),
+        (b"<html></html>", "is a web page, not the file; download it again, as that page says"),
+    ],
+)
+def test_what_downloads_leave_in_place_of_a_file(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert complaint_of(tmp_path / name).startswith(complaint)
+
+
+def test_files_under_the_other_kind_s_name(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "torch.safetensors")
+    save_file(state(), tmp_path / "safe.pt")
+    assert complaint_of(tmp_path / "torch.safetensors") == "is a file of torch, not of safetensors; rename it to .pt"
+    assert complaint_of(tmp_path / "safe.pt") == "is a file of safetensors, not of torch; rename it to .safetensors"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.to("meta"),
+    ],
+    ids=["sparse", "complex", "meta"],
+)
+def test_tensors_of_no_plain_numbers(tmp_path: Path, changed: Callable[[Tensor], Tensor]) -> None:
+    torch.save({**state(), "visual.proj": changed(state()["visual.proj"])}, tmp_path / "w.pt")
+    expected = "visual.proj is quantised, sparse, complex or without values; give plain floats"
+    assert complaint_of(tmp_path / "w.pt") == expected
+
+
+def test_quantised_weights_and_parameters(tmp_path: Path) -> None:
+    torch.save({**state(), "visual.proj": state()["visual.proj"].to(torch.int8)}, tmp_path / "w.pt")
+    expected = "visual.proj is of torch.int8, not of floats; give weights that are not quantised"
+    assert complaint_of(tmp_path / "w.pt") == expected
+    torch.save({name: torch.nn.Parameter(tensor) for name, tensor in state().items()}, tmp_path / "p.pt")
+    assert same(import_backbone(tmp_path / "p.pt", write_architecture(tmp_path))[0], state())
+
+
+def test_a_scale_in_place_of_its_logarithm(tmp_path: Path) -> None:
+    torch.save({**state(), "logit_scale": torch.tensor(100.0)}, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt") == "logit_scale is 100, no logarithm; take that of the scale"
+
+
+@pytest.mark.parametrize("prefix", ["student", "module"])
+def test_names_of_which_some_have_a_prefix(tmp_path: Path, prefix: str) -> None:
+    named = {f"{prefix}.{name}" if name == "visual.proj" else name: tensor for name, tensor in state().items()}
+    torch.save(named, tmp_path / "w.pt")
+    expected = f"{prefix}.visual.proj is visual.proj behind a prefix; save all weights under their own names"
+    assert complaint_of(tmp_path / "w.pt") == expected
+
+
+def test_another_key_than_those_of_training_programs(tmp_path: Path) -> None:
+    torch.save({"ema": state(), "step": 3}, tmp_path / "w.pt")
+    expected = "holds no weights by name, but ema, step; give a state dict, alone or under `state_dict`"
+    assert complaint_of(tmp_path / "w.pt") == expected
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
@@ -214,7 +280,7 @@ def test_truncated_files(tmp_path: Path, share: float, suffix: str) -> None:
     assert complaint_of(path).startswith("not a whole ")
 
 
-@pytest.mark.parametrize("content", [b"rubbish", b"<html>Virus scan warning</html>", b"a text\n" * 9, b"\x80\x02."])
+@pytest.mark.parametrize("content", [b"rubbish", b"a text\n" * 9, b"\x80\x02."])
 def test_files_that_are_something_else(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.pt").write_bytes(content)
     assert complaint_of(tmp_path / "w.pt").startswith("not a whole weight file (")
@@ -223,7 +289,7 @@ def test_files_that_are_something_else(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("content", [{}, {"epoch": 3}, [torch.zeros(1)], {"state_dict": {"x": 1}}, {0: torch.zeros(1)}])
 def test_files_without_weights(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "w.pt")
-    assert complaint_of(tmp_path / "w.pt").startswith("holds no weights by name; ")
+    assert complaint_of(tmp_path / "w.pt").startswith("holds no weights by name")
 
 
 def test_missing_and_oddly_named_files(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def test_rules_need_a_no_tower(rule: str) -> None:
 
 FLAT, WIDE, ZEROS = np.zeros(3), np.zeros((2, 4)), np.zeros((2, 3))
 BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
-    ({"yes_logits": FLAT}, r"yes_logits: expected \(n, classes\), got shape \(3,\)"),
+    ({"yes_logits": FLAT}, r"yes_logits: expected \(n, classes\), got shape \(3,\); give one image as one row"),
     ({"yes_logits": np.zeros((2, 0))}, r"yes_logits: expected \(n, classes\), got shape \(2, 0\)"),
     ({"no_logits": np.zeros((2, 1))}, r"no_logits: shape \(2, 1\) is not that of yes_logits, \(2, 3\)"),
     ({"no_logits": np.zeros((1, 3))}, r"no_logits: shape \(1, 3\) is not that of yes_logits, \(2, 3\)"),
@@ -267,6 +267,10 @@ BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
     ({"yes_logits": np.full((2, 3), np.nan)}, "yes_logits: holds NaN or infinity; check the features"),
     ({"no_logits": np.full((2, 3), -np.inf)}, "no_logits: holds NaN or infinity"),
     ({"negatives": np.full((2, 4), np.inf)}, "negatives: holds NaN or infinity"),
+    ({"yes_logits": np.ma.masked_array(ZEROS, ZEROS == 0)}, "yes_logits: is masked; give the images that count alone"),
+    ({"no_logits": np.ma.masked_array(ZEROS, ZEROS == 0)}, "no_logits: is masked; give the images that count alone"),
+    ({"yes_logits": np.full((2, 3), "x")}, r"yes_logits: is no array of numbers \(could not convert string"),
+    ({"yes_logits": np.full((2, 3), 1j)}, r"yes_logits: is no array of numbers \(Cannot cast array data from"),
 ]
 
 

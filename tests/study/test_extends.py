@@ -220,10 +220,6 @@ def test_a_study_that_is_not_there() -> None:
     )
     with pytest.raises(ClipnError, match=message):
         extending(extends="absent")
-    with pytest.raises(
-        ClipnError, match=r"gone\.yaml: no such study; set `study` in config/config.yaml to one of base"
-    ):
-        load_study("gone")
 
 
 @pytest.mark.usefixtures("project")
@@ -240,3 +236,10 @@ def test_runs_are_shared_with_a_study_that_is_extended_alone() -> None:
         ClipnError, match=r"^config/studies/base\.yaml: .*`shared` is for a study that `extends` another; leave it out"
     ):
         load_study("base")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_study_may_be_named_by_its_file() -> None:
+    assert load_study("config/studies/base.yaml").study == load_study("base").study == "base"
+    with pytest.raises(ClipnError, match=r"gone\.yaml: no such study; set its name to one of base"):
+        load_study("gone")

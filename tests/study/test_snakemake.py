@@ -245,7 +245,7 @@ class TestMistakes:
 
     def test_the_workflow_is_missing(self) -> None:
         shutil.rmtree("workflow")
-        with pytest.raises(ClipnError, match=r"^snakemake: .*Snakefile"):
+        with pytest.raises(ClipnError, match=r"^workflow/Snakefile: no such file; go to the project's folder$"):
             jobs()
 
     def test_a_workflow_that_ends_the_run_itself_has_the_last_word(self) -> None:

@@ -13,6 +13,12 @@ from clipn.text.lines import read_lines
 
 LABELLED = re.compile(r"(?P<path>.*\S)\s+(?P<label>-1|\d+)")
 """A line with a label, of which -1 is none."""
+OTHER_FORMS = {
+    r"\\": "write / between folders",
+    r",": "write a space, and no comma, before each label, without a line of headings",
+    r"\s\S*\d\.\d*$": "write labels as whole numbers",
+}
+"""What in a listed path tells of another form of list, and how to write it here."""
 
 
 def listed_images(location: Location) -> Iterator[Image]:
@@ -44,9 +50,10 @@ def listed_members(location: Location, labels: Collection[str]) -> list[tuple[Pa
         listed.append({name: form for name, form in forms if form in labels})
     if missing := set(labels).difference(*(names.values() for names in listed)):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        remedy = next((form for sign, form in OTHER_FORMS.items() if re.search(sign, min(missing))), "correct the list")
         raise ClipnError(
             f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
-            "complete the images, or correct the list"
+            f"complete the images, or {remedy}"
         )
     chosen = frozenset(selected(labels, location.record.select))
     return [
