@@ -51,7 +51,7 @@ def read_json(path: Path) -> Any:
     require(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClipnError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
