@@ -72,7 +72,8 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ClipnError: the file is missing, is no YAML in UTF-8, or has a key twice in one mapping.
     """
-    require(path)
+    if not path.is_file():
+        raise ClipnError(f"{path}: no such file; go to the project's folder, or name another file")
     try:
         return yaml.load(path.read_text(encoding="utf-8"), OneOfEachKey)  # noqa: S506
     except UnicodeDecodeError as error:
@@ -85,8 +86,6 @@ def read_yaml(path: Path) -> Any:
 
 def load_records(path: Path, model: type[M]) -> M:
     """Read a YAML file as a registry of `model`; raises as `load_registry`."""
-    if not path.is_file():
-        raise ClipnError(f"{path}: no such file; go to the project's folder, or name another file")
     content = read_yaml(path) or {}
     # A key without a value is None in YAML and stands for one that is not filled in yet.
     if isinstance(content, dict):

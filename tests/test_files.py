@@ -62,7 +62,7 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"{'a': 1}", b"\xff\xfe", b"[" * 100_000])
 def test_damaged_json_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ClipnError, match=r"a\.json: not valid JSON \(.*\); delete it and run again") as caught:

@@ -39,6 +39,15 @@ def test_a_zip_reads_in_its_own_order(tmp_path: Path, method: int) -> None:
     assert list(read_members(archive, "a/1.jpg".__eq__)) == [("a/1.jpg", b"one")]
 
 
+@pytest.mark.parametrize(("system", "name"), [(0, "cat/1.jpg"), (3, "cat\\1.jpg")])
+def test_backslashes_of_windows_are_slashes(tmp_path: Path, system: int, name: str) -> None:
+    entry = zipfile.ZipInfo("cat\\1.jpg")
+    entry.create_system = system
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(entry, b"cat")
+    assert everything(tmp_path / "a.zip") == [(name, b"cat")]
+
+
 def test_an_empty_zip_has_no_members(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w"):
         pass

@@ -15,6 +15,7 @@ ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 """Of the first member, and of the end of an empty archive."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
+WINDOWS = 0
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, OSError, ValueError)
 """What the standard library raises for files that are not what their directory says."""
 
@@ -41,8 +42,10 @@ def is_zip(archive: Path) -> bool:
 
 
 def _member(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
-    if entry.is_dir():
-        return Member(entry.filename, 0, partial(_content, opened, entry), is_folder=True)
+    # Some programs of Windows write backslashes, without which no folder would be a class.
+    name = entry.filename.replace("\\", "/") if entry.create_system == WINDOWS else entry.filename
+    if name.endswith("/"):
+        return Member(name, 0, partial(_content, opened, entry), is_folder=True)
     # The upper half holds a Unix mode, or nothing when another system wrote the archive.
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise ClipnError(f"{archive}: member {entry.filename!r} is a link or a device; do not use this archive")
@@ -52,7 +55,7 @@ def _member(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> M
         raise ClipnError(f"{archive}: member {entry.filename!r} is not deflated; repack the archive as .tar")
     require_size(archive, entry.filename, entry.file_size)
     require_expansion(archive, entry.compress_size, entry.file_size)
-    return Member(entry.filename, entry.file_size, partial(_content, opened, entry))
+    return Member(name, entry.file_size, partial(_content, opened, entry))
 
 
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
