@@ -16,7 +16,7 @@ _LATEX = str.maketrans(
     | {"`": r"\textasciigrave{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "–": "--", "“": "``", "”": "''"}  # noqa: RUF001
 )
 """Signs that mean something else in LaTeX or need an encoding."""
-_FORMULA = re.compile(r"[=+\-@\t]")
+_FORMULA = re.compile(r"\s*[=+\-@]")
 
 
 def unicode(text: str) -> str:
