@@ -31,7 +31,8 @@ def one_line(text: str) -> str:
 
 def markdown(text: str) -> str:
     """In a line, or in a cell of a pipe table."""
-    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+    # Blanks at the edges would keep asterisks beside them from making the text bold.
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text).strip())
 
 
 def latex(text: str) -> str:
