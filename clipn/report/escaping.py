@@ -16,7 +16,7 @@ _LATEX = str.maketrans(
     | {"`": r"\textasciigrave{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "–": "--", "“": "``", "”": "''"}  # noqa: RUF001
 )
 """Signs that mean something else in LaTeX or need an encoding."""
-_FORMULA = re.compile(r"[=+\-@\t]")
+_FORMULA = re.compile(r"\s*[=+\-@]")
 
 
 def unicode(text: str) -> str:
@@ -31,7 +31,8 @@ def one_line(text: str) -> str:
 
 def markdown(text: str) -> str:
     """In a line, or in a cell of a pipe table."""
-    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
+    # Blanks at the edges would keep asterisks beside them from making the text bold.
+    return _MARKDOWN.sub(r"\\\g<0>", one_line(text).strip())
 
 
 def latex(text: str) -> str:
