@@ -44,6 +44,11 @@ PREFIXES = (
     "ATEN_", "DNNL_", "ONEDNN_", "MKL_", "NPY_", "OPENBLAS_", "ARROW_USER_SIMD_LEVEL", "OMP_DYNAMIC", "OMP_THREAD_LIMIT"
 )  # fmt: skip
 """How variables begin that choose kernels, or give torch fewer threads than it is told to use."""
+NOTED = (
+    *PREFIXES, "CUBLAS_", "CUDNN_", "GLIBC_TUNABLES", "KMP_DETERMINISTIC", "LD_PRELOAD", "NVIDIA_TF32",
+    "TORCH_ALLOW_TF32", "TORCH_BLAS_",
+)  # fmt: skip
+"""How variables begin that may change digits, so that a job's log names those that are set and not ignored."""
 MACHINE, USED = "machine: ", "used: "
 """How the lines of a job's log begin that name processor and libraries, and CPU seconds and memory."""
 LIBRARIES = ("numpy", "pillow", "pyarrow", "scipy", "torch", "torchvision")
@@ -105,6 +110,14 @@ def described() -> str:
     # What follows a `+` says for which GPU a wheel of torch was built.
     versions = (f"{name}-{version(name).partition('+')[0]}" for name in LIBRARIES)
     return " ".join([f"{_held}{kernels}", *versions])
+
+
+def variables() -> list[str]:
+    """Variables of this process that may change digits, `NAME=value`; of files the names alone."""
+    held = HELD if _held != "fast" else {}
+    noted = {name: value for name, value in sorted(os.environ.items()) if name.startswith(NOTED)}
+    chosen = {name: value for name, value in noted.items() if held.get(name) != value}
+    return [f"{name}={Path(value).name}" for name, value in chosen.items() if not name.endswith("_NUM_THREADS")]
 
 
 def processor() -> str:

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from clipn import compute
-from clipn.compute import HELD, VARIABLE, described, hold, one_thread, processor, require_hold
+from clipn.compute import HELD, VARIABLE, described, hold, one_thread, processor, require_hold, variables
 from clipn.errors import ClipnError
 from tests.helpers.project import ENVIRONMENT, ROOT
 
@@ -219,3 +219,18 @@ def test_matrix_products_get_one_thread_and_then_what_they_had() -> None:
         with one_thread():
             assert blas_threads() == {1}
         assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "noted"), [("fast", ["GLIBC_TUNABLES=x", "MKL_CBWR=COMPATIBLE"]), ("portable", ["GLIBC_TUNABLES=x"])]
+)
+def test_variables_that_may_change_digits_are_noted(
+    monkeypatch: pytest.MonkeyPatch, arithmetic: str, noted: list[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith(compute.NOTED)]:
+        monkeypatch.delenv(name)
+    here = {"GLIBC_TUNABLES": "x", "MKL_CBWR": "COMPATIBLE", "MKL_NUM_THREADS": "3", "LD_PRELOAD": "/somewhere/lib.so"}
+    for name, value in here.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(compute, "_held", arithmetic)
+    assert sorted(variables()) == sorted([*noted, "LD_PRELOAD=lib.so"])

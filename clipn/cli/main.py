@@ -134,7 +134,7 @@ def common_options(
     if context.invoked_subcommand not in WITHOUT_NUMBERS:
         compute.hold(arithmetic)
         compute.require_hold()
-        machine.append(compute.described())
+        machine.append(" ".join([compute.described(), *compute.variables()]))
     if logged:
         logged.write(f"{MACHINE}{', '.join(machine)}\n")
 

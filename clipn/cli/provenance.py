@@ -22,17 +22,20 @@ def why(
     configfile: Overlays = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why results would be rebuilt: which setting, which module, which file."""
-    from clipn.provenance.why import as_mapping, reasons, text
+    """Why results would be rebuilt: which setting, which module, which file; and whether libraries differ in them."""
+    from clipn.provenance.records import made_with, read_records
+    from clipn.provenance.why import arithmetic_notes, as_mapping, reasons, text
     from clipn.study.snakemake import Request, planned
 
     with planned(Request(targets, study, configfile or [])) as plan:
         found = reasons(plan.jobs, Path())
+        rebuilt = {path for job in plan.jobs for path in job.outputs}
+        kept = made_with([path for path in plan.outputs if path not in rebuilt], read_records(Path()), Path())
     name = " ".join(targets)
     if as_json:
-        print_json(as_mapping(name, found))
+        print_json(as_mapping(name, found) | {"made_with": kept})
     else:
-        typer.echo(text(name, found))
+        typer.echo("\n".join([text(name, found), *arithmetic_notes(kept, bool(found))]))
 
 
 def accept(targets: Targets, study: StudyName = None, configfile: Overlays = None) -> None:

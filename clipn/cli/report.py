@@ -89,7 +89,13 @@ def page(
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
+    from clipn.compute import described, variables
+    from clipn.provenance.records import differences, made_with, read_records
+    from clipn.provenance.stage_files import ancestors
     from clipn.report.page.build import PageFiles, write_page
 
     files = PageFiles(metrics, figure, weights, folder, datasets, shards)
-    write_page(files, study, settings, id_datasets, variants, prompts, output)
+    records = read_records(Path())
+    behind = made_with(ancestors([str(path) for path in (*metrics, *figure, *weights)], records), records, Path())
+    behind.setdefault(" ".join([described(), *variables()]), []).append(str(output))
+    write_page(files, study, settings, id_datasets, variants, prompts, output, differences(behind))

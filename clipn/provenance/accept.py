@@ -77,8 +77,13 @@ def _accept_planned(request: Request, root: Path) -> dict[str, list[str]]:
         if path in accepted:
             # Snakemake records no hash of large inputs, and none of the output.
             hashes = {name: sha256 for name in record.inputs if (sha256 := cache.sha256(name))}
-            causes = (*(before[path].accepted if path in before else ()), *accepted[path])
-            noted = replace(record, sha256=cache.sha256(path), accepted=causes)
+            then = before.get(path, record)
+            noted = replace(
+                record,
+                sha256=cache.sha256(path),
+                accepted=(*then.accepted, *accepted[path]),
+                made_with=then.made_with,
+            )
             write_record(root, path, noted.with_hashes(hashes))
     cache.save()
     return accepted

@@ -8,7 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import JobRecord, incomplete_outputs, read_records, remove_odd_records, write_record
+from clipn.provenance.records import (
+    JobRecord,
+    incomplete_outputs,
+    read_records,
+    remove_odd_records,
+    with_arithmetic,
+    write_record,
+)
 from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import read_stage_records
 from clipn.provenance.stages import RECORD_FILES, Stage
@@ -89,14 +96,15 @@ def resolve_record(path: str, records: Records, accept: bool) -> bool:
         accept: take a file for what its job left, though it may have changed before anyone hashed it.
     """
     now, local = records.cache.sha256(path), records.local.get(path)
-    local = local and _with_output_hash(path, local, records, accept)
+    local = local and with_arithmetic(_with_output_hash(path, local, records, accept), records.cache.root)
     nearest = [*records.imported.get(path, []), *([local] if local else [])]
     # Shipped files hold whole histories, so they are parsed only where nothing nearer tells of the file.
     chosen = _first_of(nearest, now) or _first_of(records.shipped.get(path, []), now)
     if chosen is None:
         return False
     if local and local.same_job(chosen):
-        chosen = local  # it has the times, which no imported record has
+        # It has the times, which no imported record has.
+        chosen = replace(local, made_with=local.made_with or chosen.made_with)
     elif chosen is not local:
         ended = (records.cache.root / path).lstat().st_mtime if now else 0.0
         chosen = replace(chosen, started=ended, ended=ended)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from clipn.compute import MACHINE, processor
+from clipn.compute import processor
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.records import JobRecord, read_records
+from clipn.provenance.records import machine_of, read_records
 from clipn.provenance.trace import SHORT
 from clipn.study.config import Study
 from clipn.study.data import StudyData
@@ -104,7 +104,8 @@ def compare(study: Study, root: Path, recorded: Path | None = None) -> Compariso
     known = _read(root / (recorded or RECORDED_HASHES / f"{study.study}.json"))
     here = _made_here(study, root)
     first = next(iter(differing(here, known)), "")
-    return Comparison(study.study, here, known, _made_on(read_records(root).get(first), root))
+    job = read_records(root).get(first)
+    return Comparison(study.study, here, known, (job and machine_of(job, root)) or "an unknown machine")
 
 
 def record(study: Study, root: Path, recorded: Path | None = None) -> Path:
@@ -141,10 +142,3 @@ def _read(path: Path) -> RecordedFiles:
         return RecordedFiles(**read_json(path))
     except TypeError as error:
         raise ClipnError(f"{path}: no record of files; get it back with `git checkout {path}`, or delete it") from error
-
-
-def _made_on(job: JobRecord | None, root: Path) -> str:
-    """The machine that a job ran on, as its log says; logs do not travel with results."""
-    logs = [root / path for path in job.logs] if job else []
-    lines = (line for log in logs if log.exists() for line in log.read_text(encoding="utf-8").splitlines())
-    return next((line.removeprefix(MACHINE) for line in lines if line.startswith(MACHINE)), "an unknown machine")

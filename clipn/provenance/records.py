@@ -9,14 +9,16 @@ import json
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clipn.compute import MACHINE, Arithmetic
+from clipn.files import named
 from clipn.study.run_lock import only_run
 
 METADATA = Path(".snakemake/metadata")
@@ -31,7 +33,7 @@ PASSING = ("starttime", "endtime", "job_hash", "external_jobid", "incomplete")
 PARAMETERS_OF_STALE = "void"
 """Field with the parameters of a stale record, which Snakemake shall not compare; no other record has it. Its name is
 kept for records that earlier versions wrote."""
-ADDED = ("sha256", "accepted", PARAMETERS_OF_STALE, "settings")
+ADDED = ("sha256", "accepted", "made_with", PARAMETERS_OF_STALE, "settings")
 """Fields of this project; the last is of an earlier version, and read no more."""
 STALE = "an input is another one"
 """The one parameter of a stale record; no job has it, so Snakemake re-runs the job, and all that follow."""
@@ -60,6 +62,7 @@ class RecordFields(BaseModel):
     input_checksums: dict[str, str] | None = None
     sha256: str | None = None
     accepted: list[str] | None = None
+    made_with: str | None = None
     void: list[str] | None = None
 
 
@@ -74,6 +77,8 @@ class JobRecord:
         sha256: of the file as the job left it; None until `clipn.provenance.check` has hashed it.
         accepted: changes since then that a person declared harmless.
         stale: whether an input is no longer the one that the job read, see `clipn.provenance.reconcile.stale_outputs`.
+        made_with: the arithmetic, the versions of the numeric libraries and variables that may change digits, in words,
+            as the log of the job says; None where it computed nothing, or nobody knows.
     """
 
     content: dict[str, Any] = field(hash=False)
@@ -82,6 +87,7 @@ class JobRecord:
     sha256: str | None = None
     accepted: tuple[str, ...] = ()
     stale: bool = False
+    made_with: str | None = None
 
     @property
     def rule(self) -> str:
@@ -156,7 +162,46 @@ def _record(fields: Mapping[str, Any]) -> JobRecord:
         sha256=fields.get("sha256"),
         accepted=tuple(fields.get("accepted") or ()),
         stale=PARAMETERS_OF_STALE in fields,
+        made_with=fields.get("made_with"),
     )
+
+
+def machine_of(record: JobRecord, root: Path) -> str:
+    """The processor, and after a comma the arithmetic of a job that computes, as its log says; empty if nobody knows.
+
+    Logs do not travel with results, so one may be left of another run of the job.
+    """
+    logs = [root / path for path in record.logs]
+    here = [log for log in logs if log.is_file() and log.stat().st_mtime >= record.started]
+    lines = (line for log in here for line in log.read_text(encoding="utf-8", errors="replace").splitlines())
+    return next((line.removeprefix(MACHINE) for line in lines if line.startswith(MACHINE)), "")
+
+
+def with_arithmetic(record: JobRecord, root: Path) -> JobRecord:
+    """A record that says what its file was made with, if that is known."""
+    made_with = machine_of(record, root).rpartition(", ")[2] if record.made_with is None else ""
+    return replace(record, made_with=made_with) if made_with.startswith(get_args(Arithmetic)) else record
+
+
+def made_with(paths: Iterable[str], records: Mapping[str, JobRecord], root: Path) -> dict[str, list[str]]:
+    """Files by what they were made with, as far as that is known."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if path in records and (words := with_arithmetic(records[path], root).made_with):
+            found.setdefault(words, []).append(path)
+    return found
+
+
+def differences(files: Mapping[str, Sequence[str]]) -> str:
+    """In what the arithmetic of files differs, and how many have it; empty if it does not.
+
+    Args:
+        files: their paths, by what they were made with.
+    """
+    common = set.intersection(*(set(words.split()) for words in files)) if len(files) > 1 else set()
+    own = {words: " ".join(word for word in words.split() if word not in common) for words in files}
+    parts = [f"{own[words] or 'no variable'} ({named(paths, 1)})" for words, paths in files.items()]
+    return ", ".join(parts) if len(files) > 1 else ""
 
 
 def remove_odd_records(root: Path, known: Container[str]) -> None:
@@ -196,6 +241,7 @@ def write_record(root: Path, path: str, record: JobRecord) -> None:
         "incomplete": False,
         "sha256": record.sha256,
         "accepted": list(record.accepted),
+        "made_with": record.made_with,
     }
     # Snakemake reads no input that is older than the output, so a parameter must tell it that one changed.
     if record.stale:

@@ -74,7 +74,10 @@ def write_stage_records(
         state: has the modules; gets the hashes of what was written.
     """
     # Made once, as a job is in the files of its own stage and of all after it.
-    jobs = {path: json.dumps({**record.content, "accepted": list(record.accepted)}) for path, record in records.items()}
+    jobs = {
+        path: json.dumps({**record.content, "accepted": list(record.accepted), "made_with": record.made_with})
+        for path, record in records.items()
+    }
     ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
     for stage in stages:
         paths = [path for path in ours if stage.has(path)]
@@ -127,9 +130,9 @@ def read_stage_records(path: Path) -> StageRecords:
                 job = dict(line["job"])
                 job.pop("settings", None)  # of an earlier version
                 RecordFields.model_validate(job)
-                accepted = tuple(job.pop("accepted"))
+                accepted, words = tuple(job.pop("accepted")), job.pop("made_with", None)
                 for output, sha256 in OUTPUTS.validate_python(line["outputs"]).items():
-                    found.records[output] = JobRecord(job, sha256=sha256, accepted=accepted)
+                    found.records[output] = JobRecord(job, sha256=sha256, accepted=accepted, made_with=words)
             elif "modules" in line:
                 found.modules.update(MODULES.validate_python({line["fingerprint"]: line["modules"]}))
             else:

@@ -91,18 +91,15 @@ def damaged_objects(files: Sequence[Path]) -> list[str]:
     Returns:
         Their paths; none where DVC has no project, or no object of these files.
     """
-    try:
-        # Only now: a message alone needs this import, which takes long.
-        from dvc.exceptions import DvcException
-        from dvc.repo import Repo
-    except ImportError:  # it is part of an extra
-        return []
     # The object of a folder lists what is in it.
     places = {place for file in files for place in (file.absolute(), *file.absolute().parents)}
     try:
+        # Only now: a message alone needs this import, which takes long.
+        from dvc.repo import Repo
+
         with Repo(files[0].parent) as repo:
             objects = {path for out in repo.index.outs for place, path in _objects(out) if place in places}
-    except (DvcException, OSError):
+    except Exception:  # no DVC, no project of it, or a damaged one: the message then says less
         return []
     there = sorted(path for path in objects if path.is_file())
     return [os.path.relpath(path) for path in there if file_hash(path, "md5") != path.parent.name + path.stem]

@@ -39,7 +39,8 @@ def nested(files: Mapping[str, TracedFile], target: str) -> dict[str, Any]:
             return known
         job: dict[str, Any] = {}
         if record := file.record:
-            job = {"rule": record.rule, "shell": record.shell, "code": record.code, "accepted": list(record.accepted)}
+            job = {"rule": record.rule, "shell": record.shell, "code": record.code, "made_with": record.made_with}
+            job |= {"accepted": list(record.accepted)}
         data = {"origin": file.origin, "proof": file.verification} if file.origin or file.verification else {}
         return {
             **known,

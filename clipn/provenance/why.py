@@ -2,16 +2,17 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clipn.compute import described
 from clipn.files import named
 from clipn.fingerprint import PACKAGE
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs
-from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, read_records
+from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, differences, read_records
 from clipn.provenance.run_state import RunState
 from clipn.provenance.trace import SHORT
 from clipn.study.parameters import MISSING, Contents, Settings, changed_values, is_keyed
@@ -184,6 +185,25 @@ def text(target: str, reasons: list[Reason]) -> str:
 def _counted(jobs: list[PlannedJob]) -> str:
     counts = Counter(job.rule for job in jobs)
     return ", ".join(rule if number == 1 else f"{rule} ({number})" for rule, number in counts.items())
+
+
+def arithmetic_notes(kept: Mapping[str, Sequence[str]], is_rebuilt: bool) -> list[str]:
+    """That results of different libraries, kernels or variables stand together, or would; nothing is re-run for it.
+
+    Args:
+        kept: files that stay as they are, by what they were made with.
+        is_rebuilt: whether others would be rebuilt, with the libraries that are here.
+    """
+    if found := differences(kept):
+        return [
+            f"  made with different libraries, kernels or variables: {found}",
+            "      nothing is re-run for that; `snakemake --forceall all` makes everything with those that are here",
+        ]
+    here = described().split()[1:]
+    new = [version for version in here if any(version not in words.split() for words in kept)]
+    return (
+        [f"  would be rebuilt with {' '.join(new)}, and what stays was made with others"] if is_rebuilt and new else []
+    )
 
 
 def as_mapping(target: str, reasons: list[Reason]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clipn.files import write_text
 from clipn.fingerprint.source import Definition, Source
@@ -16,6 +18,12 @@ from tests.helpers.records import sha256
 
 STATE = Path(".snakemake/run_state.json")
 HASH = "5e" * 32
+KEYS = st.sampled_from(["files", "file", "modules", "definitions", "written", "x"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @pytest.fixture
@@ -102,6 +110,19 @@ def test_an_odd_part_of_the_state_counts_as_empty(project: Path, name: str, key:
     assert known == {name: expected for name, expected in EXPECTED.items() if name != key}
     state.save()
     assert RunState(project).written == state.written
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=ANYTHING, name=st.sampled_from(["ledger.json", "hash_cache.json", "run_state.json"]))
+def test_whatever_a_file_holds_is_survived(
+    tmp_path_factory: pytest.TempPathFactory, content: object, name: str
+) -> None:
+    root = tmp_path_factory.mktemp("project")
+    (root / "file").write_text("old")
+    write_text(root / ".snakemake" / name, json.dumps(content))
+    assert saved(root, x="4d").written["x"] == "4d"
+    assert HashCache(root).sha256("file") == sha256("old")
+    assert RunState(root).written["x"] == "4d"
 
 
 def test_a_file_that_cannot_be_read_counts_as_empty(project: Path) -> None:

@@ -286,6 +286,7 @@ def test_the_same_as_json(made: Made) -> None:
         "rule": "score_run",
         "shell": "clipn score_run",
         "code": None,
+        "made_with": None,
         "accepted": [],
         "inputs": [],
     }

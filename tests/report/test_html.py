@@ -133,3 +133,9 @@ def test_a_page_with_nothing_to_show() -> None:
     text = Outline(page(bare)).text
     assert "Samples for training" not in text
     assert "Published numbers" not in text
+
+
+def test_it_says_which_libraries_stand_together() -> None:
+    said = "Results of different libraries, kernels or variables stand together here"
+    assert said not in page(CONTEXT)
+    assert f"{said}: torch-1 (a), torch-2 (b)." in page(replace(CONTEXT, differences="torch-1 (a), torch-2 (b)"))

@@ -86,13 +86,20 @@ def write_page(
     variants: Sequence[str],
     prompts: str,
     output: Path,
+    differences: str = "",
 ) -> None:
     """Write the study's page as one HTML file; arguments as of `page`."""
-    write_text(output, page(files, study, settings, id_datasets, variants, prompts))
+    write_text(output, page(files, study, settings, id_datasets, variants, prompts, differences))
 
 
 def page(
-    files: PageFiles, study: str, settings: str, id_datasets: Sequence[str], variants: Sequence[str], prompts: str
+    files: PageFiles,
+    study: str,
+    settings: str,
+    id_datasets: Sequence[str],
+    variants: Sequence[str],
+    prompts: str,
+    differences: str = "",
 ) -> str:
     """The study's HTML page.
 
@@ -103,6 +110,7 @@ def page(
         id_datasets: identifiers of its ID datasets, in order.
         variants: those that tables show, in order.
         prompts: name of the prompt pool that tables show.
+        differences: in what the libraries differ that made the files behind the page; empty if in nothing.
 
     Raises:
         ClipnError: a file is missing or damaged.
@@ -125,6 +133,7 @@ def page(
         weights=[html.Weights(os.path.relpath(path, files.folder), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
         arithmetic=arithmetic_of(metrics),
+        differences=differences,
         settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
         versions={package: version(package) for package in PACKAGES},
         commands=[command.format(study=study) for command in COMMANDS],

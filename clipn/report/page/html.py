@@ -66,7 +66,8 @@ class Context:
 
     `ood` maps each ID dataset to its table of `clipn.report.tables.layouts.printed_ood`, whose cells hold two numbers;
     `verdict` says how the comparison with recorded or published numbers came out; `settings` is the study as YAML text,
-    `settings_hash` its sha256; `arithmetic` says which kernels computed; `titles` gives printed names of datasets.
+    `settings_hash` its sha256; `arithmetic` says which kernels computed, `differences` which files other ones or other
+    libraries made, if any; `titles` gives printed names of datasets.
     """
 
     study: str
@@ -84,6 +85,7 @@ class Context:
     versions: Mapping[str, str]
     commands: Sequence[str]
     titles: Mapping[str, str] = field(default_factory=dict)
+    differences: str = ""
 
 
 def page(context: Context) -> str:
