@@ -137,9 +137,8 @@ def planned(request: Request, mode: Mode = Mode.DRY_RUN) -> Iterator[Plan]:
         mode: how the Snakefile checks the outputs, which it does before there is a plan; it learns it by `mode_of`.
 
     Raises:
-        ClipnError: this is no project's folder; Snakemake refuses the targets or the workflow, with Snakemake's
-            message; an overlay is no YAML, has a key twice or is a template; or the package that runs is not that of
-            the project, so that it would compare with the wrong code.
+        ClipnError: this is no project's folder, or one of another package than the one that runs, whose code would be
+            compared with; an overlay is wrong; or Snakemake refuses, with its message.
     """
     if not SNAKEFILE.is_file():
         raise ClipnError(f"{SNAKEFILE}: no such file; go to the project's folder")
