@@ -18,7 +18,7 @@ from clipn.features.captions import (
     read_caption_images,
 )
 from clipn.model.backbone import preprocess, save_backbone
-from clipn.model.tensors import read_header, read_tensors, write_safetensors
+from clipn.model.tensors import read_metadata, read_tensors, write_safetensors
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_clip, tiny_model
 from tests.helpers.tiny_run import CAPTIONS, TinyRun, tiny_run
 
@@ -148,7 +148,7 @@ def test_features_of_another_backbone_or_index_are_refused(run: TinyRun, what: s
 @pytest.mark.parametrize(("what", "name"), [("captions", "yes"), ("images", "image")])
 def test_features_that_are_not_of_length_1_are_refused(run: TinyRun, what: str, name: str) -> None:
     files, reader = run.files, READERS[what]
-    tensors, header = read_tensors(getattr(files, what)), read_header(getattr(files, what))
+    tensors, header = read_tensors(getattr(files, what)), read_metadata(getattr(files, what))
     tensors[name] = tensors[name] * 2
     write_safetensors(run.folder / "wrong.safetensors", tensors, header)
     with pytest.raises(ClipnError, match=rf"wrong\.safetensors: \d+ of the features '{name}' are not finite or not of"):
