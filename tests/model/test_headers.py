@@ -180,7 +180,7 @@ def test_all_other_numbers_are_fine(tmp_path: Path) -> None:
 def test_features_that_are_not_there(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_safetensors(path, {"pictures": unit(2)}, {"format": IMAGE_FORMAT})
-    assert complaint(path, read_image_features) == "lacks image; delete it and make it again"
+    assert complaint(path, read_image_features) == "holds no float32 features 'image'; delete it and run again"
 
 
 def test_arrays_that_numpy_does_not_know(tmp_path: Path) -> None:

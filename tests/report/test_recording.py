@@ -207,7 +207,7 @@ def refused(study: str, reason: str) -> None:
 
 
 def test_an_unknown_study_is_refused() -> None:
-    refused("nowhere", r"^config/studies/nowhere\.yaml: no such study; set `study` .* to one of .*demo")
+    refused("nowhere", r"^config/studies/nowhere\.yaml: no such study; set its name to one of .*demo")
 
 
 def test_an_unfinished_study_is_refused() -> None:
