@@ -38,7 +38,7 @@ def detector(name: str, folder: Path) -> clipn.Detector:
     save_backbone(path, build(config), config, "random")
     made = clipn.Detector(clipn.open_model(path), CLASSES, "single")
     # Texts are encoded once, whatever the number of images.
-    made.classify(torch.zeros(1, config["embed_dim"]))
+    made.classify(torch.eye(1, config["embed_dim"]))
     return made
 
 
