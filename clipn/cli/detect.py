@@ -80,7 +80,8 @@ def detect(
         raise ClipnError("IMAGES: name image files or folders; or --save, to keep a detector without asking it")
     # A wrong path should not be told only after torch was imported and a model was read.
     files, examples = _files(images or []), _files([str(calibrate)] if calibrate else [])
-    protected.update(map(identity, [*files, *examples]))
+    # A file that is not there becomes a row with the reason.
+    protected.update(identity(file) for file in (*files, *examples) if Path(file).is_file())
     for path in filter(None, (save, csv, parquet, json, html)):
         require_replaceable(path)
     from clipn.evaluation.detect import calibrate_on_files

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -71,12 +72,13 @@ def _overwriting_nothing(function: Callable[..., None]) -> Callable[..., None]:
         several = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in arguments.items()}
         texts = {name: [str(value) for value in values if value is not None] for name, values in several.items()}
         written = [Path(text) for name in texts if name in outputs for text in texts[name]]
+        named = Counter(path.resolve() for path in written)
         read = (text for name in texts if name not in outputs for text in texts[name])
         protected.update(identity(file) for text in read for file in _named_files(text))
         try:
             for path in written:
                 require_replaceable(path)
-                if [other.resolve() for other in written].count(path.resolve()) > 1:
+                if named[path.resolve()] > 1:
                     raise ClipnError(f"{path}: is named as two outputs; give each a file of its own")
             function(**arguments)
         finally:

@@ -160,6 +160,7 @@ def _counts(name: str, record: Mapping[str, Any], path: Path, registry: Path) ->
     first, times = Counter(names).most_common(1)[0]
     if times > 1:
         raise ClipnError(
-            f"{path}: {times} images are called {first}; rename them, or give a --file-list of whole paths"
+            f"{path}: {times} images are called {first}; rename them, or enter the folder by `clipn data add` with a "
+            "--file-list of whole paths"
         )
     return {"images": len(names), "names_sha256": names_hash(names)}

@@ -77,9 +77,17 @@ def insert_record(path: Path, section: str, name: str, record: Mapping[str, Any]
         temporary.write_bytes(text.encode())
         if path.exists():
             shutil.copymode(path, temporary)
-        if read_yaml(temporary) != expected:
+        if _content(temporary) != expected:
             reason = "what is written would not be read back the same, so the file is left as it was"
             raise ClipnError(f"{path}: {section}.{name}: {reason}; write the record by hand")
+
+
+def _content(path: Path) -> Any:
+    """What a file is read as; None of one that cannot be read."""
+    try:
+        return read_yaml(path)
+    except ClipnError:
+        return None
 
 
 def _with_record(path: Path, old: str, section: str, name: str, record: Mapping[str, Any]) -> str:

@@ -220,8 +220,8 @@ class CaptionSource(Record):
     @property
     def expected(self) -> int | None:
         """Samples to plan for: those that the paper trained on where that is known, else all; None: unknown."""
-        per_archive = self.captions_per_archive
-        return self.trained_on or self.rows or (per_archive and per_archive * len(self.images))
+        of_archives = self.captions_per_archive and self.captions_per_archive * len(self.images)
+        return (self.first and of_archives) or self.trained_on or self.rows or of_archives
 
     @property
     def is_crawled(self) -> bool:

@@ -20,14 +20,17 @@ def only_run(root: Path) -> AcquireReturnProxy[BaseFileLock]:
     """Keep other processes from changing a project until the block ends.
 
     Raises:
-        ClipnError: another one does.
+        ClipnError: another one does, or the folder takes no lock.
     """
-    (root / NAME).parent.mkdir(parents=True, exist_ok=True)
     try:
+        (root / NAME).parent.mkdir(parents=True, exist_ok=True)
         return _lock(root.resolve()).acquire(blocking=False)
     except Timeout as error:
         remedy = f"wait until it has ended, or end it: `fuser {NAME}` names its process"
         raise ClipnError(f"{NAME}: another run is going on in this folder; {remedy}") from error
+    # A folder that may only be read, a file of another user, a network drive without locks.
+    except OSError as error:
+        raise ClipnError(f"{NAME}: {error.strerror or error}; run in a folder where you may write") from error
 
 
 def begin_run(root: Path, mode: Mode) -> bool:
@@ -35,7 +38,7 @@ def begin_run(root: Path, mode: Mode) -> bool:
 
     Args:
         root: the project.
-        mode: how outputs are checked. Who only asks, while another run is going on, is told that nothing is checked.
+        mode: how outputs are checked. `snakemake -n` and `clipn why`, which only ask, say where nothing is checked.
 
     Raises:
         ClipnError: this run would write, and another one is going on.
@@ -44,10 +47,10 @@ def begin_run(root: Path, mode: Mode) -> bool:
         return True
     try:
         run = only_run(root)
-    except ClipnError:
+    except ClipnError as error:
         if Mode.DRY_RUN not in mode:
             raise
-        sys.stderr.write(f"{NAME}: another run is going on in this folder, so results are not checked now\n")
+        sys.stderr.write(f"{str(error).split(';')[0]}, so results are not checked now\n")
         return False
     if Mode.DRY_RUN in mode:
         run.lock.release()

@@ -140,6 +140,17 @@ def test_a_list_of_files_and_of_classes(detect: Any, folder: Path, monkeypatch: 
     assert [line.split()[-1] for line in out[1:]] == ["photos/3.png", "photos/1.png"]
 
 
+def test_files_that_are_not_there_are_rows_with_the_reason(
+    detect: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "photos/away.png").symlink_to("nowhere.png")
+    monkeypatch.setattr("sys.stdin", StringIO("missing.png\nphotos/away.png\nphotos/1.png\n"))
+    status, _, _ = detect("-", *ASK, "--csv", "rows.csv")
+    rows = pd.read_csv("rows.csv")
+    assert status == 0
+    assert rows["error"].notna().tolist() == [True, True, False]
+
+
 def test_a_class_that_is_given_twice(detect: Any) -> None:
     _, _, err = detect("photos", "--classes", "cat,dog,cat", *ASK[2:])
     assert err[0] == "classes: number 3 is 'cat', as number 1 is; they are one class"

@@ -221,6 +221,8 @@ class TestSizes:
     def test_a_part_of_the_archives_has_its_share_of_the_captions(self, registry: Path) -> None:
         made = study(registry, captions={"sources": ["part"]})
         assert StudySizes(made).samples == {"part": 3 * 50}
+        registry.write_text(registry.read_text().replace("first: 3", "first: 3\n    trained_on: 900"))
+        assert StudySizes(made).samples == {"part": 3 * 50}
         assert disk(made)["caption images in archives of unknown size"] == 3 * 50 * 4 * 24_000
 
     def test_classes_are_those_of_the_registry_or_as_many_as_the_dataset_is_known_for(self, registry: Path) -> None:

@@ -51,6 +51,14 @@ def test_who_only_asks_meanwhile_checks_nothing_and_is_told(tmp_path: Path, caps
     assert capsys.readouterr().err == f"{ANOTHER}, so results are not checked now\n"
 
 
+def test_a_folder_that_takes_no_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".snakemake").touch()
+    with pytest.raises(ClipnError, match=r"^\.snakemake/run\.lock: File exists; run in a folder where you may write$"):
+        begin_run(tmp_path, Mode.CHECK)
+    assert not begin_run(tmp_path, Mode.DRY_RUN)
+    assert capsys.readouterr().err == ".snakemake/run.lock: File exists, so results are not checked now\n"
+
+
 def test_nobody_waits_for_who_only_asks(tmp_path: Path) -> None:
     assert begin_run(tmp_path, Mode.DRY_RUN)
     with run_elsewhere(tmp_path):
