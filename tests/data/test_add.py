@@ -87,7 +87,8 @@ def test_folders_side_by_side_are_classes_at_any_depth(registry: Path, tmp_path:
 def test_images_of_one_name_are_not_one(registry: Path, tmp_path: Path) -> None:
     folder = write_files(tmp_path / "mine", {f"{year}/1.jpg": picture(year) for year in ("2019", "2020")})
     assert refusal(registry, folder, "flat").endswith(
-        "mine: 2 images are called 1.jpg; rename them, or enter the folder by `clipn data add` with a --file-list of whole paths"
+        "mine: 2 images are called 1.jpg; rename them, or enter the folder by `clipn data add` with a --file-list of "
+        "whole paths"
     )
 
 
