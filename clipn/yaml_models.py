@@ -11,12 +11,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
 )
 
 from clipn.errors import ClipnError
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+F = TypeVar("F", bound="RecordFile")
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -25,6 +27,8 @@ LARGEST_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 MOST_THREADS = 1024
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+LARGEST = 10**15
+"""Of all numbers; what is larger is a slip, and some are no number that torch or NumPy can hold."""
 LARGEST_SCALE = 1e6
 """What multiplies cosines at most; CLIP's own scales are about 100."""
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -35,9 +39,22 @@ NO_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeEr
 
 
 class Record(BaseModel):
-    """Base of all records: unknown keys, NaN and infinity are refused."""
+    """Base of all records: unknown keys, NaN, infinity and numbers beyond `LARGEST` are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _of_a_size_that_is_meant(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and abs(value) > LARGEST:
+            raise ValueError(f"is beyond {LARGEST:,}; correct it")
+        return value
+
+
+class RecordFile(Record):
+    """Records by name, which a YAML file holds; its path is in messages."""
+
+    _path: str = "registry"
 
 
 class RepeatedKeyError(yaml.YAMLError):
@@ -84,6 +101,13 @@ def read_yaml(path: Path) -> Any:
         raise ClipnError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
+def load_record_file(path: Path, model: type[F]) -> F:
+    """As `load_records`, of a file that names itself in messages."""
+    records = load_records(path, model)
+    records._path = str(path)
+    return records
+
+
 def load_records(path: Path, model: type[M]) -> M:
     """Read a YAML file as a registry of `model`; raises as `load_registry`."""
     content = read_yaml(path) or {}
@@ -99,10 +123,10 @@ def load_records(path: Path, model: type[M]) -> M:
         raise ClipnError(f"{path}: not valid YAML: {error!s:.200}; correct it") from error
 
 
-def named(records: Mapping[str, T], name: str, what: str) -> T:
-    """The record of that name; raises ClipnError when there is none."""
+def named(records: Mapping[str, T], name: str, what: str, where: str = "registry") -> T:
+    """The record of that name; raises ClipnError, which begins with `where`, when there is none."""
     if name not in records:
-        raise ClipnError(f"registry: no {what} {name!r}; it has {', '.join(records) or 'none'}")
+        raise ClipnError(f"{where}: no {what} {name!r}; it has {', '.join(records) or 'none'}")
     return records[name]
 
 

@@ -7,7 +7,6 @@ from clipn.data.download import FetchJob, fetch_archives
 from clipn.data.registry import Registry
 from clipn.errors import ClipnError
 from clipn.progress import warn
-from clipn.yaml_models import named
 
 
 def fetch_records(
@@ -38,8 +37,7 @@ def fetch_records(
     """
     if file is not None and len(names) > 1:
         raise ClipnError(f"--file {file}: is of a single dataset; name one and not {', '.join(names)}")
-    for key in cleaning:
-        named(dict.fromkeys(registry.cleaning_names), key, "cleaning list")
+    registry.require_cleaning(cleaning)
     chosen = {
         archive.file: (name, archive)
         for name in names

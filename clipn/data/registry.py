@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from clipn.yaml_models import FileName, Md5, Name, Record, Sha256, load_records, named
+from clipn.yaml_models import FileName, Md5, Name, Record, RecordFile, Sha256, load_record_file, named
 
 Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
@@ -234,7 +234,7 @@ class CaptionSource(Record):
         return [*([self.captions] if self.captions else []), *self.images]
 
 
-class Registry(Record):
+class Registry(RecordFile):
     """All that a study may name."""
 
     datasets: dict[Name, Dataset] = Field(default={})
@@ -259,15 +259,15 @@ class Registry(Record):
 
     def record(self, name: str) -> Dataset | CaptionSource:
         """Raises ClipnError when there is neither a dataset nor a caption source of that name."""
-        return named(self.records, name, "dataset or caption source")
+        return named(self.records, name, "dataset or caption source", self._path)
 
     def dataset(self, name: str) -> Dataset:
         """Raises ClipnError when there is no dataset of that name."""
-        return named(self.datasets, name, "dataset")
+        return named(self.datasets, name, "dataset", self._path)
 
     def caption_sources(self, names: Sequence[str]) -> dict[str, CaptionSource]:
         """Raises ClipnError when there is no caption source of one of the names."""
-        return {name: named(self.captions, name, "caption source") for name in names}
+        return {name: named(self.captions, name, "caption source", self._path) for name in names}
 
     def archives(self, name: str, cleaning: Sequence[str] = ()) -> list[Archive]:
         """Archives of a caption source, or of a dataset and of those of its cleaning lists that are named.
@@ -283,7 +283,12 @@ class Registry(Record):
     def archive(self, name: str, file: str) -> Archive:
         """One archive by its file name; raises ClipnError when it is not in the record."""
         archives = self.archives(name, self.cleaning_names)
-        return named({archive.file: archive for archive in archives}, file, f"archive of {name}")
+        return named({archive.file: archive for archive in archives}, file, f"archive of {name}", self._path)
+
+    def require_cleaning(self, names: Sequence[str]) -> None:
+        """Raises ClipnError when no dataset has a cleaning list of one of the names."""
+        for name in names:
+            named(dict.fromkeys(self.cleaning_names), name, "cleaning list", self._path)
 
     @property
     def cleaning_names(self) -> list[str]:
@@ -297,7 +302,7 @@ def load_registry(path: Path) -> Registry:
     Raises:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
     """
-    return load_records(path, Registry)
+    return load_record_file(path, Registry)
 
 
 def registry_of(name: str, registries: Sequence[Path]) -> Path:

@@ -23,7 +23,9 @@ class CaptionPreparation(Record):
 class Crawl(Record):
     """How images are fetched from the web."""
 
-    image_size: int = Field(default=256, ge=32, description="shorter side that larger images are reduced to, in pixels")
+    image_size: int = Field(
+        default=256, ge=32, le=1 << 16, description="shorter side that larger images are reduced to, in pixels"
+    )
     min_success: float = Field(default=0.5, ge=0, le=1, description="share of images that must come")
     rounds: int = Field(
         default=2, ge=1, le=4, description="passes: over all addresses, then over those that failed, in smaller shards"

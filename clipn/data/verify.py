@@ -88,8 +88,7 @@ def verify_record(
         ClipnError: as these two; no dataset has one of the cleaning lists; or `unpacked` is given for captions.
     """
     record = registry.record(name)
-    for key in cleaning:
-        named({key: None for dataset in registry.datasets.values() for key in dataset.cleaning}, key, "cleaning list")
+    registry.require_cleaning(cleaning)
     if isinstance(record, CaptionSource) and unpacked is not None:
         raise ClipnError(f"{name}: captions are not read from an unpacked copy ({unpacked}); leave it out")
     own = [key for key in cleaning if isinstance(record, Dataset) and key in record.cleaning]

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from clipn.data.registry import Archive
-from clipn.yaml_models import Name, Record, load_records, named
+from clipn.yaml_models import Name, Record, RecordFile, load_record_file, named
 
 WEIGHTS = Path("config/weights.yaml")
 """The registry, relative to the working directory."""
@@ -29,7 +29,7 @@ class Weights(Record):
         return self
 
 
-class WeightsRegistry(Record):
+class WeightsRegistry(RecordFile):
     """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN by a name."""
 
     backbones: dict[str, Weights] = Field(default={}, description="weights of CLIP backbones")
@@ -58,7 +58,7 @@ class WeightsRegistry(Record):
 
     def weights(self, key: str) -> Weights:
         """Raises ClipnError when there is no record of that key."""
-        return named(self.records, key, "weights")
+        return named(self.records, key, "weights", self._path)
 
 
 def load_weights(path: Path) -> WeightsRegistry:
@@ -67,4 +67,4 @@ def load_weights(path: Path) -> WeightsRegistry:
     Raises:
         ClipnError: as `clipn.data.registry.load_registry`.
     """
-    return load_records(path, WeightsRegistry)
+    return load_record_file(path, WeightsRegistry)

@@ -9,8 +9,8 @@ class Demo(Record):
     """The generated world that a study runs on instead of downloads."""
 
     seed: Seed = Field(default=0, description="seed of all generated images and captions")
-    captions: int = Field(default=12_000, ge=1, description="number of image-caption rows")
-    images: int = Field(default=600, ge=1, description="images per benchmark dataset")
+    captions: int = Field(default=12_000, ge=1, le=10**7, description="number of image-caption rows")
+    images: int = Field(default=600, ge=1, le=10**6, description="images per benchmark dataset")
 
 
 ARCHIVES = {

@@ -16,6 +16,7 @@ from clipn.yaml_models import LARGEST_SCALE, MOST_THREADS, Record, Seed, Threads
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+MOST_RESAMPLES = 100_000
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 
@@ -85,7 +86,7 @@ class Captions(CaptionPreparation):
     """Which captions, what becomes of them, and into how many shards they go."""
 
     sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
-    shards: int = Field(default=4, ge=1, description="number of WebDataset shards")
+    shards: int = Field(default=4, ge=1, le=100_000, description="number of WebDataset shards")
     crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
 
 
@@ -164,7 +165,9 @@ class Study(Record):
         min_length=1,
         description="readings of FPR95, `clipn` first; the others are rows of metrics.csv",
     )
-    resamples: int = Field(default=1000, ge=0, description="of the images, for the intervals; 0: no intervals")
+    resamples: int = Field(
+        default=1000, ge=0, le=MOST_RESAMPLES, description="of the images, for the intervals; 0: no intervals"
+    )
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where models run")
     arithmetic: Literal["portable", "fast"] = Field(
         default="portable", description="on the CPU: the same digits on every processor with AVX2, or its fastest"

@@ -6,6 +6,7 @@ process, and lets go of whatever ends it.
 
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import AcquireReturnProxy, BaseFileLock, FileLock, Timeout
@@ -33,28 +34,32 @@ def only_run(root: Path) -> AcquireReturnProxy[BaseFileLock]:
         raise ClipnError(f"{NAME}: {error.strerror or error}; run in a folder where you may write") from error
 
 
-def begin_run(root: Path, mode: Mode) -> bool:
-    """Whether the Snakefile shall check the outputs; if the run writes anything, it is the only one until it has ended.
+def begin_run(root: Path, mode: Mode, check: Callable[[], None]) -> None:
+    """Check the outputs while no other run changes them; one that writes is then the only one until it has ended.
 
     Args:
         root: the project.
         mode: how outputs are checked. `snakemake -n` and `clipn why`, which only ask, say where nothing is checked.
+        check: of the outputs.
 
     Raises:
         ClipnError: this run would write, and another one is going on.
     """
     if _lock(root.resolve()).is_locked:
-        return True
+        check()
+        return
     try:
         run = only_run(root)
     except ClipnError as error:
         if Mode.DRY_RUN not in mode:
             raise
         sys.stderr.write(f"{str(error).split(';')[0]}, so results are not checked now\n")
-        return False
-    if Mode.DRY_RUN in mode:
-        run.lock.release()
-    return True
+        return
+    try:
+        check()
+    finally:
+        if Mode.DRY_RUN in mode:
+            run.lock.release()
 
 
 @functools.cache

@@ -80,7 +80,7 @@ def test_an_unknown_dataset_and_an_unknown_backbone(clipn: Any, tmp_path: Path) 
     path = registry(tmp_path)
     assert clipn("data", "fetch", "moon", "--registry", path, "--archives", tmp_path) == (
         1,
-        ["error: registry: no dataset or caption source 'moon'; it has sun, cc3m"],
+        [f"error: {path}: no dataset or caption source 'moon'; it has sun, cc3m"],
     )
     status, lines = clipn(
         "backbone", "import", "w.pt", "--name", "b", "--architecture", "ViT-B-99", "--output", tmp_path / "b"
@@ -121,7 +121,7 @@ def test_weights_that_come_by_hand_and_unknown_ones(clipn: Any, tmp_path: Path) 
     )
     assert clipn("weights", "fetch", "run9", "--registry", path, "--output", tmp_path / "w.pt") == (
         1,
-        ["error: registry: no weights 'run9'; it has run1"],
+        [f"error: {path}: no weights 'run9'; it has run1"],
     )
     assert left(tmp_path) == set()
 

@@ -137,7 +137,7 @@ def test_fetch_shows_what_was_asked_for_but_nothing_of_a_single_file(sun_and_pla
             ["sun", "places", "--file", "SUN.tar"],
             "--file SUN.tar: is of a single dataset; name one and not sun, places",
         ),
-        (["sun", "--cleaning", "nicno"], "registry: no cleaning list 'nicno'; it has none"),
+        (["sun", "--cleaning", "nicno"], "config/datasets.yaml: no cleaning list 'nicno'; it has none"),
         (["sun", "--mirror", "nowhere"], "nowhere: no such folder; correct the mirror or leave it out"),
     ],
 )

@@ -5,6 +5,7 @@ from PIL import Image
 
 from clipn.data.add import add_dataset
 from clipn.data.archives import write_archive
+from clipn.data.manifest import names_hash
 from clipn.data.registry import Reader, load_registry
 from clipn.errors import ClipnError
 from tests.helpers.shard_building import picture
@@ -85,11 +86,15 @@ def test_folders_side_by_side_are_classes_at_any_depth(registry: Path, tmp_path:
 
 
 def test_images_of_one_name_are_not_one(registry: Path, tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "mine", {f"{year}/1.jpg": picture(year) for year in ("2019", "2020")})
-    assert refusal(registry, folder, "flat").endswith(
-        "mine: 2 images are called 1.jpg; rename them, or enter the folder by `clipn data add` with a --file-list of "
-        "whole paths"
+    images = [(f"{year}/1.jpg", picture(year)) for year in ("2019", "2020")]
+    write_archive(tmp_path / "mine.tar", images)
+    assert refusal(registry, tmp_path / "mine.tar", "flat").endswith(
+        "mine.tar: 2 images are called 1.jpg; rename them, or enter the folder by `clipn data add` with a --file-list "
+        "of whole paths"
     )
+    folder = write_files(tmp_path / "mine", dict(images))
+    record = add_dataset(registry, "mine", folder, "Mine", "flat", None)
+    assert record.names_sha256 == names_hash(["2019/1.jpg", "2020/1.jpg"])
 
 
 def test_shards_beside_images(registry: Path, tmp_path: Path) -> None:

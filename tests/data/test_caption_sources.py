@@ -13,6 +13,7 @@ from clipn.data.captions.sources import CC3M_IMAGE, read_captions
 from clipn.data.registry import Archive, CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.text.prompts import prompt_pool
+from tests.helpers.tiny_dataset import write_files
 
 QUOTED = ['"no end', "plain", '"whole"', 'mid" quote', "'single", '""', 'a "b', '" ', "x", '"y', "z"]
 CC3M = CaptionSource(title="CC3M", reader="cc3m", captions=Archive(file="c.tsv"))
@@ -223,6 +224,13 @@ def write_table(folder: Path, ending: str) -> None:
 def test_a_table_beside_images(tmp_path: Path, ending: str) -> None:
     write_table(tmp_path, ending)
     assert rows(TABLE, tmp_path) == HELD
+
+
+def test_images_that_the_table_does_not_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files(tmp_path, dict.fromkeys(("a/0.jpg", "a/1.jpg", "2.jpg", "3.png", "notes.txt"), b""))
+    (tmp_path / "captions.csv").write_text("image,caption\n./a/0.jpg,x\n2.jpg,y\n")
+    rows(TABLE, tmp_path)
+    assert capsys.readouterr().err == f"{tmp_path}: left out, images without a caption: 2 (3.png, a/1.jpg)\n"
 
 
 def test_a_caption_in_a_tsv_may_start_with_a_quotation_mark(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from clipn.training.settings import Variant
 from clipn.yaml_models import LARGEST_SEED, MOST_THREADS, Record, first_error
 from tests.study.test_config import study_with
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf, -1]
+NO_NUMBERS = [math.nan, math.inf, -math.inf, -1, 10**30]
 
 
 def records(base: type[Record] = Record) -> Iterator[type[Record]]:

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from clipn.data.archives import read_members
+from clipn.data.archives import member_names, read_members
 from clipn.data.readers import selected_paths
+from clipn.data.readers.selection import is_image
 from clipn.data.registry import CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.files import named, require
@@ -196,14 +197,17 @@ def _table(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
         names = ", ".join(path.name for path in found) or "none"
         raise ClipnError(f"{folder}: needs one captions.tsv, captions.csv or captions.parquet, has {names}")
     (path,) = found
+    uncaptioned = set(filter(is_image, member_names(folder)))
     try:
         for batch in _table_batches(path):
             image, caption = (batch.column(name).cast(pa.string()) for name in ("image", "caption"))
+            uncaptioned.difference_update(str(PurePosixPath(name or "")) for name in image.to_pylist())
             url = pa.nulls(len(batch), pa.string())
             yield pa.record_batch([pc.fill_null(image, ""), url, pc.fill_null(caption, "")], schema=SCHEMA)
     except (pa.ArrowException, KeyError) as error:
         reason = " ".join(str(error).split())  # Arrow's messages have several lines
         raise ClipnError(f"{path}: {reason:.200}; it needs the columns image and caption, in UTF-8") from error
+    _tell(folder, "images without a caption", sorted(uncaptioned))
 
 
 def _table_batches(path: Path) -> Iterator[pa.RecordBatch]:

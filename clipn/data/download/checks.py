@@ -12,15 +12,13 @@ from pydantic import NonNegativeInt, ValidationError
 from clipn.data.registry import Archive
 from clipn.data.store import receipt_path
 from clipn.errors import ClipnError
-from clipn.files import read_json, write_json
+from clipn.files import HEAD, read_json, write_json
 from clipn.progress import progress
 from clipn.yaml_models import FileName, Record, Sha256
 
 _WRITING = Lock()
 """Two datasets may name the same file, and be fetched at the same time."""
 BLOCK = 1 << 20
-HEAD = 512
-"""Bytes at the start of a file that show whether it is a web page."""
 
 WEB_PAGE = "is a web page instead of a file"
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)", re.IGNORECASE)

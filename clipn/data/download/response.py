@@ -7,8 +7,9 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from clipn.data.download.checks import HEAD, WEB_PAGE, RefusedError
+from clipn.data.download.checks import WEB_PAGE, RefusedError
 from clipn.data.download.part import Origin, Part, require_space
+from clipn.files import HEAD
 
 TRANSIENT = (408, 425, 429)
 """Statuses that a later request may not meet, besides those from 500 on."""

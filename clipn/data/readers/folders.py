@@ -10,9 +10,14 @@ from clipn.errors import ClipnError
 
 
 def flat_images(location: Location) -> Iterator[Image]:
-    """Images by file name, without labels."""
+    """Images without labels, by file name; in a folder where two have one file name, by their whole path."""
+    is_unique = True
+    # Not in archives: a compressed one would be read once more for its names.
+    if location.paths[0].is_dir():
+        names = [PurePosixPath(path).name for path in selected_paths(location.paths, location.record.select)]
+        is_unique = len(set(names)) == len(names)
     for path, content in selected_files(location.paths, location.record.select):
-        yield Image(path.name, -1, content)
+        yield Image(path.name if is_unique else str(path), -1, content)
 
 
 def folder_images(location: Location) -> Iterator[Image]:
