@@ -28,9 +28,12 @@ def identity(path: Path | str) -> tuple[int, int]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Raises ClipnError: at `path` is a folder, or a file that the command was given to read; or it is below a file."""
+    """Raises ClipnError: at `path` is a folder, a device, or a file that the command reads; or it is below a file."""
     if path.is_dir():
         raise ClipnError(f"{path}: is a folder; name a file")
+    # A rename would take the device away from everybody; `/dev/stdout` may be a link to a file.
+    if path.parent == Path("/dev") or (path.exists() and not path.is_file()):
+        raise ClipnError(f"{path}: is a pipe or a device; name a file")
     for above in path.parents:
         if above.is_file():
             raise ClipnError(f"{path}: cannot lie below {above}, which is a file; name another folder")
@@ -98,11 +101,13 @@ def require(path: Path) -> Path:
     """Return `path` if it is there.
 
     Raises:
-        ClipnError: the file is missing.
+        ClipnError: the file is missing, or is a folder, a pipe or a device.
     """
-    if not path.is_file():
-        raise ClipnError(f"{path}: no such file; check the path, or make it by running the step that writes it")
-    return path
+    if path.is_file():
+        return path
+    if path.exists():
+        raise ClipnError(f"{path}: is a folder, a pipe or a device; name a file")
+    raise ClipnError(f"{path}: no such file; check the path, or make it by running the step that writes it")
 
 
 def other_content(path: Path) -> str | None:

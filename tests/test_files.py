@@ -1,12 +1,13 @@
 """Files appear whole or not at all; hashes and JSON are what they say."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.files import atomic, file_hash, read_json, require, write_json, write_text
+from clipn.files import atomic, file_hash, read_json, require, require_replaceable, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -77,6 +78,17 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
             read(path)
     path.touch()
     assert require(path) == path
+
+
+def test_pipes_and_devices_are_neither_read_nor_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null")):
+        with pytest.raises(ClipnError, match=f"^{path}: is a folder, a pipe or a device; name a file$"):
+            require(path)
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null"), Path("/dev/stdout")):
+        with pytest.raises(ClipnError, match=f"^{path}: is a pipe or a device; name a file$"):
+            require_replaceable(path)
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])

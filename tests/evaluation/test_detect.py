@@ -87,6 +87,13 @@ def test_damaged_files_are_rows_with_a_reason(detector: clipn.Detector, files: l
     np.testing.assert_allclose([row.score for row in good], [row.score for row in alone], rtol=0, atol=1e-5)
 
 
+def test_a_pipe_and_a_device_are_not_waited_for(detector: clipn.Detector, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    files = [str(tmp_path / name) for name in ("pipe.png", "zeros.png")]
+    assert [row.error for row in detect_files(detector, files, reading=READING)] == ["is a pipe or a device"] * 2
+
+
 def test_names_that_no_text_or_no_file_can_have(detector: clipn.Detector, files: list[str], tmp_path: Path) -> None:
     odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(odd)).write_bytes(Path(files[0]).read_bytes())
