@@ -6,6 +6,7 @@ import random
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -66,6 +67,26 @@ def test_written_members_carry_no_owner_or_time(tmp_path: Path) -> None:
         member = tar.getmember("x")
     assert (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
     assert (tmp_path / "a.tar.gz").read_bytes()[4:8] == bytes(4)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_archives_that_are_joined_are_refused(tmp_path: Path, name: str) -> None:
+    write_archive(tmp_path / name, [("1.jpg", b"one")])
+    assert member_names(tmp_path / name) == ["1.jpg"]
+    with (tmp_path / name).open("ab") as stream:
+        write_archive(tmp_path / f"2{name}", [("2.jpg", b"two")])
+        stream.write((tmp_path / f"2{name}").read_bytes())
+    for read in (member_names, lambda path: list(read_members(path, str.isascii))):
+        with pytest.raises(ClipnError, match=rf"{name}: goes on behind its end; unpack it with `tar -xif`, and pack"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize(("mode", "program"), [("w:xz", "xz"), ("w:bz2", "bzip2")])
+def test_other_compressions_are_named(tmp_path: Path, mode: Literal["w:xz", "w:bz2"], program: str) -> None:
+    with tarfile.open(tmp_path / "a.tar", mode) as tar:
+        tar.addfile(tarfile.TarInfo("1.jpg"))
+    with pytest.raises(ClipnError, match=rf"a\.tar: is packed by {program}, which is not read; repack it as \.tar, "):
+        member_names(tmp_path / "a.tar")
 
 
 def test_missing_archives_are_refused(tmp_path: Path) -> None:

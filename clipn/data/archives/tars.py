@@ -15,6 +15,14 @@ from clipn.errors import ClipnError
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_BLOCK = 1 << 16
 DRAIN_BLOCK = 1 << 20
+PACKED_OTHERWISE = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+}
+"""First bytes of files that are packed, but not as they are read here."""
 LARGEST_HEADER = 1 << 20
 """Bytes of the longest extended header, which is read whole."""
 
@@ -24,8 +32,13 @@ def opened_tar(archive: Path) -> Iterator[Iterator[Member]]:
     """The regular files and folders of an archive, open for one pass; each may be read until the next one is asked for.
 
     Raises:
-        ClipnError: damage, also if it is met inside the block; or a link, a device, a file that is too large.
+        ClipnError: damage, also if it is met inside the block; another compression; files behind the archive's end; or
+            a link, a device, a file that is too large.
     """
+    with archive.open("rb") as stream:
+        head = stream.read(max(map(len, PACKED_OTHERWISE)))
+    if program := next((name for magic, name in PACKED_OTHERWISE.items() if head.startswith(magic)), None):
+        raise ClipnError(f"{archive}: is packed by {program}, which is not read; repack it as .tar, .tar.gz or .zip")
     try:
         with archive.open("rb") as packed:
             compressed = is_gzip(archive)
@@ -93,6 +106,10 @@ def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[Member]:
         require_size(archive, header.name, header.size)
         content = partial(_content, tar, header)
         yield Member(header.name, header.size, content, header.offset_data, is_folder=header.isdir())
+    # An archive ends in zeros; `cat` puts further ones behind them, whose files would be lost.
+    while behind := cast(IO[bytes], tar.fileobj).read(DRAIN_BLOCK):
+        if behind.strip(b"\0"):
+            raise ClipnError(f"{archive}: goes on behind its end; unpack it with `tar -xif`, and pack it again")
 
 
 def _content(tar: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
