@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clipn.data import score_files
 from clipn.data.score_files import read_scores_of
 from clipn.errors import ClipnError
 
@@ -65,6 +66,7 @@ def test_names_of_digits_are_names(tmp_path: Path) -> None:
             {"score": SCORES, "name": [*IMAGES[:3], "b/11.jpg"]},
             "b/11.jpg: is no image of the dataset, or is there twice",
         ),
+        ({"score": SCORES, "img": IMAGES}, "'img' seems to hold names of images; call it 'file', or leave it out"),
         ({"score": SCORES, "name": [*IMAGES[:3], "a/1.jpg"]}, "a/1.jpg: is no image of the dataset, or is there twice"),
     ],
 )
@@ -72,6 +74,30 @@ def test_what_is_refused(path: Path, columns: dict[str, Any], message: str) -> N
     with pytest.raises(ClipnError) as caught:
         read_scores_of(IMAGES, write(path, columns), "score")
     assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_classes_beside_the_scores_are_no_names(path: Path) -> None:
+    written = write(path, {"score": SCORES, "class": ["cat", "cat", "dog", "dog"]})
+    np.testing.assert_array_equal(read_scores_of(IMAGES, written, "score"), SCORES)
+
+
+def test_names_as_the_index_of_a_parquet_file(tmp_path: Path) -> None:
+    index = pd.Index(IMAGES[::-1], name="file")
+    pd.DataFrame({"score": SCORES[::-1]}, index=index).to_parquet(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(read_scores_of(IMAGES, tmp_path / "a.parquet", "score"), SCORES)
+
+
+@pytest.mark.parametrize("heading", ["score", "file,score"])
+def test_decimal_commas_are_refused(tmp_path: Path, heading: str) -> None:
+    before = "a/1.jpg," if "file" in heading else ""
+    (tmp_path / "a.csv").write_text(f"{heading}\n" + f"{before}0,5\n" * 4, encoding="utf-8")
+    with pytest.raises(ClipnError, match=r"a\.csv: has rows of more cells than the first one; write 0\.5, not 0,5"):
+        read_scores_of(IMAGES, tmp_path / "a.csv", "score")
+
+
+def test_a_comma_at_the_end_of_every_row_is_no_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("file,score\na,1,\nb,2,\n", encoding="utf-8")
+    np.testing.assert_array_equal(read_scores_of(["b", "a"], tmp_path / "a.csv", "score"), [2, 1])
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "scores.npz"])
@@ -102,6 +128,19 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "scores.npz", score=np.array([object()]))
     with pytest.raises(ClipnError, match=r"scores\.npz: not a whole NPZ file of numbers and texts"):
         read_scores_of(["a"], tmp_path / "scores.npz", "score")
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_files, "LARGEST", 1000)
+    np.savez_compressed(tmp_path / "a.npz", score=np.zeros(10_000))
+    with pytest.raises(ClipnError, match=r"a\.npz: unpacks to more than 1,000 bytes"):
+        read_scores_of(IMAGES, tmp_path / "a.npz", "score")
+
+
+def test_lists_are_no_scores(tmp_path: Path) -> None:
+    pd.DataFrame({"score": [[1.0], [2.0]]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ClipnError, match=r"a\.parquet: score: holds lists; write a number per image$"):
+        read_scores_of(["a", "b"], tmp_path / "a.parquet", "score")
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
