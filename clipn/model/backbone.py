@@ -18,6 +18,8 @@ from clipn.model.weights import fit, read_weights
 FORMAT = "clipn-backbone-1"
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 """What open_clip's table says of the images that a model wants."""
+MOST_LAYERS = 1000
+"""Of a tower; large ones have about 60."""
 Preprocess = Callable[[Image.Image], torch.Tensor]
 
 
@@ -52,10 +54,14 @@ def build(config: dict[str, Any], source: str = "architecture") -> open_clip.CLI
     try:
         # timm and transformers would fetch these: weights, which come from the file anyway, and whole towers.
         vision = arguments["vision_cfg"] = {**arguments["vision_cfg"], "timm_model_pretrained": False}
-        if ":" in (vision.get("timm_model_name") or "") or arguments["text_cfg"].get("hf_model_name"):
+        text = arguments["text_cfg"]
+        if ":" in (vision.get("timm_model_name") or "") or text.get("hf_model_name") or text.get("hf_tokenizer_name"):
             raise ClipnError(
                 f"{source}: has a tower from a hub, which is not asked; choose ViT-B-32, ViT-B-16, RN50, ..."
             )
+        for layers in (vision.get("layers", 0), text.get("layers", 0)):
+            if max(layers if isinstance(layers, list) else [layers]) > MOST_LAYERS:
+                raise ClipnError(f"{source}: has more than {MOST_LAYERS:,} layers; correct it")
         return open_clip.CLIP(**arguments).eval()
     except ClipnError:
         raise

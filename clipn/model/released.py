@@ -17,6 +17,8 @@ from clipn.model.tensors import read_metadata
 from clipn.model.weights import fit, read_weights
 
 BANK, OWN_BANK = "prompt_no", "no.prompts"
+NO_TOWER = "positional_embedding_no"
+"""What all files of the authors' code have."""
 HALF = 1e-3
 """Relative error that rounding to float16 stays below."""
 
@@ -58,6 +60,8 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
     if is_own:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
     elif not has_no_tower(tensors):
+        if behind := next((name for name in tensors if name.endswith(f".{NO_TOWER}")), None):
+            raise ClipnError(f"{path}: {behind} is {NO_TOWER} behind a prefix; save all weights under their own names")
         raise ClipnError(f'{path}: has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`')
     frozen = None
     if backbone.endswith(".safetensors"):
@@ -78,7 +82,7 @@ def import_checkpoint(path: Path, backbone: str, tag: str | None = None) -> Rele
 
 def has_no_tower(tensors: Mapping[str, Tensor]) -> bool:
     """Whether tensors of the authors' code are those of CLIPN, not of plain CLIP."""
-    return "positional_embedding_no" in tensors
+    return NO_TOWER in tensors
 
 
 def released_model(

@@ -126,7 +126,7 @@ def _cleaned(content: Any, path: Path) -> dict[str, Tensor]:
     if "logit_scale" in tensors:
         # Some files hold it as a vector of one.
         tensors["logit_scale"] = tensors["logit_scale"].squeeze()
-        if tensors["logit_scale"].numel() == 1 and tensors["logit_scale"].float() > LARGEST_LOGARITHM:
+        if tensors["logit_scale"].numel() == 1 and tensors["logit_scale"].float().abs() > LARGEST_LOGARITHM:
             raise ClipnError(f"{path}: logit_scale is {tensors['logit_scale']:g}, no logarithm; take that of the scale")
     tensors = {
         name: tensor.detach().float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()

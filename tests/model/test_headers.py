@@ -94,6 +94,14 @@ def test_architectures_that_cannot_be_built_name_the_file(write: Write, change: 
     assert complaint(write(header)).startswith("architecture: open_clip cannot build it (")
 
 
+@pytest.mark.parametrize(
+    "change", [{"vision_cfg": {**VISION, "layers": [10**9]}}, {"text_cfg": {**TEXT, "layers": 10**9}}], ids=str
+)
+def test_towers_of_absurd_depth_are_not_built(write: Write, change: dict[str, Any]) -> None:
+    header = {"format": CHECKPOINT, "architecture": json.dumps({**ARCHITECTURE, **change})}
+    assert complaint(write(header)) == "architecture: has more than 1,000 layers; correct it"
+
+
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize(
     "change",
@@ -103,6 +111,7 @@ def test_architectures_that_cannot_be_built_name_the_file(write: Write, change: 
         {"vision_cfg": {**VISION, "timm_model_name": "local-dir:/tmp"}},
         {"text_cfg": {**TEXT, "hf_model_name": "roberta-base"}},
         {"text_cfg": {**TEXT, "hf_model_name": "roberta-base", "hf_model_pretrained": False}},
+        {"text_cfg": {**TEXT, "hf_tokenizer_name": "bert-base-uncased"}},
     ],
     ids=str,
 )

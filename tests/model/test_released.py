@@ -156,6 +156,12 @@ def test_a_plain_clip_file(tmp_path: Path) -> None:
     assert complaint_of(path) == 'has no "no" tower; if it is a plain CLIP file, use `clipn backbone import`'
 
 
+def test_a_prefix_before_all_names(tmp_path: Path) -> None:
+    path = write(tmp_path, {f"clip.{name}": tensor for name, tensor in published(trained())["state_dict"].items()})
+    expected = "clip.module.positional_embedding_no is positional_embedding_no behind a prefix; save all weights"
+    assert complaint_of(path) == f"{expected} under their own names"
+
+
 def test_other_shapes_name_the_first_tensor_and_both_shapes(tmp_path: Path) -> None:
     path = write(tmp_path, published(trained()))
     assert complaint_of(path, WIDER).startswith(

@@ -138,9 +138,10 @@ def test_quantised_weights_and_parameters(tmp_path: Path) -> None:
     assert same(import_backbone(tmp_path / "p.pt", write_architecture(tmp_path))[0], state())
 
 
-def test_a_scale_in_place_of_its_logarithm(tmp_path: Path) -> None:
-    torch.save({**state(), "logit_scale": torch.tensor(100.0)}, tmp_path / "w.pt")
-    assert complaint_of(tmp_path / "w.pt") == "logit_scale is 100, no logarithm; take that of the scale"
+@pytest.mark.parametrize("scale", [100, -500])
+def test_a_scale_in_place_of_its_logarithm(tmp_path: Path, scale: float) -> None:
+    torch.save({**state(), "logit_scale": torch.tensor(float(scale))}, tmp_path / "w.pt")
+    assert complaint_of(tmp_path / "w.pt") == f"logit_scale is {scale}, no logarithm; take that of the scale"
 
 
 @pytest.mark.parametrize("prefix", ["student", "module"])

@@ -35,8 +35,8 @@ def opened_tar(archive: Path) -> Iterator[Iterator[Member]]:
         ClipnError: damage, also if it is met inside the block; another compression; files behind the archive's end; or
             a link, a device, a file that is too large.
     """
-    with archive.open("rb") as stream:
-        head = stream.read(max(map(len, PACKED_OTHERWISE)))
+    with archive.open("rb") as file:
+        head = file.read(max(map(len, PACKED_OTHERWISE)))
     if program := next((name for magic, name in PACKED_OTHERWISE.items() if head.startswith(magic)), None):
         raise ClipnError(f"{archive}: is packed by {program}, which is not read; repack it as .tar, .tar.gz or .zip")
     try:
