@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -42,6 +43,17 @@ class Record(BaseModel):
     """Base of all records: unknown keys, NaN, infinity and numbers beyond `LARGEST` are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML takes `no`, `on` and the like for truth, which would pass for 0 and 1.
+        is_truth = any(isinstance(entry, bool) for entry in (value if isinstance(value, list) else [value]))
+        if is_truth and info.field_name and "bool" not in str(cls.model_fields[info.field_name].annotation):
+            raise ValueError(
+                "true and false, yes and no are neither text nor number; put quotation marks around a text"
+            )
+        return value
 
     @field_validator("*")
     @classmethod
@@ -139,6 +151,8 @@ def first_error(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{key}: is missing; add it"
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_type":
+        reason += "; put quotation marks around it"
     given = first["input"]
     # A list or a mapping would bury the reason, and Python writes no number of thousands of digits.
     is_plain = isinstance(given, str | float) or (isinstance(given, int) and abs(given) < 10**80)

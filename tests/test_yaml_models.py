@@ -59,6 +59,21 @@ def test_no_registry_has_a_key_twice(path: Path, load: object) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("record", ["title: No", "title: T, images: yes", "title: T, classes: [cat, no]"])
+def test_words_that_yaml_takes_for_truth_are_no_texts_or_numbers(path: Path, record: str) -> None:
+    path.write_text(f"datasets: {{a: {{reader: flat, folder: a, {record}}}}}")
+    with pytest.raises(
+        ClipnError, match=r"true and false, yes and no are neither text nor number; put quotation marks"
+    ):
+        load_registry(path)
+
+
+def test_a_number_as_a_text_is_told_how_to_be_one(path: Path) -> None:
+    path.write_text("datasets: {a: {reader: flat, folder: a, title: 2023}}")
+    with pytest.raises(ClipnError, match=r"a\.title: .* string; put quotation marks around it \(got 2023\)$"):
+        load_registry(path)
+
+
 def test_what_is_merged_may_be_overruled(path: Path) -> None:
     path.write_text("a: &a {b: 1, c: 1}\nd: &d {<<: *a, b: 2}\ne: {<<: [*d, *a], c: 3}\n")
     assert read_yaml(path) == {"a": {"b": 1, "c": 1}, "d": {"b": 2, "c": 1}, "e": {"b": 2, "c": 3}}

@@ -59,7 +59,8 @@ def find_images(names: Iterable[str], stream: Iterable[str] = ()) -> ImageFiles:
 def _behind(name: str, stream: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """Files of one name, each with whether it is taken for an image."""
     if name == STREAM:
-        yield from ((line.rstrip("\r\n"), True) for line in stream if line.strip())
+        # Windows marks a list by a sign at its start.
+        yield from ((line.removeprefix("\ufeff").rstrip("\r\n"), True) for line in stream if line.strip())
     elif Path(name).is_dir():
         yield from ((path, is_image(path)) for path in _in_folder(name))
     elif Path(name).exists():

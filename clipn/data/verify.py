@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from clipn.data.captions.sources import read_captions
 from clipn.data.cleaning import mark, read_cleaning
 from clipn.data.description import RESULTS, Description
-from clipn.data.location import is_here, locate
+from clipn.data.location import Location, is_here, locate
 from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import class_names, read_images, warn_of_left_out
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
@@ -18,7 +18,8 @@ from clipn.data.verification import Verification, verify_archive, verify_copy
 from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, remove_verification, save_verification
 from clipn.errors import ClipnError
 from clipn.files import write_json
-from clipn.progress import tracked
+from clipn.progress import tracked, warn
+from clipn.text.class_names import distinct
 from clipn.yaml_models import named
 
 T = TypeVar("T")
@@ -142,15 +143,26 @@ def verify_dataset(
         warn_of_left_out(name, location)
         images = tracked(_until(verifying, read_images(location)), record.images, f"verify {name}", "images")
         manifest = index_images(name, record, images)
-        classes = class_names(location)
-        largest = max(manifest["label"].to_pylist())
-        if classes and largest >= len(classes):
-            known = f"label {largest} has no name among {len(classes)} classes, which are counted from 0"
-            raise ClipnError(f"{name}: {known}; correct the labels, or `classes`")
+        classes = _classes(name, location, max(manifest["label"].to_pylist()))
     for key, clean in checked.items():
         manifest = mark(manifest, key, clean)
     write_manifest(manifest, output / "manifest.parquet")
     return _write_description(output, record, classes, verifying.result(), len(manifest))
+
+
+def _classes(name: str, location: Location, largest: int) -> list[str]:
+    """Class names of a dataset whose largest label is `largest`; those that no text tells apart are reported."""
+    classes = class_names(location)
+    if classes and largest >= len(classes):
+        known = f"label {largest} has no name among {len(classes)} classes, which are counted from 0"
+        raise ClipnError(f"{name}: {known}; correct the labels, or `classes`")
+    if blank := [number for number, text in enumerate(classes) if not text.strip()]:
+        raise ClipnError(f"{name}: class {blank[0]} has no name; correct `classes`, or the list in its folder")
+    # ImageNet's own list calls two pairs alike.
+    repeated = distinct(classes)[1] if classes and location.record.classes != "imagenet" else []
+    if repeated:
+        warn(f"{name}: {len(repeated)} of the classes have the name of another, so no text tells them apart")
+    return classes
 
 
 def verify_captions(

@@ -51,4 +51,6 @@ def open_detector(asked: Asked, device: str = "cpu") -> Detector:
     names, repeated = distinct(read_lines(Path(asked.classes)) if is_file else asked.classes.split(","))
     for line in repeated:
         warn(line)
+    if len(names) == 1:
+        warn(f"classes: one alone, {names[0]!r}; write several with commas between them, or a line each in a text file")
     return Detector(open_model(model, device), names, asked.prompts)

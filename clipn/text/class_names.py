@@ -1,5 +1,6 @@
 """Names of classes as people give them."""
 
+import unicodedata
 from collections.abc import Iterable
 
 from clipn.errors import ClipnError
@@ -16,10 +17,13 @@ def distinct(classes: Iterable[str]) -> tuple[list[str], list[str]]:
     if not names:
         raise ClipnError("classes: give a list with at least one name")
     first: dict[str, int] = {}
-    repeated = []
+    repeated, kept = [], []
     for number, name in enumerate(names, 1):
         if not isinstance(name, str) or not name.strip():
             raise ClipnError(f"classes: number {number} is {name!r}; give every class a name")
-        if (before := first.setdefault(name.strip(), number)) != number:
+        # Composed, as the tokenizer reads them: é may be one sign, or e and an accent.
+        if (before := first.setdefault(unicodedata.normalize("NFC", name.strip()), number)) != number:
             repeated.append(f"classes: number {number} is {name!r}, as number {before} is; they are one class")
-    return list(first), repeated
+        else:
+            kept.append(name.strip())
+    return kept, repeated

@@ -57,6 +57,9 @@ def test_selection_applies_to_listed_paths(tmp_path: Path) -> None:
     [
         ("a/1.jpg\nz.jpg\n", r"list\.txt: z\.jpg not found in .*set; complete"),
         ("z.jpg 1\na/1.jpg 0\ny.jpg 1\n../out.jpg 3", r"list\.txt: \.\./out\.jpg and 2 more not found"),
+        ("a/1.jpg;0\n", r"a/1\.jpg;0 not found in .*set; complete the images, or write a space, and no comma"),
+        ('"a/1.jpg" 0\n', r"not found in .*set; complete the images, or write paths without quotation marks"),
+        ("a/1.jpg cat\n", r"a/1\.jpg cat not found in .*set; complete the images, or write labels as whole numbers"),
         ("a/1.jpg 0\n./a/1.jpg 1\n", r"list\.txt: lists a/1\.jpg twice"),
         ("a/1.jpg\nset/a/1.jpg\n", r"list\.txt: .*a/1\.jpg"),
         ("a\\1.jpg 0\n", r"list\.txt: a.1\.jpg not found in .*set; complete the images, or write / between folders"),
@@ -71,6 +74,12 @@ def test_selection_applies_to_listed_paths(tmp_path: Path) -> None:
 def test_lists_that_do_not_fit_the_images_are_refused(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(ClipnError, match=error):
         found(listed(tmp_path, text))
+
+
+def test_accents_in_another_form_are_told(tmp_path: Path) -> None:
+    write_files(tmp_path, {"set/cafe\u0301.jpg": jpeg(5)})
+    with pytest.raises(ClipnError, match="complete the images, or write accents as the names of the files do"):
+        found(listed(tmp_path, "caf\u00e9.jpg 0\n"))
 
 
 def test_lists_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_file_that_is_named_twice_comes_once() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_list_on_a_stream() -> None:
-    found = find_images(["-", "a.jpeg"], ["b/one.JPG\n", "\n", "not there.png\r\n"])
+    found = find_images(["-", "a.jpeg"], ["\ufeffb/one.JPG\n", "\n", "not there.png\r\n"])
     assert found.images == ["b/one.JPG", "not there.png", "a.jpeg"]
 
 

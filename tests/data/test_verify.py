@@ -238,6 +238,18 @@ def test_labels_without_a_class_name_are_refused(tmp_path: Path) -> None:
     assert verified(tmp_path, dataset(**fields)).classes == []
 
 
+def test_classes_of_one_name_are_told_and_those_of_none_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("caf\u00e9", "cafe\u0301", "bar"):
+        write_files(tmp_path, {f"mine/{name}/{len(name)}.jpg": jpeg()})
+    fields = {"folder": "mine", "reader": "folders"}
+    assert len(verified(tmp_path, dataset(**fields)).classes) == 3
+    assert "sun: 1 of the classes have the name of another, so no text tells them apart" in capsys.readouterr().err
+    with pytest.raises(ClipnError, match="sun: class 1 has no name; correct `classes`"):
+        verified(tmp_path, dataset(**fields, classes=["a", " ", "b"]))
+
+
 # Caption sources, and records by name
 
 

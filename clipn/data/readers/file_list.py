@@ -1,7 +1,9 @@
 """Images that a text file lists, as OpenOOD and MOS publish them: `path` or `path label` per line."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from clipn.data.archives import member_names, read_members
@@ -15,8 +17,9 @@ LABELLED = re.compile(r"(?P<path>.*\S)\s+(?P<label>-1|\d+)")
 """A line with a label, of which -1 is none."""
 OTHER_FORMS = {
     r"\\": "write / between folders",
-    r",": "write a space, and no comma, before each label, without a line of headings",
-    r"\s\S*\d\.\d*$": "write labels as whole numbers",
+    r"[,;]": "write a space, and no comma, before each label, without a line of headings",
+    r"[\"']": "write paths without quotation marks",
+    r"\s\S*\d\.\d*$|\.\w+\s+[^\s.]+$": "write labels as whole numbers",
 }
 """What in a listed path tells of another form of list, and how to write it here."""
 
@@ -51,6 +54,9 @@ def listed_members(location: Location, labels: Collection[str]) -> list[tuple[Pa
     if missing := set(labels).difference(*(names.values() for names in listed)):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         remedy = next((form for sign, form in OTHER_FORMS.items() if re.search(sign, min(missing))), "correct the list")
+        composed = partial(unicodedata.normalize, "NFC")
+        if composed(min(missing)) in {composed(name) for path in location.paths for name in member_names(path)}:
+            remedy = "write accents as the names of the files do: as signs of their own, or with their letters"
         raise ClipnError(
             f"{location.file_list}: {min(missing)}{others} not found in {', '.join(map(str, location.paths))}; "
             f"complete the images, or {remedy}"
