@@ -155,7 +155,7 @@ def _logged(path: Path) -> Iterator[IO[str]]:
         try:
             yield log
         except ClipnError as error:
-            log.write(f"error: {error}\n")
+            log.write(f"error: {progress.one_line(str(error))}\n")
             sys.exit(error.status)
         except KeyboardInterrupt:
             log.write("interrupted\n")
@@ -180,8 +180,9 @@ def main() -> None:
     try:
         app()
     except ClipnError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {progress.one_line(str(error))}", file=sys.stderr)
         sys.exit(error.status)
     except OSError as error:
-        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        reason = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        print(f"error: {progress.one_line(reason)}", file=sys.stderr)
         sys.exit(1)

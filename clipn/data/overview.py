@@ -15,6 +15,7 @@ from clipn.data.location import is_here
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry
 from clipn.data.store import part_path
 from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
+from clipn.progress import one_line
 
 WIDTH = 200
 """Columns where there is no terminal, so that a record is one line."""
@@ -112,7 +113,7 @@ def plain_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow=overflow)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     return table
 
 
@@ -166,7 +167,7 @@ def _as_text(table: Table) -> str:
     text = StringIO()
     # Rich takes 80 columns where there is no terminal, which would break lines that a program reads.
     width = Console().width if sys.stdout.isatty() else WIDTH
-    Console(file=text, width=width, color_system=None).print(table)
+    Console(file=text, width=width, color_system=None, markup=False).print(table)
     # Rich fills lines with spaces up to the width.
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 

@@ -6,8 +6,9 @@ HTML escapes all that a template is given (`clipn.report.page.rendering`), and f
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-"""Ends of lines, signs that steer a terminal, and those that turn the direction of what follows."""
+from clipn.progress import one_line as one_line
+from clipn.progress import unicode as unicode
+
 _MARKDOWN = re.compile(r"[\\`*<|$~]|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)")
 """Signs that mean something else in GitHub's Markdown, where they do."""
 _LATEX = str.maketrans(
@@ -17,16 +18,6 @@ _LATEX = str.maketrans(
 )
 """Signs that mean something else in LaTeX or need an encoding."""
 _FORMULA = re.compile(r"\s*[=+\-@]")
-
-
-def unicode(text: str) -> str:
-    """As UTF-8 can hold it: a file's name may have bytes that it cannot, which become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """With a space for signs that end a line, steer a terminal or turn the direction of reading."""
-    return _CONTROL.sub(" ", unicode(text))
 
 
 def markdown(text: str) -> str:

@@ -54,6 +54,11 @@ def test_a_missing_archive(clipn: Any, tmp_path: Path) -> None:
     assert left(tmp_path) == set()
 
 
+def test_an_error_is_one_line_whatever_is_in_it(clipn: Any) -> None:
+    expected = "error: a [31m b: no such file or folder, nor does the pattern fit any; check the path"
+    assert clipn("detect", "--classes", "cat,dog", "--model", "m", "a\x1b[31m\nb") == (1, [expected])
+
+
 def test_a_wrong_checksum(clipn: Any, tmp_path: Path) -> None:
     (tmp_path / "source.tar.gz").write_bytes(b"abc")
     path = registry(tmp_path, sha256="0" * 64)

@@ -18,6 +18,8 @@ from clipn.data.store import part_path
 from clipn.data.verify import verify_record
 from clipn.errors import ClipnError
 from clipn.files import file_hash
+from clipn.progress import one_line
+from tests.helpers.nasty import NASTY
 from tests.helpers.tiny_dataset import dataset, jpeg, write_files
 
 CHANGED = "changed since it was verified"
@@ -247,6 +249,14 @@ def test_every_record_is_one_line_where_there_is_no_terminal() -> None:
     header, _, *rows = listing(known).splitlines()
     assert header.split() == ["name", "title", "number", "reader", "comes", "by", "checksum", "terms"]
     assert [row.split()[0] for row in rows] == list(known.records)
+
+
+@pytest.mark.parametrize("title", [*NASTY, "[/x]", "[bold]x"])
+def test_titles_are_printed_as_text(title: str) -> None:
+    known = Registry(datasets={"a": dataset(title=title, folder="a", terms=title), "b": dataset(folder="a")})
+    lines = listing(known).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["a", "b"]
+    assert " ".join(one_line(title).split()) in " ".join(lines[2].split())
 
 
 def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch, sun: Dataset) -> None:
