@@ -180,6 +180,8 @@ def verify_captions(
     with _alongside(partial(_verified, record, archives, downloads)) as verifying:
         batches = _until(verifying, read_captions(record, folder))
         rows = sum(map(len, tracked(batches, None, f"verify {name}", "blocks")))
+    if not rows:
+        raise ClipnError(f"{name}: holds no caption; check its caption file, `reader` and `select`")
     if record.rows is not None and rows != record.rows:
         raise ClipnError(f"{name}: holds {rows:,} captions, expected {record.rows:,}; fetch it again")
     return _write_description(output, record, [], verifying.result(), rows)

@@ -276,13 +276,15 @@ def test_real_flickr8k(real: Path) -> None:
 def test_images_without_captions_and_captions_without_images_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_archive(tmp_path / "i.tar", [("0.jpg", b""), ("0.txt", b"zero"), ("1.b.jpg", b""), ("2.png", b"")])
+    members = [("0.jpg", b""), ("0.txt", b"zero"), ("1.b.jpg", b""), ("2.png", b""), ("3.txt", b"three")]
+    write_archive(tmp_path / "i.tar", members)
     assert rows(in_archives("webdataset"), tmp_path) == [("i.tar/0.jpg", "zero")]
     table = ("f/captions.tsv", tsv("0.jpg\tzero", "9.jpg\tnine", "9.jpg\tagain"))
     write_archive(tmp_path / "f.tar", [table, ("f/images/0.jpg", b""), ("f/images/1.jpg", b"")])
     assert rows(in_archives("flickr8k", "f.tar"), tmp_path) == [("f/images/0.jpg", "zero")]
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path}/i.tar: left out, images without a caption: 2 (1.b.jpg, 2.png)",
+        f"{tmp_path}/i.tar: left out, captions without an image, or one in `select`: 1 (3.txt)",
         f"{tmp_path}/f.tar: left out, captions without an image, or one in `select`: 2 (9.jpg, 9.jpg)",
         f"{tmp_path}/f.tar: left out, images without a caption: 1 (1.jpg)",
     ]

@@ -279,6 +279,13 @@ def test_another_number_of_captions_is_refused(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_table_without_captions_is_refused(tmp_path: Path) -> None:
+    write_files(tmp_path, {"mine/captions.csv": b"image,caption\n"})
+    record = CaptionSource(title="C", reader="table", folder="mine")
+    with pytest.raises(ClipnError, match="^cc: holds no caption; check its caption file, `reader` and `select`$"):
+        verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
+
+
 def test_missing_captions_are_refused(tmp_path: Path) -> None:
     record = captioned(tmp_path)
     (tmp_path / "c.tsv").unlink()

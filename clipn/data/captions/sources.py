@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from clipn.data.archives import member_names, read_members
 from clipn.data.readers import selected_paths
-from clipn.data.readers.selection import is_image
+from clipn.data.readers.selection import image_filter, is_image
 from clipn.data.registry import CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.files import named, require
@@ -168,7 +168,8 @@ def _webdataset(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
     # Start and stop count over all shards, so they are left to the caller.
-    chosen = selected_paths([shard], Selection(include=select.include, exclude=select.exclude))
+    names = member_names(shard)
+    chosen = sorted(filter(image_filter(shard, select), names))
     images = {str(PurePosixPath(name).with_suffix(".txt")): name for name in chosen}
     if len(images) < len(chosen):
         raise ClipnError(f"{shard}: holds two images of one sample; leave one kind out with `select`")
@@ -180,6 +181,8 @@ def _shard_rows(shard: Path, select: Selection) -> Iterator[Row]:
         except UnicodeDecodeError as error:
             raise ClipnError(f"{shard}: {name} is not UTF-8; fetch it again") from error
     _tell(shard, "images without a caption", list(uncaptioned.values()))
+    strange = [name for name in names if name.endswith(".txt") and name not in images]
+    _tell(shard, "captions without an image, or one in `select`", strange)
 
 
 def _tell(path: Path, what: str, names: list[str]) -> None:
