@@ -28,6 +28,7 @@ LARGEST_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 MOST_THREADS = 1024
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+MOST_RESAMPLES = 100_000
 LARGEST = 10**15
 """Of all numbers; what is larger is a slip, and some are no number that torch or NumPy can hold."""
 LARGEST_SCALE = 1e6

@@ -15,7 +15,7 @@ from clipn.cli.options import (
     parse_logit_scale,
     parse_pairs,
 )
-from clipn.yaml_models import MOST_THREADS
+from clipn.yaml_models import MOST_RESAMPLES, MOST_THREADS
 
 
 def score(
@@ -55,7 +55,7 @@ def evaluate(
     convention: Annotated[
         list[str] | None, typer.Option(help="reading of FPR95: clipn (default), mcm, first, openood, dice; repeat")
     ] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="of the images, for the intervals")] = 1000,
+    resamples: Annotated[int, typer.Option(min=0, max=MOST_RESAMPLES, help="of the images, for the intervals")] = 1000,
 ) -> None:
     """AUROC, AUPR, FPR95, ID accuracy and threshold-free decisions of runs."""
     from clipn.evaluation.evaluate import MetricOptions, evaluate_runs

@@ -49,7 +49,9 @@ def require_scores(path: Path, table: pd.DataFrame) -> None:
     types = {name: table[name].dtype for name in columns}
     wrong_types = {name: "float64" for name in scored if types[name] != np.float64}
     wrong_types |= {name: "bool" for name in columns if name.startswith(RULE) and types[name] != np.bool_}
-    wrong_types |= {name: "int32" for name in ("label", "prediction") if name in types and types[name].kind not in "iu"}
+    # pandas has integers of its own, which may be missing.
+    integers = {name for name, kind in types.items() if isinstance(kind, np.dtype) and kind.kind in "iu"}
+    wrong_types |= {name: "int32" for name in ("label", "prediction") if name in types.keys() - integers}
     for name, expected in wrong_types.items():
         raise ClipnError(f"{path}: {name} is a column of {types[name]}, not of {expected}; {REMEDY}")
     for name in scored:

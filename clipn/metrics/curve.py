@@ -105,10 +105,11 @@ def _checked(scores: ArrayLike, which: str) -> NDArray[np.float64]:
     if np.ma.is_masked(scores):
         raise ClipnError(f"{which} scores: are masked; give those that count alone")
     # A tensor is known by `detach`, as torch may not be there. NumPy has no bfloat16, and drops imaginary parts.
-    given = scores.detach().cpu().double() if hasattr(scores, "detach") else scores
     try:
+        given = scores.detach().cpu().double() if hasattr(scores, "detach") else scores
         array = np.asarray(given).astype(np.float64, casting="same_kind" if np.iscomplexobj(given) else "unsafe")
-    except (TypeError, ValueError) as error:
+    # RuntimeError: tensors that are quantised or without values.
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ClipnError(f"{which} scores: are no array of numbers ({error})") from error
     if array.ndim != 1 or array.size == 0:
         raise ClipnError(f"{which} scores: expected at least one score in one dimension, got shape {array.shape}")

@@ -12,11 +12,10 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
-from clipn.yaml_models import LARGEST_SCALE, MOST_THREADS, Record, Seed, Threads
+from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-MOST_RESAMPLES = 100_000
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
 

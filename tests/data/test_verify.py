@@ -282,7 +282,7 @@ def test_another_number_of_captions_is_refused(tmp_path: Path) -> None:
 def test_a_table_without_captions_is_refused(tmp_path: Path) -> None:
     write_files(tmp_path, {"mine/captions.csv": b"image,caption\n"})
     record = CaptionSource(title="C", reader="table", folder="mine")
-    with pytest.raises(ClipnError, match="^cc: holds no caption; check its caption file, `reader` and `select`$"):
+    with pytest.raises(ClipnError, match=r"^cc: holds no caption; check its caption file, `reader` and `select`$"):
         verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
 
 

@@ -254,6 +254,7 @@ TABLE = scores(cleaned=True)
         (TABLE.astype({"msp": "int64"}), "msp is a column of int64, not of float64; delete it and score"),
         (TABLE.astype({"msp": str}), "msp is a column of str, not of float64; delete it and score the run again"),
         (TABLE.astype({"label": str}), "label is a column of str, not of int32; delete it and score"),
+        (TABLE.astype({"prediction": "Int32"}), "prediction is a column of Int32, not of int32; delete it and score"),
         (TABLE.astype({"prediction": float}), "prediction is a column of float64, not of int32; delete"),
         (TABLE.assign(accepts_ctw=[True, None] * 3), "accepts_ctw is a column of object, not of bool; delete it"),
         (TABLE.assign(msp=np.nan), "msp holds no finite number in row 1, an image of cifar10; score the run again"),

@@ -247,6 +247,7 @@ def test_order_of_scores_is_irrelevant() -> None:
         (["0.9", "x"], [1.0], "ID scores: are no array of numbers"),
         ({"a": 1}, [1.0], "ID scores: are no array of numbers"),
         (np.array([1 + 1j, 2]), [1.0], "ID scores: are no array of numbers"),
+        (torch.empty(2, device="meta"), [1.0], "ID scores: are no array of numbers"),
         (np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1.0], "ID scores: are masked; give those that count"),
     ],
 )
