@@ -92,6 +92,9 @@ def verify_record(
     registry.require_cleaning(cleaning)
     if isinstance(record, CaptionSource) and unpacked is not None:
         raise ClipnError(f"{name}: captions are not read from an unpacked copy ({unpacked}); leave it out")
+    # A file in it may be called like a result, which is removed first.
+    if record.folder is not None and output.resolve() == (base / record.folder).resolve():
+        raise ClipnError(f"{output}: is the folder of {name} itself, which is not changed; name another --output")
     own = [key for key in cleaning if isinstance(record, Dataset) and key in record.cleaning]
     sources = Sources(record, archives, base, unpacked, own)
     # Taken before anything is read: a file that changes meanwhile then differs from what the cache says of it.

@@ -293,6 +293,14 @@ def test_missing_captions_are_refused(tmp_path: Path) -> None:
         verify_captions("cc", record, tmp_path, tmp_path, tmp_path / "out")
 
 
+def test_results_are_not_written_among_the_images(tmp_path: Path) -> None:
+    write_files(tmp_path, {"mine/1.jpg": jpeg(), "mine/dataset.json": b"{}"})
+    known = Registry(datasets={"mine": dataset(folder="mine")})
+    with pytest.raises(ClipnError, match=r"mine: is the folder of mine itself, which is not changed; name another"):
+        verify_record("mine", known, tmp_path, tmp_path, tmp_path / "mine")
+    assert (tmp_path / "mine/dataset.json").read_text() == "{}"
+
+
 def test_a_name_leads_to_its_record(tmp_path: Path) -> None:
     registry = Registry(
         datasets={"sun": cleaned(tmp_path), "plain": sun(tmp_path)}, captions={"cc": captioned(tmp_path)}
