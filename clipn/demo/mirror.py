@@ -62,8 +62,10 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
         images: number of images of each benchmark dataset.
 
     Raises:
-        ClipnError: `captions` or `images` is not positive.
+        ClipnError: `captions` or `images` is not positive, or `folder` holds somebody's registry.
     """
+    if (folder / "datasets.yaml").exists() and not (folder / "words.txt").exists():
+        raise ClipnError(f"{folder}: holds a datasets.yaml that is not the demo's; name another folder")
     if captions < 1 or images < 1:
         raise ClipnError(f"captions ({captions}) and images ({images}) of the demo must be at least 1; raise them")
     datasets = {

@@ -1,6 +1,6 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -18,6 +18,11 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
+
+
+def _require_distinct(values: Sequence[object], what: str) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError(f"a {what} occurs twice; name each once")
 
 
 class Backbone(Record):
@@ -65,8 +70,7 @@ class Run(Record):
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed occurs twice; name each once")
+        _require_distinct(seeds, "seed")
         return seeds
 
 
@@ -88,8 +92,15 @@ class Captions(CaptionPreparation):
     shards: int = Field(default=4, ge=1, le=100_000, description="number of WebDataset shards")
     crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
 
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, sources: list[str]) -> list[str]:
+        _require_distinct(sources, "source")
+        return sources
+
 
 def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]:
+    _require_distinct(names, what)
     for name in names:
         if name not in known:
             raise ValueError(f"no {what} {name!r}; choose among {', '.join(known)}")

@@ -208,9 +208,9 @@ def _variants(path: str) -> set[str]:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    content = read_yaml(path)
+    content = read_yaml(path) or {}
     if not isinstance(content, dict):
-        return {}
+        raise ClipnError(f"{path}: holds no keys; write `key: value` lines")
     if TEMPLATE in content:
         raise ClipnError(f"{path}: {TEMPLATE}: a template could run any program; remove the line, and write out values")
     return content

@@ -232,3 +232,10 @@ def test_captions_name_their_images(mirror: Path) -> None:
     named = {concept for sentence, _ in rows for concept in ALL_CONCEPTS if concept in sentence}
     assert named & set(CONCEPTS["imagenet"])
     assert named & set(CONCEPTS["textures"])
+
+
+def test_a_registry_of_somebody_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "datasets.yaml").write_text("datasets: {}")
+    with pytest.raises(ClipnError, match=r"holds a datasets\.yaml that is not the demo's; name another folder"):
+        build_mirror(tmp_path, seed=7, captions=CAPTIONS, images=IMAGES)
+    assert [path.name for path in tmp_path.iterdir()] == ["datasets.yaml"]
