@@ -1,5 +1,6 @@
 """The detector that a person asks for: by its file, or by classes and a model."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def open_detector(asked: Asked, device: str = "cpu") -> Detector:
         return load_detector(asked.detector, model, device)
     assert model is not None
     assert asked.classes is not None
-    is_file = asked.classes.endswith(".txt") or Path(asked.classes).is_file()
+    # Not `Path.is_file`, which raises for a list that is longer than the name of any file.
+    is_file = asked.classes.endswith(".txt") or os.path.isfile(asked.classes)  # noqa: PTH113
     names, repeated = distinct(read_lines(Path(asked.classes)) if is_file else asked.classes.split(","))
     for line in repeated:
         warn(line)

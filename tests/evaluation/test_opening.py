@@ -20,6 +20,13 @@ def test_a_detector_by_its_classes(
     assert capsys.readouterr().err == "classes: number 3 is 'cat', as number 1 is; they are one class\n"
 
 
+def test_a_list_of_classes_may_be_longer_than_any_file_name(tmp_path: Path) -> None:
+    save_backbone(tmp_path / "plain.safetensors", tiny_clip(), ARCHITECTURE, "tiny")
+    classes = [f"class {number}" for number in range(50)]
+    made = open_detector(Asked(None, ",".join(classes), "single", str(tmp_path / "plain.safetensors"), None))
+    assert made.classes == classes
+
+
 @pytest.mark.parametrize("classes", ["cat;dog", "classes.txt"])
 def test_one_class_alone_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], classes: str
