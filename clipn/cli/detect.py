@@ -1,5 +1,6 @@
 """`clipn detect`: whether images belong to named classes."""
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -80,8 +81,8 @@ def detect(
         raise ClipnError("IMAGES: name image files or folders; or --save, to keep a detector without asking it")
     # A wrong path should not be told only after torch was imported and a model was read.
     files, examples = _files(images or []), _files([str(calibrate)] if calibrate else [])
-    # A file that is not there becomes a row with the reason.
-    protected.update(identity(file) for file in (*files, *examples) if Path(file).is_file())
+    # A file that is not there, or whose name is no name, becomes a row with the reason.
+    protected.update(identity(file) for file in (*files, *examples) if os.path.isfile(file))  # noqa: PTH113
     for path in filter(None, (save, csv, parquet, json, html)):
         require_replaceable(path)
     from clipn.evaluation.detect import calibrate_on_files

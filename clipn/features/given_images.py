@@ -54,10 +54,10 @@ def read_picture(path: Path) -> PIL.Image.Image:
     Raises:
         UndecodableError: it is missing or unreadable, is truncated or no image, or cannot become RGB.
     """
-    # A pipe or a device may never end.
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UndecodableError.of(str(path), "is a pipe or a device", "save the image to a file")
     try:
+        # They may never end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UndecodableError.of(str(path), "is a pipe or a device", REMEDY)
         return Image(str(path), -1, path.read_bytes()).open()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise UndecodableError.of(str(path), getattr(error, "strerror", None) or str(error), REMEDY) from error

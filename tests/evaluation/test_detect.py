@@ -97,10 +97,10 @@ def test_a_pipe_and_a_device_are_not_waited_for(detector: clipn.Detector, tmp_pa
 def test_names_that_no_text_or_no_file_can_have(detector: clipn.Detector, files: list[str], tmp_path: Path) -> None:
     odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(odd)).write_bytes(Path(files[0]).read_bytes())
-    rows = list(detect_files(detector, [os.fsdecode(odd), "a\0b.png"], reading=READING))
+    rows = list(detect_files(detector, [os.fsdecode(odd), "a\0b.png", "a" * 5000], reading=READING))
     assert rows[0].file == f"{tmp_path}/caf\\xe9.png"
     assert rows[0].score is not None
-    assert rows[1].error == "embedded null byte"
+    assert [row.error for row in rows[1:]] == ["embedded null byte", "File name too long"]
 
 
 def test_files_are_read_only_a_few_ahead(
