@@ -154,6 +154,8 @@ def first_error(error: ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_type":
         reason += "; put quotation marks around it"
+    if first["type"] == "string_pattern_mismatch":
+        reason += "; correct or rename it"
     given = first["input"]
     # A list or a mapping would bury the reason, and Python writes no number of thousands of digits.
     is_plain = isinstance(given, str | float) or (isinstance(given, int) and abs(given) < 10**80)

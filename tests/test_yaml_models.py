@@ -74,6 +74,12 @@ def test_a_number_as_a_text_is_told_how_to_be_one(path: Path) -> None:
         load_registry(path)
 
 
+def test_a_name_that_is_none_is_told_what_to_do(path: Path) -> None:
+    path.write_text("datasets: {a: {reader: flat, title: A, archives: [{file: my photos.zip}]}}")
+    with pytest.raises(ClipnError, match=r"archives\.0\.file: .*; correct or rename it \(got 'my photos\.zip'\)$"):
+        load_registry(path)
+
+
 def test_what_is_merged_may_be_overruled(path: Path) -> None:
     path.write_text("a: &a {b: 1, c: 1}\nd: &d {<<: *a, b: 2}\ne: {<<: [*d, *a], c: 3}\n")
     assert read_yaml(path) == {"a": {"b": 1, "c": 1}, "d": {"b": 2, "c": 1}, "e": {"b": 2, "c": 3}}
