@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
 REDUCED_NUMBERS = REDUCED.with_suffix(".json")
 """What `clipn study record` wrote of the reduced demo."""
+STARTUP = ROOT / "tests" / "helpers" / "startup"
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -78,7 +79,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """For commands that run the code of this copy."""
-        return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
+        return {**ENVIRONMENT, "PYTHONPATH": f"{self.folder}{os.pathsep}{STARTUP}"}
 
     def run(self, *command: str) -> Outcome:
         """Run a command in the project, in a process of its own."""
