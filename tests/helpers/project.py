@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 from unittest import mock
@@ -20,6 +22,9 @@ from snakemake.utils import update_config
 
 from clipn import fingerprint
 from clipn.cli import main as cli
+from clipn.fingerprint import Fingerprints
+from clipn.fingerprint.source import Source
+from clipn.provenance.run_state import RunState
 from clipn.study import snakemake
 from clipn.study.snakemake import Plan, Request, planned
 
@@ -62,6 +67,7 @@ class Project:
         for name in FILES:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+        remember_modules(folder)
         return cls(folder)
 
     @classmethod
@@ -142,6 +148,22 @@ class Project:
         """sha256 of the files that match a pattern, by path in the project."""
         files = sorted(path for path in self.folder.glob(pattern) if path.is_file())
         return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@cache
+def parsed_modules() -> dict[str, Source]:
+    """What counts of the modules behind all commands, by hash of their texts."""
+    fingerprints = Fingerprints()
+    modules = (path.relative_to(ROOT).with_suffix("").parts for path in ROOT.glob("clipn/cli/**/*.py"))
+    fingerprints(*map(".".join, modules))
+    return fingerprints.sources
+
+
+def remember_modules(folder: Path) -> None:
+    """Let a project know the modules as if it had parsed them once; those that are edited are parsed all the same."""
+    state = RunState(folder)
+    state.sources = parsed_modules()
+    state.save()
 
 
 def reduce_demo(folder: Path) -> None:
