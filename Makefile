@@ -29,7 +29,7 @@ test: install ## Set up, then check style and types and run the tests
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
 	@echo "==> pytest"
-	pytest -n 2 --dist worksteal
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages
 	@$(MAKE) --no-print-directory peers || echo "==> without other packages: they are not compared with"

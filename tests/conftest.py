@@ -104,6 +104,12 @@ def server() -> Iterator[Server]:
         yield started
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Files with long tests first, so that short ones fill what is left of the time of each process.
+    long = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # Reports, as several processes may have run the tests.
     lacking = [report for report in terminalreporter.stats.get("skipped", []) if LACKING in str(report.longrepr)]

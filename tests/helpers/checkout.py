@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import yaml
 
-from tests.helpers.project import Outcome, Project, succeeded
+from tests.helpers.project import Outcome, Project, remember_modules, succeeded
 
 PERSON = {f"GIT_{role}_{key}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 DEMO = "config/studies/demo.yaml"
@@ -35,6 +35,7 @@ class Checkout(Project):
         """Another checkout of what was committed, with all results or those of some stages."""
         self.git("clone", "--quiet", str(self.folder), str(folder))
         clone = type(self)(folder)
+        remember_modules(folder)
         if pull:
             clone.dvc("pull", *targets)
         return clone

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 from unittest import mock
@@ -20,6 +22,9 @@ from snakemake.utils import update_config
 
 from clipn import fingerprint
 from clipn.cli import main as cli
+from clipn.fingerprint import Fingerprints
+from clipn.fingerprint.source import Source
+from clipn.provenance.run_state import RunState
 from clipn.study import snakemake
 from clipn.study.snakemake import Plan, Request, planned
 
@@ -27,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
 REDUCED_NUMBERS = REDUCED.with_suffix(".json")
 """What `clipn study record` wrote of the reduced demo."""
+STARTUP = ROOT / "tests" / "helpers" / "startup"
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -61,6 +67,7 @@ class Project:
         for name in FILES:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+        remember_modules(folder)
         return cls(folder)
 
     @classmethod
@@ -78,7 +85,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """For commands that run the code of this copy."""
-        return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
+        return {**ENVIRONMENT, "PYTHONPATH": f"{self.folder}{os.pathsep}{STARTUP}"}
 
     def run(self, *command: str) -> Outcome:
         """Run a command in the project, in a process of its own."""
@@ -143,8 +150,29 @@ class Project:
         return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@cache
+def parsed_modules() -> dict[str, Source]:
+    """What counts of the modules behind all commands, by hash of their texts."""
+    fingerprints = Fingerprints()
+    modules = (path.relative_to(ROOT).with_suffix("").parts for path in ROOT.glob("clipn/cli/**/*.py"))
+    fingerprints(*map(".".join, modules))
+    return fingerprints.sources
+
+
+def remember_modules(folder: Path) -> None:
+    """Let a project know the modules as if it had parsed them once; those that are edited are parsed all the same."""
+    state = RunState(folder)
+    state.sources = parsed_modules()
+    state.save()
+
+
 def reduce_demo(folder: Path) -> None:
-    """Make the demo of a project the reduced one, without an overlay."""
+    """Make the demo of a project the reduced one, without an overlay, and its backbone less than half as large."""
+    architecture = folder / "config/architectures/tiny.json"
+    content = json.loads(architecture.read_text())
+    # Nearly all of its bytes are embeddings of words.
+    content["text_cfg"]["width"] = 16
+    architecture.write_text(json.dumps(content, indent=2))
     demo = folder / "config/studies/demo.yaml"
     study = yaml.safe_load(demo.read_text())
     update_config(study, yaml.safe_load(REDUCED.read_text()))

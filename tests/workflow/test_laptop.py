@@ -26,13 +26,13 @@ pytestmark = pytest.mark.workflow
 SETS = ("cifar10", "cifar100", "lsun_resize", "imagenet_resize")
 MODEL = "ViT-B-32/laion2b_s34b_b79k"
 WEIGHTS = "ViT-B-32_laion2b_s34b_b79k.safetensors"
-IMAGES, SHARDS, SAMPLES = 6, 6, 2
+IMAGES, SHARDS, SAMPLES = 2, 6, 2
 REDUCED = {
     "captions": {"shards": 2},
-    "variants": {"learnable": {"epochs": 1, "batch_size": 6, "threads": 2}},
+    "variants": {"learnable": {"epochs": 1, "batch_size": SHARDS * SAMPLES, "threads": 1}},
     "prompts": ["single"],
     "resamples": 20,
-    "threads": 2,
+    "threads": 1,
 }
 
 
