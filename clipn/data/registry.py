@@ -37,7 +37,9 @@ class Archive(Record):
 
     file: FileName = Field(description="name under which the file is stored")
     addresses: list[str] = Field(
-        default=[], description="http(s) or file addresses, or paths relative to the registry; tried in order"
+        default=[],
+        description="http(s) or file addresses, paths relative to the registry, or "
+        "`package:NAME==VERSION/PATH` of an installed package; tried in order",
     )
     sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
     md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")

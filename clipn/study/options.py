@@ -12,11 +12,11 @@ from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
-from clipn.study.names import SEED, RunName
+from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
-from clipn.study.weights import backbone_source, is_weight_file
+from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record
 from clipn.training.settings import Variant
 
 
@@ -161,6 +161,23 @@ class RuleOptions:
         training = self._study.backbones[backbone].training
         assert training is not None
         return settings_of(training, f"backbones.{backbone}.training")
+
+    def class_sources(self, backbone: str) -> Settings:
+        """Caption sources whose folders are classes, where training is to tell false negatives."""
+        training = self._study.backbones[backbone].training
+        assert training is not None
+        if training.false_negatives == "keep":
+            return Settings({})
+        names = [name for name in self._study.captions.sources if self._data.has_class_folders(name)]
+        return Settings({"caption sources of class folders": names}, repeated("--class-source", names))
+
+    def image_tower(self, backbones: str) -> Settings:
+        """Architecture and image tower of the trainings of a backbone; a local file holds timm's own names."""
+        name = next(name for name in self._study.backbones if family(name) == backbones)
+        tower = image_towers(self._study)[backbones]
+        names = "timm" if is_weight_file(tower) else tower_record(tower).tensor_names
+        keys = {f"backbones.{backbones}.image_tower": tower}
+        return self.architecture(name) + Settings(keys, ["--tensor-names", names])
 
     def released(self, variant: str, number: int) -> Settings:
         """Which checkpoint a released run is."""
