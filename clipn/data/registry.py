@@ -80,6 +80,10 @@ def _expanded(value: Any) -> Any:
     return archives
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 def _identity(record: "Dataset | CaptionSource", *besides: str) -> str:
     """A record as JSON without words for people and addresses, and without the keys `besides`."""
     how = {"manual": True, "addresses": True}
@@ -99,6 +103,13 @@ class Selection(Record):
     exclude: list[str] = Field(default=[], description="shell patterns that are left out")
     start: Count = Field(default=0, description="first image to take, in sorted order of paths")
     stop: Count | None = Field(default=None, description="image to stop before, in sorted order of paths")
+
+
+class Shrink(Record):
+    """How images are brought to the size and the wear of those of a smaller ID dataset before a model sees them."""
+
+    size: int = Field(ge=1, le=1024, description="pixels of the shorter side; a square is cut from the middle")
+    quality: int = Field(ge=1, le=95, description="of the JPEG that the square then goes through once")
 
 
 class CleaningList(Record):
@@ -135,6 +146,12 @@ class Dataset(Record):
         description="class names in label order; `imagenet`: open_clip's list; empty: as the archive gives them",
     )
     class_source: str | None = Field(default=None, description="where the class names come from")
+    # A record without the key has the identity that it had before there was one.
+    shrink: Shrink | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="shrinks images wherever they are decoded, so that OOD images of small ID images are as small",
+    )
     cleaning: dict[Name, CleaningList] = Field(default={}, description="optional lists of looked-at images by name")
     licence: str | None = Field(default=None, description="licence; empty when none is stated")
     terms: str | None = Field(default=None, description="terms as stated by the source")
