@@ -28,6 +28,9 @@ FILES = 100_000
 Count = Annotated[int, Field(ge=0, le=10**15)]
 """Of images, captions, or bytes; the largest collections have fewer."""
 
+ClassName = Annotated[str, Field(pattern=r"\S")]
+"""A visible one; names in turn have `, ` between them."""
+
 DOWNLOADS = Path("downloads")
 """Where downloads lie (`clipn.data.store`), relative to the working directory; a person puts files there, too."""
 
@@ -146,7 +149,7 @@ class Dataset(Record):
         description="class names in label order; `imagenet`: open_clip's list; empty: as the archive gives them",
     )
     class_source: str | None = Field(default=None, description="where the class names come from")
-    # A record without the key has the identity that it had before there was one.
+    # A record without the key has the identity that it had before there was one; so with the `classes` of captions.
     shrink: Shrink | None = Field(
         default=None,
         exclude_if=_is_none,
@@ -196,6 +199,12 @@ class CaptionSource(Record):
         description="layout of captions and images"
     )
     select: Selection = Selection()
+    classes: dict[str, ClassName] | Literal["imagenet"] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="reader `class_folders`: names by folder, or `imagenet`, open_clip's list for folders called by "
+        "WordNet id; a folder without a name has that of `classes.tsv`, else its own with spaces for `_`",
+    )
     rows: Count | None = Field(default=None, description="number of captions that must result")
     trained_on: Count | None = Field(default=None, description="image-caption samples that the paper trained on")
     captions_per_archive: Count | None = Field(
@@ -222,6 +231,8 @@ class CaptionSource(Record):
             raise ValueError("images: name the archives; only reader `cc3m` has addresses to crawl")
         if self.reader == "cc3m" and self.captions is None:
             raise ValueError("captions: name the caption file")
+        if self.classes is not None and self.reader != "class_folders":
+            raise ValueError("`classes` names the folders of reader `class_folders`; leave it out, or change `reader`")
         return self
 
     @property
