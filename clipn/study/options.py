@@ -16,7 +16,7 @@ from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
-from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record
+from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record, tower_remarks
 from clipn.training.settings import Variant
 
 
@@ -319,9 +319,15 @@ class RuleOptions:
         return [run.model_dump(mode="json") for run in self._study.runs]
 
     @property
+    def remarks(self) -> Settings:
+        """Sentences below every table, such as what image towers saw."""
+        texts = tower_remarks(self._study)
+        return Settings({"remarks": texts} if texts else {}, repeated("--remark", texts))
+
+    @property
     def tables(self) -> Settings:
         """What tables print."""
-        return self.shown + self.datasets
+        return self.shown + self.remarks + self.datasets
 
     @property
     def kept_tables(self) -> Settings:
@@ -348,10 +354,17 @@ class RuleOptions:
         """All settings, as the page prints them: as they were checked, defaults filled in."""
         study = self._study
         text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
-        words = ["--settings", text, *repeated("--id", study.pairs), *self.study.words, *self.shown.words]
+        words = [
+            "--settings",
+            text,
+            *repeated("--id", study.pairs),
+            *self.study.words,
+            *self.shown.words,
+            *self.remarks.words,
+        ]
         # The text, too: the order of its keys is printed, and is in none of them.
         printed = {"text of the study": hashlib.sha256(text.encode()).hexdigest()}
-        return Settings(flattened(study.model_dump(mode="json")) | printed, words)
+        return Settings(flattened(study.model_dump(mode="json")) | printed | self.remarks, words)
 
     @property
     def backbone_histories(self) -> Settings:

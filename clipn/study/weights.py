@@ -79,6 +79,16 @@ def tower_record(key: str) -> ImageTower:
     return load_weights(WEIGHTS).image_tower(key)
 
 
+def tower_remarks(study: Study) -> list[str]:
+    """What the image towers of backbones saw before, a sentence for each."""
+    remarks = []
+    for name, source in image_towers(study).items():
+        known = None if is_weight_file(source) else tower_record(source)
+        told = f"{known.title}, which was trained on {known.trained_on}" if known else source
+        remarks.append(f"Image tower of {name}: {told}.")
+    return remarks
+
+
 def fetched_weights(study: Study) -> dict[str, str]:
     """Files that are fetched, each with the key of its record."""
     keys = [source for _, source, _ in weight_sources(study) if not is_weight_file(source)]
