@@ -52,9 +52,10 @@ def image_towers(study: Study) -> dict[str, str]:
     return {family(name): backbone.image_tower for name, backbone in study.backbones.items() if backbone.image_tower}
 
 
-def locked_towers(study: Study) -> list[str]:
-    """Those of `image_towers` that are locked in training."""
-    return list(dict.fromkeys(family(name) for name, backbone in study.backbones.items() if backbone.locked))
+def locked_towers(study: Study) -> dict[str, str]:
+    """The keys of `image_towers` whose towers are locked in training, each with the first backbone on it."""
+    locked = [name for name, backbone in study.backbones.items() if backbone.locked]
+    return {family(name): name for name in reversed(locked)}
 
 
 def released_source(study: Study, variant: str, number: int) -> str:
