@@ -21,7 +21,9 @@ from tests.helpers.tiny_dataset import write_files
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
 
 GIGA = 1e9
-COSTS = TowerCosts(image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30, tower_width=64)
+COSTS = TowerCosts(
+    image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30, tower_width=64
+)
 
 
 def block(positions: int, width: int) -> int:
