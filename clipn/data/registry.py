@@ -207,6 +207,12 @@ class CaptionSource(Record):
         description="reader `class_folders`: names by folder, or `imagenet`, open_clip's list for folders called by "
         "WordNet id; a folder without a name has that of `classes.tsv`, else its own with spaces for `_`",
     )
+    wider: Literal["imagenet"] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="`imagenet`: a second caption for each image in a folder called by WordNet id, with a wider name, "
+        "such as dog for a golden retriever",
+    )
     rows: Count | None = Field(default=None, description="number of captions that must result")
     trained_on: Count | None = Field(default=None, description="image-caption samples that the paper trained on")
     captions_per_archive: Count | None = Field(
@@ -233,8 +239,9 @@ class CaptionSource(Record):
             raise ValueError("images: name the archives; only reader `cc3m` has addresses to crawl")
         if self.reader == "cc3m" and self.captions is None:
             raise ValueError("captions: name the caption file")
-        if self.classes is not None and self.reader != "class_folders":
-            raise ValueError("`classes` names the folders of reader `class_folders`; leave it out, or change `reader`")
+        for key, value in (("classes", self.classes), ("wider", self.wider)):
+            if value is not None and self.reader != "class_folders":
+                raise ValueError(f"`{key}` names folders of reader `class_folders`; leave it out, or change `reader`")
         return self
 
     @property

@@ -1,5 +1,6 @@
 """Features of a locked image tower, encoded once and projected for every backbone that is trained on it."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def cache_caption_tower_features(
 ) -> None:
     """Write the pooled features (n, w) of the images of captions, of the evaluation crop, rows as in the index.
 
+    An image with several captions, one after the other, is encoded once.
+
     Args:
         tower: image tower file.
         index: of the shards.
@@ -68,10 +71,13 @@ def cache_caption_tower_features(
     prepare_torch(device, threads)
     trunk, architecture = load_image_tower(tower)
     trunk = trunk.to(device)
-    rows = batched(((row, row) for row in range(len(images))), BATCH)
-    loader = crop_loader(images, preprocess(architecture), rows, workers)
-    batches = tracked(loader, -(-len(images) // BATCH), "image features of captions", "batches")
-    features = torch.cat([tower_features(trunk, batch.to(device)).cpu() for batch in batches])
+    digests = [hashlib.sha256(images[row].content).digest() for row in range(len(images))]
+    is_new = torch.tensor([row == 0 or digests[row - 1] != digest for row, digest in enumerate(digests)])
+    rows = is_new.nonzero().flatten().tolist()
+    loader = crop_loader(images, preprocess(architecture), batched(((row, row) for row in rows), BATCH), workers)
+    batches = tracked(loader, -(-len(rows) // BATCH), "image features of captions", "batches")
+    distinct = torch.cat([tower_features(trunk, batch.to(device)).cpu() for batch in batches])
+    features = distinct[is_new.cumsum(dim=0) - 1]
     write_safetensors(
         output, {FEATURES: features}, {"format": FORMAT, TOWER: file_hash(tower), "index": file_hash(index)}
     )

@@ -23,6 +23,7 @@ from clipn.files import named, require
 from clipn.iteration import batched
 from clipn.progress import warn
 from clipn.text.prompts import imagenet_classnames, prompt_pool
+from clipn.text.wider_names import wider_names
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
 """Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
@@ -144,17 +145,18 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """One folder per class: templates filled with its names in turn."""
+    """One folder per class: templates filled with its names in turn, and, where asked for, with wider ones."""
     archive, names_of = folder / source.images[0].file, _folder_names(source, folder)
-    templates = prompt_pool("openai80")
+    templates, wider_of = prompt_pool("openai80"), wider_names() if source.wider else {}
     for number, member in enumerate(_images(source, folder)):
         label = PurePosixPath(member).parent.name
         if not label:
             raise ClipnError(f"{archive}: {member} lies in no folder, so it has no class; leave it out with `select`")
         if label not in names_of:
             raise ClipnError(f"{archive}: its classes.tsv has no names for {label}; leave the folder out with `select`")
-        names = names_of[label].split(", ")
-        yield member, templates[number % len(templates)].format(names[number % len(names)])
+        for several in filter(None, (names_of[label], wider_of.get(label))):
+            names = several.split(", ")
+            yield member, templates[number % len(templates)].format(names[number % len(names)])
 
 
 def _folder_names(source: CaptionSource, folder: Path) -> dict[str, str]:
