@@ -22,7 +22,7 @@ from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, caption, imagine, render
 from clipn.features.captions import cache_caption_features, cache_caption_images
 from clipn.metrics import auroc
 from clipn.model.tensors import read_tensors
-from clipn.training.backbone import train_backbone
+from clipn.training.backbone import BackboneFiles, train_backbone
 from clipn.training.clipn import TrainingFiles, train
 from clipn.training.gradient import Batch
 from clipn.training.resume import Interrupted
@@ -71,7 +71,7 @@ class World:
     def train_backbone(self, device: str) -> None:
         """The demo's backbone."""
         output, log = self.file("backbone", device), self.file("backbone", device, "csv")
-        train_backbone("tiny", [self.shard], self.index, BACKBONE, output, log, ARCHITECTURE, device)
+        train_backbone("tiny", BackboneFiles([self.shard], self.index), BACKBONE, output, log, ARCHITECTURE, device)
 
     def cache(self, backbone: Path, device: str) -> TrainingFiles:
         """Features of captions and images by a backbone."""

@@ -63,7 +63,7 @@ def evaluate(
 
     names = [Scoring.of(path) for path in scores]
     runs = {
-        output / str(name): (path, {"study": study, **name._asdict()}) for path, name in zip(scores, names, strict=True)
+        output / str(name): (path, {"study": study, **name.described}) for path, name in zip(scores, names, strict=True)
     }
     options = MetricOptions(convention or MetricOptions.conventions, resamples)
     evaluate_runs(runs, parse_pairs(pair), options)

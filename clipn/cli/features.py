@@ -29,6 +29,7 @@ features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_
 
 Names = Annotated[list[str], typer.Argument(help="datasets")]
 IDNames = Annotated[list[str], typer.Argument(help="ID datasets")]
+TowerFile = Annotated[Path, typer.Option(help="image tower file")]
 OutputFolder = Annotated[Path, typer.Option(help="folder to write to, a file per dataset")]
 
 
@@ -117,6 +118,47 @@ def classifiers(
     cache_classifiers(backbone, runs, classes, prompts, output, device, threads)
 
 
+@features_app.command("tower")
+def tower_features(
+    names: Names,
+    registries: RegistryFiles,
+    archives: Archives,
+    datasets: Datasets,
+    image_tower: TowerFile,
+    output: OutputFolder,
+    unpacked: UnpackedCopies = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache what an image tower says of the images of datasets, for all backbones on it."""
+    from clipn.features.folders import DatasetFolders
+    from clipn.features.tower import cache_tower_features
+
+    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
+    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
+    cache_tower_features(image_tower, opened, device, threads)
+
+
+@features_app.command("project")
+def projected_features(
+    names: Names,
+    datasets: Datasets,
+    backbone: BackboneFile,
+    tower_features: Annotated[Path, typer.Option(help="folder with the tower's features, a file per dataset")],
+    output: OutputFolder,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of datasets, from those of the locked image tower of a backbone."""
+    from clipn.features.tower import project_image_features
+
+    files = {
+        output / f"{name}.safetensors": (datasets / name / "manifest.parquet", tower_features / f"{name}.safetensors")
+        for name in names
+    }
+    project_image_features(backbone, files, device, threads)
+
+
 @features_app.command("captions")
 def caption_features(
     index: ShardIndex,
@@ -129,6 +171,38 @@ def caption_features(
     from clipn.features.captions import cache_caption_features
 
     cache_caption_features(backbone, index, output, device, threads)
+
+
+@features_app.command("tower-captions")
+def caption_tower_features(
+    shards: Shards,
+    index: ShardIndex,
+    image_tower: TowerFile,
+    output: Output,
+    workers: Workers = 2,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache what an image tower says of the images of all captions."""
+    from clipn.data.shards import ShardImages
+    from clipn.features.tower import cache_caption_tower_features
+
+    cache_caption_tower_features(image_tower, index, ShardImages(index, shards), output, workers, device, threads)
+
+
+@features_app.command("project-captions")
+def projected_caption_images(
+    index: ShardIndex,
+    backbone: BackboneFile,
+    tower_features: Annotated[Path, typer.Option(help="the tower's features of the images of all captions")],
+    output: Output,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the image features of all captions, from those of the locked image tower of a backbone."""
+    from clipn.features.tower import project_caption_images
+
+    project_caption_images(backbone, index, tower_features, output, device, threads)
 
 
 @features_app.command("caption-images")

@@ -12,17 +12,24 @@ app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_he
 app.add_typer(figure_app, name="figure")
 
 Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
+Remarks = Annotated[list[str] | None, typer.Option("--remark", help="sentence below every table; repeat")]
 Tables = Annotated[Path, typer.Option(help="folder to write to")]
 
 
 @app.command("ood-table")
 def ood_table(
-    metrics: Metrics, id_dataset: IdDataset, tables: Tables, datasets: Datasets, variants: Variants, prompts: Prompts
+    metrics: Metrics,
+    id_dataset: IdDataset,
+    tables: Tables,
+    datasets: Datasets,
+    variants: Variants,
+    prompts: Prompts,
+    remarks: Remarks = None,
 ) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset: CSV, JSON, Markdown, LaTeX."""
     from clipn.report.tables.build import write_ood_table
 
-    write_ood_table(metrics, id_dataset, tables, datasets, variants, prompts)
+    write_ood_table(metrics, id_dataset, tables, datasets, variants, prompts, remarks or [])
 
 
 @app.command("tables")
@@ -35,6 +42,7 @@ def other_tables(
     base: Annotated[str, typer.Option(help="variant that others are compared with")],
     prompts: Prompts,
     ablation: Annotated[list[str] | None, typer.Option(help="SETTING:VALUE:VARIANT; repeat")] = None,
+    remarks: Remarks = None,
 ) -> None:
     """ID accuracy, decisions, all measures with intervals, paired differences, ablations, over all ID datasets.
 
@@ -42,7 +50,7 @@ def other_tables(
     """
     from clipn.report.tables.build import TableOptions, parse_ablations, write_other_tables
 
-    options = TableOptions(variants, base, prompts, parse_ablations(ablation or []))
+    options = TableOptions(variants, base, prompts, parse_ablations(ablation or []), remarks or [])
     write_other_tables(metrics, study, tables, datasets, options)
 
 
@@ -87,15 +95,17 @@ def page(
     datasets: Datasets,
     output: Annotated[Path, typer.Option(help="HTML to write", writable=True)],
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
+    remarks: Remarks = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
     from clipn.compute import described, variables
     from clipn.provenance.records import differences, made_with, read_records
     from clipn.provenance.stage_files import ancestors
-    from clipn.report.page.build import PageFiles, write_page
+    from clipn.report.page.build import PageContents, PageFiles, write_page
 
     files = PageFiles(metrics, figure, weights, folder, datasets, shards)
     records = read_records(Path())
     behind = made_with(ancestors([str(path) for path in (*metrics, *figure, *weights)], records), records, Path())
     behind.setdefault(" ".join([described(), *variables()]), []).append(str(output))
-    write_page(files, study, settings, id_datasets, variants, prompts, output, differences(behind))
+    shown = PageContents(study, settings, id_datasets, variants, prompts, remarks or [], differences(behind))
+    write_page(files, shown, output)

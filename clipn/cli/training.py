@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import BackboneFile, Device, Output, ShardIndex, Shards, Workers, options_from
+from clipn.cli.options import BackboneFile, Device, Output, ShardIndex, Workers, options_from
 from clipn.cli.weights import backbone_app
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SEED
@@ -15,18 +15,26 @@ from clipn.yaml_models import LARGEST_SEED
 @options_from(BackboneTraining)
 def train_backbone(
     name: Annotated[str, typer.Argument(help="name of the backbone in the study")],
-    shards: Shards,
     index: ShardIndex,
     architecture: Annotated[str, typer.Option(help="open_clip name or JSON file")],
     output: Output,
     history: Annotated[Path, typer.Option(help="CSV to write: one row per step", writable=True)],
     settings: BackboneTraining,
+    shards: Annotated[list[Path] | None, typer.Argument(help="tar files, in order; none with --lock-images")] = None,
+    image_tower: Annotated[Path | None, typer.Option(help="image tower file to start from")] = None,
+    tower_features: Annotated[Path | None, typer.Option(help="of the captions' images, for --lock-images")] = None,
+    captions: Annotated[Path | None, typer.Option(help="Parquet of the captions, to tell false negatives")] = None,
+    class_source: Annotated[
+        list[str] | None, typer.Option(help="caption source in which an image's folder is its class; repeat")
+    ] = None,
     device: Device = "cpu",
 ) -> None:
-    """Train a small CLIP from scratch on shards."""
+    """Train a small CLIP on shards: from scratch, or its text tower and a projection on a locked image tower (LiT)."""
+    from clipn.training.backbone import BackboneFiles
     from clipn.training.backbone import train_backbone as train
 
-    train(name, shards, index, settings, output, history, architecture, device)
+    files = BackboneFiles(shards or [], index, image_tower, tower_features, captions, class_source or [])
+    train(name, files, settings, output, history, architecture, device)
 
 
 @options_from(Variant)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from clipn.cli.options import Output
+from clipn.data.weights_registry import TensorNames
 
 weights_app = typer.Typer(help="Fetch and verify weights.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
@@ -40,6 +41,19 @@ def import_backbone(
     from clipn.model.backbone import convert_backbone
 
     convert_backbone(weights, architecture, output, name, tag)
+
+
+@backbone_app.command("import-tower")
+def import_image_tower(
+    weights: Weights,
+    architecture: Annotated[str, typer.Option(help="JSON file of an architecture with that tower")],
+    output: Output,
+    tensor_names: Annotated[TensorNames, typer.Option(help="what the file calls its tensors")] = "timm",
+) -> None:
+    """Bring the weights of an image tower of timm to an image tower file, which backbones are trained on."""
+    from clipn.model.image_tower import convert_image_tower
+
+    convert_image_tower(weights, architecture, tensor_names, output)
 
 
 @checkpoint_app.command("import")

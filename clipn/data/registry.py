@@ -28,6 +28,9 @@ FILES = 100_000
 Count = Annotated[int, Field(ge=0, le=10**15)]
 """Of images, captions, or bytes; the largest collections have fewer."""
 
+ClassName = Annotated[str, Field(pattern=r"\S")]
+"""A visible one; names in turn have `, ` between them."""
+
 DOWNLOADS = Path("downloads")
 """Where downloads lie (`clipn.data.store`), relative to the working directory; a person puts files there, too."""
 
@@ -37,7 +40,9 @@ class Archive(Record):
 
     file: FileName = Field(description="name under which the file is stored")
     addresses: list[str] = Field(
-        default=[], description="http(s) or file addresses, or paths relative to the registry; tried in order"
+        default=[],
+        description="http(s) or file addresses, paths relative to the registry, or "
+        "`package:NAME==VERSION/PATH` of an installed package; tried in order",
     )
     sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
     md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")
@@ -80,6 +85,10 @@ def _expanded(value: Any) -> Any:
     return archives
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 def _identity(record: "Dataset | CaptionSource", *besides: str) -> str:
     """A record as JSON without words for people and addresses, and without the keys `besides`."""
     how = {"manual": True, "addresses": True}
@@ -99,6 +108,13 @@ class Selection(Record):
     exclude: list[str] = Field(default=[], description="shell patterns that are left out")
     start: Count = Field(default=0, description="first image to take, in sorted order of paths")
     stop: Count | None = Field(default=None, description="image to stop before, in sorted order of paths")
+
+
+class Shrink(Record):
+    """How images are brought to the size and the wear of those of a smaller ID dataset before a model sees them."""
+
+    size: int = Field(ge=1, le=1024, description="pixels of the shorter side; a square is cut from the middle")
+    quality: int = Field(ge=1, le=95, description="of the JPEG that the square then goes through once")
 
 
 class CleaningList(Record):
@@ -135,6 +151,12 @@ class Dataset(Record):
         description="class names in label order; `imagenet`: open_clip's list; empty: as the archive gives them",
     )
     class_source: str | None = Field(default=None, description="where the class names come from")
+    # A record without the key has the identity that it had before there was one; so with the `classes` of captions.
+    shrink: Shrink | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="shrinks images wherever they are decoded, so that OOD images of small ID images are as small",
+    )
     cleaning: dict[Name, CleaningList] = Field(default={}, description="optional lists of looked-at images by name")
     licence: str | None = Field(default=None, description="licence; empty when none is stated")
     terms: str | None = Field(default=None, description="terms as stated by the source")
@@ -179,6 +201,18 @@ class CaptionSource(Record):
         description="layout of captions and images"
     )
     select: Selection = Selection()
+    classes: dict[str, ClassName] | Literal["imagenet"] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="reader `class_folders`: names by folder, or `imagenet`, open_clip's list for folders called by "
+        "WordNet id; a folder without a name has that of `classes.tsv`, else its own with spaces for `_`",
+    )
+    wider: Literal["imagenet"] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="`imagenet`: a second caption for each image in a folder called by WordNet id, with a wider name, "
+        "such as dog for a golden retriever",
+    )
     rows: Count | None = Field(default=None, description="number of captions that must result")
     trained_on: Count | None = Field(default=None, description="image-caption samples that the paper trained on")
     captions_per_archive: Count | None = Field(
@@ -205,6 +239,9 @@ class CaptionSource(Record):
             raise ValueError("images: name the archives; only reader `cc3m` has addresses to crawl")
         if self.reader == "cc3m" and self.captions is None:
             raise ValueError("captions: name the caption file")
+        for key, value in (("classes", self.classes), ("wider", self.wider)):
+            if value is not None and self.reader != "class_folders":
+                raise ValueError(f"`{key}` names folders of reader `class_folders`; leave it out, or change `reader`")
         return self
 
     @property

@@ -1,32 +1,49 @@
 """The typed record of every weight file: where its bytes come from, what they must be."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from clipn.data.registry import Archive
-from clipn.yaml_models import Name, Record, RecordFile, load_record_file, named
+from clipn.yaml_models import FileName, Name, Record, RecordFile, load_record_file, named
 
 WEIGHTS = Path("config/weights.yaml")
 """The registry, relative to the working directory."""
 
 
-class Weights(Record):
+TensorNames = Literal["timm", "efficientnet-lite0"]
+"""What a file calls the tensors of an image tower: as timm does, or as a table of `clipn.model.image_tower` says."""
+
+
+class WeightFile(Record):
     """One file of trained weights."""
 
     title: str
-    architecture: str = Field(description="open_clip name")
-    tag: str | None = Field(default=None, description="open_clip pretrained tag; empty for checkpoints of CLIPN")
     revision: str | None = Field(default=None, description="commit of the repository in the addresses")
     archive: Archive
     terms: str | None = None
     source: str | None = None
 
     @model_validator(mode="after")
-    def _addresses_at_the_revision(self) -> "Weights":
+    def _addresses_at_the_revision(self) -> "WeightFile":
         if self.revision and not all(f"/{self.revision}/" in address for address in self.archive.addresses):
             raise ValueError("an address lacks the revision; write .../resolve/REVISION/FILE")
         return self
+
+
+class Weights(WeightFile):
+    """Weights of a CLIP backbone, or of CLIPN."""
+
+    architecture: str = Field(description="open_clip name")
+    tag: str | None = Field(default=None, description="open_clip pretrained tag; empty for checkpoints of CLIPN")
+
+
+class ImageTower(WeightFile):
+    """Weights of an image tower of timm, which backbones are trained on."""
+
+    tensor_names: TensorNames = Field(default="timm", description="what the file calls its tensors")
+    trained_on: str = Field(description="what it saw, as tables and the page say it: images, and labels if any")
 
 
 class WeightsRegistry(RecordFile):
@@ -34,6 +51,7 @@ class WeightsRegistry(RecordFile):
 
     backbones: dict[str, Weights] = Field(default={}, description="weights of CLIP backbones")
     checkpoints: dict[Name, Weights] = Field(default={}, description="checkpoints of CLIPN")
+    image_towers: dict[FileName, ImageTower] = Field(default={}, description="image towers that backbones start from")
 
     @field_validator("backbones")
     @classmethod
@@ -52,11 +70,20 @@ class WeightsRegistry(RecordFile):
         return self
 
     @property
-    def records(self) -> dict[str, Weights]:
-        """All records by their keys."""
+    def models(self) -> dict[str, Weights]:
+        """Records of backbones and checkpoints by their keys."""
         return {**self.backbones, **self.checkpoints}
 
-    def weights(self, key: str) -> Weights:
+    @property
+    def records(self) -> dict[str, Weights | ImageTower]:
+        """All records by their keys."""
+        return {**self.models, **self.image_towers}
+
+    def image_tower(self, key: str) -> ImageTower:
+        """Raises ClipnError when there is no image tower of that key."""
+        return named(self.image_towers, key, "image tower", self._path)
+
+    def weights(self, key: str) -> Weights | ImageTower:
         """Raises ClipnError when there is no record of that key."""
         return named(self.records, key, "weights", self._path)
 

@@ -63,7 +63,7 @@ def find_model(name: str, architecture: str | None = None) -> ModelSource:
     in_project = WEIGHTS.is_file()
     registry = WEIGHTS if in_project else packaged_project() / WEIGHTS
     downloads = DOWNLOADS if in_project else cache_folder()
-    known = load_weights(registry).records
+    known = load_weights(registry).models
     if name in known:
         record = known[name]
         output = downloads / record.archive.file

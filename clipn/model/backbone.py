@@ -1,7 +1,7 @@
 """Backbones: an open_clip architecture and its weights in one safetensors file."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,11 @@ def convert_backbone(weights: Path, architecture_name: str, output: Path, name: 
     save_backbone(output, model, config, name)
 
 
-def save_backbone(path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str) -> None:
-    """Write weights and architecture atomically as safetensors."""
-    metadata = {"format": FORMAT, "name": name, "architecture": json.dumps(config)}
+def save_backbone(
+    path: Path, model: open_clip.CLIP, config: dict[str, Any], name: str, made_from: Mapping[str, str] | None = None
+) -> None:
+    """Write weights and architecture atomically as safetensors, with hashes of files that it was made from."""
+    metadata = {"format": FORMAT, "name": name, "architecture": json.dumps(config), **(made_from or {})}
     write_safetensors(path, model.state_dict(), metadata)
 
 

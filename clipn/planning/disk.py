@@ -9,6 +9,7 @@ from clipn.planning.sizes import StudySizes
 from clipn.study.config import ReleasedVariant, Run, Study
 from clipn.study.data import StudyData
 from clipn.study.runs import image_caches, text_caches
+from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 
 PHOTOGRAPH = 24_000
@@ -47,10 +48,12 @@ def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts],
     texts = (FLOAT * (costs[name].dimension + costs[name].context) for name in text_caches(study))
     # 0 views stand for the one evaluation crop.
     views = (FLOAT * costs[name].dimension * max(views, 1) for name, views in image_caches(study))
+    widths = (costs[name].tower_width for name in locked_towers(study).values())
     checkpoints = (len(run.seeds) * _checkpoint_bytes(study, run, costs[run.backbone]) for run in study.runs)
     parts = [
         DiskUsage("archives and weights", downloads, is_estimate=False),
         *_caption_images(study, sizes),
+        DiskUsage("features of locked image towers", (images + sizes.total) * FLOAT * sum(widths)),
         DiskUsage("image features", sum(images * FLOAT * cost.dimension for cost in costs.values())),
         DiskUsage("caption features and tokens", sizes.total * sum(texts)),
         DiskUsage("features of the captions' images", sizes.total * sum(views)),

@@ -24,6 +24,7 @@ class TowerCosts:
         width: of the text tower.
         parameters: of the backbone.
         no_parameters: of a "no" tower without its bank of prompts.
+        tower_width: of what an image tower of timm says before its projection; 0 of another one.
     """
 
     image: int
@@ -33,6 +34,7 @@ class TowerCosts:
     width: int
     parameters: int
     no_parameters: int
+    tower_width: int = 0
 
     @property
     def backbone_bytes(self) -> int:
@@ -79,6 +81,7 @@ def measure(name: str, tokens: int) -> TowerCosts:
         width=width,
         parameters=_parameters(clip),
         no_parameters=_parameters(NoTextTower(clip, prompts=0)),
+        tower_width=getattr(getattr(clip.visual, "trunk", None), "num_features", 0),
     )
 
 

@@ -8,6 +8,7 @@ from clipn.planning.sizes import StudySizes
 from clipn.study.config import ReleasedVariant, Study
 from clipn.study.runs import image_caches, runs_with_steps, text_caches
 from clipn.study.scorings import prompt_pools, scorings
+from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 
 TOKENS = 20
@@ -90,16 +91,19 @@ def work(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> li
 
 def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> Iterator[Work]:
     """Backbones, what the frozen towers say of the captions and their images, and the runs."""
+    for tower, name in locked_towers(study).items():
+        yield Work("locked image tower", f"{tower}, captions", sizes.total * costs[name].image, sizes.total)
     for name, backbone in study.backbones.items():
         if backbone.training:
             passes = TRAINING * sizes.total * backbone.training.epochs
-            # Decoded once: this training keeps all its images in memory.
-            yield Work("backbone training", name, passes * (costs[name].image + costs[name].text), sizes.total)
+            # Decoded once: this training keeps all its images in memory, or reads what a locked tower says of them.
+            trained = costs[name].text + (0 if backbone.locked else costs[name].image)
+            yield Work("backbone training", name, passes * trained, 0 if backbone.locked else sizes.total)
     for name in text_caches(study):
         yield Work("caption features", name, sizes.total * costs[name].text)
     for name, views in image_caches(study):
-        # 0 views stand for the one evaluation crop.
-        number = sizes.total * max(views, 1)
+        # 0 views stand for the one evaluation crop, which a locked tower has encoded.
+        number = 0 if study.backbones[name].locked and views == 0 else sizes.total * max(views, 1)
         yield Work("caption images", f"{name}, {views or 'no'} random views", number * costs[name].image, number)
     for run, variant in runs_with_steps(study):
         samples, number = sizes.samples_of_run(variant), len(run.seeds)
@@ -112,8 +116,10 @@ def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
 def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> Iterator[Work]:
     """Features of images, and texts of classes and negative labels; scoring itself is next to nothing."""
     images = sum(sizes.images.values())
-    for name, cost in costs.items():
-        yield Work("image features", name, images * cost.image, images)
+    # What a locked tower says serves all backbones on it.
+    encoding = locked_towers(study) | {name: name for name in costs if not study.backbones[name].locked}
+    for what, name in encoding.items():
+        yield Work("image features", what, images * costs[name].image, images)
     perturbed, texts = sizes.perturbed()
     for name, cost in costs.items():
         operations = PERTURBATION * perturbed * cost.image + texts * cost.text

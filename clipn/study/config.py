@@ -10,6 +10,7 @@ from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
+from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -33,12 +34,30 @@ class Backbone(Record):
         default=None, description="open_clip tag of a record in config/weights.yaml, or local weight file"
     )
     training: BackboneTraining | None = Field(default=None, description="how to train it; instead of `pretrained`")
+    image_tower: str | None = Field(
+        default=None,
+        description="tower of timm that training starts from: record in config/weights.yaml, or local weight file",
+    )
+    seeds: list[Seed] | None = Field(
+        default=None,
+        min_length=1,
+        description="one training for each, called NAME.seedK; run K of a variant is then on that of seed K",
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Backbone":
         if (self.pretrained is None) == (self.training is None):
             raise ValueError("give either `pretrained` or `training`")
+        if self.training is None and (self.image_tower or self.seeds):
+            raise ValueError("`image_tower` and `seeds` are for a backbone with `training`; leave them out")
+        if self.training and self.training.lock_images and self.image_tower is None:
+            raise ValueError("training.lock_images: needs `image_tower`; name what is locked")
         return self
+
+    @property
+    def locked(self) -> bool:
+        """Whether its image tower is locked in training."""
+        return self.training is not None and self.training.lock_images
 
 
 class ReleasedVariant(Record):
@@ -220,6 +239,11 @@ class Study(Record):
         if names[0] != CONVENTION:
             raise ValueError(f"the first must be `{CONVENTION}`, which tables and intervals show; name others after it")
         return _all_known(names, CONVENTIONS, "convention")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_backbone_per_seed(cls, settings: Any) -> Any:
+        return with_backbone_seeds(settings) if isinstance(settings, dict) else settings
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Study":

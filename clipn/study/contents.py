@@ -12,6 +12,7 @@ from typing import Protocol
 from clipn.files import file_hash
 from clipn.study.config import Study
 from clipn.study.data import StudyData
+from clipn.study.names import family
 from clipn.study.parameters import Contents
 from clipn.study.scorings import prompt_pools
 from clipn.study.weights import is_weight_file, weight_record
@@ -81,8 +82,8 @@ class RuleContents:
         )
 
     def architecture(self, backbone: str) -> Contents:
-        """Content of an architecture file; the name itself for open_clip's own."""
-        name = self._study.backbones[backbone].architecture
+        """Content of the architecture file of a backbone, or of its seeds; the name itself for open_clip's own."""
+        name = next(one.architecture for key, one in self._study.backbones.items() if backbone in (key, family(key)))
         return Contents({"the architecture file": Path(name).read_text() if name.endswith(".json") else name})
 
     def weight_record(self, key: str) -> Contents:

@@ -91,6 +91,11 @@ class StudyData:
         in_place = record.folder is not None or self.unpacked(dataset) is not None
         return not in_place and sum(size if size is not None else SMALL + 1 for size in sizes) <= SMALL
 
+    def has_class_folders(self, source: str) -> bool:
+        """Whether the folder of an image is its class, in a caption source."""
+        record = self.record(source)
+        return isinstance(record, CaptionSource) and record.reader == "class_folders"
+
     @property
     def crawled(self) -> list[str]:
         """Caption sources whose images are fetched one by one from their addresses."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import Study
-from clipn.study.names import Scoring
+from clipn.study.names import Scoring, family
 from clipn.study.runs import runs_with_steps
 from clipn.study.scorings import main_pool
 
@@ -42,7 +42,12 @@ def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
 
 
 def figure_kinds(study: Study, backbone: str) -> list[str]:
-    """Kinds of figures of every ID dataset on a backbone; some need a "no" tower or one of its rules."""
+    """Kinds of figures of every ID dataset on a backbone; some need a "no" tower or one of its rules.
+
+    Of several trainings of a backbone, the first one is drawn.
+    """
+    if backbone != next(name for name in study.backbones if family(name) == family(backbone)):
+        return []
     shown = any(run.backbone == backbone and run.variant in study.shown for run in study.runs)
     kinds = PLAIN_KINDS if shown or study.baselines else []
     if not shown:

@@ -1,5 +1,6 @@
 """How runs and scorings are named, as the folders and files that hold them are."""
 
+import re
 from pathlib import PurePath
 from typing import Any, NamedTuple, Self
 
@@ -7,6 +8,19 @@ from clipn.errors import ClipnError
 from clipn.scores import PLAIN_CLIP
 
 SEED = "seed"
+_SEEDED = re.compile(rf"(?P<family>.+)\.{SEED}(?P<seed>\d+)")
+"""Name of one of several trainings of a backbone."""
+
+
+def seeded(backbone: str, seed: int) -> str:
+    """Name of the training of a backbone with a seed, where there are several."""
+    return f"{backbone}.{SEED}{seed}"
+
+
+def family(backbone: str) -> str:
+    """What the trainings of a backbone with several seeds are called together; of another its own name."""
+    found = _SEEDED.fullmatch(backbone)
+    return found["family"] if found else backbone
 
 
 class RunName(NamedTuple):
@@ -63,6 +77,12 @@ class Scoring(NamedTuple):
             ClipnError: its path has another form.
         """
         return cls(*_parts(path, "<backbone>/<variant>/<prompts>"))
+
+    @property
+    def described(self) -> dict[str, str | int]:
+        """What names it in metrics and tables, where trainings of one backbone are runs of one row."""
+        found = _SEEDED.fullmatch(self.backbone)
+        return self._asdict() | ({"backbone": found["family"], "seed": int(found["seed"])} if found else {})
 
     @property
     def is_plain(self) -> bool:

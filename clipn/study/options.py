@@ -12,11 +12,11 @@ from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
 from clipn.study.loading import ablations
-from clipn.study.names import SEED, RunName
+from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
-from clipn.study.weights import backbone_source, is_weight_file
+from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record, tower_remarks
 from clipn.training.settings import Variant
 
 
@@ -162,6 +162,23 @@ class RuleOptions:
         assert training is not None
         return settings_of(training, f"backbones.{backbone}.training")
 
+    def class_sources(self, backbone: str) -> Settings:
+        """Caption sources whose folders are classes, where training is to tell false negatives."""
+        training = self._study.backbones[backbone].training
+        assert training is not None
+        if training.false_negatives == "keep":
+            return Settings({})
+        names = [name for name in self._study.captions.sources if self._data.has_class_folders(name)]
+        return Settings({"caption sources of class folders": names}, repeated("--class-source", names))
+
+    def image_tower(self, backbones: str) -> Settings:
+        """Architecture and image tower of the trainings of a backbone; a local file holds timm's own names."""
+        name = next(name for name in self._study.backbones if family(name) == backbones)
+        tower = image_towers(self._study)[backbones]
+        names = "timm" if is_weight_file(tower) else tower_record(tower).tensor_names
+        keys = {f"backbones.{backbones}.image_tower": tower}
+        return self.architecture(name) + Settings(keys, ["--tensor-names", names])
+
     def released(self, variant: str, number: int) -> Settings:
         """Which checkpoint a released run is."""
         # No option, as the checkpoint is an input; its key makes a change of it known by name.
@@ -302,9 +319,15 @@ class RuleOptions:
         return [run.model_dump(mode="json") for run in self._study.runs]
 
     @property
+    def remarks(self) -> Settings:
+        """Sentences below every table, such as what image towers saw."""
+        texts = tower_remarks(self._study)
+        return Settings({"remarks": texts} if texts else {}, repeated("--remark", texts))
+
+    @property
     def tables(self) -> Settings:
         """What tables print."""
-        return self.shown + self.datasets
+        return self.shown + self.remarks + self.datasets
 
     @property
     def kept_tables(self) -> Settings:
@@ -331,10 +354,17 @@ class RuleOptions:
         """All settings, as the page prints them: as they were checked, defaults filled in."""
         study = self._study
         text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
-        words = ["--settings", text, *repeated("--id", study.pairs), *self.study.words, *self.shown.words]
+        words = [
+            "--settings",
+            text,
+            *repeated("--id", study.pairs),
+            *self.study.words,
+            *self.shown.words,
+            *self.remarks.words,
+        ]
         # The text, too: the order of its keys is printed, and is in none of them.
         printed = {"text of the study": hashlib.sha256(text.encode()).hexdigest()}
-        return Settings(flattened(study.model_dump(mode="json")) | printed, words)
+        return Settings(flattened(study.model_dump(mode="json")) | printed | self.remarks, words)
 
     @property
     def backbone_histories(self) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from clipn.scores import IMPORTED, PLAIN_CLIP
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.data import StudyData
-from clipn.study.names import RunName, Scoring
+from clipn.study.names import RunName, Scoring, family
 from clipn.study.runs import run_names, stored_views
 from clipn.study.scorings import OWN_FEATURES
 from clipn.study.weights import is_weight_file, weight_record
@@ -190,6 +190,10 @@ class StudyPaths:
         """A backbone; its training history with the ending `csv`."""
         return f"{self.shared}/backbones/{name}.{ending}"
 
+    def image_tower(self, backbone: str) -> str:
+        """The image tower that a backbone starts from, the same for all its seeds."""
+        return f"{self.shared}/backbones/towers/{family(backbone)}.safetensors"
+
     @property
     def backbone_histories(self) -> list[str]:
         """Training histories of the backbones that are trained here."""
@@ -198,6 +202,10 @@ class StudyPaths:
     def caption_features(self, backbone: str) -> str:
         """What the frozen "yes" tower says of the captions."""
         return f"{self.shared}/caption_features/{backbone}/captions.safetensors"
+
+    def caption_tower_features(self, backbone: str) -> str:
+        """What the locked image tower of a backbone says of the captions' images."""
+        return f"{self.shared}/caption_features/{family(backbone)}/tower.safetensors"
 
     def caption_images(self, backbone: str, views: int | str) -> str:
         """Features of the captions' images, of so many views."""
@@ -211,6 +219,19 @@ class StudyPaths:
     def run_pattern(ending: str = "safetensors") -> str:
         """Pattern of all runs, with the study that they are of."""
         return f"{study_folder('{study}')}/runs/{RunName('{backbone}', '{variant}', '{seed}')}.{ending}"
+
+    def backbone_files(self, backbone: str) -> dict[str, str | list[str]]:
+        """What a backbone is trained on."""
+        settings = self.study.backbones[backbone]
+        assert settings.training is not None
+        files: dict[str, str | list[str]] = {"index": self.shard_index}
+        if settings.image_tower:
+            files["image_tower"] = self.image_tower(backbone)
+        if settings.training.false_negatives != "keep":
+            files["captions"] = self.captions
+        if settings.locked:
+            return files | {"tower_features": self.caption_tower_features(backbone)}
+        return files | {"shards": self.shards}
 
     def training_files(self, backbone: str, variant: str) -> dict[str, str | list[str]]:
         """What a run is trained on; a run of no epochs needs the backbone and the number of captions only."""
@@ -238,6 +259,14 @@ class StudyPaths:
     def features(self, backbone: str, dataset: str) -> str:
         """Image features of a dataset."""
         return f"{self.features_folder(backbone)}/{dataset}.safetensors"
+
+    def tower_features_folder(self, backbone: str) -> str:
+        """Folder of what the locked image tower of a backbone says of the datasets' images."""
+        return f"{self.features_folder(family(backbone))}/tower"
+
+    def tower_features(self, backbone: str, dataset: str) -> str:
+        """What the locked image tower of a backbone says of the images of a dataset."""
+        return f"{self.tower_features_folder(backbone)}/{dataset}.safetensors"
 
     def negative_labels(self, backbone: str, id_dataset: str) -> str:
         """NegLabel's negative labels of an ID dataset, encoded."""

@@ -7,6 +7,7 @@ from clipn.study.figures import shown_scorings
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
+from clipn.study.weights import image_towers, locked_towers
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 
@@ -29,6 +30,8 @@ def model_files(paths: StudyPaths) -> list[str]:
     """Backbones, what they say of the captions, and the runs."""
     study = paths.study
     return [
+        *map(paths.image_tower, image_towers(study)),
+        *map(paths.caption_tower_features, locked_towers(study)),
         *map(paths.backbone, study.backbones),
         *paths.backbone_histories,
         *map(paths.caption_features, text_caches(study)),
@@ -52,6 +55,7 @@ def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, all_scorings(paths.study)
     return [
+        *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.datasets),
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
         *own_feature_files(paths),
         *map(paths.classifiers, study.backbones),

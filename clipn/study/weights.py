@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
+from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_weights
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import ReleasedVariant, Study
+from clipn.study.names import family
 
 
 class WeightSource(NamedTuple):
@@ -19,7 +20,7 @@ class WeightSource(NamedTuple):
 
     where: str
     source: str
-    kind: Literal["backbones", "checkpoints"]
+    kind: Literal["backbones", "checkpoints", "image_towers"]
 
 
 def weight_sources(study: Study) -> Iterator[WeightSource]:
@@ -27,6 +28,8 @@ def weight_sources(study: Study) -> Iterator[WeightSource]:
     for name in study.backbones:
         if source := backbone_source(study, name):
             yield WeightSource(f"backbones.{name}.pretrained", source, "backbones")
+        if tower := study.backbones[name].image_tower:
+            yield WeightSource(f"backbones.{name}.image_tower", tower, "image_towers")
     for name, variant in study.variants.items():
         if isinstance(variant, ReleasedVariant):
             for number, source in variant.checkpoints.items():
@@ -41,6 +44,20 @@ def backbone_source(study: Study, name: str) -> str | None:
     return f"{backbone.architecture}/{backbone.pretrained}"
 
 
+def image_towers(study: Study) -> dict[str, str]:
+    """Weight files, or keys of records in `WEIGHTS`, of the image towers that backbones start from.
+
+    By the name of the backbone, or what its seeds are called together.
+    """
+    return {family(name): backbone.image_tower for name, backbone in study.backbones.items() if backbone.image_tower}
+
+
+def locked_towers(study: Study) -> dict[str, str]:
+    """The keys of `image_towers` whose towers are locked in training, each with the first backbone on it."""
+    locked = [name for name, backbone in study.backbones.items() if backbone.locked]
+    return {family(name): name for name in reversed(locked)}
+
+
 def released_source(study: Study, variant: str, number: int) -> str:
     """Weight file, or key of the record in `WEIGHTS`, of a released checkpoint."""
     released = study.variants[variant]
@@ -53,9 +70,24 @@ def is_weight_file(source: str) -> bool:
     return source.endswith(WEIGHT_SUFFIXES)
 
 
-def weight_record(source: str) -> Weights:
+def weight_record(source: str) -> WeightFile:
     """The record in `WEIGHTS` of a source that is no local file."""
     return load_weights(WEIGHTS).weights(source)
+
+
+def tower_record(key: str) -> ImageTower:
+    """The record in `WEIGHTS` of an image tower; raises ClipnError when there is none."""
+    return load_weights(WEIGHTS).image_tower(key)
+
+
+def tower_remarks(study: Study) -> list[str]:
+    """What the image towers of backbones saw before, a sentence for each."""
+    remarks = []
+    for name, source in image_towers(study).items():
+        known = None if is_weight_file(source) else tower_record(source)
+        told = f"{known.title}, which was trained on {known.trained_on}" if known else source
+        remarks.append(f"Image tower of {name}: {told}.")
+    return remarks
 
 
 def fetched_weights(study: Study) -> dict[str, str]:

@@ -14,6 +14,9 @@ MOST_PROMPTS = 10_000
 MOST_VIEWS = 1000
 
 
+FalseNegatives = Literal["keep", "eliminate", "attract"]
+
+
 class OptimizerSettings(Record):
     """AdamW with a cosine schedule to zero, per step."""
 
@@ -34,6 +37,15 @@ class BackboneTraining(OptimizerSettings):
     warmup_steps: int = Field(default=50, ge=0, le=MOST_STEPS, description="steps of linear warm-up")
     logit_scale: float = Field(default=1 / 0.07, gt=0, le=100, description="at the start; CLIP's is 1 / 0.07")
     flip: bool = Field(default=False, description="mirror images at random")
+    lock_images: bool = Field(
+        default=False,
+        description="train on features of a locked `image_tower`, encoded once: no crops, no mirroring",
+    )
+    false_negatives: FalseNegatives = Field(
+        default="keep",
+        description="other samples of a batch that show the class of a sample: negatives as in CLIP, left out, or "
+        "positives; a class is a folder of reader `class_folders`, else one image with all its captions",
+    )
     crop: float = Field(default=0.9, gt=0, le=1, description="smallest side of the random crop, as a share")
     seed: Seed = Field(default=0, description="seed of weights, order and crops")
     threads: Threads = Field(default=2, description="torch threads; sums, and so digits, depend on it")

@@ -6,13 +6,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from clipn.data.archives import write_archive
 from clipn.data.captions import sources as caption_sources
 from clipn.data.captions.sources import CC3M_IMAGE, read_captions
 from clipn.data.registry import Archive, CaptionSource, Selection
 from clipn.errors import ClipnError
-from clipn.text.prompts import prompt_pool
+from clipn.text.prompts import imagenet_classnames, prompt_pool
 from tests.helpers.tiny_dataset import write_files
 
 QUOTED = ['"no end', "plain", '"whole"', 'mid" quote', "'single", '""', 'a "b', '" ', "x", '"y', "z"]
@@ -144,17 +145,19 @@ def test_captions_of_photographs_that_are_not_there(tmp_path: Path) -> None:
     assert refusal(in_archives("flickr8k"), tmp_path).startswith(f"{tmp_path}/i.tar/f/captions.tsv, line 2: expected")
 
 
-@pytest.mark.parametrize("reader", ["flickr8k", "class_folders"])
-def test_archives_without_their_table(tmp_path: Path, reader: str) -> None:
+def test_photographs_without_their_table(tmp_path: Path) -> None:
     write_archive(tmp_path / "i.tar", [("f/images/0.jpg", b"")])
-    with pytest.raises(ClipnError, match=r"i\.tar: holds no /\w+\.tsv; fetch it again"):
-        rows(in_archives(reader), tmp_path)
+    with pytest.raises(ClipnError, match=r"i\.tar: holds no /captions\.tsv; fetch it again"):
+        rows(in_archives("flickr8k"), tmp_path)
 
 
-def folders(folder: Path, *classes: str) -> CaptionSource:
+# Folders of classes
+
+
+def folders(folder: Path, *classes: str, **fields: object) -> CaptionSource:
     images = [(f"t/train/n{row % 2}/{row}.JPEG", b"") for row in range(4)]
     write_archive(folder / "i.tar", [*images, ("t/classes.tsv", tsv(*classes))])
-    return in_archives("class_folders")
+    return in_archives("class_folders", **fields)
 
 
 def test_names_and_templates_of_classes_take_turns(tmp_path: Path) -> None:
@@ -172,6 +175,75 @@ def test_a_folder_without_names(tmp_path: Path) -> None:
     source = folders(tmp_path, "n0\ttench")
     with pytest.raises(ClipnError, match=r"i\.tar: .*classes\.tsv has no names for n1"):
         rows(source, tmp_path)
+
+
+def in_folders(folder: Path, *names: str, **fields: object) -> CaptionSource:
+    """An archive without `classes.tsv`, of an image per folder, in no order."""
+    write_archive(folder / "i.tar", [(f"c/{name}/{name}.jpg", b"") for name in reversed(names)])
+    return in_archives("class_folders", **fields)
+
+
+def test_without_a_table_folders_are_called_by_their_own_names(tmp_path: Path) -> None:
+    source = in_folders(tmp_path, "Faces", "car_side", "ant", select=Selection(exclude=["*/ant/*"]))
+    templates = prompt_pool("openai80")
+    assert rows(source, tmp_path) == [
+        ("c/Faces/Faces.jpg", templates[0].format("Faces")),
+        ("c/car_side/car_side.jpg", templates[1].format("car side")),
+    ]
+
+
+def test_names_of_the_record_come_before_all_others(tmp_path: Path) -> None:
+    templates = prompt_pool("openai80")
+    given = in_folders(tmp_path, "Faces", "car_side", classes={"Faces": "face"})
+    assert captions(given, tmp_path) == [templates[0].format("face"), templates[1].format("car side")]
+    given = folders(tmp_path, "n0\ttench", "n1\tgoldfish", classes={"n1": "gold fish, carp"})
+    names = ["tench", "tench", "gold fish", "carp"]
+    assert captions(given, tmp_path) == [line.format(name) for line, name in zip(templates, names, strict=False)]
+
+
+def test_names_of_imagenet_follow_the_order_of_all_wordnet_ids(tmp_path: Path) -> None:
+    wordnet_ids = [f"n{number:08d}" for number in range(1000)]
+    first = Selection(include=["*/n00000[01]*"], exclude=[f"*/{name}/*" for name in wordnet_ids[:1]])
+    held = captions(in_folders(tmp_path, *wordnet_ids, classes="imagenet", select=first), tmp_path)
+    names = imagenet_classnames()[1:]
+    assert held == [line.format(name) for line, name in zip(prompt_pool("openai80") * 3, names, strict=False)][:199]
+
+
+@pytest.mark.parametrize("names", [["n00000001"], ["ant", *(f"n{number:08d}" for number in range(999))]])
+def test_names_of_imagenet_need_its_folders(tmp_path: Path, names: list[str]) -> None:
+    source = in_folders(tmp_path, *names, classes="imagenet")
+    assert f"names 1,000 folders called by WordNet id, and not its {len(names):,}; " in refusal(source, tmp_path)
+
+
+def test_names_of_folders_that_are_not_there(tmp_path: Path) -> None:
+    source = in_folders(tmp_path, "Faces", classes={"faces": "face", "Faces": "face"})
+    assert refusal(source, tmp_path).endswith(
+        "i.tar: has no folder of images 'faces'; correct `classes` of the captions"
+    )
+
+
+def test_an_image_in_no_folder_has_no_class(tmp_path: Path) -> None:
+    write_archive(tmp_path / "i.tar", [("0.jpg", b"")])
+    assert "i.tar: 0.jpg lies in no folder, so it has no class; " in refusal(in_archives("class_folders"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reader", "classes", "complaint"),
+    [
+        ("flickr8k", "imagenet", "`classes` names the folders of reader `class_folders`"),
+        ("class_folders", "places", "Input should be 'imagenet'"),
+        ("class_folders", {"Faces": " "}, "String should match pattern"),
+    ],
+)
+def test_class_names_that_mean_nothing(reader: str, classes: object, complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        in_archives(reader, classes=classes)
+
+
+def test_a_source_without_class_names_is_what_it_was_before_there_were_any() -> None:
+    plain, named = in_archives("class_folders"), in_archives("class_folders", classes="imagenet")
+    assert '"classes"' not in plain.identity + plain.expectation
+    assert named.identity != plain.identity
 
 
 # WebDataset shards

@@ -10,6 +10,7 @@ from clipn.data.download.checks import WEB_PAGE, Inspection
 from clipn.errors import ClipnError
 from tests.helpers.fetching import OUTPUT, archive, published_fields, refusal
 from tests.helpers.server import BODY, Response, Server
+from tests.helpers.tiny_dataset import write_files
 
 PUBLISHED = published_fields(BODY)
 SHA256 = str(PUBLISHED["sha256"]["sha256"])
@@ -162,7 +163,42 @@ def test_files_beside_the_registry_and_anywhere(tmp_path: Path, form: str) -> No
 
 
 def test_other_schemes_are_refused(tmp_path: Path) -> None:
-    assert "cannot fetch by 'ftp'; use http, https or file" in refusal(archive("ftp://127.0.0.1/a"), OUTPUT)
+    assert "cannot fetch by 'ftp'; use http, https, file or package" in refusal(archive("ftp://127.0.0.1/a"), OUTPUT)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of an installed package."""
+    site = write_files(tmp_path / "site", {"clip_weights/a.bin": BODY, "clip_weights-1.2.dist-info/METADATA": METADATA})
+    monkeypatch.syspath_prepend(site)
+    return site / "clip_weights/a.bin"
+
+
+METADATA = b"Metadata-Version: 2.1\nName: clip-weights\nVersion: 1.2\n"
+PACKAGED = "package:clip-weights=={}/clip_weights/a.bin"
+
+
+def test_a_file_of_an_installed_package(tmp_path: Path, package: Path) -> None:
+    fetch_archive(archive(PACKAGED.format("1.2")), tmp_path, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == BODY
+    package.write_bytes(BODY[::-1])
+    assert "wrong checksum" in refusal(archive(PACKAGED.format("1.2")), OUTPUT)
+    package.unlink()
+    assert "no such file" in refusal(archive(PACKAGED.format("1.2")), OUTPUT)
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (PACKAGED.format("1.3"), "clip-weights 1.2 is installed; run `pip install clip-weights==1.3`"),
+        ("package:no-such-weights==1/a", "is not installed; run `pip install no-such-weights==1`"),
+        ("package:clip-weights/a.bin", "is not of the form package:NAME==VERSION/PATH"),
+        ("package:", "is not of the form package:NAME==VERSION/PATH"),
+    ],
+)
+def test_a_package_that_is_not_here(address: str, reason: str) -> None:
+    assert f"{address}: {reason}; put it at downloads/a.tar.gz" in refusal(archive(address), OUTPUT)
 
 
 def test_an_archive_to_be_fetched_by_hand(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from clipn.features.negative_labels import cache_negative_labels
 from clipn.features.perturbed import perturbed
 from clipn.features.stored import read_negative_labels
 from clipn.model.tensors import read_tensors
-from clipn.training.backbone import train_backbone
+from clipn.training.backbone import BackboneFiles, train_backbone
 from clipn.training.resume import Interrupted
 from clipn.training.settings import BackboneTraining
 from clipn.training.trainer import Trainer
@@ -157,7 +157,9 @@ def test_a_backbone_learns_as_on_the_cpu(run: TinyRun) -> None:
     for device in ("cpu", DEVICE):
         output, log = run.folder / f"{device}.backbone", run.folder / f"{device}.csv"
         architecture = str(ROOT / "config/architectures/tiny.json")
-        train_backbone("tiny", run.files.shards, run.files.index, settings, output, log, architecture, device)
+        train_backbone(
+            "tiny", BackboneFiles(run.files.shards, run.files.index), settings, output, log, architecture, device
+        )
         logs.append([row["loss"] for row in read_log(log)])
     assert logs[1] == pytest.approx(logs[0], abs=5e-2)
 

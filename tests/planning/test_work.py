@@ -21,7 +21,9 @@ from tests.helpers.tiny_dataset import write_files
 from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
 
 GIGA = 1e9
-COSTS = TowerCosts(image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30)
+COSTS = TowerCosts(
+    image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30, tower_width=64
+)
 
 
 def block(positions: int, width: int) -> int:
@@ -145,11 +147,21 @@ def study(registry: Path | None, **more: Any) -> Study:
 
 def operations(study: Study) -> dict[str, float]:
     """Operations by kind and what they are for."""
-    return {f"{part.kind} {part.of}": part.operations for part in work(study, StudySizes(study), {"b": COSTS})}
+    parts = work(study, StudySizes(study), dict.fromkeys(study.backbones, COSTS))
+    return {f"{part.kind} {part.of}": part.operations for part in parts}
 
 
 def disk(study: Study) -> dict[str, int]:
-    return {part.what: part.bytes for part in disk_usage(study, StudySizes(study), {"b": COSTS}, downloads=11)}
+    costs = dict.fromkeys(study.backbones, COSTS)
+    return {part.what: part.bytes for part in disk_usage(study, StudySizes(study), costs, downloads=11)}
+
+
+def locked_study(registry: Path) -> Study:
+    """Two trainings of one backbone on a locked tower, each with a run."""
+    training = {"lock_images": True, "epochs": 4}
+    backbone = {"architecture": "B", "image_tower": "t.pth", "seeds": [1, 2], "training": training}
+    variants = {"learnable": {"epochs": 2, "augmentation": "none"}}
+    return study(registry, backbones={"b": backbone}, variants=variants)
 
 
 class TestWork:
@@ -199,6 +211,21 @@ class TestWork:
     def test_a_backbone_of_its_own(self, registry: Path) -> None:
         backbones = {"b": {"architecture": "B", "training": {"epochs": 3}}}
         assert operations(study(registry, backbones=backbones))["backbone training b"] == 3 * 3 * 1000 * (1000 + 10)
+
+    def test_a_locked_tower_encodes_every_image_once_for_all_backbones_on_it(self, registry: Path) -> None:
+        found = operations(locked_study(registry))
+        assert found.pop("locked image tower b, captions") == 1000 * 1000
+        assert found.pop("image features b") == 120 * 1000
+        assert found == {
+            f"{what} b.seed{seed}{of}": operations
+            for seed in (1, 2)
+            for what, of, operations in (
+                ("backbone training", "", 3 * 4 * 1000 * 10),
+                ("caption features", "", 1000 * 10),
+                ("training", "/learnable, 1 seed", 2 * 1000 * 30),
+                ("class texts", "", 2 * 5 * 10),
+            )
+        }
 
     def test_methods_with_features_of_their_own(self, registry: Path, tmp_path: Path) -> None:
         words = tmp_path / "words.txt"
@@ -274,6 +301,9 @@ class TestDisk:
     def test_crawled_images_grow_with_their_area(self, registry: Path) -> None:
         captions = {"sources": ["cc"], "crawl": {"image_size": 128}}
         assert disk(study(registry, captions=captions))["crawled images"] == 400 * 6_000
+
+    def test_features_of_a_locked_tower(self, registry: Path) -> None:
+        assert disk(locked_study(registry))["features of locked image towers"] == (1000 + 120) * 4 * 64
 
     def test_stored_views(self, registry: Path) -> None:
         variants = {"learnable": {"epochs": 1, "augmentation": "stored", "views": 3}}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from clipn.files import write_json
-from clipn.report.page.build import CAPTIONS, PageFiles, page
+from clipn.report.page.build import CAPTIONS, PageContents, PageFiles, page
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from tests.helpers.outline import Outline
@@ -64,7 +65,11 @@ def rendered(
             (folder / name).rename(shared / name)
     data = shared or folder
     files = PageFiles(metrics, pictures, weights, folder, data / "datasets", data / "shards/statistics.json")
-    return page(files, study, SETTINGS, id_datasets, options.variants, options.prompts)
+    shows = PageContents(study, SETTINGS, id_datasets, options.variants, options.prompts, options.remarks)
+    return page(files, shows)
+
+
+SAW = "Image tower of tiny: TowerNet, which was trained on photographs."
 
 
 def sha256(text: str) -> str:
@@ -111,6 +116,14 @@ def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
         "snakemake --cores 8 all --config study=demo",
     ):
         assert words in text
+
+
+def test_what_an_image_tower_saw_stands_on_the_page_and_below_every_table(tmp_path: Path) -> None:
+    text = rendered(tmp_path, options=replace(OPTIONS, remarks=[SAW]))
+    assert text.count(SAW) == 1
+    for name in ("id_accuracy", "decisions", "differences", "ablations"):
+        for ending in ("md", "tex"):
+            assert f" {SAW} Arithmetic: " in (tmp_path / f"tables/{name}.{ending}").read_text()
 
 
 def test_data_and_backbone_of_the_study_that_is_extended(tmp_path: Path) -> None:

@@ -53,10 +53,12 @@ CHOICES = {
     "temperature": "fixed",
     "losses": "tso",
     "precision": "bf16",
+    "false_negatives": "attract",
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "imported", "variants.handcrafted.tokens", "variants.handcrafted.micro_batch"
+    "registry", "demo", "runs", "extends", "imported", "backbones.tiny.training.lock_images",
+    "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
 

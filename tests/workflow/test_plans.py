@@ -53,8 +53,8 @@ PLANNED = {
         "score_runs": 1,
         "id_figures": 2,
     },
-    # Three small datasets, one of them an ID dataset.
-    "real": {"cache_small_image_features": 1, "cache_image_features": 0, "id_figures": 1},
+    # Small datasets only, two of them ID datasets.
+    "real": {"cache_small_image_features": 1, "cache_image_features": 0, "id_figures": 2},
     # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
     "ablations": {
         "generate_demo": 1,

@@ -28,6 +28,7 @@ from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
+    image_towers,
     released_source,
 )
 
@@ -49,6 +50,9 @@ set_environment(options.arithmetic)
 SCORINGS = scorings.all_scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
+LOCKED = [name for name in TRAINED if study.backbones[name].locked]
+ENCODING = [name for name in study.backbones if name not in LOCKED]
+TOWERS = image_towers(study)
 VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
 TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
@@ -67,6 +71,7 @@ wildcard_constraints:
     study="|".join(map(re.escape, filter(None, (study.study, study.extends)))),
     dataset="|".join(data.names),
     backbone="|".join(study.backbones),
+    tower="|".join(TOWERS) or "none",
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
     id_dataset="|".join([*ID_DATASETS, *OWN_ID]),
@@ -106,10 +111,11 @@ def training_threads(wildcards):
 
 
 def training_arguments(wildcards, input):
-    """The files that a run is trained on, as arguments."""
-    names = ("backbone", "index", "captions", "images")
+    """The files that a run or a backbone is trained on, as arguments."""
     named = [
-        repeated(f"--{name}", [input[name]]) for name in names if name in input.keys()
+        repeated(f"--{name.replace('_', '-')}", [input[name]])
+        for name in input.keys()
+        if name != "shards"
     ]
     return shlex.join([*input.get("shards", []), *sum(named, [])])
 

@@ -14,6 +14,7 @@ rule cache_image_features:
     benchmark:
         job_benchmark("cache_image_features/{backbone}/{dataset}", paths.shared_logs)
     wildcard_constraints:
+        backbone="|".join(ENCODING) or "none",
         dataset="|".join(set(study.datasets) - set(SMALL)) or "none",
     threads: study.threads
     resources:
@@ -42,6 +43,8 @@ if SMALL:
             job_log("cache_small_image_features/{backbone}", paths.shared_logs),
         benchmark:
             job_benchmark("cache_small_image_features/{backbone}", paths.shared_logs)
+        wildcard_constraints:
+            backbone="|".join(ENCODING) or "none",
         threads: study.threads
         resources:
             **job_resources(1200, study.threads, GPU),
@@ -52,6 +55,109 @@ if SMALL:
         shell:
             "clipn --log {log} features images {params.options} --backbone {input.backbone}"
             f" --datasets {paths.datasets_folder} --output {paths.all_features_folder}/{{wildcards.backbone}}"
+
+
+if LOCKED:
+
+    # For all trainings on it, which differ in what comes after it only.
+    rule cache_tower_features:
+        input:
+            paths.generated_registries(*study.datasets),
+            image_tower=paths.image_tower("{tower}"),
+            manifests=[paths.manifest(name) for name in study.datasets],
+            archives=paths.archives(*study.datasets),
+        output:
+            [paths.tower_features("{tower}", name) for name in study.datasets],
+        log:
+            job_log("cache_tower_features/{tower}", paths.shared_logs),
+        benchmark:
+            job_benchmark("cache_tower_features/{tower}", paths.shared_logs)
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            images=contents.images(*study.datasets),
+            options=options.small_datasets(study.datasets) + options.model,
+            folder=lambda wildcards: paths.tower_features_folder(wildcards.tower),
+            code=fingerprint("clipn.cli.features.tower_features"),
+        shell:
+            "clipn --log {log} features tower {params.options} --image-tower {input.image_tower}"
+            f" --datasets {paths.datasets_folder} --output {{params.folder}}"
+
+    rule cache_caption_tower_features:
+        input:
+            image_tower=paths.image_tower("{tower}"),
+            shards=paths.shards,
+            index=paths.shard_index,
+        output:
+            paths.caption_tower_features("{tower}"),
+        log:
+            job_log("cache_caption_tower_features/{tower}", paths.shared_logs),
+        benchmark:
+            job_benchmark("cache_caption_tower_features/{tower}", paths.shared_logs)
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            options=options.model,
+            code=fingerprint("clipn.cli.features.caption_tower_features"),
+        shell:
+            "clipn --log {log} features tower-captions {input.shards} --index {input.index}"
+            " --image-tower {input.image_tower} --output {output} {params.options}"
+
+    rule project_image_features:
+        input:
+            backbone=paths.backbone("{backbone}"),
+            manifests=[paths.manifest(name) for name in study.datasets],
+            features=lambda w: [
+                paths.tower_features(w.backbone, name) for name in study.datasets
+            ],
+        output:
+            [paths.features("{backbone}", name) for name in study.datasets],
+        log:
+            job_log("project_image_features/{backbone}", paths.shared_logs),
+        benchmark:
+            job_benchmark("project_image_features/{backbone}", paths.shared_logs)
+        wildcard_constraints:
+            backbone="|".join(LOCKED),
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            names=shlex.join(study.datasets),
+            options=options.model,
+            folder=lambda wildcards: paths.tower_features_folder(wildcards.backbone),
+            code=fingerprint("clipn.cli.features.projected_features"),
+        shell:
+            "clipn --log {log} features project {params.names} --backbone {input.backbone} --tower-features"
+            f" {{params.folder}} --datasets {paths.datasets_folder}"
+            f" --output {paths.all_features_folder}/{{wildcards.backbone}} {{params.options}}"
+
+    rule project_caption_images:
+        input:
+            backbone=paths.backbone("{backbone}"),
+            index=paths.shard_index,
+            features=lambda w: paths.caption_tower_features(w.backbone),
+        output:
+            paths.caption_images("{backbone}", 0),
+        log:
+            job_log("project_caption_images/{backbone}", paths.shared_logs),
+        benchmark:
+            job_benchmark("project_caption_images/{backbone}", paths.shared_logs)
+        wildcard_constraints:
+            backbone="|".join(LOCKED),
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            options=options.model,
+            code=fingerprint("clipn.cli.features.projected_caption_images"),
+        shell:
+            "clipn --log {log} features project-captions --backbone {input.backbone} --index {input.index}"
+            " --tower-features {input.features} --output {output} {params.options}"
+
+    # Its evaluation crop has been encoded; random crops are not.
+    ruleorder: project_caption_images > cache_caption_images
 
 
 rule cache_caption_features:

@@ -77,12 +77,33 @@ if RELEASED:
             "clipn --log {log} checkpoint import {input.checkpoint:q} --backbone {input.backbone} --output {output}"
 
 
+if TOWERS:
+
+    rule import_image_tower:
+        input:
+            lambda wildcards: paths.weights(TOWERS[wildcards.tower]),
+        output:
+            paths.image_tower("{tower}"),
+        log:
+            job_log("import_image_tower/{tower}", paths.shared_logs),
+        benchmark:
+            job_benchmark("import_image_tower/{tower}", paths.shared_logs)
+        resources:
+            **job_resources(mem_mb=1500),
+        params:
+            options=lambda wildcards: options.image_tower(wildcards.tower),
+            definition=lambda wildcards: contents.architecture(wildcards.tower),
+            weights=lambda wildcards: contents.local_weights(TOWERS[wildcards.tower]),
+            code=fingerprint("clipn.cli.weights.import_image_tower"),
+        shell:
+            "clipn --log {log} backbone import-tower {input:q} {params.options} --output {output}"
+
+
 if TRAINED:
 
     rule train_backbone:
         input:
-            shards=paths.shards,
-            index=paths.shard_index,
+            unpack(lambda wildcards: paths.backbone_files(wildcards.backbone)),
         output:
             backbone=paths.backbone("{backbone}"),
             history=paths.backbone("{backbone}", "csv"),
@@ -99,12 +120,14 @@ if TRAINED:
             ),
         params:
             definition=lambda wildcards: contents.architecture(wildcards.backbone),
+            arguments=training_arguments,
             options=lambda wildcards: options.device
             + options.architecture(wildcards.backbone)
-            + options.backbone_training(wildcards.backbone),
+            + options.backbone_training(wildcards.backbone)
+            + options.class_sources(wildcards.backbone),
             code=fingerprint("clipn.cli.training.train_backbone"),
         shell:
-            "clipn --log {log} backbone train {wildcards.backbone} {input.shards} --index {input.index}"
+            "clipn --log {log} backbone train {wildcards.backbone} {params.arguments}"
             " --output {output.backbone} --history {output.history} {params.options}"
 
 

@@ -1,6 +1,7 @@
 """Captions of one source in the order of the source, from whatever file or archive holds them."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -21,10 +22,12 @@ from clipn.errors import ClipnError
 from clipn.files import named, require
 from clipn.iteration import batched
 from clipn.progress import warn
-from clipn.text.prompts import prompt_pool
+from clipn.text.prompts import imagenet_classnames, prompt_pool
+from clipn.text.wider_names import wider_names
 
 CC3M_IMAGE = "cc3m/{:09d}.jpg"
 """Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
+WORDNET_ID = re.compile(r"n\d{8}")
 TABLES = (".tsv", ".csv", ".parquet")
 SCHEMA = pa.schema([("image", pa.string()), ("url", pa.string()), ("caption", pa.string())])
 BLOCK = 1 << 23
@@ -142,16 +145,40 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
 
 
 def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
-    """`classes.tsv` (folder TAB names) beside one folder per class: templates filled with its names in turn."""
-    table = dict(_table_rows(source, folder, "/classes.tsv"))
-    templates = prompt_pool("openai80")
+    """One folder per class: templates filled with its names in turn, and, where asked for, with wider ones."""
+    archive, names_of = folder / source.images[0].file, _folder_names(source, folder)
+    templates, wider_of = prompt_pool("openai80"), wider_names() if source.wider else {}
     for number, member in enumerate(_images(source, folder)):
         label = PurePosixPath(member).parent.name
-        if label not in table:
-            path = folder / source.images[0].file
-            raise ClipnError(f"{path}: its classes.tsv has no names for {label}; leave the folder out with `select`")
-        names = table[label].split(", ")
-        yield member, templates[number % len(templates)].format(names[number % len(names)])
+        if not label:
+            raise ClipnError(f"{archive}: {member} lies in no folder, so it has no class; leave it out with `select`")
+        if label not in names_of:
+            raise ClipnError(f"{archive}: its classes.tsv has no names for {label}; leave the folder out with `select`")
+        for several in filter(None, (names_of[label], wider_of.get(label))):
+            names = several.split(", ")
+            yield member, templates[number % len(templates)].format(names[number % len(names)])
+
+
+def _folder_names(source: CaptionSource, folder: Path) -> dict[str, str]:
+    """Names, with `, ` between them, of the classes by folder: the record's, else those of `classes.tsv`, else own."""
+    archive = folder / source.images[0].file
+    members = member_names(archive)
+    folders = sorted({PurePosixPath(name).parent.name for name in members if is_image(name)} - {""})
+    if source.classes == "imagenet":
+        names = imagenet_classnames()
+        if len(folders) != len(names) or not all(map(WORDNET_ID.fullmatch, folders)):
+            raise ClipnError(
+                f"{archive}: `classes: imagenet` names {len(names):,} folders called by WordNet id, and not its "
+                f"{len(folders):,}; give names by folder, or leave `classes` out"
+            )
+        return dict(zip(folders, names, strict=True))
+    own = {name: name.replace("_", " ") for name in folders}
+    has_table = any(name.endswith("/classes.tsv") for name in members)
+    table = dict(_table_rows(source, folder, "/classes.tsv")) if has_table else own
+    given = source.classes or {}
+    if strange := sorted(given.keys() - own.keys()):
+        raise ClipnError(f"{archive}: has no folder of images {strange[0]!r}; correct `classes` of the captions")
+    return table | given
 
 
 # WebDataset shards

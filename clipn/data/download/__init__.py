@@ -107,7 +107,7 @@ def _from_addresses(part: Part, base: Path, output: Path, downloads: Path, silen
                 # The registry's own file needs no receipt: a change of it is meant.
                 return None
             if (scheme := urlsplit(address).scheme) not in ("http", "https"):
-                raise RefusedError(f"cannot fetch by {scheme!r}; use http, https or file")
+                raise RefusedError(f"cannot fetch by {scheme!r}; use http, https, file or package")
             download(address, part, set() if silent is None else silent)
             return address
         except RefusedError as reason:

@@ -1,5 +1,7 @@
 """Archives that are on this machine already: got by hand, in a mirror, in the store, or at a file address."""
 
+import contextlib
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -59,16 +61,43 @@ def _require_right(path: Path, inspection: Inspection, remedy: str) -> None:
 
 def local_file(archive: Archive, base: Path) -> Path | None:
     """The first of the record's addresses that is a file which is there."""
-    paths = (path for address in archive.addresses if (path := path_of(address, base)))
-    return next((path for path in paths if path.is_file()), None)
+    for address in archive.addresses:
+        # A package that is not installed holds no file.
+        with contextlib.suppress(RefusedError):
+            if (path := path_of(address, base)) and path.is_file():
+                return path
+    return None
 
 
 def path_of(address: str, base: Path) -> Path | None:
-    """The path that an address names: by itself, from `base`, or as a file address; None for another kind."""
+    """The path that an address names; None for one of a server.
+
+    Args:
+        address: a path, a file address, or `package:NAME==VERSION/PATH` for a file of an installed package.
+        base: folder that a relative path starts from.
+
+    Raises:
+        RefusedError: the package is not installed, or in another version.
+    """
     parts = urlsplit(address)
+    if parts.scheme == "package":
+        return _packaged(*parts.path.split("/", 1))
     if parts.scheme not in ("", "file"):
         return None
     return base / (unquote(parts.path) if parts.scheme else address)
+
+
+def _packaged(requirement: str, file: str = "") -> Path:
+    name, _, version = requirement.partition("==")
+    if not (name and version and file):
+        raise RefusedError("is not of the form package:NAME==VERSION/PATH")
+    try:
+        installed = distribution(name)
+    except PackageNotFoundError as error:
+        raise RefusedError(f"is not installed; run `pip install {requirement}`") from error
+    if installed.version != version:
+        raise RefusedError(f"{name} {installed.version} is installed; run `pip install {requirement}`")
+    return Path(str(installed.locate_file(file)))
 
 
 def find_in_mirror(mirror: Path, name: str, file: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Images and class names of every dataset, straight from its archives or folders: one module per layout."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clipn.data.location import Location, locate
@@ -21,12 +22,13 @@ def read_images(location: Location) -> Iterator[Image]:
     """Yield the selected images of a dataset in the order of its archives; of a folder, sorted.
 
     `select` of the record applies to paths inside the archive; for CIFAR, to the five-digit numbers; for `list`, to
-    the listed paths; for `webdataset`, to `Image.path`.
+    the listed paths; for `webdataset`, to `Image.path`. With `shrink` of the record, images open to shrunk ones.
 
     Raises:
         ClipnError: an archive is missing, damaged, unsafe, or not laid out as the record's reader says.
     """
-    return _IMAGES[location.record.reader](location)
+    images, shrink = _IMAGES[location.record.reader](location), location.record.shrink
+    return images if shrink is None else (replace(image, shrink=shrink) for image in images)
 
 
 def read_dataset(name: str, registry: Path, archives: Path, unpacked: Path | None = None) -> Iterator[Image]:

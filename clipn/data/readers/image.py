@@ -10,6 +10,8 @@ import numpy as np
 import PIL.Image
 
 from clipn.data.readers.rgb import PixelError, require_size, to_rgb
+from clipn.data.readers.shrink import shrunk
+from clipn.data.registry import Shrink
 from clipn.errors import ClipnError
 
 UNDECODABLE = (OSError, SyntaxError, ValueError, NotImplementedError)
@@ -46,28 +48,26 @@ class Image:
         label: index of the class, -1 when there is none.
         content: the encoded file, or raw uint8 pixels in the order (channel, row, column).
         raw_size: (width, height) of raw pixels, None for an encoded file.
+        shrink: how to shrink what was decoded; None: not at all.
     """
 
     path: str
     label: int
     content: bytes
     raw_size: tuple[int, int] | None = None
+    shrink: Shrink | None = None
 
     def open(self) -> PIL.Image.Image:
-        """Decode to RGB, as `clipn.data.readers.rgb.to_rgb` does.
+        """Decode to RGB, as `clipn.data.readers.rgb.to_rgb` does, and shrink.
 
         Raises:
             UndecodableError: the file is truncated or not an image, or cannot become RGB.
         """
-        if self.raw_size is not None:
-            width, height = self.raw_size
-            pixels = np.frombuffer(self.content, np.uint8).reshape(3, height, width)
-            return PIL.Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-        with self._opened() as picture:
-            return to_rgb(picture)
+        picture = self._decoded()
+        return picture if self.shrink is None else shrunk(picture, self.shrink)
 
     def measure(self) -> tuple[int, int]:
-        """Width and height in pixels of an image that decodes to its end; raises exactly where `open` does.
+        """Width and height in pixels, before it shrinks, of an image that decodes; raises exactly where `open` does.
 
         JPEG is decoded at an eighth of its size, for which all of the file's bits are read, too.
         """
@@ -79,6 +79,14 @@ class Image:
             picture.draft(None, (1, 1))
             to_rgb(picture)
             return size
+
+    def _decoded(self) -> PIL.Image.Image:
+        if self.raw_size is not None:
+            width, height = self.raw_size
+            pixels = np.frombuffer(self.content, np.uint8).reshape(3, height, width)
+            return PIL.Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        with self._opened() as picture:
+            return to_rgb(picture)
 
     @contextmanager
     def _opened(self) -> Iterator[PIL.Image.Image]:

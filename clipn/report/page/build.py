@@ -78,39 +78,36 @@ class PageFiles:
     shards: Path | None = None
 
 
-def write_page(
-    files: PageFiles,
-    study: str,
-    settings: str,
-    id_datasets: Sequence[str],
-    variants: Sequence[str],
-    prompts: str,
-    output: Path,
-    differences: str = "",
-) -> None:
-    """Write the study's page as one HTML file; arguments as of `page`."""
-    write_text(output, page(files, study, settings, id_datasets, variants, prompts, differences))
+@dataclass(frozen=True)
+class PageContents:
+    """What the page shows and says.
 
-
-def page(
-    files: PageFiles,
-    study: str,
-    settings: str,
-    id_datasets: Sequence[str],
-    variants: Sequence[str],
-    prompts: str,
-    differences: str = "",
-) -> str:
-    """The study's HTML page.
-
-    Args:
-        files: what the page is made from.
+    Attributes:
         study: name of the study.
         settings: its settings, as YAML text.
         id_datasets: identifiers of its ID datasets, in order.
         variants: those that tables show, in order.
         prompts: name of the prompt pool that tables show.
+        remarks: sentences about all tables.
         differences: in what the libraries differ that made the files behind the page; empty if in nothing.
+    """
+
+    study: str
+    settings: str
+    id_datasets: Sequence[str]
+    variants: Sequence[str]
+    prompts: str
+    remarks: Sequence[str] = ()
+    differences: str = ""
+
+
+def write_page(files: PageFiles, shows: PageContents, output: Path) -> None:
+    """Write the study's page as one HTML file; raises as `page`."""
+    write_text(output, page(files, shows))
+
+
+def page(files: PageFiles, shows: PageContents) -> str:
+    """The study's HTML page.
 
     Raises:
         ClipnError: a file is missing or damaged.
@@ -119,32 +116,31 @@ def page(
     described = read_descriptions(files.datasets)
     titles = {name: found.title for name, found in described.items()}
     context = html.Context(
-        study=study,
+        study=shows.study,
         verdict=sentences(read_table(files.folder / "tables/published.csv"))[0],
-        summary=SUMMARY + (DEMO_NOTE if study == "demo" else ""),
-        settings=settings,
+        summary=" ".join([SUMMARY + (DEMO_NOTE if shows.study == "demo" else ""), *shows.remarks]),
+        settings=shows.settings,
         ood={
-            name: layouts.printed_ood(shown(ood_table(metrics, name), variants, prompts), titles)
-            for name in id_datasets
+            name: layouts.printed_ood(shown(ood_table(metrics, name), shows.variants, shows.prompts), titles)
+            for name in shows.id_datasets
         },
-        sections=list(_sections(files.folder / "tables", study, variants, prompts, titles)),
-        pictures=[_picture(path, id_datasets, titles) for path in files.figures],
+        sections=list(_sections(files.folder / "tables", shows, titles)),
+        pictures=[_picture(path, shows.id_datasets, titles) for path in files.figures],
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(os.path.relpath(path, files.folder), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
         arithmetic=arithmetic_of(metrics),
-        differences=differences,
-        settings_hash=hashlib.sha256(settings.encode()).hexdigest(),
+        differences=shows.differences,
+        settings_hash=hashlib.sha256(shows.settings.encode()).hexdigest(),
         versions={package: version(package) for package in PACKAGES},
-        commands=[command.format(study=study) for command in COMMANDS],
+        commands=[command.format(study=shows.study) for command in COMMANDS],
         titles=titles,
     )
     return html.page(context)
 
 
-def _sections(
-    folder: Path, study: str, variants: Sequence[str], prompts: str, titles: Mapping[str, str]
-) -> Iterator[html.Section]:
+def _sections(folder: Path, shows: PageContents, titles: Mapping[str, str]) -> Iterator[html.Section]:
+    study = shows.study
     published = read_table(folder / "published.csv")
     # Hundreds of equal numbers say no more than the sentence that counts them.
     folded = "Number by number" if set(compared_rows(published)["verdict"]) == {EQUAL} else ""
@@ -156,7 +152,7 @@ def _sections(
     differences = read_table(folder / "differences.csv")
     averages = differences[differences["ood"] == AVERAGE]
     yield html.Section("differences", "Differences", note, [layouts.printed_differences(averages, study, titles)])
-    decisions = shown(read_table(folder / "decisions.csv"), variants, prompts)
+    decisions = shown(read_table(folder / "decisions.csv"), shows.variants, shows.prompts)
     none = "No run of this study has a “no” tower and a rule."
     note = "The rules decide by the “no” tower alone: no threshold is chosen on any data." if len(decisions) else none
     tables = [layouts.printed_decisions(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]

@@ -29,12 +29,16 @@ EXACT = ("mean", "measured", "published", "difference")
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What is shown and compared: variants in order, the base of the ablations, its prompt pool, the ablations."""
+    """What is shown and compared: variants in order, the base of the ablations, its prompt pool, the ablations.
+
+    `remarks` are sentences below every table.
+    """
 
     variants: Sequence[str]
     base: str
     prompts: str
     ablations: Sequence[Ablation] = ()
+    remarks: Sequence[str] = ()
 
 
 def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
@@ -51,8 +55,9 @@ def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
 
 
 def write_ood_table(
-    metrics: Sequence[Path], id_dataset: str, folder: Path, datasets: Path, variants: Sequence[str], prompts: str
-) -> None:
+    metrics: Sequence[Path], id_dataset: str, folder: Path, datasets: Path, variants: Sequence[str], prompts: str,
+    remarks: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Write `<ID dataset>_ood` as CSV and JSON, and what is shown of it as Markdown and LaTeX.
 
     Args:
@@ -62,13 +67,14 @@ def write_ood_table(
         datasets: folder with one indexed dataset per folder.
         variants: those shown.
         prompts: prompt pool shown.
+        remarks: sentences below it.
     """
     runs, titles = read_metrics(metrics), read_titles(datasets)
     table = ood_table(runs, id_dataset)
     rows, arithmetic = shown(table, variants, prompts), arithmetic_of(runs)
     nothing = PrintedTable(f"This study has no ID dataset {dataset_title(id_dataset, titles)}.")
     printed = nothing if rows.empty else layouts.printed_ood(rows, titles)
-    write_table(folder, f"{id_dataset}_ood", table, arithmetic, printed)
+    write_table(folder, f"{id_dataset}_ood", table, arithmetic, printed, remarks)
     write_json(folder / f"{id_dataset}_ood.json", records(table.assign(arithmetic=arithmetic)))
 
 
@@ -79,7 +85,7 @@ def write_other_tables(
     runs = read_metrics(metrics)
     replicates = intervals.mean_replicates(runs, read_replicates_of(metrics))
     for name, table, printed in other_tables(runs, replicates, study, options, read_titles(datasets)):
-        write_table(folder, name, table, arithmetic_of(runs), printed)
+        write_table(folder, name, table, arithmetic_of(runs), printed, options.remarks)
 
 
 def write_published_table(
@@ -105,8 +111,9 @@ def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
 
 
 def write_table(
-    folder: Path, name: str, table: pd.DataFrame, arithmetic: str, printed: PrintedTable | None = None
-) -> None:
+    folder: Path, name: str, table: pd.DataFrame, arithmetic: str, printed: PrintedTable | None = None,
+    remarks: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Write a table with its arithmetic as CSV and, where it has a form for reading, as Markdown and LaTeX.
 
     Where it has none, it is for programs alone, and what is compared is exact.
@@ -114,7 +121,7 @@ def write_table(
     write_text(folder / f"{name}.csv", to_csv(table.assign(arithmetic=arithmetic), () if printed else EXACT))
     if printed is not None:
         if printed.lines:
-            printed = replace(printed, note=f"{printed.note} Arithmetic: {arithmetic}.")
+            printed = replace(printed, note=" ".join([printed.note, *remarks, f"Arithmetic: {arithmetic}."]))
         write_text(folder / f"{name}.md", to_markdown(printed))
         write_text(folder / f"{name}.tex", to_latex(printed))
 
