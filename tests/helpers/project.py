@@ -32,7 +32,6 @@ ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
 REDUCED_NUMBERS = REDUCED.with_suffix(".json")
 """What `clipn study record` wrote of the reduced demo."""
-STARTUP = ROOT / "tests" / "helpers" / "startup"
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -85,7 +84,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """For commands that run the code of this copy."""
-        return {**ENVIRONMENT, "PYTHONPATH": f"{self.folder}{os.pathsep}{STARTUP}"}
+        return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
 
     def run(self, *command: str) -> Outcome:
         """Run a command in the project, in a process of its own."""
