@@ -17,35 +17,22 @@ def with_backbone_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     backbones, runs = settings.get("backbones"), settings.get("runs", [])
     if not isinstance(backbones, Mapping) or not isinstance(runs, list):
         return dict(settings)
-    seeds = {name: backbone["seeds"] for name, backbone in backbones.items() if _has_seeds(backbone)}
-    written = {
-        new: settings_of_new
-        for name, backbone in backbones.items()
-        for new, settings_of_new in (_seeded(name, backbone) if name in seeds else [(name, backbone)])
-    }
+    seeds = {}
+    written: dict[str, Any] = {}
+    for name, backbone in backbones.items():
+        match backbone:
+            case {"training": {**training}, "seeds": [_, *_] as own}:
+                seeds[name] = own
+                others = {key: value for key, value in backbone.items() if key != "seeds"}
+                written |= {seeded(name, seed): others | {"training": training | {"seed": seed}} for seed in own}
+            case _:
+                written[name] = backbone
     return {**settings, "backbones": written, "runs": [one for run in runs for one in _runs(run, seeds)]}
 
 
-def _has_seeds(backbone: Any) -> bool:
-    return (
-        isinstance(backbone, Mapping)
-        and isinstance(backbone.get("training"), Mapping)
-        and isinstance(backbone.get("seeds"), list)
-        and bool(backbone["seeds"])
-    )
-
-
-def _seeded(name: str, backbone: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    others = {key: value for key, value in backbone.items() if key != "seeds"}
-    return [
-        (seeded(name, seed), others | {"training": {**backbone["training"], "seed": seed}})
-        for seed in backbone["seeds"]
-    ]
-
-
 def _runs(run: Any, seeds: Mapping[str, list[Any]]) -> list[Any]:
-    """A run, or one run for each of its seeds that its backbone was trained with, too."""
-    if not isinstance(run, Mapping) or run.get("backbone") not in seeds or not isinstance(run.get("seeds"), list):
-        return [run]
-    name, own = run["backbone"], run["seeds"]
-    return [{**run, "backbone": seeded(name, seed), "seeds": [seed]} for seed in own]
+    """A run, or one run for each of its seeds where its backbone has several."""
+    match run:
+        case {"backbone": str() as name, "seeds": [*own]} if name in seeds:
+            return [{**run, "backbone": seeded(name, seed), "seeds": [seed]} for seed in own]
+    return [run]

@@ -8,6 +8,7 @@ hold that a rule reads beside its inputs. A key with spaces is no setting but wh
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self
 
 from pydantic import BaseModel
@@ -85,6 +86,12 @@ def settings_of(
 def repeated(option: str, values: Iterable[object]) -> list[str]:
     """`--option value` for every value."""
     return [word for value in values for word in (option, str(value))]
+
+
+def file_arguments(files: Mapping[str, Any]) -> str:
+    """Named input files of a rule as a command takes them: shards by themselves, others as options of their names."""
+    options = (repeated(f"--{name.replace('_', '-')}", [path]) for name, path in files.items() if name != "shards")
+    return shlex.join([*files.get("shards", []), *chain.from_iterable(options)])
 
 
 def flattened(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:

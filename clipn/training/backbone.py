@@ -1,7 +1,7 @@
 """Train a small CLIP on the study's shards: from scratch, so that a study needs no download, or on an image tower."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,8 @@ def train_backbone(
     tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(read_captions_of(files.index))
     loss_of = _loss(settings, files)
     embedding = SparseEmbedding(model, tokens)
-    tokens, optimizer = embedding.compact(tokens), adamw(_trained(model), settings)
+    trained = ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+    tokens, optimizer = embedding.compact(tokens), adamw(trained, settings)
     sampler, rows = Sampler(len(tokens), settings.batch_size, settings.epochs, settings.seed), StepLog(["loss"])
     with progress(sampler.samples * sampler.epochs, f"train {name}", "samples") as meter:
         for step in range(sampler.steps):
@@ -108,10 +109,6 @@ def _initial(config: dict[str, object], settings: BackboneTraining, image_tower:
     if image_tower is not None:
         trunk_of(model, "architecture").load_state_dict(load_image_tower(image_tower).trunk.state_dict())
     return model
-
-
-def _trained(model: open_clip.CLIP) -> Iterator[tuple[str, nn.Parameter]]:
-    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
 
 
 def _image_encoder(

@@ -21,7 +21,7 @@ from clipn.study.data import StudyData
 from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
-from clipn.study.parameters import repeated
+from clipn.study.parameters import file_arguments, repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
 from clipn.study.run_lock import begin_run
 from clipn.study.snakemake import mode_of, or_exit
@@ -51,7 +51,6 @@ SCORINGS = scorings.all_scorings(study)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 LOCKED = [name for name in TRAINED if study.backbones[name].locked]
-ENCODING = [name for name in study.backbones if name not in LOCKED]
 TOWERS = image_towers(study)
 VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
@@ -108,16 +107,6 @@ def released(wildcards):
 def training_threads(wildcards):
     variant = study.variants[wildcards.variant]
     return variant.threads * variant.processes
-
-
-def training_arguments(wildcards, input):
-    """The files that a run or a backbone is trained on, as arguments."""
-    named = [
-        repeated(f"--{name.replace('_', '-')}", [input[name]])
-        for name in input.keys()
-        if name != "shards"
-    ]
-    return shlex.join([*input.get("shards", []), *sum(named, [])])
 
 
 def table(path, caption):

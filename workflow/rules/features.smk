@@ -14,7 +14,6 @@ rule cache_image_features:
     benchmark:
         job_benchmark("cache_image_features/{backbone}/{dataset}", paths.shared_logs)
     wildcard_constraints:
-        backbone="|".join(ENCODING) or "none",
         dataset="|".join(set(study.datasets) - set(SMALL)) or "none",
     threads: study.threads
     resources:
@@ -43,8 +42,6 @@ if SMALL:
             job_log("cache_small_image_features/{backbone}", paths.shared_logs),
         benchmark:
             job_benchmark("cache_small_image_features/{backbone}", paths.shared_logs)
-        wildcard_constraints:
-            backbone="|".join(ENCODING) or "none",
         threads: study.threads
         resources:
             **job_resources(1200, study.threads, GPU),
@@ -156,7 +153,8 @@ if LOCKED:
             "clipn --log {log} features project-captions --backbone {input.backbone} --index {input.index}"
             " --tower-features {input.features} --output {output} {params.options}"
 
-    # Its evaluation crop has been encoded; random crops are not.
+    # What a locked tower says is projected; random crops of captions' images, which it has not seen, are encoded.
+    ruleorder: project_image_features > cache_small_image_features > cache_image_features
     ruleorder: project_caption_images > cache_caption_images
 
 

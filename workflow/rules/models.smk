@@ -120,7 +120,7 @@ if TRAINED:
             ),
         params:
             definition=lambda wildcards: contents.architecture(wildcards.backbone),
-            arguments=training_arguments,
+            arguments=lambda wildcards, input: file_arguments(input),
             options=lambda wildcards: options.device
             + options.architecture(wildcards.backbone)
             + options.backbone_training(wildcards.backbone)
@@ -159,7 +159,7 @@ if TAUGHT:
             workers=study.workers,
         params:
             launcher=lambda wildcards: options.launcher(wildcards.variant),
-            arguments=training_arguments,
+            arguments=lambda wildcards, input: file_arguments(input),
             options=lambda w: options.device
             + options.training(w.variant)
             + options.training_folders(w.study, RunName(w.backbone, w.variant, w.seed)),
