@@ -228,22 +228,38 @@ def test_an_image_in_no_folder_has_no_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reader", "classes", "complaint"),
+    ("reader", "names", "complaint"),
     [
-        ("flickr8k", "imagenet", "`classes` names the folders of reader `class_folders`"),
-        ("class_folders", "places", "Input should be 'imagenet'"),
-        ("class_folders", {"Faces": " "}, "String should match pattern"),
+        ("flickr8k", {"classes": "imagenet"}, "`classes` names folders of reader `class_folders`"),
+        ("flickr8k", {"wider": "imagenet"}, "`wider` names folders of reader `class_folders`"),
+        ("class_folders", {"classes": "places"}, "Input should be 'imagenet'"),
+        ("class_folders", {"wider": "places"}, "Input should be 'imagenet'"),
+        ("class_folders", {"classes": {"Faces": " "}}, "String should match pattern"),
     ],
 )
-def test_class_names_that_mean_nothing(reader: str, classes: object, complaint: str) -> None:
+def test_class_names_that_mean_nothing(reader: str, names: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
-        in_archives(reader, classes=classes)
+        in_archives(reader, **names)
 
 
-def test_a_source_without_class_names_is_what_it_was_before_there_were_any() -> None:
-    plain, named = in_archives("class_folders"), in_archives("class_folders", classes="imagenet")
-    assert '"classes"' not in plain.identity + plain.expectation
+@pytest.mark.parametrize("key", ["classes", "wider"])
+def test_a_source_without_class_names_is_what_it_was_before_there_were_any(key: str) -> None:
+    plain, named = in_archives("class_folders"), in_archives("class_folders", **{key: "imagenet"})
+    assert f'"{key}"' not in plain.identity + plain.expectation
     assert named.identity != plain.identity
+
+
+def test_a_second_caption_has_a_wider_name_where_there_is_one(tmp_path: Path) -> None:
+    retriever, sorrel, unknown = "n02099601", "n02389026", "n00000000"
+    source = in_folders(tmp_path, retriever, sorrel, unknown, wider="imagenet")
+    templates = prompt_pool("openai80")
+    assert rows(source, tmp_path) == [
+        (f"c/{unknown}/{unknown}.jpg", templates[0].format(unknown)),
+        (f"c/{retriever}/{retriever}.jpg", templates[1].format(retriever)),
+        (f"c/{retriever}/{retriever}.jpg", templates[1].format("domestic animal")),
+        (f"c/{sorrel}/{sorrel}.jpg", templates[2].format(sorrel)),
+        (f"c/{sorrel}/{sorrel}.jpg", templates[2].format("horse")),
+    ]
 
 
 # WebDataset shards

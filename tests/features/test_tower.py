@@ -18,6 +18,7 @@ from clipn.features.tower import (
     project_caption_images,
     project_image_features,
 )
+from clipn.model.image_tower import tower_features
 from clipn.training.backbone import BackboneFiles, train_backbone
 from clipn.training.settings import BackboneTraining
 from tests.helpers.tiny_dataset import at, jpeg, write_files
@@ -57,6 +58,20 @@ def test_features_of_captions_are_those_of_the_whole_model(locked: Locked) -> No
         for name in ("projected", "whole")
     )
     assert (projected - whole).abs().max() < ROUNDING
+
+
+def test_an_image_with_several_captions_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+
+    def counting(trunk: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        encoded.append(len(images))
+        return tower_features(trunk, images)
+
+    monkeypatch.setattr("clipn.features.tower.tower_features", counting)
+    pictures = [0, 0, 0, 1, 2, 2, *range(3, 15)]
+    locked = Locked(tiny_run(tmp_path, pictures=pictures))
+    assert sum(encoded) == len(set(pictures))
+    test_features_of_captions_are_those_of_the_whole_model(locked)
 
 
 def test_features_of_a_dataset_are_those_of_the_whole_model(locked: Locked) -> None:
