@@ -53,6 +53,8 @@ rule verify_dataset:
         job_benchmark("verify_dataset/{dataset}", paths.shared_logs)
     wildcard_constraints:
         dataset="|".join(study.datasets),
+    # Else its two threads would wait for the end of a long job of one, and what needs the manifests with them.
+    priority: 1
     threads: 2
     resources:
         **job_resources(mem_mb=400, threads=2),
