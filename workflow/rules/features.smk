@@ -154,8 +154,12 @@ if LOCKED:
             " --tower-features {input.features} --output {output} {params.options}"
 
     # What a locked tower says is projected; random crops of captions' images, which it has not seen, are encoded.
-    ruleorder: project_image_features > cache_small_image_features > cache_image_features
+    ruleorder: project_image_features > cache_image_features
     ruleorder: project_caption_images > cache_caption_images
+
+    if SMALL:
+
+        ruleorder: project_image_features > cache_small_image_features
 
 
 rule cache_caption_features:
