@@ -116,7 +116,9 @@ if TRAINED:
         threads: lambda wildcards: study.backbones[wildcards.backbone].training.threads
         resources:
             **job_resources(
-                2500, lambda w: study.backbones[w.backbone].training.threads, GPU
+                lambda wildcards: 1700 if wildcards.backbone in LOCKED else 2500,
+                lambda w: study.backbones[w.backbone].training.threads,
+                GPU,
             ),
         params:
             definition=lambda wildcards: contents.architecture(wildcards.backbone),
