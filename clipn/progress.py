@@ -1,6 +1,5 @@
 """Lines for a person, and progress with time left: a bar at a terminal, a line now and then for a workflow's job."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,9 +7,9 @@ from typing import Any, TextIO, TypeVar, cast
 
 from tqdm import tqdm
 
+from clipn.plain_text import one_line as one_line
+
 T = TypeVar("T")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-"""Ends of lines, signs that steer a terminal, and those that turn the direction of what follows."""
 SECONDS_BETWEEN_LINES = 10.0
 
 lines_only = not sys.stderr.isatty()
@@ -54,16 +53,6 @@ def tracked(items: Iterable[T], total: int | None, what: str, unit: str) -> Iter
         for item in items:
             yield item
             meter.update()
-
-
-def unicode(text: str) -> str:
-    """As UTF-8 can hold it: a file's name may have bytes that it cannot, which become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def one_line(text: str) -> str:
-    """Text from data, with a space for signs that end a line, steer a terminal or turn the direction of reading."""
-    return _CONTROL.sub(" ", unicode(text))
 
 
 def write_line(line: str) -> None:

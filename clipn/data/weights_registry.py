@@ -47,7 +47,7 @@ class ImageTower(WeightFile):
 
 
 class WeightsRegistry(RecordFile):
-    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN by a name."""
+    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN and image towers by a name."""
 
     backbones: dict[str, Weights] = Field(default={}, description="weights of CLIP backbones")
     checkpoints: dict[Name, Weights] = Field(default={}, description="checkpoints of CLIPN")
@@ -67,6 +67,8 @@ class WeightsRegistry(RecordFile):
         for file in files:
             if files.count(file) > 1:
                 raise ValueError(f"two records store a file {file!r}; name them apart")
+        for key in self.models.keys() & self.image_towers.keys():
+            raise ValueError(f"{key} is a model and an image tower; name them apart")
         return self
 
     @property

@@ -57,7 +57,7 @@ def build(config: dict[str, Any], source: str = "architecture") -> open_clip.CLI
         text = arguments["text_cfg"]
         if ":" in (vision.get("timm_model_name") or "") or text.get("hf_model_name") or text.get("hf_tokenizer_name"):
             raise ClipnError(
-                f"{source}: has a tower from a hub, which is not asked; choose ViT-B-32, ViT-B-16, RN50, ..."
+                f"{source}: has a tower or tokenizer from a hub, which is not asked; choose ViT-B-32, ViT-B-16, ..."
             )
         for layers in (vision.get("layers", 0), text.get("layers", 0)):
             if max(layers if isinstance(layers, list) else [layers]) > MOST_LAYERS:

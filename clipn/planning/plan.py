@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipn.data.download.checks import receipt
-from clipn.data.download.local import find_in_mirror, local_file, path_of
+from clipn.data.download.local import find_in_mirror, is_served, local_file
 from clipn.data.download.stored import stored_candidates
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
 from clipn.data.weights_registry import WEIGHTS
@@ -115,6 +115,6 @@ def _way(study: Study, name: str, archive: Archive, base: Path) -> Way:
         return "copied"
     if (DOWNLOADS / archive.file).exists() or stored_candidates(archive, receipt(archive, DOWNLOADS), DOWNLOADS):
         return "linked"
-    if any(path_of(address, base) is None for address in archive.addresses):
+    if any(map(is_served, archive.addresses)):
         return "fetched"
     return "by hand" if archive.manual else "nowhere"

@@ -6,8 +6,8 @@ HTML escapes all that a template is given (`clipn.report.page.rendering`), and f
 
 import re
 
-from clipn.progress import one_line as one_line
-from clipn.progress import unicode as unicode
+from clipn.plain_text import one_line as one_line
+from clipn.plain_text import unicode as unicode
 
 _MARKDOWN = re.compile(r"[\\`*<|$~]|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)")
 """Signs that mean something else in GitHub's Markdown, where they do."""

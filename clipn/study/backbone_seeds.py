@@ -21,13 +21,18 @@ def with_backbone_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for name, backbone in backbones.items():
         match backbone:
-            case {"training": {**training}, "seeds": [_, *_] as own}:
+            # A seed twice, or one in `training`, too, is left to the checks.
+            case {"training": {**training}, "seeds": [_, *_] as own} if "seed" not in training and _distinct(own):
                 seeds[name] = own
                 others = {key: value for key, value in backbone.items() if key != "seeds"}
                 written |= {seeded(name, seed): others | {"training": training | {"seed": seed}} for seed in own}
             case _:
                 written[name] = backbone
     return {**settings, "backbones": written, "runs": [one for run in runs for one in _runs(run, seeds)]}
+
+
+def _distinct(seeds: list[Any]) -> bool:
+    return len(set(map(str, seeds))) == len(seeds)
 
 
 def _runs(run: Any, seeds: Mapping[str, list[Any]]) -> list[Any]:

@@ -11,6 +11,7 @@ from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
+from clipn.study.names import family, seed_of
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -50,6 +51,8 @@ class Backbone(Record):
             raise ValueError("give either `pretrained` or `training`")
         if self.training is None and (self.image_tower or self.seeds):
             raise ValueError("`image_tower` and `seeds` are for a backbone with `training`; leave them out")
+        if self.seeds:
+            raise ValueError("seeds: name each once, and no `seed` under `training` beside them")
         if self.training and self.training.lock_images and self.image_tower is None:
             raise ValueError("training.lock_images: needs `image_tower`; name what is locked")
         return self
@@ -279,6 +282,23 @@ class Study(Record):
                 raise ValueError(f"runs: no backbone {run.backbone!r}; it must be one of {', '.join(self.backbones)}")
             if run.variant not in self.variants:
                 raise ValueError(f"runs: no variant {run.variant!r}; it must be one of {', '.join(self.variants)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_of_seeds_are_what_they_say(self) -> "Study":
+        firsts: dict[str, Backbone] = {}
+        for name, backbone in self.backbones.items():
+            seed, several = seed_of(name), family(name)
+            if seed is None or backbone.training is None:
+                alike = seed is None
+            else:
+                without = backbone.model_copy(update={"training": backbone.training.model_copy(update={"seed": 0})})
+                runs = [run.seeds for run in self.runs if run.backbone == name]
+                alike = backbone.training.seed == seed and firsts.setdefault(several, without) == without
+                alike = alike and several not in self.backbones and all(seeds == [seed] for seeds in runs)
+            if not alike:
+                told = f"is what the training of {several} with seed {seed} is called, and its run"
+                raise ValueError(f"backbones: {name} {told}; call it otherwise, or give {several} `seeds`")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from clipn.data.description import NO_CLASSES, naming_classes
 from clipn.data.registry import NAMELESS, Dataset
-from clipn.data.weights_registry import WEIGHTS, Weights, load_weights
+from clipn.data.weights_registry import WEIGHTS, WeightFile, load_weights
 from clipn.errors import ClipnError
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
@@ -182,7 +182,7 @@ def _require_weights(source: str, kind: str, where: str) -> None:
         if not Path(source).is_file():
             raise ClipnError(f"{where}: no file {source}; correct the path or put the file there")
         return
-    known: dict[str, Weights] = getattr(load_weights(WEIGHTS), kind)
+    known: dict[str, WeightFile] = getattr(load_weights(WEIGHTS), kind)
     if source not in known:
         remedy = f"name one of {', '.join(known)}, or a file that ends in {', '.join(WEIGHT_SUFFIXES)}"
         raise ClipnError(f"{where}: {source!r} is not among the {kind} of {WEIGHTS}; {remedy}")

@@ -23,6 +23,12 @@ def family(backbone: str) -> str:
     return found["family"] if found else backbone
 
 
+def seed_of(backbone: str) -> int | None:
+    """Seed of one of several trainings of a backbone, as its name says; None of another one."""
+    found = _SEEDED.fullmatch(backbone)
+    return int(found["seed"]) if found else None
+
+
 class RunName(NamedTuple):
     """One training of a variant on a backbone.
 
@@ -81,8 +87,8 @@ class Scoring(NamedTuple):
     @property
     def described(self) -> dict[str, str | int]:
         """What names it in metrics and tables, where trainings of one backbone are runs of one row."""
-        found = _SEEDED.fullmatch(self.backbone)
-        return self._asdict() | ({"backbone": found["family"], "seed": int(found["seed"])} if found else {})
+        seed = seed_of(self.backbone)
+        return self._asdict() | ({} if seed is None else {"backbone": family(self.backbone), "seed": seed})
 
     @property
     def is_plain(self) -> bool:

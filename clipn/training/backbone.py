@@ -107,7 +107,10 @@ def _initial(config: dict[str, object], settings: BackboneTraining, image_tower:
     require_clip_text_tower(model)
     model.logit_scale.data.fill_(math.log(settings.logit_scale))
     if image_tower is not None:
-        trunk_of(model, "architecture").load_state_dict(load_image_tower(image_tower).trunk.state_dict())
+        tower = load_image_tower(image_tower)
+        if any(tower.architecture.get(key) != config.get(key) for key in ("vision_cfg", "preprocess_cfg")):
+            raise ClipnError(f"{image_tower}: is of another --architecture; import it again with this one")
+        trunk_of(model, "architecture").load_state_dict(tower.trunk.state_dict())
     return model
 
 
@@ -122,6 +125,8 @@ def _image_encoder(
         tower = file_hash(files.image_tower)
         features = read_tower_features(files.tower_features, tower, "index", files.index).to(device)
         return lambda rows: model.visual.head(features[rows.to(device)])
+    if not files.shards:
+        raise ClipnError("SHARDS: name the tar files, or --lock-images with the features of an image tower")
     images = _read_all(read_samples(files.shards), count_samples(files.index), config)
     # One that nothing else draws from: crops follow from the seed alone.
     generator = torch.Generator().manual_seed(settings.seed)

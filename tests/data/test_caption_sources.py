@@ -147,7 +147,7 @@ def test_captions_of_photographs_that_are_not_there(tmp_path: Path) -> None:
 
 def test_photographs_without_their_table(tmp_path: Path) -> None:
     write_archive(tmp_path / "i.tar", [("f/images/0.jpg", b"")])
-    with pytest.raises(ClipnError, match=r"i\.tar: holds no /captions\.tsv; fetch it again"):
+    with pytest.raises(ClipnError, match=r"i\.tar: holds no captions\.tsv; fetch it again"):
         rows(in_archives("flickr8k"), tmp_path)
 
 
@@ -181,6 +181,11 @@ def in_folders(folder: Path, *names: str, **fields: object) -> CaptionSource:
     """An archive without `classes.tsv`, of an image per folder, in no order."""
     write_archive(folder / "i.tar", [(f"c/{name}/{name}.jpg", b"") for name in reversed(names)])
     return in_archives("class_folders", **fields)
+
+
+def test_a_table_at_the_root_of_the_archive(tmp_path: Path) -> None:
+    write_archive(tmp_path / "i.tar", [("n0/0.jpg", b""), ("classes.tsv", tsv("n0\ttench"))])
+    assert captions(in_archives("class_folders"), tmp_path) == [prompt_pool("openai80")[0].format("tench")]
 
 
 def test_without_a_table_folders_are_called_by_their_own_names(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import json
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from clipn.data.readers import read_images
-from clipn.data.weights_registry import load_weights
+from clipn.data.weights_registry import TensorNames, load_weights
 from clipn.errors import ClipnError
 from clipn.model.backbone import preprocess
 from clipn.model.image_tower import TENSOR_NAMES, convert_image_tower, load_image_tower, tower_features
@@ -75,6 +76,10 @@ def test_an_architecture_without_a_tower_of_timm(tmp_path: Path) -> None:
     (tmp_path / "clip.json").write_text(json.dumps(ARCHITECTURE))
     with pytest.raises(ClipnError, match=r"clip\.json: its image tower is none of timm; give it a `vision_cfg"):
         convert_image_tower(tmp_path / "w.safetensors", str(tmp_path / "clip.json"), "timm", tmp_path / "out")
+
+
+def test_every_kind_of_names_that_a_record_may_say_has_a_table() -> None:
+    assert TENSOR_NAMES.keys() == {*get_args(TensorNames)}
 
 
 def test_a_record_of_a_tower_says_what_it_saw() -> None:

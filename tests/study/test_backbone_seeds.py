@@ -66,6 +66,8 @@ def test_their_locked_tower_is_encoded_once() -> None:
         (TRAINED, (3, 4), "runs: no backbone 'tiny.seed4'; it must be one of tiny.seed3, tiny.seed5"),
         ({**TRAINED, "seeds": []}, (3,), "backbones.tiny.seeds: List should have at least 1 item"),
         ({**TRAINED, "seeds": [-1]}, (-1,), "backbones.tiny.seed-1.training.seed: Input should be greater than or"),
+        ({**TRAINED, "seeds": [3, 3]}, (3,), "seeds: name each once, and no `seed` under `training` beside them"),
+        ({**TRAINED, "training": {"seed": 4}}, (3,), "seeds: name each once, and no `seed` under `training` beside"),
         ({**TRAINED, "training": {"lock_images": True}}, (3,), "training.lock_images: needs `image_tower`; name what"),
         ({"architecture": "ViT-B-16", "pretrained": "x", "seeds": [1]}, (1,), "`image_tower` and `seeds` are for a"),
     ],
@@ -74,3 +76,31 @@ def test_what_does_not_fit(backbone: dict[str, Any], seeds: tuple[int, ...], err
     with pytest.raises(ValidationError) as caught:
         study(backbone, seeds)
     assert error in first_error(caught.value)
+
+
+ONE = {"architecture": "config/architectures/tiny.json", "training": {"seed": 1}}
+CALLED = "backbones: tiny.seed1 is what the training of tiny with seed 1 is called, and its run; call it otherwise"
+
+
+@pytest.mark.parametrize(
+    ("backbones", "seeds"),
+    [
+        ({"tiny.seed1": {"architecture": "ViT-B-16", "pretrained": "laion2b_s34b_b88k"}}, [1]),
+        ({"tiny.seed1": {**ONE, "training": {"seed": 2}}}, [1]),
+        ({"tiny.seed1": ONE}, [1, 2]),
+        ({"tiny.seed1": ONE, "tiny": {**ONE, "training": {}}}, [1]),
+    ],
+)
+def test_a_name_of_a_seed_is_of_its_training(backbones: dict[str, Any], seeds: list[int]) -> None:
+    runs = [{"backbone": "tiny.seed1", "variant": "learnable", "seeds": seeds}]
+    with pytest.raises(ValidationError) as caught:
+        Study.model_validate(study_with("demo", backbones=backbones, runs=runs, ablations=[]))
+    assert CALLED in first_error(caught.value)
+
+
+def test_trainings_of_one_backbone_differ_in_their_seed_alone() -> None:
+    other = {**ONE, "training": {"seed": 2, "epochs": 3}}
+    runs = [{"backbone": "tiny.seed1", "variant": "learnable", "seeds": [1]}]
+    backbones = {"tiny.seed1": ONE, "tiny.seed2": other}
+    with pytest.raises(ValidationError, match=r"backbones: tiny\.seed2 is what the training of tiny with seed 2"):
+        Study.model_validate(study_with("demo", backbones=backbones, runs=runs, ablations=[]))

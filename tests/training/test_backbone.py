@@ -61,15 +61,37 @@ def test_a_locked_tower_stays_as_it_is_and_all_else_is_trained(tmp_path: Path) -
     [
         ({"lock_images": True}, "--lock-images: needs --image-tower and --tower-features; name both files"),
         ({"false_negatives": "attract"}, "--false-negatives attract: needs --captions; name that Parquet file"),
+        ({"flip": True}, "SHARDS: name the tar files, or --lock-images with the features of an image tower"),
     ],
 )
 def test_what_a_setting_needs(tmp_path: Path, settings: dict[str, Any], error: str) -> None:
     files, definition = tiny_run(tmp_path).files, tmp_path / "tiny.json"
     definition.write_text(json.dumps(ARCHITECTURE))
-    of_run = BackboneFiles(files.shards, files.index)
+    of_run = BackboneFiles([] if "flip" in settings else files.shards, files.index)
     training = BackboneTraining(epochs=1, batch_size=9, threads=1, **settings)
     with pytest.raises(ClipnError, match=f"^{error}$"):
         train_backbone("tiny", of_run, training, tmp_path / "b.safetensors", tmp_path / "log.csv", str(definition))
+
+
+def test_a_tower_that_is_not_locked_is_trained_from_what_it_was(tmp_path: Path) -> None:
+    run, (tower, definition) = tiny_run(tmp_path), towers.tiny_tower(tmp_path)
+    files = BackboneFiles(run.files.shards, run.files.index, tower)
+    settings = BackboneTraining(epochs=1, batch_size=9, warmup_steps=0, threads=1, learning_rate=1e-9)
+    train_backbone("tiny", files, settings, tmp_path / "b.safetensors", tmp_path / "log.csv", str(definition))
+    trained, start = load_backbone(tmp_path / "b.safetensors")[0].visual.trunk, load_image_tower(tower).trunk
+    name, weight = next(iter(start.named_parameters()))
+    moved = (trained.get_parameter(name) - weight).abs().max()
+    assert 0 < moved < 1e-6
+
+
+def test_a_tower_of_another_architecture(tmp_path: Path) -> None:
+    run, (tower, definition) = tiny_run(tmp_path), towers.tiny_tower(tmp_path)
+    other = {**towers.ARCHITECTURE, "vision_cfg": {**towers.VISION, "image_size": 64}}
+    definition.write_text(json.dumps(other))
+    settings = BackboneTraining(epochs=1, batch_size=9, threads=1)
+    files = BackboneFiles(run.files.shards, run.files.index, tower)
+    with pytest.raises(ClipnError, match=rf"^{tower}: is of another --architecture; import it again with this one$"):
+        train_backbone("tiny", files, settings, tmp_path / "b.safetensors", tmp_path / "log.csv", str(definition))
 
 
 CLASSES = [0, 1, 0, 2, 0, 1]

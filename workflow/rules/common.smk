@@ -69,8 +69,8 @@ GPU = 1 if study.device == "cuda" else 0
 wildcard_constraints:
     study="|".join(map(re.escape, filter(None, (study.study, study.extends)))),
     dataset="|".join(data.names),
-    backbone="|".join(study.backbones),
-    tower="|".join(TOWERS) or "none",
+    backbone="|".join(map(re.escape, study.backbones)),
+    tower="|".join(map(re.escape, TOWERS)) or "none",
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
     id_dataset="|".join([*ID_DATASETS, *OWN_ID]),

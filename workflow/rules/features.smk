@@ -116,7 +116,7 @@ if LOCKED:
         benchmark:
             job_benchmark("project_image_features/{backbone}", paths.shared_logs)
         wildcard_constraints:
-            backbone="|".join(LOCKED),
+            backbone="|".join(map(re.escape, LOCKED)),
         threads: study.threads
         resources:
             **job_resources(1500, study.threads, GPU),
@@ -142,7 +142,7 @@ if LOCKED:
         benchmark:
             job_benchmark("project_caption_images/{backbone}", paths.shared_logs)
         wildcard_constraints:
-            backbone="|".join(LOCKED),
+            backbone="|".join(map(re.escape, LOCKED)),
         threads: study.threads
         resources:
             **job_resources(1500, study.threads, GPU),

@@ -31,7 +31,7 @@ if PRETRAINED:
         benchmark:
             job_benchmark("import_backbone/{backbone}", paths.shared_logs)
         wildcard_constraints:
-            backbone="|".join(PRETRAINED),
+            backbone="|".join(map(re.escape, PRETRAINED)),
         resources:
             **job_resources(mem_mb=3000),
         params:

@@ -111,14 +111,14 @@ def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
 # Archives that hold images and captions
 
 
-def _table_rows(source: CaptionSource, folder: Path, ending: str) -> Iterator[Row]:
+def _table_rows(source: CaptionSource, folder: Path, table: str) -> Iterator[Row]:
     """Lines of the table that lies in the archive of images."""
     path = folder / source.images[0].file
-    for name, content in read_members(path, lambda name: name.endswith(ending)):
+    for name, content in read_members(path, lambda name: PurePosixPath(name).name == table):
         for fields in _tab_separated(path / name, BytesIO(content)):
             yield from zip(*(field.to_pylist() for field in fields), strict=True)
         return
-    raise ClipnError(f"{path}: holds no {ending}; fetch it again")
+    raise ClipnError(f"{path}: holds no {table}; fetch it again")
 
 
 def _images(source: CaptionSource, folder: Path) -> list[str]:
@@ -133,7 +133,7 @@ def _flickr8k(source: CaptionSource, folder: Path) -> Iterator[Row]:
         raise ClipnError(f"{archive}: holds two images of one name; leave one out with `select`")
     named_images: set[str] = set()
     strange = []
-    for file, caption in _table_rows(source, folder, "/captions.tsv"):
+    for file, caption in _table_rows(source, folder, "captions.tsv"):
         # A selection may leave out images that the table still names.
         if file in members:
             named_images.add(file)
@@ -173,8 +173,8 @@ def _folder_names(source: CaptionSource, folder: Path) -> dict[str, str]:
             )
         return dict(zip(folders, names, strict=True))
     own = {name: name.replace("_", " ") for name in folders}
-    has_table = any(name.endswith("/classes.tsv") for name in members)
-    table = dict(_table_rows(source, folder, "/classes.tsv")) if has_table else own
+    has_table = any(PurePosixPath(name).name == "classes.tsv" for name in members)
+    table = dict(_table_rows(source, folder, "classes.tsv")) if has_table else own
     given = source.classes or {}
     if strange := sorted(given.keys() - own.keys()):
         raise ClipnError(f"{archive}: has no folder of images {strange[0]!r}; correct `classes` of the captions")

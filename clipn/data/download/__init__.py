@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from clipn.data.download.checks import Inspection, RefusedError, receipt, verify_file, write_receipt
 from clipn.data.download.http import download
-from clipn.data.download.local import copy, link_local_copy, path_of
+from clipn.data.download.local import copy, is_served, link_local_copy, path_of
 from clipn.data.download.part import Part, naming_full_disk
 from clipn.data.download.stored import keep
 from clipn.data.registry import DOWNLOADS, Archive
@@ -106,8 +106,8 @@ def _from_addresses(part: Part, base: Path, output: Path, downloads: Path, silen
                 copy(path, output, Inspection(archive, part.inspection.first))
                 # The registry's own file needs no receipt: a change of it is meant.
                 return None
-            if (scheme := urlsplit(address).scheme) not in ("http", "https"):
-                raise RefusedError(f"cannot fetch by {scheme!r}; use http, https, file or package")
+            if not is_served(address):
+                raise RefusedError(f"cannot fetch by {urlsplit(address).scheme!r}; use http, https, file or package")
             download(address, part, set() if silent is None else silent)
             return address
         except RefusedError as reason:

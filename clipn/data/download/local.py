@@ -69,6 +69,11 @@ def local_file(archive: Archive, base: Path) -> Path | None:
     return None
 
 
+def is_served(address: str) -> bool:
+    """Whether an address is one of a server that is asked."""
+    return urlsplit(address).scheme in ("http", "https")
+
+
 def path_of(address: str, base: Path) -> Path | None:
     """The path that an address names; None for one of a server.
 

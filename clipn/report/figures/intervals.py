@@ -16,6 +16,7 @@ from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
 from clipn.report.formatting import AVERAGE, method_title
 from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
+from clipn.study.names import family
 
 _MEASURES = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%), higher is better"}
 _COLUMNS = 5
@@ -76,7 +77,7 @@ def intervals(
 def _rows(
     metrics: pd.DataFrame, context: FigureContext, variants: Sequence[str] | None, prompts: str | None
 ) -> pd.DataFrame:
-    table = metrics[(metrics["id"] == context.id_dataset) & (metrics["backbone"] == context.backbone)]
+    table = metrics[(metrics["id"] == context.id_dataset) & (metrics["backbone"] == family(context.backbone))]
     fpr = table.loc[table["measure"] == "fpr95", "convention"]
     pool = prompts or (table["prompts"].iloc[0] if len(table) else "")
     # A registered method may have a pool of its own (NegLabel), under which alone it is scored.
