@@ -205,7 +205,7 @@ class CaptionSource(Record):
         default=None,
         exclude_if=_is_none,
         description="reader `class_folders`: names by folder, or `imagenet`, open_clip's list for folders called by "
-        "WordNet id; a folder without a name has that of `classes.tsv`; without that table, its own with spaces for `_`",
+        "WordNet id; a folder without a name has that of `classes.tsv`; without a table, its own, `_` as spaces",
     )
     wider: Literal["imagenet"] | None = Field(
         default=None,
