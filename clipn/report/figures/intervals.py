@@ -1,7 +1,9 @@
 """Every method's FPR95 and AUROC with its intervals: what the choice of images and of seeds may change."""
 
 import math
+import textwrap
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -25,6 +27,9 @@ _LINE = 0.125
 
 _LEAST = 5
 """Lines that a panel has room for, even if there are fewer."""
+
+_CHARACTERS = 26
+"""Of a line above a panel."""
 
 _BELOW = 0.3
 """Lines by which the deviation over seeds stands below the interval."""
@@ -51,6 +56,8 @@ def intervals(
     Raises:
         ClipnError: no metrics of this backbone for this ID dataset.
     """
+    # Of several trainings of a backbone, tables hold the mean.
+    context = replace(context, backbone=family(context.backbone))
     rows = _rows(metrics, context, variants, prompts)
     methods = [*methods_in_order(), *rows["method"]]
     names = [PLAIN_CLIP, *(variants or []), *rows["variant"]]
@@ -77,7 +84,7 @@ def intervals(
 def _rows(
     metrics: pd.DataFrame, context: FigureContext, variants: Sequence[str] | None, prompts: str | None
 ) -> pd.DataFrame:
-    table = metrics[(metrics["id"] == context.id_dataset) & (metrics["backbone"] == family(context.backbone))]
+    table = metrics[(metrics["id"] == context.id_dataset) & (metrics["backbone"] == context.backbone)]
     fpr = table.loc[table["measure"] == "fpr95", "convention"]
     pool = prompts or (table["prompts"].iloc[0] if len(table) else "")
     # A registered method may have a pool of its own (NegLabel), under which alone it is scored.
@@ -124,7 +131,8 @@ def _panels(
     for axes in grid.ravel()[len(ood_datasets) :]:
         axes.remove()
     for index, (axes, ood) in enumerate(zip(grid.ravel(), ood_datasets, strict=False)):
-        axes.set_title(context.title(ood), fontweight="bold" if ood == AVERAGE else "normal")
+        title = textwrap.fill(context.title(ood), _CHARACTERS)
+        axes.set_title(title, fontweight="bold" if ood == AVERAGE else "normal")
         for row in rows[rows["ood"] == ood].to_dict("records"):
             _draw_mean(axes, row, lines.index(_Line(row["method"], row["variant"])))
         # From large to small: the first method stands on top.
