@@ -40,7 +40,8 @@ def imported(file: Path) -> Iterator[str]:
 
 def test_an_extra_is_no_part_of_the_core() -> None:
     assert not CORE & EXTRA
-    assert "clipn[pipeline]" in PROJECT["optional-dependencies"]["dev"]
+    assert "clipn[pipeline]" in PROJECT["optional-dependencies"]["real"]
+    assert "clipn[real]" in PROJECT["optional-dependencies"]["dev"]
 
 
 def test_every_package_of_the_extra_is_named_when_it_is_missing() -> None:

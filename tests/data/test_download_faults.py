@@ -227,18 +227,18 @@ def test_a_server_says_how_long_to_wait(
 @pytest.mark.parametrize(
     ("asked", "seconds"),
     [
-        ("181", "181"),
-        ("99999999", "99,999,999"),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), r"32,[34]\d\d"),
-        ("Fri, 31 Dec 9999 10:00:00 GMT", r"[\d,]+"),
+        (lambda: "181", "181"),
+        (lambda: "99999999", "99,999,999"),
+        (lambda: format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), r"32,[34]\d\d"),
+        (lambda: "Fri, 31 Dec 9999 10:00:00 GMT", r"[\d,]+"),
     ],
     ids=["a little more", "three years", "a date", "a far date"],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_asks_to_wait_too_long_is_not_waited_for(
-    server: Server, output: Path, pauses: list[float], status: int, asked: str, seconds: str
+    server: Server, output: Path, pauses: list[float], status: int, asked: Callable[[], str], seconds: str
 ) -> None:
-    address = server.at("/a", Response(b"", status, {"Retry-After": asked}))
+    address = server.at("/a", Response(b"", status, {"Retry-After": asked()}))
     what = rf"^a\.tar\.gz: {address}: HTTP {status}, asks to wait {seconds} seconds; put it at"
     assert re.match(what, refusal(archive(address), output))
     fetch_archive(archive(address, server.at("/b")), Path(), output)

@@ -117,7 +117,7 @@ def test_towers_of_absurd_depth_are_not_built(write: Write, change: dict[str, An
 )
 def test_towers_of_a_hub_are_refused(write: Write, change: dict[str, Any]) -> None:
     header = {"format": CHECKPOINT, "architecture": json.dumps({**ARCHITECTURE, **change})}
-    expected = "architecture: has a tower from a hub, which is not asked; choose ViT-B-32, ViT-B-16, RN50, ..."
+    expected = "architecture: has a tower or tokenizer from a hub, which is not asked; choose ViT-B-32, ViT-B-16, ..."
     assert complaint(write(header)) == expected
 
 

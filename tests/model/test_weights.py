@@ -222,7 +222,11 @@ def test_preprocessing_is_what_the_architecture_says() -> None:
             "tag: open_clip has no 'laion3b' of ViT-B-16; choose one of openai, .*laion2b_s34b_b88k",
         ),
         ("absent.json", "openai", r"absent\.json: no such file"),
-        ("roberta-ViT-B-32", None, "architecture: has a tower from a hub, which is not asked; choose ViT-B-32"),
+        (
+            "roberta-ViT-B-32",
+            None,
+            "architecture: has a tower or tokenizer from a hub, which is not asked; choose",
+        ),
     ],
 )
 def test_unknown_and_unfit_architectures(tmp_path: Path, name: str, tag: str | None, complaint: str) -> None:

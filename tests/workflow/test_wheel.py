@@ -91,7 +91,7 @@ def test_images_are_told_apart_without_the_extra(core: Installed) -> None:
 def test_outside_a_project_models_are_named_by_the_wheels_own_registry(installed: Installed) -> None:
     (installed.folder / "photo.png").touch()
     outcome = installed.run("clipn", "detect", "photo.png", "--classes", "cat,dog", "--model", "none")
-    assert outcome.text.endswith(f"name one, e.g. {', '.join(load_weights(ROOT / WEIGHTS).records)}\n")
+    assert outcome.text.endswith(f"name one, e.g. {', '.join(load_weights(ROOT / WEIGHTS).models)}\n")
     assert outcome.status == 1
 
 
