@@ -213,6 +213,11 @@ class CaptionSource(Record):
         description="`imagenet`: a second caption for each image in a folder called by WordNet id, with a wider name, "
         "such as dog for a golden retriever",
     )
+    shrink: Shrink | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="shrinks the images that go into the shards, so that small images are known, too",
+    )
     rows: Count | None = Field(default=None, description="number of captions that must result")
     trained_on: Count | None = Field(default=None, description="image-caption samples that the paper trained on")
     captions_per_archive: Count | None = Field(

@@ -1,5 +1,6 @@
 """Images that are shrunk to those of a smaller dataset: their pixels, where this holds, and what it leaves alone."""
 
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from clipn.data.archives import write_archive
+from clipn.data.archives import member_names, write_archive
 from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import Image, read_dataset, read_images
-from clipn.data.registry import Shrink
+from clipn.data.registry import Archive, Shrink
+from clipn.data.shards import read_samples
 from clipn.features.images import image_batches
 from clipn.model.backbone import preprocess
+from tests.helpers.shard_building import SOURCE, build_from, write_captions
 from tests.helpers.tiny_dataset import at, dataset, encoded, noise
 from tests.helpers.tiny_model import ARCHITECTURE
 
@@ -112,6 +115,31 @@ def test_models_and_figures_see_it_shrunk(archive: Path) -> None:
     torch.testing.assert_close(
         batch, torch.stack([transform(PIL.Image.fromarray(one.astype(np.uint8))) for one in expected])
     )
+
+
+# Captions
+
+
+def test_images_of_captions_go_shrunk_into_the_shards_where_their_source_says_so(archive: Path) -> None:
+    folder = archive.parent
+    plain = SOURCE.model_copy(update={"images": [Archive(file="i.tar")]})
+    sources = {"plain": plain, "small": plain.model_copy(update={"shrink": SHRINK})}
+    rows = [(source, name, f"{source} {name}") for source in sources for name in PICTURES]
+    built = build_from(folder, write_captions(folder / "captions.parquet", rows), sources, shards=1)
+    shown = {sample.caption: sample.image for sample in read_samples(built.shards)}
+    for name, picture in PICTURES.items():
+        assert shown[f"plain {name}"].content == encoded(picture, "PNG")
+        np.testing.assert_array_equal(pixels(shown[f"small {name}"].open()), opened(picture))
+    assert [Path(name).suffix for name in member_names(*built.shards)] == [".png", ".txt"] * 3 + [".jpg", ".txt"] * 3
+
+
+def test_an_image_that_does_not_decode_is_left_out_where_it_would_shrink(tmp_path: Path) -> None:
+    write_archive(tmp_path / "i.tar", [("a.png", encoded(noise(0, 80, 64), "PNG")), ("b.png", b"no image")])
+    small = SOURCE.model_copy(update={"images": [Archive(file="i.tar")], "shrink": SHRINK})
+    captions = write_captions(tmp_path / "captions.parquet", [("s", "a.png", "a"), ("s", "b.png", "b")])
+    built = build_from(tmp_path, captions, {"s": small}, shards=1)
+    assert [sample.caption for sample in read_samples(built.shards)] == ["a"]
+    assert json.loads(built.statistics.read_text())["damaged"] == 1
 
 
 # Identity

@@ -9,11 +9,16 @@ from clipn.data.registry import Shrink
 
 
 def shrunk(picture: PIL.Image.Image, shrink: Shrink) -> PIL.Image.Image:
-    """The middle square of an RGB picture, bicubically brought to `size` pixels, through JPEG once.
+    """The picture that `shrunk_jpeg` stores."""
+    return PIL.Image.open(BytesIO(shrunk_jpeg(picture, shrink))).convert("RGB")
+
+
+def shrunk_jpeg(picture: PIL.Image.Image, shrink: Shrink) -> bytes:
+    """The middle square of an RGB picture, bicubically brought to `size` pixels, as JPEG.
 
     A picture that is smaller grows.
     """
     square = PIL.ImageOps.fit(picture, (shrink.size, shrink.size), PIL.Image.Resampling.BICUBIC)
     stored = BytesIO()
     square.save(stored, "JPEG", quality=shrink.quality)
-    return PIL.Image.open(stored).convert("RGB")
+    return stored.getvalue()

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from clipn.data.archives import write_archive
 from clipn.data.readers import Image
-from clipn.data.registry import CaptionSource
+from clipn.data.readers.shrink import shrunk_jpeg
+from clipn.data.registry import CaptionSource, Shrink
 from clipn.data.shards import index_shards
 from clipn.data.shards.locate import locate_images
 from clipn.data.shards.open_files import OpenFiles
@@ -74,9 +75,13 @@ def build_shards(
 
 @dataclass(frozen=True)
 class _Joined:
-    """Every caption's source, by number, and where its image lies; arrays (n,) as in `ImageIndex`."""
+    """Every caption's source, by number, and where its image lies; arrays (n,) as in `ImageIndex`.
+
+    Files are of each source, as is how its images are shrunk.
+    """
 
     files: list[OpenFiles]
+    shrink: list[Shrink | None]
     source: NDArray[np.int32]
     file: NDArray[np.int32]
     offset: NDArray[np.int64]
@@ -90,7 +95,9 @@ def _join(captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping
         strange = pc.min(table["source"].filter(pc.is_null(numbers))).as_py()
         raise ClipnError(f"{captions}: holds captions of {strange!r}; name it as a source or make them again")
     n = len(table)
-    joined = _Joined([], numbers.to_numpy(), np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64))
+    shrink = [source.shrink for source in sources.values()]
+    file, offset, size = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    joined = _Joined([], shrink, numbers.to_numpy(), file, offset, size)
     for number, (name, source) in enumerate(sources.items()):
         of_source = joined.source == number
         index = locate_images(source, folders[name], table.filter(pa.array(of_source)))
@@ -103,23 +110,27 @@ def _join(captions: Path, sources: Mapping[str, CaptionSource], folders: Mapping
 
 def _undamaged(captions: Path, joined: _Joined) -> Iterator[Members]:
     """The members of every sample; none, and its size set to 0, for one whose image does not decode."""
-    for row, members, decodes in in_threads(_checked, _samples(captions, joined)):
-        joined.size[row] = joined.size[row] if decodes else 0
-        yield members if decodes else []
+    for row, members in in_threads(_checked, _samples(captions, joined)):
+        joined.size[row] = joined.size[row] if members else 0
+        yield members
 
 
-def _checked(sample: tuple[int, Members]) -> tuple[int, Members, bool]:
-    row, members = sample
-    name, content = members[0]
+def _checked(sample: tuple[int, Members, Shrink | None]) -> tuple[int, Members]:
+    """Row and members, the image shrunk where its source says so; no members where it does not decode."""
+    row, members, shrink = sample
+    (name, content), caption = members
+    image = Image(name, -1, content)
     try:
-        Image(name, -1, content).measure()
+        if shrink is None:
+            image.measure()
+            return row, members
+        return row, [(f"{PurePosixPath(name).stem}.jpg", shrunk_jpeg(image.open(), shrink)), caption]
     except ClipnError:
-        return row, members, False
-    return row, members, True
+        return row, []
 
 
-def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members]]:
-    """Row and two members of every sample, in the order of the captions."""
+def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members, Shrink | None]]:
+    """Row, two members and how to shrink the first, for every sample, in the order of the captions."""
     start = 0
     for batch in pq.ParquetFile(captions).iter_batches(columns=["key", "image", "caption"]):
         columns = (batch[name].to_pylist() for name in ("key", "image", "caption"))
@@ -127,12 +138,14 @@ def _samples(captions: Path, joined: _Joined) -> Iterator[tuple[int, Members]]:
             file, offset, size = int(joined.file[row]), int(joined.offset[row]), int(joined.size[row])
             if not size:
                 continue
-            files = joined.files[int(joined.source[row])]
+            source = int(joined.source[row])
+            files = joined.files[source]
             content = files.read(file, offset, size)
             if len(content) < size:
                 raise ClipnError(f"{files.paths[file]}: changed while it was read; run again")
             suffix = PurePosixPath(image).suffix.lower()
-            yield row, [(f"{key}{SUFFIXES.get(suffix, suffix)}", content), (f"{key}.txt", caption.encode())]
+            members = [(f"{key}{SUFFIXES.get(suffix, suffix)}", content), (f"{key}.txt", caption.encode())]
+            yield row, members, joined.shrink[source]
         start += len(batch)
 
 
