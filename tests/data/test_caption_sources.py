@@ -267,6 +267,11 @@ def test_a_second_caption_has_a_wider_name_where_there_is_one(tmp_path: Path) ->
     ]
 
 
+def test_wider_names_need_folders_that_have_some(tmp_path: Path) -> None:
+    source = in_folders(tmp_path, "cat", "n00000000", wider="imagenet")
+    assert refusal(source, tmp_path).endswith("by the WordNet id of an ImageNet class; leave `wider` out")
+
+
 # WebDataset shards
 
 

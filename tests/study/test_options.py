@@ -10,6 +10,7 @@ import yaml
 
 from clipn.study.config import ReleasedVariant, Study
 from clipn.study.data import StudyData
+from clipn.study.loading import load_study
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
@@ -291,6 +292,27 @@ def test_a_training_of_several_processes_has_a_launcher() -> None:
     found = RuleOptions(StudyPaths(made, StudyData(made)))
     assert str(found.launcher("learnable")) == "torchrun --standalone --nproc-per-node 2 --no-python"
     assert str(found.launcher("handcrafted")) == ""
+
+
+def real_options(**lite0: Any) -> RuleOptions:
+    """What rules are told of the study `real`, with other settings of its backbone."""
+    made = load_study("real", {"backbones": {"lite0": lite0}})
+    return RuleOptions(StudyPaths(made, StudyData(made)))
+
+
+def test_class_folders_are_told_where_false_negatives_are_handled() -> None:
+    told = str(real_options().class_sources("lite0.seed1"))
+    assert "--class-source tiny_imagenet_train --class-source caltech_train" in told
+    assert "flickr8k" not in told
+    assert str(real_options(training={"false_negatives": "keep"}).class_sources("lite0.seed1")) == ""
+
+
+def test_tables_say_what_an_image_tower_saw(tmp_path: Path) -> None:
+    known = "EfficientNet-Lite0, which was trained on ImageNet-1k with its labels"
+    own = tmp_path / "own.safetensors"
+    own.touch()
+    for options, told in ((real_options(), known), (real_options(image_tower=str(own)), str(own))):
+        assert shlex.split(str(options.remarks)) == ["--remark", f"Image tower of lite0: {told}."]
 
 
 def test_the_page_prints_the_study_as_yaml(options: RuleOptions) -> None:

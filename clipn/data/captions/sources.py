@@ -148,6 +148,8 @@ def _class_folders(source: CaptionSource, folder: Path) -> Iterator[Row]:
     """One folder per class: templates filled with its names in turn, and, where asked for, with wider ones."""
     archive, names_of = folder / source.images[0].file, _folder_names(source, folder)
     templates, wider_of = prompt_pool("openai80"), wider_names() if source.wider else {}
+    if source.wider and wider_of.keys().isdisjoint(names_of):
+        raise ClipnError(f"{archive}: has no folder called by the WordNet id of an ImageNet class; leave `wider` out")
     for number, member in enumerate(_images(source, folder)):
         label = PurePosixPath(member).parent.name
         if not label:
