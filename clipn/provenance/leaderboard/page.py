@@ -56,9 +56,9 @@ class Traces:
 
     @cached_property
     def jobs(self) -> dict[Job, JobRecord]:
-        """A record of each job, from the archives to the table."""
+        """A record of each job, that of the table first."""
         records = [file.record for file in self.study.files.values() if file.record]
-        return {_job(record): record for record in reversed(records)}
+        return {_job(record): record for record in records}
 
     def of_entry(self, entry: Entry) -> str:
         """Anchor of what is behind an entry."""
