@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from clipn.cli.figures import IdDataset, Prompts, Study, Variants, figure_app
-from clipn.cli.options import Datasets
+from clipn.cli.options import Datasets, Output
+from clipn.plain_text import one_line
 
 app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_help=True)
 app.add_typer(figure_app, name="figure")
@@ -109,3 +110,14 @@ def page(
     behind.setdefault(" ".join([described(), *variables()]), []).append(str(output))
     shown = PageContents(study, settings, id_datasets, variants, prompts, remarks or [], differences(behind))
     write_page(files, shown, output)
+
+
+@app.command()
+def leaderboard(output: Output) -> None:
+    """All studies of this project that are finished, on one page: what can be compared, each number with its trace."""
+    from clipn.provenance.leaderboard.page import write_leaderboard
+
+    found = write_leaderboard(Path(), output)
+    typer.echo(f"{output}: {found.tables} tables of {found.studies} studies")
+    for name, reason in found.left_out.items():
+        typer.echo(one_line(f"left out: {name}: {reason}"))

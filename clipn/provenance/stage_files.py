@@ -7,7 +7,7 @@ code.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, RecordFields, read_records
 from clipn.provenance.run_state import RunState
 from clipn.provenance.stages import RECORD_FILES, Stage, damaged_objects, in_cache
+from clipn.study.paths import study_folder
 
 OUTPUTS = TypeAdapter(dict[str, str | None])
 MODULES = TypeAdapter(dict[str, dict[str, str]])
@@ -51,8 +52,17 @@ def ancestors(paths: list[str], records: Mapping[str, JobRecord]) -> Iterator[st
 
 def all_records(root: Path) -> dict[str, JobRecord]:
     """Local records; where there is none, those that travelled with the results of all studies."""
-    travelled = (read_stage_records(file).records for file in sorted(root.glob(RECORD_FILES)))
-    return {path: record for records in travelled for path, record in records.items()} | read_records(root)
+    return _travelled(root.glob(RECORD_FILES)) | read_records(root)
+
+
+def study_records(root: Path, study: str) -> dict[str, JobRecord]:
+    """As `all_records`, but of what travelled only those of one study; errors of another's do not count."""
+    return _travelled((root / study_folder(study) / "provenance").glob("*.jsonl")) | read_records(root)
+
+
+def _travelled(files: Iterable[Path]) -> dict[str, JobRecord]:
+    found = (read_stage_records(file).records for file in sorted(files))
+    return {path: record for records in found for path, record in records.items()}
 
 
 def write_stage_records(

@@ -73,7 +73,12 @@ def trace(target: Path, root: Path) -> dict[str, TracedFile]:
     Raises:
         ClipnError: the file is outside the project, or there is no record of how it was made.
     """
-    records, cache = all_records(root), HashCache(root)
+    return trace_in(all_records(root), target, root)
+
+
+def trace_in(records: Mapping[str, JobRecord], target: Path, root: Path) -> dict[str, TracedFile]:
+    """As `trace`, where these are all records that are known."""
+    cache = HashCache(root)
     path = _recorded_path(target, root, records)
     files = list(ancestors([path], records))
     cache.hash_files(files)

@@ -110,11 +110,12 @@ def is_keyed(text: str) -> bool:
 
 def changed_values(then: Iterable[str], now: Iterable[str], kind: type[Keyed]) -> dict[str, tuple[Any, Any]]:
     """Keys whose values differ between recorded parameters, with both values; `MISSING` where there is no such key."""
-    old, new = (_values(texts, kind) for texts in (then, now))
+    old, new = (recorded_values(texts, kind) for texts in (then, now))
     pairs = {key: (old.get(key, MISSING), new.get(key, MISSING)) for key in sorted(old.keys() | new.keys())}
     return {key: (before, after) for key, (before, after) in pairs.items() if before != after}
 
 
-def _values(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any]:
+def recorded_values(texts: Iterable[str], kind: type[Keyed]) -> dict[str, Any]:
+    """Values by key of all recorded parameters of a kind."""
     found = [json.loads(text.removeprefix(kind.kind)) for text in texts if text.startswith(f"{kind.kind} ")]
     return {key: value for values in found for key, value in values.items()}

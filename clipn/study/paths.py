@@ -19,6 +19,8 @@ from clipn.training.settings import Variant
 RESULTS = "results"
 OWN_TABLES = "own_id"
 """Folder, among the tables, of those of other ID datasets than the paper's: DVC stores them as a whole."""
+MIRROR = "archives/mirror"
+"""Folder, in that of a study, that the generated archives of the demo lie in."""
 PRINTED = ("csv", "md", "tex")
 """Endings of a table that has printed forms."""
 OVERALL_TABLES = {
@@ -82,7 +84,7 @@ class StudyPaths:
     @property
     def mirror(self) -> str:
         """Folder that the generated archives of the demo lie in."""
-        return f"{self.shared}/archives/mirror"
+        return f"{self.shared}/{MIRROR}"
 
     @property
     def mirrored(self) -> list[str]:

@@ -1,0 +1,1 @@
+"""The page of all studies: their numbers, and the trace of each."""
