@@ -86,10 +86,11 @@ def plain(folder: Path, job: Job) -> float:
     from benchmarks import plain_evaluation
 
     start = time.perf_counter()
-    images, perturbed = plain_evaluation.read_images(folder, ID, SIZE.images)
+    images, perturbed, local = plain_evaluation.read_images(folder, ID, SIZE.images)
     texts = plain_evaluation.read_texts(folder, ID, job.run, images[ID], SCALE)
     scores = {
-        name: plain_evaluation.score(texts, images[name], perturbed[name], job.methods, job.rules) for name in images
+        name: plain_evaluation.score(texts, images[name], perturbed[name], local[name], job.methods, job.rules)
+        for name in images
     }
     metrics = plain_evaluation.evaluate(scores, ID, job.methods)
     seconds = time.perf_counter() - start

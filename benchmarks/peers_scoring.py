@@ -35,7 +35,7 @@ def clipn(folder: Path, threads: int) -> Turn:
     features, weights = inputs(folder)
     classifier = IDClassifier(SCALE, SCALE * weights.astype(np.float64))
     with ThreadPoolExecutor(threads) as pool:
-        seconds, table = timed(lambda: score_features(classifier, features, None, Methods(METHODS), pool))
+        seconds, table = timed(lambda: score_features(classifier, features, None, None, Methods(METHODS), pool))
     return Turn(seconds, _results({method: table[method].to_numpy() for method in METHODS}))
 
 

@@ -54,11 +54,15 @@ class Texts:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (n, d) of some images, as they are and perturbed; their logits, when a method asks for them."""
+    """Features (n, d) of some images, as they are and perturbed; their logits, when a method asks for them.
+
+    And the log-odds (n, 1) of their best patches.
+    """
 
     texts: Texts
     images: Array
     moved: Array
+    patch: Array
 
     @cached_property
     def yes(self) -> Array:
@@ -137,6 +141,8 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
     "odin_perturbed": lambda batch: softmax(batch.perturbed / TEMPERATURE, axis=1).max(axis=1),
     "gen": gen,
     "neglabel": neglabel,
+    "gl_mcm": lambda batch: softmax(batch.yes / batch.texts.scale, axis=1).max(axis=1) + expit(batch.patch[:, 0]),
+    "l_mcm": lambda batch: expit(batch.patch[:, 0]),
 }
 """Scores (n,), higher = more in-distribution; probabilities as they are."""
 
@@ -164,15 +170,15 @@ def read_texts(folder: Path, id_dataset: str, run: int, id_images: Array, scale:
     return Texts(texts["yes"], texts[f"no{run}"], texts["labels"], texts["negatives"], limit, scale)
 
 
-def read_images(folder: Path, id_dataset: str, names: Iterable[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Features by dataset, of the images as they are and perturbed."""
+def read_images(folder: Path, id_dataset: str, names: Iterable[str]) -> tuple[dict[str, Array], ...]:
+    """By dataset: features of the images as they are and perturbed, and the log-odds of their best patches."""
     features = folder / "features"
     images = {name: read(features / f"{name}.safetensors")["image"] for name in names}
-    return images, read(features / "perturbed" / f"{id_dataset}.safetensors")
+    return images, *(read(features / own / f"{id_dataset}.safetensors") for own in ("perturbed", "local"))
 
 
 def score(
-    texts: Texts, features: Array, perturbed: Array, methods: Iterable[str], rules: Iterable[str]
+    texts: Texts, features: Array, perturbed: Array, local: Array, methods: Iterable[str], rules: Iterable[str]
 ) -> dict[str, Array]:
     """Columns of a dataset: `prediction`, one per method, `accepts_<rule>` per rule; features (n, d) in any float."""
     columns: dict[str, Callable[[Batch], Array]] = {"prediction": lambda batch: batch.yes.argmax(axis=1)}
@@ -181,7 +187,7 @@ def score(
     parts: dict[str, list[Array]] = {name: [] for name in columns}
     for start in range(0, len(features), BATCH):
         rows = slice(start, start + BATCH)
-        batch = Batch(texts, features[rows].astype(np.float64), perturbed[rows].astype(np.float64))
+        batch = Batch(texts, features[rows].astype(np.float64), perturbed[rows].astype(np.float64), local[rows])
         for name, function in columns.items():
             parts[name].append(function(batch))
     return {name: np.concatenate(part) for name, part in parts.items()}

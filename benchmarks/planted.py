@@ -25,6 +25,9 @@ TEXTS = "planted-texts"
 PUSH = 0.05
 """Step of perturbed features towards the winner's weight."""
 
+PATCH = -5.0
+"""Log-odds of the best patch of an image whose highest cosine is 0; they grow with it."""
+
 Array = NDArray[np.float32]
 
 
@@ -90,15 +93,17 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     cached = scoring_inputs(folder).features
     labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
     _write(cached / "negative_labels" / f"{ID}.safetensors", stored.NEGATIVES_FORMAT, labels)
-    perturbed = {}
+    perturbed, local = {}, {}
     for name, count in size.images.items():
         classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
         id_share, ood_share = (draw.uniform(*share, size=(count, 1)) for share in (look.id_share, look.ood_share))
         images = _near(draw, id_share * yes[classes] + ood_share * ood)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
+        local[name] = PATCH + (images @ yes.T).max(axis=1, keepdims=True).astype(np.float64)
         _write(cached / f"{name}.safetensors", stored.IMAGE_FORMAT, {"image": images})
         _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
     _write(cached / "perturbed" / f"{ID}.safetensors", stored.PERTURBED_FORMAT, perturbed)
+    _write(cached / "local" / f"{ID}.safetensors", stored.LOCAL_FORMAT, local)
 
 
 def towers(folder: Path, run: int) -> "Towers":
@@ -110,7 +115,7 @@ def towers(folder: Path, run: int) -> "Towers":
     return Towers(SCALE, weights["yes"].astype(np.float64), weights[f"no{run}"].astype(np.float64))
 
 
-def _write(path: Path, file_format: str, arrays: Mapping[str, Array]) -> None:
+def _write(path: Path, file_format: str, arrays: Mapping[str, NDArray[np.floating]]) -> None:
     import torch
 
     from clipn.model.tensors import write_safetensors

@@ -391,6 +391,7 @@ READERS = {
     "verify_dataset",
     "verify_captions",
     "perturbed_features",
+    "local_features",
     "id_figures",
     "cache_tower_features",
 } | IMAGE_FEATURES
@@ -423,6 +424,8 @@ MUTATIONS = [
     ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
+    ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
+    ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),

@@ -81,6 +81,27 @@ def perturbed_features(
     perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device, threads)
 
 
+@features_app.command("local")
+def local_features(
+    names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
+    registries: RegistryFiles,
+    archives: Archives,
+    datasets: Datasets,
+    backbone: BackboneFile,
+    output: Output,
+    prompts: PromptPool = "clipn128",
+    unpacked: UnpackedCopies = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache what patches of the images of datasets say of the classes of the first, for GL-MCM and L-MCM."""
+    from clipn.features.folders import DatasetFolders
+    from clipn.features.local import cache_local_of_datasets
+
+    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
+    cache_local_of_datasets(backbone, names, folders, prompts, output, device, threads)
+
+
 @features_app.command("negatives")
 def negative_labels(
     names: IDNames,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.features.stored import Features, read_negative_labels, unit_features
+from clipn.features.stored import Features, LogOdds, read_negative_labels, unit_features
 from clipn.model.tensors import mapping_in, read_arrays
 from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
@@ -108,12 +108,18 @@ class IDClassifier:
     labels: Array | None = None
     negatives: Array | None = None
 
-    def evidence(self, features: NDArray[np.floating], perturbed: NDArray[np.floating] | None = None) -> Evidence:
+    def evidence(
+        self,
+        features: NDArray[np.floating],
+        perturbed: NDArray[np.floating] | None = None,
+        local: LogOdds | None = None,
+    ) -> Evidence:
         """All logits of some images.
 
         Args:
             features: unit-norm (n, d).
             perturbed: the same of the images as ODIN moved them.
+            local: log-odds (n, 1) of their best patches.
         """
         # In float32 the products would round away the last digits that tell nearly equal images apart.
         features = features.astype(np.float64)
@@ -123,6 +129,7 @@ class IDClassifier:
             self.scale,
             clipped=None if self.clip_at is None else np.minimum(features, self.clip_at) @ self.yes.T,
             perturbed=None if perturbed is None else perturbed.astype(np.float64) @ self.yes.T,
+            local=local,
             labels=None if self.labels is None else features @ self.labels.T,
             negatives=None if self.negatives is None else features @ self.negatives.T,
         )

@@ -16,7 +16,7 @@ from clipn.data.cleaning import CLEAN
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers, IDClassifier, Towers, id_classifier
-from clipn.features.stored import Features, read_image_features, read_perturbed_features
+from clipn.features.stored import Features, LogOdds, read_image_features, read_local_features, read_perturbed_features
 from clipn.files import atomic
 from clipn.progress import tracked
 from clipn.scores import RULES, SCORES, Rule, Score
@@ -32,7 +32,7 @@ class ScoringInputs:
     Attributes:
         datasets: one folder per dataset, with manifest and description.
         features: image features of a backbone, one file per dataset, and the features of single methods:
-            `negative_labels/<ID>`, `perturbed/<ID>`.
+            `local/<ID>`, `negative_labels/<ID>`, `perturbed/<ID>`.
     """
 
     datasets: Path
@@ -143,8 +143,13 @@ def score_pairs(
             if "perturbed" in methods.needs:
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
+            local: dict[str, LogOdds] = {}
+            if "local" in methods.needs:
+                local = read_local_features(inputs.features / "local" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
-                scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
+                features = _features(dataset, inputs)
+                own = perturbed.get(dataset), local.get(dataset)
+                scores = score_features(classifier, features, *own, methods, pool)
                 tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
@@ -154,6 +159,7 @@ def score_features(
     classifier: IDClassifier,
     features: Features,
     perturbed: Features | None,
+    local: LogOdds | None,
     methods: Methods,
     pool: Executor,
 ) -> pd.DataFrame:
@@ -162,16 +168,25 @@ def score_features(
     Batches are scored side by side in `pool`; the digits do not depend on how many.
 
     Raises:
-        ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images.
+        ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images or
+            best patches.
     """
     weights = (classifier.yes, classifier.no, classifier.labels, classifier.negatives)
     widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
-    moved = features.shape if perturbed is None else perturbed.shape
-    if len(widths) > 1 or moved != features.shape or (perturbed is None and "perturbed" in methods.needs):
-        raise ClipnError("features: of images, texts or perturbed images lack some or differ in size; make them again")
+    own = {"perturbed": (perturbed, features.shape), "local": (local, (len(features), 1))}
+    unfit = [
+        name
+        for name, (array, shape) in own.items()
+        if (name in methods.needs if array is None else array.shape != shape)
+    ]
+    if len(widths) > 1 or unfit:
+        raise ClipnError(
+            "features: of images, texts, perturbed images or patches lack some or differ in size; make them again"
+        )
 
     def score(rows: slice) -> dict[str, NDArray[Any]]:
-        evidence = classifier.evidence(features[rows], None if perturbed is None else perturbed[rows])
+        moved = None if perturbed is None else perturbed[rows]
+        evidence = classifier.evidence(features[rows], moved, None if local is None else local[rows])
         columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
         columns |= {method: SCORES[method].of(evidence) for method in methods.scores}
         return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}

@@ -11,9 +11,11 @@ from clipn.errors import ClipnError
 from clipn.model.tensors import read_arrays
 
 Features = NDArray[np.float32]
+LogOdds = NDArray[np.float64]
 
 IMAGE_FORMAT = "clipn-image-features-1"
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
+LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
 OFF_UNIT = 1e-2
 """How far from 1 the squared length of a feature may be: twice what normalising in bfloat16 leaves."""
@@ -36,6 +38,19 @@ def read_perturbed_features(path: Path) -> dict[str, Features]:
     """
     arrays, _ = read_arrays(path, PERTURBED_FORMAT)
     return {name: unit_features(path, arrays, name) for name in arrays}
+
+
+def read_local_features(path: Path) -> dict[str, LogOdds]:
+    """Log-odds (n, 1) of `clipn.features.local.cache_local_features`, by dataset.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one that holds no such column of a dataset.
+    """
+    arrays: Mapping[str, Any] = read_arrays(path, LOCAL_FORMAT)[0]
+    for name, array in arrays.items():
+        if array.dtype != np.float64 or array.ndim != 2 or array.shape[1] != 1 or not array.size:
+            raise ClipnError(f"{path}: holds no float64 column {name!r}; delete it and run again")
+    return dict(arrays)
 
 
 def read_negative_labels(path: Path) -> tuple[Features, Features]:

@@ -15,6 +15,8 @@ from clipn.training.settings import Variant
 PHOTOGRAPH = 24_000
 """Bytes of a photograph of the web whose shorter side is 256 pixels, as JPEG: CC3M is about 70 GB."""
 PHOTOGRAPH_SIDE = 256
+LOG_ODDS = 8
+"""Bytes of a float64."""
 DEMO_SAMPLE = 4_000
 """Bytes of a sample of the generated world in a shard, as measured."""
 
@@ -43,7 +45,8 @@ def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts],
         costs: of every backbone.
         downloads: known bytes of archives and weights.
     """
-    perturbed, _ = sizes.perturbed()
+    perturbed, _ = sizes.under_classes("perturbed")
+    compared, _ = sizes.under_classes("local")
     images = sum(sizes.images.values()) + perturbed
     texts = (FLOAT * (costs[name].dimension + costs[name].context) for name in text_caches(study))
     # 0 views stand for the one evaluation crop.
@@ -55,6 +58,7 @@ def disk_usage(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts],
         *_caption_images(study, sizes),
         DiskUsage("features of locked image towers", (images + sizes.total) * FLOAT * sum(widths)),
         DiskUsage("image features", sum(images * FLOAT * cost.dimension for cost in costs.values())),
+        DiskUsage("best patches", len(costs) * compared * LOG_ODDS),
         DiskUsage("caption features and tokens", sizes.total * sum(texts)),
         DiskUsage("features of the captions' images", sizes.total * sum(views)),
         DiskUsage("backbones", sum(cost.backbone_bytes for cost in costs.values())),

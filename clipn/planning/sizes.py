@@ -61,11 +61,15 @@ class StudySizes:
         """Texts that name the classes of all ID datasets in every template of a pool."""
         return len(prompt_pool(pool)) * sum(self._classes(name) or 0 for name in self.study.pairs)
 
-    def perturbed(self) -> tuple[int, int]:
-        """Images that are perturbed, and class texts that are encoded for that; none without such a method."""
-        if "perturbed" not in own_features(self.study.baselines):
+    def under_classes(self, need: str) -> tuple[int, int]:
+        """Images that are perturbed, or whose patches are compared; and class texts that are encoded for that.
+
+        Args:
+            need: `perturbed` or `local`; without a method that needs it there are none.
+        """
+        if need not in own_features(self.study.baselines):
             return 0, 0
-        # An OOD dataset counts once for every ID dataset, towards whose classes it is moved each time.
+        # An OOD dataset counts once for every ID dataset, with whose classes it is compared each time.
         every = [name for id_dataset, others in self.study.pairs.items() for name in (id_dataset, *others)]
         return sum(self.images[name] for name in every), self.class_texts(self.study.prompts[0])
 

@@ -120,10 +120,10 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
     encoding = locked_towers(study) | {name: name for name in costs if not study.backbones[name].locked}
     for what, name in encoding.items():
         yield Work("image features", what, images * costs[name].image, images)
-    perturbed, texts = sizes.perturbed()
-    for name, cost in costs.items():
-        operations = PERTURBATION * perturbed * cost.image + texts * cost.text
-        yield Work("perturbed image features", name, operations, perturbed)
+    for what, need, passes in (("perturbed image features", "perturbed", PERTURBATION), ("patch features", "local", 1)):
+        number, texts = sizes.under_classes(need)
+        for name, cost in costs.items():
+            yield Work(what, name, passes * number * cost.image + texts * cost.text, number)
     pools, scored = prompt_pools(study), scorings(study)
     for name, cost in costs.items():
         texts = sum(map(sizes.class_texts, pools.values()))

@@ -8,7 +8,21 @@ methods that need further logits take them by keyword. Many methods of the same 
 from typing import Any
 
 from clipn.errors import ClipnError
-from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, odin, odin_perturbed, react
+from clipn.scores import (
+    atd,
+    ctw,
+    energy,
+    gen,
+    gl_mcm,
+    l_mcm,
+    max_logit,
+    mcm,
+    msp,
+    neglabel,
+    odin,
+    odin_perturbed,
+    react,
+)
 from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
@@ -57,6 +71,8 @@ SCORES: dict[str, Score] = {
             log_odds=True,
             prompts="nice",
         ),
+        Score("gl_mcm", "GL-MCM", gl_mcm.score, frozenset({"local"})),
+        Score("l_mcm", "L-MCM", l_mcm.log_odds, frozenset({"local"}), log_odds=True),
     )
 }
 

@@ -16,6 +16,7 @@ NEEDS = {
     "no": "the logits of a `no` text tower (`no_logits`)",
     "clipped": "the logits of clipped image features (`clipped`)",
     "perturbed": "the logits of perturbed images (`perturbed`)",
+    "local": "the log-odds of patches (`local`)",
     "labels": "the logits of the ID labels under its own prompt (`labels`)",
     "negatives": "the logits of negative labels (`negatives`)",
 }
@@ -31,6 +32,8 @@ class Evidence:
         logit_scale: what multiplied the cosines.
         clipped: (n, classes) of clipped image features, for ReAct.
         perturbed: (n, classes) of perturbed images, for ODIN.
+        local: (n, patches) log-odds of the probability of a patch's winner, by softmax of its cosines; for L-MCM and
+            GL-MCM, for which the highest alone will do.
         labels: (n, classes) of the ID labels under NegLabel's prompt.
         negatives: (n, m) of negative labels under NegLabel's prompt.
 
@@ -46,6 +49,7 @@ class Evidence:
         *,
         clipped: Matrix | None = None,
         perturbed: Matrix | None = None,
+        local: Matrix | None = None,
         labels: Matrix | None = None,
         negatives: Matrix | None = None,
     ) -> None:
@@ -61,11 +65,12 @@ class Evidence:
                 if array.shape != yes.shape:
                     raise ClipnError(f"{name}: shape {array.shape} is not that of yes_logits, {yes.shape}")
                 self.given[name.removesuffix("_logits")] = array
-        if negatives is not None:
-            # As many images, but a number of labels of their own.
-            array = self.given["negatives"] = _checked(negatives, "negatives")
-            if len(array) != len(yes):
-                raise ClipnError(f"negatives: got {len(array)} images, but yes_logits are of {len(yes)}")
+        # As many images, but a number of columns of their own.
+        for name, matrix in {"local": local, "negatives": negatives}.items():
+            if matrix is not None:
+                array = self.given[name] = _checked(matrix, name)
+                if len(array) != len(yes):
+                    raise ClipnError(f"{name}: got {len(array)} images, but yes_logits are of {len(yes)}")
 
     @property
     def no(self) -> Array:
@@ -86,6 +91,11 @@ class Evidence:
     def perturbed(self) -> Logits:
         """Logits of perturbed images."""
         return Logits(self.given["perturbed"])
+
+    @property
+    def local(self) -> Array:
+        """Log-odds (n, patches) of the winner's probability of every patch, or of the best one."""
+        return self.given["local"]
 
     @cached_property
     def labels(self) -> Logits:

@@ -10,12 +10,14 @@ from clipn.data.description import NO_CLASSES, naming_classes
 from clipn.data.registry import NAMELESS, Dataset
 from clipn.data.weights_registry import WEIGHTS, WeightFile, load_weights
 from clipn.errors import ClipnError
-from clipn.files import WEIGHT_SUFFIXES
+from clipn.files import WEIGHT_SUFFIXES, read_mapping
+from clipn.model.vision import require_patches
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.runs import run_names
-from clipn.study.scorings import imported_files
+from clipn.study.scorings import imported_files, own_features
 from clipn.study.weights import is_weight_file, weight_sources
+from clipn.text.open_clip_files import open_clip_file
 from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import first_error, read_yaml
 
@@ -130,6 +132,8 @@ def parse_study(config: Mapping[str, Any]) -> Study:
     for where, source, kind in weight_sources(study):
         _require_weights(source, kind, f"{path}: {where}")
     _check_inputs(study, path)
+    if "local" in own_features(study.baselines):
+        _check_patches(study, path)
     return study
 
 
@@ -142,6 +146,17 @@ def _check_inputs(study: Study, path: Path) -> None:
     for where, file in named:
         if "{" in file or "}" in file:
             raise ClipnError(f"{path}: {where}: {file!r} has braces, which Snakemake takes for a wildcard; rename it")
+
+
+def _check_patches(study: Study, path: Path) -> None:
+    """Whether all backbones have patches, before any of them is fetched or trained."""
+    for name, backbone in study.backbones.items():
+        own = backbone.architecture.endswith(".json")
+        file = Path(backbone.architecture) if own else open_clip_file("model_configs") / f"{backbone.architecture}.json"
+        # An architecture that is none is refused where it is built.
+        vision = read_mapping(file).get("vision_cfg") if file.is_file() else None
+        if isinstance(vision, dict):
+            require_patches(vision, f"{path}: backbones.{name}: {backbone.architecture}")
 
 
 def _check_shared_runs(study: Study, path: Path) -> None:

@@ -248,6 +248,11 @@ class RuleOptions:
         return Settings({"order of ID datasets": [*self._study.pairs]}, [*self._study.pairs])
 
     @property
+    def prompt_pool(self) -> Settings:
+        """The main prompt pool, where no logit scale counts."""
+        return settings_of({"prompts": prompt_pools(self._study)[main_pool(self._study)]})
+
+    @property
     def pools(self) -> Settings:
         """All prompt pools."""
         return settings_of({"prompts": self._study.prompts})

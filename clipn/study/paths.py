@@ -278,9 +278,15 @@ class StudyPaths:
         """Features of perturbed images, of an ID dataset and its OOD datasets."""
         return f"{self.features_folder(backbone)}/perturbed/{id_dataset}.safetensors"
 
+    def local_features(self, backbone: str, id_dataset: str) -> str:
+        """What patches of images say, of an ID dataset and its OOD datasets."""
+        return f"{self.features_folder(backbone)}/local/{id_dataset}.safetensors"
+
     def own_features(self, backbone: str, needs: Iterable[str]) -> dict[str, list[str]]:
         """Features of all ID datasets that single methods need, by what they need."""
-        path_of = {"negatives": self.negative_labels, "perturbed": self.perturbed_features}
+        path_of = {
+            "local": self.local_features, "negatives": self.negative_labels, "perturbed": self.perturbed_features
+        }  # fmt: skip
         return {
             need: [path_of[need](backbone, id_dataset) for id_dataset in self.study.pairs]
             for need in sorted(OWN_FEATURES & {*needs})

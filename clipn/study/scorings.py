@@ -6,7 +6,7 @@ from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 
-OWN_FEATURES = {"negatives", "perturbed"}
+OWN_FEATURES = {"local", "negatives", "perturbed"}
 """What some methods need beside the cached features of the datasets."""
 
 
@@ -63,7 +63,7 @@ def imported_files(study: Study, backbone: str) -> list[str]:
 
 def baselines(study: Study, pool: str) -> list[str]:
     """Methods on plain CLIP under a prompt pool; those with features of their own come with the main pool only."""
-    # Negative labels are chosen, and images perturbed, once: under the main pool, as in their papers.
+    # Negative labels are chosen, images perturbed and patches compared once: under the main pool, as in their papers.
     is_main = pool == main_pool(study)
     return [name for name in study.baselines if is_main or not OWN_FEATURES & set(SCORES[name].needs)]
 

@@ -15,7 +15,13 @@ from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers
 from clipn.evaluation.detector import Detector
-from clipn.features.stored import Features, read_image_features, read_negative_labels, read_perturbed_features
+from clipn.features.stored import (
+    Features,
+    read_image_features,
+    read_local_features,
+    read_negative_labels,
+    read_perturbed_features,
+)
 from clipn.files import write_json
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
@@ -111,6 +117,18 @@ def test_an_unpacked_copy_stands_in_for_the_archive(folder: Path) -> None:
     assert perturbed(folder, "id", "ood", unpacked=f"id:{folder / 'unpacked'}").read_bytes() == packed
 
 
+def test_patches_of_several_datasets(folder: Path) -> None:
+    output = of_datasets(folder, "local", "id", "ood")
+    _, header = read_safetensors(output, "clipn-local-features-1")
+    assert header["prompts"] == "clipn128"
+    packed, found = output.read_bytes(), read_local_features(output)
+    assert {name: column.shape for name, column in found.items()} == {"id": (5, 1), "ood": (3, 1)}
+    np.testing.assert_allclose(found["ood"], found["id"][:3], rtol=0, atol=5e-7)
+    (folder / "archives/id/id.tar").unlink()
+    copy = of_datasets(folder, "local", "id", "ood", unpacked=f"id:{folder / 'unpacked'}")
+    assert copy.read_bytes() == packed
+
+
 def test_negatives(folder: Path) -> None:
     describe(folder / "datasets/ood/dataset.json", ["old boat"])
     output = run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
@@ -150,8 +168,9 @@ def test_an_ood_dataset_has_no_classes(folder: Path) -> None:
         run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
     with pytest.raises(ClipnError, match=message):
         run(folder, "classifiers", "id", "ood", datasets=folder / "datasets", prompts="single")
-    with pytest.raises(ClipnError, match=message):
-        perturbed(folder, "ood", "id")
+    for command in ("perturbed", "local"):
+        with pytest.raises(ClipnError, match=message):
+            of_datasets(folder, command, "ood", "id")
     assert not (folder / "output").exists()
 
 

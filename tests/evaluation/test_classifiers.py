@@ -19,6 +19,7 @@ NO = np.array([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]])
 LABELS = np.array([[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]], np.float32)
 NEGATIVES = np.array([[-1.0, 0.0], [0.0, -1.0], [-0.6, -0.8], [0.8, -0.6]], np.float32)
 FEATURES = np.array([[0.6, 0.8], [-0.28, 0.96]], np.float32)
+PATCHES = np.array([[-3.0], [-2.0]])
 MOVED = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
 SCALE = 10.0
 
@@ -93,15 +94,16 @@ def test_missing_negative_labels(tmp_path: Path) -> None:
 
 def test_logits_of_images(negative_labels: Path) -> None:
     classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, negative_labels)
-    evidence = classifier.evidence(FEATURES, MOVED)
+    evidence = classifier.evidence(FEATURES, MOVED, PATCHES)
     expected = {"no": NO, "labels": LABELS, "negatives": NEGATIVES}
     assert evidence.scale == SCALE
     np.testing.assert_allclose(evidence.yes.values, SCALE * cosines(FEATURES, YES), rtol=1e-14)
     np.testing.assert_allclose(evidence.given["perturbed"], SCALE * cosines(MOVED, YES), rtol=1e-14)
+    np.testing.assert_array_equal(evidence.given["local"], PATCHES)
     for name, weights in expected.items():
         np.testing.assert_allclose(evidence.given[name], SCALE * cosines(FEATURES, weights), rtol=1e-14, err_msg=name)
     assert {name: logits.shape for name, logits in evidence.given.items()} == {
-        "no": (2, 3), "clipped": (2, 3), "perturbed": (2, 3), "labels": (2, 3), "negatives": (2, 4)
+        "no": (2, 3), "clipped": (2, 3), "perturbed": (2, 3), "local": (2, 1), "labels": (2, 3), "negatives": (2, 4)
     }  # fmt: skip
     assert all(logits.dtype == np.float64 for logits in (evidence.yes.values, *evidence.given.values()))
 

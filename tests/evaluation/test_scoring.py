@@ -24,7 +24,7 @@ from clipn.evaluation.class_texts import cache_classifiers
 from clipn.evaluation.classifiers import IDClassifier, Towers, id_classifier
 from clipn.evaluation.detector import Detector
 from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_features, score_pairs, score_runs
-from clipn.features.stored import Features, read_image_features, read_perturbed_features
+from clipn.features.stored import Features, LogOdds, read_image_features, read_local_features, read_perturbed_features
 from clipn.metrics import measures
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
@@ -51,9 +51,12 @@ def classifier(world: Path) -> IDClassifier:
 
 @pytest.fixture(scope="module")
 def plain(world: Path) -> dict[str, dict[str, Any]]:
-    images, perturbed = plain_evaluation.read_images(world, ID, SIZE.images)
+    images, perturbed, local = plain_evaluation.read_images(world, ID, SIZE.images)
     texts = plain_evaluation.read_texts(world, ID, 0, images[ID], SCALE)
-    return {name: plain_evaluation.score(texts, images[name], perturbed[name], SCORES, RULES) for name in images}
+    return {
+        name: plain_evaluation.score(texts, images[name], perturbed[name], local[name], SCORES, RULES)
+        for name in images
+    }
 
 
 def features(world: Path, name: str) -> Features:
@@ -64,9 +67,13 @@ def perturbed(world: Path, name: str) -> Features:
     return read_perturbed_features(scoring_inputs(world).features / "perturbed" / f"{ID}.safetensors")[name]
 
 
+def local(world: Path, name: str) -> LogOdds:
+    return read_local_features(scoring_inputs(world).features / "local" / f"{ID}.safetensors")[name]
+
+
 def scored(world: Path, classifier: IDClassifier, name: str = ID, threads: int = 1) -> pd.DataFrame:
     with ThreadPoolExecutor(threads) as pool:
-        return score_features(classifier, features(world, name), perturbed(world, name), ALL, pool)
+        return score_features(classifier, features(world, name), perturbed(world, name), local(world, name), ALL, pool)
 
 
 def write_scores(world: Path, output: Path, methods: Methods = ALL) -> pd.DataFrame:
@@ -75,13 +82,20 @@ def write_scores(world: Path, output: Path, methods: Methods = ALL) -> pd.DataFr
 
 
 def test_features_of_another_size(world: Path, classifier: IDClassifier) -> None:
-    images, moved = features(world, ID), perturbed(world, ID)
+    images, moved, patches = features(world, ID), perturbed(world, ID), local(world, ID)
     assert classifier.labels is not None
     narrow = replace(classifier, labels=classifier.labels[:, 1:])
-    wrong = [(classifier, images[:, 1:], moved[:, 1:]), (classifier, images, moved[1:]), (narrow, images, moved)]
-    for given, image, perturbed_image in [*wrong, (classifier, images, None)]:
+    wrong: list[tuple[IDClassifier, Features, Features | None, LogOdds | None]] = [
+        (classifier, images[:, 1:], moved[:, 1:], patches),
+        (classifier, images, moved[1:], patches),
+        (narrow, images, moved, patches),
+        (classifier, images, None, patches),
+        (classifier, images, moved, patches[1:]),
+        (classifier, images, moved, None),
+    ]
+    for given, *of_images in wrong:
         with ThreadPoolExecutor(1) as pool, pytest.raises(ClipnError, match="lack some or differ in size; make them"):
-            score_features(given, image, perturbed_image, ALL, pool)
+            score_features(given, *of_images, ALL, pool)
 
 
 @pytest.mark.parametrize("name", SIZE.images)
@@ -129,8 +143,9 @@ def test_images_that_differ_in_a_last_digit_do_not_tie(world: Path, classifier: 
     below_the_limit = images[0].argsort()[:200]
     images[range(200), below_the_limit] = np.nextafter(images[0, below_the_limit], np.float32(0))
     assert len(set((images @ classifier.yes.T.astype(np.float32)).max(axis=1))) < 200
+    patches = -5 + 1e-9 * np.arange(200.0)[:, None]
     with ThreadPoolExecutor(1) as pool:
-        found = score_features(classifier, images, images, ALL, pool)
+        found = score_features(classifier, images, images, patches, ALL, pool)
     assert found[list(SCORES)].nunique().to_dict() == dict.fromkeys(SCORES, 200)
 
 
@@ -157,7 +172,7 @@ def test_same_scores_same_bytes(world: Path, tmp_path: Path) -> None:
 
 def test_files_of_other_methods_are_not_read(world: Path, tmp_path: Path) -> None:
     shutil.copytree(world, tmp_path / "world")
-    for folder in ("perturbed", "negative_labels"):
+    for folder in ("perturbed", "local", "negative_labels"):
         shutil.rmtree(scoring_inputs(tmp_path / "world").features / folder)
     found = write_scores(tmp_path / "world", tmp_path / "scores.parquet", Methods(["msp", "react"]))
     expected = write_scores(world, tmp_path / "all.parquet")

@@ -11,9 +11,11 @@ from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import FORMAT, Classifiers
 from clipn.features.stored import (
     IMAGE_FORMAT,
+    LOCAL_FORMAT,
     NEGATIVES_FORMAT,
     PERTURBED_FORMAT,
     read_image_features,
+    read_local_features,
     read_negative_labels,
     read_perturbed_features,
 )
@@ -72,3 +74,9 @@ def test_features_of_no_row_or_another_kind(
 def test_a_file_without_features(tmp_path: Path) -> None:
     for file_format, read in ((IMAGE_FORMAT, read_image_features), (NEGATIVES_FORMAT, read_negative_labels)):
         assert "holds no float32 features" in refusal(stored(tmp_path, file_format, other=GOOD.clone()), read)
+
+
+@pytest.mark.parametrize("column", [torch.zeros(3, 2).double(), torch.zeros(3).double(), torch.zeros(3, 1)])
+def test_log_odds_of_patches_of_another_kind(tmp_path: Path, column: Tensor) -> None:
+    said = refusal(stored(tmp_path, LOCAL_FORMAT, sun=column), read_local_features)
+    assert "holds no float64 column 'sun'; delete it and run again" in said

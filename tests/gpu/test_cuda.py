@@ -13,9 +13,11 @@ import torch
 from clipn import Detector, load
 from clipn.data.shards import ShardImages
 from clipn.features.captions import cache_caption_features, cache_caption_images
+from clipn.features.local import best_patch
 from clipn.features.negative_labels import cache_negative_labels
 from clipn.features.perturbed import perturbed
 from clipn.features.stored import read_negative_labels
+from clipn.model.patches import patch_features
 from clipn.model.tensors import read_tensors
 from clipn.training.backbone import BackboneFiles, train_backbone
 from clipn.training.resume import Interrupted
@@ -97,6 +99,14 @@ def test_perturbed_images_stay_on_the_device() -> None:
     moved = perturbed(clip, images, weights, 100.0, 0.01)
     assert moved.device == images.device
     torch.testing.assert_close((moved - images).abs().amax(), torch.tensor(0.01, device=DEVICE))
+
+
+def test_patches_are_those_of_the_cpu() -> None:
+    clip, weights, images = tiny_clip().requires_grad_(False), unit(3).double(), torch.randn(2, 3, 32, 32)
+    expected = best_patch(patch_features(clip, images), weights)
+    found = best_patch(patch_features(clip.to(DEVICE), images.to(DEVICE)), weights.to(DEVICE))
+    assert found.device.type == DEVICE
+    torch.testing.assert_close(found.cpu(), expected, atol=ENCODED, rtol=0)
 
 
 @pytest.mark.parametrize("precision", LOSSES)

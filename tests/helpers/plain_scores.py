@@ -16,6 +16,7 @@ class Image:
     no_logits: Row
     clipped: Row
     perturbed: Row
+    local: Row
     labels: Row
     negatives: Row
 
@@ -62,11 +63,19 @@ def neglabel(image: Image) -> Decimal:
     return Decimal(sum(shares)) / groups
 
 
+def mcm(image: Image) -> Decimal:
+    return max(softmax([value / SCALE for value in image.yes_logits]))
+
+
+def best_patch(image: Image) -> Decimal:
+    return max(1 / (1 + (-log_odds).exp()) for log_odds in image.local)
+
+
 PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "msp": lambda image: max(softmax(image.yes_logits)),
     "max_logit": lambda image: max(image.yes_logits),
     "energy": lambda image: energy(image.yes_logits),
-    "mcm": lambda image: max(softmax([value / SCALE for value in image.yes_logits])),
+    "mcm": mcm,
     "ctw": ctw,
     "atd": lambda image: Decimal(sum(shrunk(image))),
     "react": lambda image: energy(image.clipped),
@@ -74,6 +83,8 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "odin_perturbed": lambda image: max(softmax(image.perturbed, 1000)),
     "gen": gen,
     "neglabel": neglabel,
+    "gl_mcm": lambda image: mcm(image) + best_patch(image),
+    "l_mcm": best_patch,
 }
 
 PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {

@@ -230,10 +230,11 @@ class TestWork:
     def test_methods_with_features_of_their_own(self, registry: Path, tmp_path: Path) -> None:
         words = tmp_path / "words.txt"
         words.write_text("hill\nlake\nhill\n")
-        methods = {"baselines": ["msp", "odin_perturbed", "neglabel"], "negative_words": str(words)}
+        methods = {"baselines": ["msp", "odin_perturbed", "neglabel", "l_mcm"], "negative_words": str(words)}
         pairs = {"imagenet": ["sun"], "cifar10": ["sun"]}
         found = operations(study(registry, pairs=pairs, **methods))
         assert found["perturbed image features b"] == 3 * (100 + 20 + 50 + 20) * 1000 + (5 + 10) * 10
+        assert found["patch features b"] == (100 + 20 + 50 + 20) * 1000 + (5 + 10) * 10
         assert found["negative labels b"] == 2 * 2 * 10
 
     def test_wordnet_is_not_needed_to_count_its_words(self, registry: Path) -> None:
@@ -311,6 +312,10 @@ class TestDisk:
 
     def test_perturbed_images_have_features_for_every_pair(self, registry: Path) -> None:
         assert disk(study(registry, baselines=["odin_perturbed"]))["image features"] == 2 * 120 * 8 * 4
+
+    def test_patches_take_a_number_per_image_for_every_pair(self, registry: Path) -> None:
+        found = disk(study(registry, baselines=["gl_mcm", "l_mcm"]))
+        assert (found["image features"], found["best patches"]) == (120 * 8 * 4, 120 * 8)
 
     @pytest.mark.parametrize(
         ("variant", "bank"),

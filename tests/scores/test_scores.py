@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from clipn.errors import ClipnError
 from clipn.scores import RULES, SCORES, Evidence, accepts
 from tests.helpers.plain_scores import PLAIN, PLAIN_RULES, plain_log_odds, plain_scores, plain_sides
-from tests.helpers.scored_logits import Array, Batch, batch, batches, few, images_of
+from tests.helpers.scored_logits import OF_NO_CLASS, Array, Batch, batch, batches, few, images_of
 
 NEEDS = {
     "msp": set(),
@@ -27,9 +27,11 @@ NEEDS = {
     "odin_perturbed": {"perturbed"},
     "gen": set(),
     "neglabel": {"labels", "negatives"},
+    "gl_mcm": {"local"},
+    "l_mcm": {"local"},
 }
 METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
-PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel"]
+PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel", "l_mcm"]
 
 ordinary = batches(12)
 
@@ -122,6 +124,16 @@ def test_odin_divides_by_a_thousand_at_any_scale() -> None:
     np.testing.assert_allclose(SCORES["odin_perturbed"](np.zeros((1, 2)), perturbed=logits), expected)
 
 
+def test_the_surest_patch_counts_by_hand() -> None:
+    """Its probability is 1/4, that of the image 1/2; another patch that is surer would be more ID."""
+    flat, patches = np.zeros((1, 2)), np.log([[1 / 9, 1 / 3]])
+    np.testing.assert_allclose(SCORES["l_mcm"](flat, local=patches), [1 / 4])
+    np.testing.assert_allclose(SCORES["gl_mcm"](flat, local=patches), [1 / 2 + 1 / 4])
+    for method in ("gl_mcm", "l_mcm"):
+        assert SCORES[method](flat, local=patches + 1) > SCORES[method](flat, local=patches)
+        assert SCORES[method](flat, local=patches[:, :1]) < SCORES[method](flat, local=patches)
+
+
 def test_react_reads_nothing_but_the_clipped_logits() -> None:
     logits = np.array([[math.log(2), math.log(3)]])
     np.testing.assert_allclose(SCORES["react"](np.zeros((1, 2)), clipped=logits), [math.log(5)])
@@ -209,7 +221,7 @@ def test_shared_evidence_says_the_same_in_any_order(order: int) -> None:
 def test_order_of_the_classes_does_not_matter(method: str) -> None:
     logits = batch(20, 150)
     order = np.random.default_rng(1).permutation(150)
-    mixed = {name: matrix if name == "negatives" else matrix[:, order] for name, matrix in logits.items()}
+    mixed = {name: matrix if name in OF_NO_CLASS else matrix[:, order] for name, matrix in logits.items()}
     np.testing.assert_allclose(SCORES[method].ranking(**mixed), SCORES[method].ranking(**logits), rtol=1e-12)
 
 
@@ -227,6 +239,8 @@ MISSING = [
         "neglabel",
         "the logits of the ID labels under its own prompt (`labels`) and the logits of negative labels (`negatives`)",
     ),
+    ("gl_mcm", "the log-odds of patches (`local`)"),
+    ("l_mcm", "the log-odds of patches (`local`)"),
 ]
 
 
@@ -262,6 +276,8 @@ BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
     ({"clipped": WIDE}, r"clipped: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
     ({"perturbed": WIDE}, r"perturbed: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
     ({"labels": WIDE}, r"labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"local": np.zeros((3, 4))}, r"local: got 3 images, but yes_logits are of 2"),
+    ({"local": np.zeros(2)}, r"local: expected \(n, classes\), got shape \(2,\)"),
     ({"negatives": np.zeros((3, 4))}, r"negatives: got 3 images, but yes_logits are of 2"),
     ({"negatives": np.zeros((2, 0))}, r"negatives: expected \(n, classes\), got shape \(2, 0\)"),
     ({"yes_logits": np.full((2, 3), np.nan)}, "yes_logits: holds NaN or infinity; check the features"),

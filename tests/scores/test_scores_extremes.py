@@ -100,6 +100,8 @@ def test_one_class_makes_atd_ctw() -> None:
         ("react", 3, 3),
         ("gen", 0, 0),
         ("neglabel", 1 / (1 + np.exp(-3)), 3),
+        ("gl_mcm", 1 + 1 / (1 + np.exp(-3)), 1 + 1 / (1 + np.exp(-3))),
+        ("l_mcm", 1 / (1 + np.exp(-3)), 3),
     ],
 )
 def test_one_class_is_certain(method: str, score: float, ranking: float) -> None:

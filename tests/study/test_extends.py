@@ -108,6 +108,7 @@ def test_data_backbones_and_features_are_those_of_the_other_study(paths: StudyPa
         paths.features("tiny", "sun"),
         paths.negative_labels("tiny", "imagenet"),
         paths.perturbed_features("tiny", "imagenet"),
+        paths.local_features("tiny", "imagenet"),
         *paths.registries("sun"),
         *paths.words,
     ]

@@ -193,6 +193,7 @@ def test_each_step_is_told_its_own_settings_alone(options: RuleOptions) -> None:
     assert str(options.model) == "--device cpu --threads 1"
     assert str(options.perturbation) == "--epsilon 0.0014"
     assert options.perturbation == {"perturbation": 0.0014}
+    assert (str(options.prompt_pool), options.prompt_pool) == ("--prompts clipn128", {"prompts": "clipn128"})
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,9 @@ def test_what_a_run_is_trained_on(settings: dict[str, Any], files: dict[str, Any
 
 def test_features_of_single_methods() -> None:
     features = f"{DEMO}/features/tiny"
-    needs = ("perturbed", "no", "negatives")
+    needs = ("perturbed", "local", "no", "negatives")
     assert paths(GENERATED).own_features("tiny", needs) == {
+        "local": [f"{features}/local/{name}.safetensors" for name in ("imagenet", "cifar10")],
         "negatives": [f"{features}/negative_labels/{name}.safetensors" for name in ("imagenet", "cifar10")],
         "perturbed": [f"{features}/perturbed/{name}.safetensors" for name in ("imagenet", "cifar10")],
     }

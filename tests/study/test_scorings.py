@@ -2,10 +2,13 @@
 
 import pytest
 
+from clipn.errors import ClipnError
+from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import image_caches, run_names, runs_with_steps, stored_views, text_caches
 from clipn.study.scorings import baselines, can_score, main_pool, methods, own_features, prompt_pools, scorings
 from clipn.training.settings import Variant
+from tests.helpers.project import ROOT
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 
@@ -29,9 +32,9 @@ def test_a_variant_that_negated_texts_taught_is_scored_under_pools_that_negate()
 
 
 def test_methods_with_features_of_their_own_come_with_the_main_pool_only() -> None:
-    made = study(GENERATED | {"prompts": ["clipn128", "nice"], "baselines": ["neglabel", "msp", "odin_perturbed"]})
+    made = study(GENERATED | {"prompts": ["clipn128", "nice"], "baselines": ["neglabel", "msp", "l_mcm"]})
     assert main_pool(made) == "clipn128"
-    assert baselines(made, "clipn128") == ["neglabel", "msp", "odin_perturbed"]
+    assert baselines(made, "clipn128") == ["neglabel", "msp", "l_mcm"]
     assert baselines(made, "nice") == ["msp"]
 
 
@@ -47,6 +50,19 @@ def test_methods_of_a_no_tower_are_no_baselines() -> None:
 def test_features_that_methods_need() -> None:
     assert own_features(["msp", "neglabel"]) == {"negatives"}
     assert own_features(["react", "odin_perturbed"]) == {"perturbed"}
+    assert own_features(["gl_mcm", "l_mcm"]) == {"local"}
+
+
+@pytest.mark.parametrize(("method", "name"), [("gl_mcm", "RN50"), ("l_mcm", "config/architectures/small.json")])
+def test_patches_of_a_resnet_are_refused_before_anything_runs(
+    method: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = GENERATED | {"backbones": {"tiny": {"architecture": name, "training": {}}}}
+    refusal = f"^config/studies/demo.yaml: backbones.tiny: {name}: its image tower is a ResNet, but .*; leave out the"
+    with pytest.raises(ClipnError, match=refusal):
+        parse_study(settings | {"baselines": [method]})
+    assert parse_study(settings | {"baselines": ["mcm"]}).baselines == ["mcm"]
 
 
 @pytest.mark.parametrize(("augmentation", "views"), [("online", None), ("none", 0), ("stored", 4)])

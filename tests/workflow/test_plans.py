@@ -93,13 +93,15 @@ def test_mistakes_are_shown_of_a_rule_that_was_asked_for(project: Project, rules
 
 
 def test_features_of_single_methods_are_made_for_these_methods(project: Project) -> None:
-    own = ("perturbed_features", "negative_labels", "score_runs", "id_figures")
+    own = ("perturbed_features", "negative_labels", "local_features", "score_runs", "id_figures")
+    tiny = {"tiny": {"architecture": "ViT-B-32", "training": {"epochs": 1}}}
     for baselines, expected in (
-        (["mcm", "odin_perturbed"], (3, 0, 1, 3)),
-        (["mcm", "neglabel"], (0, 1, 1, 3)),
-        ([], (0, 0, 1, 3)),
+        (["mcm", "odin_perturbed"], (3, 0, 0, 1, 3)),
+        (["mcm", "neglabel"], (0, 1, 0, 1, 3)),
+        (["gl_mcm", "l_mcm"], (0, 0, 3, 1, 3)),
+        ([], (0, 0, 0, 1, 3)),
     ):
-        planned = project.plan(baselines=baselines)
+        planned = project.plan(baselines=baselines, backbones=tiny)
         assert tuple(planned[rule] for rule in own) == expected
 
 
@@ -123,6 +125,10 @@ def test_every_rule_says_what_it_needs() -> None:
     [
         ("demoo: 1", "config/studies/demo.yaml: demoo: unknown key; remove it or correct its spelling"),
         ("captions: {shards: many}", "config/studies/demo.yaml: captions.shards: Input should be a valid integer"),
+        (
+            "baselines: [gl_mcm]",
+            "config/studies/demo.yaml: backbones.tiny: config/architectures/tiny.json: its image tower is a ResNet,",
+        ),
         ("pairs: {imagenet: [sunn]}", "config/studies/demo.yaml: pairs: 'sunn' is not in the registry"),
         ("prompts: [clip]", "config/studies/demo.yaml: prompts: no pool 'clip'; choose one of clipn128, "),
         ("prompts: [mine.txt]", "config/studies/demo.yaml: prompts: mine.txt: no such file; "),

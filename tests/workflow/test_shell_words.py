@@ -45,7 +45,7 @@ def write_study(project: Project, text: str) -> None:
         "variants": {"released": {"checkpoints": {7: f"{text}/run.pt"}}, "taught": {"processes": 2}},
         "runs": [{"backbone": "local", "variant": name, "seeds": [7]} for name in ("released", "taught")],
         "pairs": {"cifar10": ["cifar100"]},
-        "baselines": ["mcm", "neglabel", "odin_perturbed"],
+        "baselines": ["mcm", "neglabel", "odin_perturbed", "l_mcm"],
         "imported": {"theirs": {"backbone": "local", "higher": "id", "column": text, "files": {"cifar10": sets}}},
         "prompts": ["clipn128", f"{text}/mine.txt"],
         "negative_words": f"{text}/words.txt",

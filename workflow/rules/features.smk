@@ -300,3 +300,43 @@ rule perturbed_features:
     shell:
         "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
         " --output {output}"
+
+
+# What patches of images say of the ID classes, for GL-MCM and L-MCM; all datasets of an ID dataset in one job.
+rule local_features:
+    input:
+        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
+        backbone=paths.backbone("{backbone}"),
+        indexed=lambda wildcards: [
+            path(name)
+            for name in scorings.id_and_ood(study, wildcards.id_dataset)
+            for path in (paths.manifest, paths.description)
+        ],
+        archives=lambda wildcards: paths.archives(
+            *scorings.id_and_ood(study, wildcards.id_dataset)
+        ),
+    output:
+        paths.local_features("{backbone}", "{id_dataset}"),
+    log:
+        job_log("local_features/{backbone}/{id_dataset}", paths.shared_logs),
+    benchmark:
+        job_benchmark("local_features/{backbone}/{id_dataset}", paths.shared_logs)
+    threads: study.threads
+    resources:
+        **job_resources(2000, study.threads, GPU),
+    params:
+        names=lambda wildcards: options.datasets_of(wildcards.id_dataset),
+        images=lambda wildcards: contents.images(
+            *scorings.id_and_ood(study, wildcards.id_dataset)
+        ),
+        pool=contents.prompt_pool(scorings.main_pool(study)),
+        options=lambda wildcards: options.images_of_all(
+            scorings.id_and_ood(study, wildcards.id_dataset)
+        )
+        + options.datasets
+        + options.model
+        + options.prompt_pool,
+        code=fingerprint("clipn.cli.features.local_features"),
+    shell:
+        "clipn --log {log} features local {params.names} {params.options} --backbone {input.backbone}"
+        " --output {output}"

@@ -21,7 +21,7 @@ PALETTE = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#0072B2", "#D55E00", "#0
 
 DASHES = ("-", ":", "--", "-.")
 
-MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d")
+MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h")
 
 _STRONG = ((ID_COLOUR, "o"), (OOD_COLOUR, "D"))
 _WEAK = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#000000", "#8C564B")
@@ -87,7 +87,7 @@ def methods_in_order() -> list[str]:
 def line_style(method: str) -> LineStyle:
     """CLIPN's rules thick and filled in the strongest colours, baselines thin and hollow; other names grey.
 
-    No two of CLIPN's two rules and nine baselines look alike, with colour or without.
+    No two of CLIPN's two rules and eleven baselines look alike, with colour or without.
     """
     if method not in SCORES:
         return LineStyle(GREY, "x", "-", 0.9, filled=False)
