@@ -427,7 +427,7 @@ MUTATIONS = [
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),
     ("adaptation/adaneg.py", "GROUPS = 5", "GROUPS = 6", {"evaluate_streams", "streams_table"}),
-    ("evaluation/streams.py", "default_rng(seed)", "default_rng(seed + 1)", {"evaluate_streams"}),
+    ("evaluation/streams.py", "default_rng(stream.seed)", "default_rng()", {"evaluate_streams"}),
     ("report/tables/streams.py", 'ALL_ORDERS = "all"', 'ALL_ORDERS = "mean"', {"streams_table"}),
     ("data/score_files.py", "scores if named is None", "-scores if named is None", {"import_scores"}),
     ("cli/report.py", "write_ood_table(metrics,", "write_ood_table(metrics[1:],", {"ood_table"}),

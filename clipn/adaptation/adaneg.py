@@ -30,9 +30,9 @@ def scores(
     all of its batch. The score is NegLabel's plus 0.1 of the proxies', given as the log-odds of its share of the
     largest possible one: the same order, without ties by saturation.
 
-    Where sources are open or differ: groups are consecutive labels of a list in random order, those left over belong
-    to none; the proxies are those of each image, by the cosine itself; entropies are exact, while the authors' fp16
-    gives NaN for most; their `beta` is cut to a whole number.
+    Where sources are open or differ: groups are consecutive labels, whose order is random, and those left over belong
+    to none; proxies are weighted for each image, not plain means; entropies are exact; beta is 5.5, and not cut to a
+    whole number (docs/methods.md).
 
     Args:
         features: unit-norm (n, d), in the order of the stream.

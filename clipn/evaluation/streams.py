@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipn.adaptation import ADAPTIVE
 from clipn.compute import described, one_thread
@@ -90,11 +89,6 @@ def measure_streams(
         write_json(output, {**names, "convention": CONVENTION, "arithmetic": described(), "ood": records})
 
 
-def stream_order(images: int, seed: int) -> NDArray[np.intp]:
-    """Numbers (images,) of the images, ID before OOD, in the order in which they come."""
-    return np.random.default_rng(seed).permutation(images)
-
-
 def _measured(folder: Path, options: StreamOptions, stream: _Stream) -> dict[str, Any]:
     id_features, ood_features = (
         read_image_features(folder / f"{name}.safetensors") for name in (stream.id_dataset, stream.ood_dataset)
@@ -104,7 +98,7 @@ def _measured(folder: Path, options: StreamOptions, stream: _Stream) -> dict[str
     if len({features.shape[1] for features in (id_features, ood_features, labels, negatives)}) > 1:
         raise ClipnError(f"{words}: labels and images differ in the size of their features; make them again")
     features = np.concatenate([id_features, ood_features])
-    order = stream_order(len(features), stream.seed)
+    order = np.random.default_rng(stream.seed).permutation(len(features))
     scores = np.empty(len(features))
     function = ADAPTIVE[stream.method].function
     scores[order] = function(features[order], labels, negatives, options.batch, options.logit_scale)

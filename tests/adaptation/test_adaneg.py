@@ -1,16 +1,20 @@
 """AdaNeg against plain loops and by hand: what is remembered, for how long, and what that does."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from clipn.adaptation import ADAPTIVE, adaneg, memory
+from clipn.adaptation import ADAPTIVE, PROMPTS, adaneg, memory
 from clipn.adaptation.memory import Memory
 from clipn.scores import RULES, SCORES
 from tests.helpers.plain_adaneg import plain_adaneg
 
 Array = NDArray[np.float64]
+METHODS = Path(__file__).parents[2] / "docs/methods.md"
 SCALE = 12.0
 """At CLIP's own, shares of such vectors would be 0 or 1."""
 
@@ -104,3 +108,10 @@ def test_the_surest_images_stay_and_the_text_always_does() -> None:
 def test_no_method_is_a_zero_shot_one_too() -> None:
     assert not ADAPTIVE.keys() & (SCORES.keys() | RULES.keys())
     assert [method.name for method in ADAPTIVE.values()] == list(ADAPTIVE)
+    assert SCORES["neglabel"].prompts == PROMPTS
+
+
+def test_every_method_has_a_row_in_the_documentation() -> None:
+    text = METHODS.read_text(encoding="utf-8")
+    section = text.partition("## Methods that adapt on the test stream\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(ADAPTIVE)
