@@ -13,7 +13,7 @@ LAYERS = [
     {"features"},
     {"demo"},
     {"data"},
-    {"model", "text", "scores", "metrics"},
+    {"model", "text", "scores", "metrics", "adaptation"},
     {"errors", "files", "plain_text", "progress", "iteration", "compute", "fingerprint", "losses", "yaml_models"},
 ]
 """From the top down; `clipn` is the package itself, which forwards two names."""

@@ -15,7 +15,8 @@ from clipn.cli.options import (
     parse_logit_scale,
     parse_pairs,
 )
-from clipn.yaml_models import MOST_RESAMPLES, MOST_THREADS
+from clipn.errors import ClipnError
+from clipn.yaml_models import LARGEST_SEED, MOST_RESAMPLES, MOST_THREADS
 
 
 def score(
@@ -67,3 +68,31 @@ def evaluate(
     }
     options = MetricOptions(convention or MetricOptions.conventions, resamples)
     evaluate_runs(runs, parse_pairs(pair), options)
+
+
+def evaluate_streams(
+    backbones: Annotated[list[str], typer.Argument(help="names of backbones")],
+    features: FeaturesFolder,
+    pair: PairsOption,
+    method: Annotated[list[str], typer.Option(help="method of docs/methods.md that adapts, e.g. adaneg; repeat")],
+    order_seed: Annotated[list[int], typer.Option(min=0, max=LARGEST_SEED, help="of an order of the images; repeat")],
+    study: Annotated[str, typer.Option(help="name of the study, for the table")],
+    output: Annotated[Path, typer.Option(help="folder to write to: of every backbone the metrics")],
+    batch: Annotated[int, typer.Option(min=1, help="images that come at once")] = 128,
+    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines, a number")] = "100",
+    threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="streams worked on at a time")] = 1,
+) -> None:
+    """AUROC and FPR95 of methods that adapt on the test stream: ID and OOD images of a pair, shuffled together."""
+    from clipn.adaptation import PROMPTS
+    from clipn.evaluation.streams import StreamOptions, measure_streams
+    from clipn.scores import PLAIN_CLIP
+    from clipn.study.names import Scoring
+
+    scale = parse_logit_scale(logit_scale)
+    if scale is None:
+        raise ClipnError("--logit-scale checkpoint: is known to classifiers, which no stream reads; give a number")
+    named = {
+        output / f"{name}.json": (features / name, {"study": study, **Scoring(name, PLAIN_CLIP, PROMPTS, 0).described})
+        for name in backbones
+    }
+    measure_streams(named, parse_pairs(pair), StreamOptions(method, order_seed, batch, scale), threads)

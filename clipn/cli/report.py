@@ -72,6 +72,20 @@ def published_table(
     write_published_table(metrics, table, published, study, datasets, csv, markdown, source or [])
 
 
+@app.command("streams-table")
+def streams_table(
+    study: Study,
+    tables: Tables,
+    datasets: Datasets,
+    metrics: Annotated[list[Path] | None, typer.Argument(help="metrics of streams, in the order of the table")] = None,
+    remarks: Remarks = None,
+) -> None:
+    """AUROC and FPR95 of methods that adapt on the test stream, in every stream: CSV, Markdown, LaTeX."""
+    from clipn.report.tables.build import write_streams_table
+
+    write_streams_table(metrics or [], study, tables, datasets, remarks or [])
+
+
 @app.command()
 def summary(
     metrics: Metrics, prompts: Prompts, output: Annotated[Path, typer.Option(help="JSON to write", writable=True)]

@@ -76,7 +76,8 @@ class StudySizes:
     def negative_words(self) -> int:
         """Words that negative labels are chosen from, for all ID datasets; none without such a method."""
         source = self.study.negative_words
-        if source is None or "negatives" not in own_features(self.study.baselines):
+        needs_words = "negatives" in own_features(self.study.baselines) or self.study.test_time
+        if source is None or not needs_words:
             return 0
         # Counting must not need the system's WordNet, which may be missing where a study is only planned.
         words = WORDNET_WORDS if source == WORDNET else len(read_words(source)["noun"])

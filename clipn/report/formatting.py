@@ -24,6 +24,9 @@ HEADINGS = {
     "backbone": "Backbone",
     "variant": "Variant",
     "prompts": "Prompts",
+    "order_seed": "Order",
+    "batch": "Batch",
+    "mix": "Mix",
     "run": "Run",
     "runs": "Runs",
 }

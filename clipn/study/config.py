@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from clipn.adaptation import ADAPTIVE
 from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
@@ -12,6 +13,7 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.study.names import family, seed_of
+from clipn.study.streams import Adaptation
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -175,6 +177,10 @@ class Study(Record):
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     imported: dict[Name, ImportedScores] = Field(
         default={}, description="methods that others computed, under names of their own"
+    )
+    test_time: Adaptation | None = Field(
+        default=None,
+        description="methods that adapt on the test stream, in a table of their own; they need NegLabel's words",
     )
     prompts: list[str] = Field(
         default=["clipn128"],
@@ -340,6 +346,8 @@ class Study(Record):
         for name, scores in self.imported.items():
             if name in SCORES or name in RULES:
                 raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
+            if name in ADAPTIVE:
+                raise ValueError(f"imported: {name!r} adapts on the test stream; its scores belong into no such table")
             if name in COLUMNS or name.startswith(("clean_", "accepts_")):
                 raise ValueError(f"imported: {name!r} is a column of score files; choose another name")
             if scores.backbone not in self.backbones:
@@ -357,6 +365,17 @@ class Study(Record):
         # The demo generates a word list.
         if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
             raise ValueError("negative_words: `neglabel` needs a word list; name a file, or `wordnet`")
+        return self
+
+    @model_validator(mode="after")
+    def _words_and_scale_for_streams(self) -> "Study":
+        if self.test_time is None:
+            return self
+        if self.negative_words is None and self.demo is None:
+            raise ValueError("negative_words: `test_time` needs a word list; name a file, or `wordnet`")
+        # That of a checkpoint is known to its classifiers, which change with every run on the backbone.
+        if self.logit_scale == "checkpoint":
+            raise ValueError("logit_scale: `test_time` needs a number, e.g. 100")
         return self
 
     @model_validator(mode="after")

@@ -75,7 +75,8 @@ class RuleContents:
 
     def words(self) -> Contents:
         """The system's words for NegLabel; a word list of the study is an input like any other."""
-        uses_wordnet = "neglabel" in self._study.baselines and self._study.negative_words == WORDNET
+        needs_words = "neglabel" in self._study.baselines or self._study.test_time
+        uses_wordnet = needs_words and self._study.negative_words == WORDNET
         # Without WordNet a dry run must still plan; the job itself says what to install.
         return Contents(
             {"the word list": words_hash(read_words(WORDNET)) if uses_wordnet and FOLDER.is_dir() else None}

@@ -272,6 +272,15 @@ class RuleOptions:
         scale = {"rules": study.rules, "logit_scale": study.logit_scale}
         return Settings(keys, [*texts]) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
 
+    @property
+    def streams(self) -> Settings:
+        """Methods that adapt on the test stream, on all backbones, and the streams."""
+        test_time = self._study.test_time
+        assert test_time is not None
+        methods = settings_of({"methods": test_time.methods}, "test_time", {"methods": "method"})
+        stream = settings_of(test_time.stream, "test_time.stream", {"seeds": "order-seed"})
+        return Settings({}, [*self._study.backbones]) + self.study + methods + stream + self.logit_scale
+
     def imported(self, backbone: str) -> Settings:
         """Methods that others computed on a backbone, and the files of their scores."""
         found = {name: scores for name, scores in self._study.imported.items() if scores.backbone == backbone}

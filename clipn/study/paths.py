@@ -31,6 +31,8 @@ OVERALL_TABLES = {
     "ablations": PRINTED,
 }
 """Tables over all ID datasets that are made from the metrics alone, with their endings."""
+TEST_TIME = "test_time"
+"""Table of the methods that adapt on the test stream; a header alone in a study without any."""
 
 
 def study_folder(study: str) -> str:
@@ -331,6 +333,10 @@ class StudyPaths:
     def replicates(self, scoring: Scoring) -> str:
         """Metrics of every resample."""
         return f"{self.metrics_folder}/{scoring}.parquet"
+
+    def streams(self, backbone: str) -> str:
+        """Metrics of the methods that adapt on the test stream."""
+        return f"{self.metrics_folder}/streams/{backbone}.json"
 
     # What people look at
 

@@ -1,10 +1,11 @@
 """The files that a study consists of, by the stages of dvc.yaml."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
-from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
+from clipn.study.paths import OVERALL_TABLES, PRINTED, TEST_TIME, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
 from clipn.study.weights import image_towers, locked_towers
@@ -57,11 +58,12 @@ def feature_files(paths: StudyPaths) -> list[str]:
     return [
         *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.datasets),
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
-        *own_feature_files(paths),
+        *dict.fromkeys([*own_feature_files(paths), *stream_words(paths)]),
         *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
         *map(paths.metrics, scored),
         *map(paths.replicates, scored),
+        *stream_metrics(paths),
     ]
 
 
@@ -70,6 +72,17 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
     needs = own_features(paths.study.baselines)
     found = (paths.own_features(backbone, needs) for backbone in paths.study.backbones)
     return [path for files in found for several in files.values() for path in several]
+
+
+def stream_words(paths: StudyPaths) -> list[str]:
+    """NegLabel's words, encoded, where methods adapt on the test stream."""
+    study = paths.study
+    return [paths.negative_labels(*names) for names in product(study.backbones, study.pairs) if study.test_time]
+
+
+def stream_metrics(paths: StudyPaths) -> list[str]:
+    """Metrics of the methods that adapt on the test stream."""
+    return [paths.streams(name) for name in paths.study.backbones if paths.study.test_time]
 
 
 def own_id_datasets(study: Study) -> list[str]:
@@ -112,7 +125,8 @@ def printed_tables(paths: StudyPaths) -> list[str]:
 def overall_table_files(paths: StudyPaths) -> list[str]:
     """The tables over all ID datasets, with their printed forms."""
     tables = [paths.table(name, ending) for name, endings in OVERALL_TABLES.items() for ending in endings]
-    return [*tables, *(paths.table("published", ending) for ending in ("csv", "md"))]
+    published = [paths.table("published", ending) for ending in ("csv", "md")]
+    return [*tables, *published, *(paths.table(TEST_TIME, ending) for ending in PRINTED)]
 
 
 def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
@@ -131,7 +145,8 @@ def number_files(paths: StudyPaths) -> list[str]:
     """Files that hold what was measured, in the order in which they are made: no texts for people, and no pictures."""
     ood_tables = map(paths.ood_table, [*ID_DATASETS, *own_id_datasets(paths.study)])
     made = [*data_files(paths), *model_files(paths), *feature_files(paths)]
-    return [*made, *ood_tables, *map(paths.table, OVERALL_TABLES), paths.summary]
+    of_streams = [paths.table(TEST_TIME)] if paths.study.test_time else []
+    return [*made, *ood_tables, *map(paths.table, OVERALL_TABLES), *of_streams, paths.summary]
 
 
 def _with_copies(files: list[str]) -> list[str]:

@@ -68,6 +68,8 @@ def scored(name: str) -> Callable[[Path], list[str]]:
         (classifiers, "clipn.cli.features.classifiers"),
         (scored("score"), "clipn.cli.evaluation.score"),
         (scored("evaluate"), "clipn.cli.evaluation.evaluate"),
+        (scored("evaluate-streams"), "clipn.cli.evaluation.evaluate_streams"),
+        (scored("streams-table"), "clipn.cli.report.streams_table"),
         (scored("id-dataset"), "clipn.cli.figures.id_figures"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

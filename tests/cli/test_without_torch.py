@@ -75,6 +75,16 @@ def test_metrics_are_those_of_the_function(study: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("output")
+def test_streams_have_a_table_of_their_own_and_are_in_no_other(study: Path) -> None:
+    table = pd.read_csv(study / "tables/test_time.csv")
+    assert set(table["method"]) == {"adaneg"}
+    assert table["order_seed"].tolist() == ["1", "1", "2", "2", "all", "all"]
+    others = [path for path in study.glob("tables/*") if path.stem != "test_time"]
+    assert len(others) > 5
+    assert not [path.name for path in others if "adaneg" in path.read_text().lower()]
+
+
+@pytest.mark.usefixtures("output")
 def test_tables_and_figures_are_there(study: Path) -> None:
     table = pd.read_csv(study / f"tables/{ID}_ood.csv", keep_default_na=False)
     shown = set(zip(table["variant"], table["method"], strict=True))

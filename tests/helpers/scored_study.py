@@ -26,8 +26,11 @@ COMMANDS = {
     "score": f"score {PLAIN}:msp,mcm {RUN}:ctw,atd --rule ctw --rule atd --datasets datasets --features features"
     f" --classifiers classifiers --pair {ID}:sun --output scores",
     "evaluate": f"evaluate {SCORES} --pair {ID}:sun --study demo --resamples 5 --output metrics",
+    "evaluate-streams": f"evaluate-streams tiny --features features --pair {ID}:sun --method adaneg --order-seed 1"
+    " --order-seed 2 --batch 16 --study demo --output metrics/streams",
     "ood-table": f"report ood-table {METRICS} --id {ID} --tables tables {SHOWN}",
     "tables": f"report tables {METRICS} --study demo --base learnable --tables tables {SHOWN}",
+    "streams-table": "report streams-table metrics/streams/tiny.json --study demo --tables tables --datasets datasets",
     "summary": f"report summary {METRICS} --prompts single --output summary.json",
     "id-dataset": f"report figure id-dataset {SCORES} --figure tiny:{','.join(DRAWN)} --id {ID} --study demo"
     f" --table tables/metrics.csv --features features --classifiers classifiers --registry registry.yaml"

@@ -105,6 +105,14 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
         assert tuple(planned[rule] for rule in own) == expected
 
 
+def test_streams_are_measured_in_studies_that_name_them(project: Project) -> None:
+    rules = ("negative_labels", "evaluate_streams", "streams_table")
+    test_time = {"methods": ["adaneg"], "stream": {"seeds": [1, 2]}}
+    for changes, expected in (({"test_time": test_time}, (1, 1, 1)), ({}, (0, 0, 1))):
+        planned = project.plan(baselines=["mcm"], **changes)
+        assert tuple(planned[rule] for rule in rules) == expected
+
+
 def test_every_rule_says_what_it_needs() -> None:
     """Each rule with a command has log, benchmark and resources, and says its threads if they are more than one."""
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):

@@ -78,6 +78,7 @@ def test_tables_have_the_promised_form(finished: Project) -> None:
 def test_every_table_has_its_printed_forms(finished: Project) -> None:
     endings = {f"{known}_ood": {"csv", "md", "tex", "json"} for known in ("imagenet", "cifar10", "cifar100")}
     endings |= {name: {"csv", "md", "tex"} for name in ("id_accuracy", "decisions", "differences", "ablations")}
+    endings |= {"test_time": {"csv", "md", "tex"}}
     endings |= {"metrics": {"csv"}, "published": {"csv", "md"}}
     expected = {f"{name}.{ending}" for name, forms in endings.items() for ending in forms}
     assert {path.name for path in (finished.folder / "results/tables").iterdir()} == expected

@@ -22,7 +22,14 @@ from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import file_arguments, repeated
-from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
+from clipn.study.paths import (
+    OVERALL_TABLES,
+    PRINTED,
+    TEST_TIME,
+    StudyPaths,
+    log_folder,
+    short_path,
+)
 from clipn.study.run_lock import begin_run
 from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
@@ -58,6 +65,7 @@ TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
 FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
+STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)

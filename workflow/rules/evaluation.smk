@@ -68,3 +68,30 @@ rule evaluate_runs:
     shell:
         "clipn --log {log} evaluate {input} {params.options}"
         f" --output {paths.metrics_folder}"
+
+
+if STREAMS:
+
+    # Methods that adapt see ID and OOD images of a pair together; all streams of all backbones in one job.
+    rule evaluate_streams:
+        input:
+            features=[
+                paths.features(backbone, name)
+                for backbone in study.backbones
+                for name in study.datasets
+            ],
+            words=targets.stream_words(paths),
+        output:
+            STREAMS,
+        log:
+            job_log("evaluate_streams"),
+        benchmark:
+            job_benchmark("evaluate_streams")
+        threads: study.threads
+        resources:
+            **job_resources(2000, study.threads),
+        params:
+            options=options.streams + options.pairs + options.features,
+            code=fingerprint("clipn.cli.evaluation.evaluate_streams"),
+        shell:
+            "clipn --log {log} evaluate-streams {params.options} --output $(dirname {output[0]})"

@@ -84,6 +84,27 @@ rule published_table:
         " --published {input.published} --csv {output.csv} --markdown {output.markdown}"
 
 
+# Of methods that adapt, apart from all zero-shot scores; a header alone in a study without any.
+rule streams_table:
+    input:
+        metrics=STREAMS,
+        descriptions=DESCRIPTIONS,
+    output:
+        csv=table(paths.table(TEST_TIME), "streams_table"),
+        printed=[paths.table(TEST_TIME, form) for form in PRINTED[1:]],
+    log:
+        job_log("streams_table"),
+    benchmark:
+        job_benchmark("streams_table")
+    resources:
+        **job_resources(mem_mb=300),
+    params:
+        options=options.study + options.remarks + options.datasets,
+        code=fingerprint("clipn.cli.report.streams_table"),
+    shell:
+        "clipn --log {log} report streams-table {input.metrics} {params.options} --tables $(dirname {output.csv})"
+
+
 rule metrics_summary:
     input:
         METRICS,

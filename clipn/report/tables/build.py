@@ -19,6 +19,7 @@ from clipn.report.tables.aggregate import arithmetic_of
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
 from clipn.report.tables.printed import PrintedTable, to_latex, to_markdown
 from clipn.report.tables.published import published_markdown, published_table
+from clipn.report.tables.streams import streams_table
 from clipn.scores import IMPORTED, SCORES
 
 REFERENCE = "atd"
@@ -103,6 +104,16 @@ def write_published_table(
     arithmetic = arithmetic_of(read_metrics(metrics))
     write_text(csv, to_csv(rows.assign(arithmetic=arithmetic), EXACT))
     write_text(markdown, f"{published_markdown(rows, read_titles(datasets))}\nArithmetic: {arithmetic}.\n")
+
+
+def write_streams_table(
+    metrics: Sequence[Path], study: str, folder: Path, datasets: Path, remarks: Sequence[str] = ()
+) -> None:
+    """Write `test_time`, of the methods that adapt on the test stream; without metrics it is a header alone."""
+    runs = read_metrics(metrics)
+    table = streams_table(runs)
+    printed = layouts.printed_streams(table, study, read_titles(datasets))
+    write_table(folder, "test_time", table, arithmetic_of(runs), printed, remarks)
 
 
 def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from clipn.adaptation import ADAPTIVE
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION
 from clipn.report.formatting import (
@@ -147,6 +148,23 @@ def printed_ablations(table: pd.DataFrame, study: str, titles: Titles) -> Printe
         f"Ablations, study: {study}",
         f"Average over OOD sets in percent, mean ± sample SD over runs. {convention_sentence(CONVENTION)}",
         ["id", "setting", "value", "backbone", "method", "runs"],
+        {"AUROC": "auroc", "FPR95": "fpr95"},
+        titles,
+    )
+
+
+def printed_streams(table: pd.DataFrame, study: str, titles: Titles) -> PrintedTable:
+    """Methods that adapt on the test stream, a line per stream; a sentence where there are none."""
+    title = f"Methods that adapt on the test stream, study: {study}"
+    if table.empty:
+        return PrintedTable(title, "No method of this study adapts on the test stream.")
+    return _rowwise(
+        table.assign(method=table["method"].map(lambda method: ADAPTIVE[method].label)),
+        title,
+        "AUROC (higher is better) and FPR95 (lower is better) in percent, mean ± sample SD over runs; lines of all "
+        f"orders count each as a run. {convention_sentence(CONVENTION)} These methods see the ID and OOD images of a "
+        "pair together and adapt on them: figures depend on order, batch and mix, and compare with no zero-shot score.",
+        ["id", "ood", "method", "backbone", "order_seed", "batch", "mix", "runs"],
         {"AUROC": "auroc", "FPR95": "fpr95"},
         titles,
     )

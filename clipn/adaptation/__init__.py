@@ -1,0 +1,40 @@
+"""Methods that adapt on the test stream, as pure functions.
+
+They see the mix of ID and OOD images that they are measured on, so their figures depend on its order, batch and mix,
+and stand in no table with scores that look at one image alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from clipn.adaptation import adaneg
+from clipn.adaptation.memory import Array
+
+__all__ = ["ADAPTIVE", "PROMPTS", "AdaptiveMethod"]
+
+PROMPTS = "nice"
+"""Prompt pool of the ID labels and the negative ones: NegLabel's own."""
+
+
+@dataclass(frozen=True)
+class AdaptiveMethod:
+    """A method that adapts on the test stream."""
+
+    name: str
+    label: str
+    """Name in print."""
+
+    function: Callable[..., Array]
+    """Scores (n,) of a stream, higher = more in-distribution; arguments as of `clipn.adaptation.adaneg.scores`."""
+
+
+ADAPTIVE: dict[str, AdaptiveMethod] = {
+    method.name: method
+    for method in (
+        AdaptiveMethod("adaneg", "AdaNeg", adaneg.scores),
+        AdaptiveMethod(
+            "adaneg_released", "AdaNeg, released weights", partial(adaneg.scores, weights=(adaneg.WEIGHT, 1.0))
+        ),
+    )
+}

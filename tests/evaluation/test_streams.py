@@ -1,0 +1,89 @@
+"""Streams of ID and OOD images: measured as by hand, by order and batch, and the same again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.planted import ID, Size, plant, scoring_inputs
+from clipn.adaptation import adaneg
+from clipn.errors import ClipnError
+from clipn.evaluation.scoring import Methods
+from clipn.evaluation.streams import StreamOptions, measure_streams
+from clipn.features.stored import read_image_features, read_negative_labels
+from clipn.files import read_json
+from clipn.metrics import auroc, fpr
+
+SIZE = Size({ID: 60, "sun": 40, "places": 30}, classes=3, negatives=12, width=16)
+NAMES: dict[str, str | int] = {"study": "s", "backbone": "b", "variant": "none", "prompts": "nice", "seed": 0}
+OPTIONS = StreamOptions(["adaneg"], [1, 2], batch=16)
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    plant(tmp_path, SIZE, runs=0)
+    return scoring_inputs(tmp_path).features
+
+
+def measured(features: Path, options: StreamOptions = OPTIONS, threads: int = 1) -> Path:
+    output = features.parent / "streams.json"
+    measure_streams({output: (features, NAMES)}, SIZE.pairs, options, threads)
+    return output
+
+
+def test_a_record_per_pair_and_order(features: Path) -> None:
+    record = read_json(measured(features))
+    assert {key: record[key] for key in NAMES} == NAMES
+    assert record["convention"] == "clipn"
+    told = ("id", "ood", "ood_version", "method", "order_seed", "batch", "mix", "id_images", "ood_images")
+    assert [tuple(row[key] for key in told) for row in record["ood"]] == [
+        (ID, name, "official", "adaneg", seed, 16, "shuffled", 60, SIZE.images[name])
+        for name in ("sun", "places")
+        for seed in (1, 2)
+    ]
+
+
+def test_values_are_those_of_the_shuffled_images(features: Path) -> None:
+    known, other = (read_image_features(features / f"{name}.safetensors") for name in (ID, "places"))
+    images = [*known, *other]
+    order = np.random.default_rng(2).permutation(90).tolist()
+    words = read_negative_labels(features / f"negative_labels/{ID}.safetensors")
+    found = adaneg.scores(np.array([images[number] for number in order]), *words, batch=16)
+    score_of = dict(zip(order, found, strict=True))
+    scores = [score_of[number] for number in range(90)]
+    row = read_json(measured(features))["ood"][3]
+    assert row["auroc"] == auroc(scores[:60], scores[60:])
+    assert row["fpr95"] == fpr(scores[:60], scores[60:])
+
+
+def test_the_same_order_gives_the_same_bytes_and_another_order_or_batch_others(features: Path) -> None:
+    before = measured(features).read_bytes()
+    assert measured(features, threads=3).read_bytes() == before
+    rows = numbers(features, OPTIONS)
+    assert rows[0] != rows[1]
+    assert numbers(features, StreamOptions(["adaneg"], [2, 1], batch=16)) == [rows[1], rows[0], rows[3], rows[2]]
+    assert numbers(features, StreamOptions(["adaneg"], [1, 2], batch=3)) != rows
+    assert numbers(features, StreamOptions(["adaneg_released"], [1, 2], batch=16)) != rows
+
+
+def numbers(features: Path, options: StreamOptions) -> list[tuple[Any, Any]]:
+    return [(row["auroc"], row["fpr95"]) for row in read_json(measured(features, options))["ood"]]
+
+
+def test_what_does_not_fit_is_refused(features: Path, tmp_path: Path) -> None:
+    wider = tmp_path / "wider"
+    plant(wider, Size({ID: 4, "sun": 4}, classes=3, negatives=12, width=20), runs=0)
+    scoring_inputs(wider).features.joinpath("sun.safetensors").rename(features / "sun.safetensors")
+    with pytest.raises(ClipnError, match="labels and images differ in the size of their features; make them again"):
+        measured(features)
+    (features / f"negative_labels/{ID}.safetensors").unlink()
+    with pytest.raises(ClipnError, match="no such file"):
+        measured(features)
+
+
+def test_no_method_stands_on_both_sides() -> None:
+    with pytest.raises(ClipnError, match="method 'mcm': does not adapt on a stream; choose one of adaneg, "):
+        StreamOptions(["mcm"], [1], batch=16)
+    with pytest.raises(ClipnError, match="method 'adaneg': choose one of msp, "):
+        Methods(["adaneg"])

@@ -1,0 +1,56 @@
+"""Methods that adapt on the test stream, in the whole DAG: a table of their own, and nothing else."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.helpers.project import Project, succeeded
+
+pytestmark = pytest.mark.workflow
+
+HOME = "results/studies/demo"
+TEST_TIME = {"methods": ["adaneg"], "stream": {"seeds": [1, 2], "batch": 16}}
+MADE = Counter({"evaluate_streams": 1, "streams_table": 1, "publish_tables": 1})
+
+
+@pytest.fixture(scope="module")
+def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished demo whose study names a method that adapts; nothing of it is made."""
+    copy = finished.copied_to(tmp_path_factory.mktemp("streams") / "project")
+    path = copy.folder / "config/studies/demo.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"test_time": TEST_TIME}, sort_keys=False))
+    return copy
+
+
+def test_a_study_without_such_methods_has_the_header_of_the_table(finished: Project) -> None:
+    lines = (finished.folder / "results/tables/test_time.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines] == [["study", "id", "ood"]]
+    assert not (finished.folder / HOME / "metrics/streams").exists()
+
+
+def test_the_table_is_made_and_nothing_else_changes(project: Project) -> None:
+    kinds = ("scores/**/*", "metrics/tiny/**/*", "tables/**/*", "figures/*", "metrics.json")
+    before = {path: found for kind in kinds for path, found in project.hashes(f"{HOME}/{kind}").items()}
+    # The page prints all settings.
+    assert project.plan() == MADE + Counter({"report_page": 1, "publish_page": 1, "all": 1})
+    succeeded(project.run("snakemake", "--cores", "2", "results/tables/test_time.csv"))
+    table = pd.read_csv(project.folder / "results/tables/test_time.csv", keep_default_na=False)
+    assert set(zip(table["method"], table["batch"], table["mix"], strict=True)) == {("adaneg", 16, "shuffled")}
+    assert set(table["order_seed"]) == {"1", "2", "all"}
+    assert set(table["ood"]) > {"average", "sun"}
+    after = {path: found for kind in kinds for path, found in project.hashes(f"{HOME}/{kind}").items()}
+    changed = {Path(path).name for path in before if after[path] != before[path]}
+    assert after.keys() == before.keys()
+    assert changed == {f"test_time.{ending}" for ending in ("csv", "md", "tex")}
+
+
+def test_another_order_or_batch_measures_again_and_scores_nothing(project: Project) -> None:
+    succeeded(project.run("snakemake", "--cores", "2", "results/tables/test_time.csv"))
+    table = f"{HOME}/tables/test_time.csv"
+    for stream in ({"seeds": [3]}, {"batch": 8}):
+        changed = TEST_TIME | {"stream": TEST_TIME["stream"] | stream}
+        assert project.plan(table, test_time=changed) == Counter({"evaluate_streams": 1, "streams_table": 1})
+    assert project.plan(table) == Counter()
