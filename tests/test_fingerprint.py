@@ -423,6 +423,7 @@ MUTATIONS = [
     ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
+    ("evaluation/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),

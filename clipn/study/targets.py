@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
+from clipn.study.fits import fits
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
@@ -16,8 +17,8 @@ def data_files(paths: StudyPaths) -> list[str]:
     """Archives, datasets, captions and shards."""
     study = paths.study
     registry = [paths.generated_registry] if study.demo else []
-    archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
-    datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
+    archives = paths.archives(*study.captions.sources, *study.encoded_datasets, cleaning=True)
+    datasets = [path(name) for name in study.encoded_datasets for path in (paths.manifest, paths.description)]
     # Without captions nothing is trained, and the rules of captions and shards have no input.
     if not study.captions.sources:
         return [*registry, *archives, *datasets]
@@ -55,9 +56,10 @@ def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, all_scorings(paths.study)
     return [
-        *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.datasets),
-        *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
+        *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.encoded_datasets),
+        *(paths.features(backbone, name) for backbone in study.backbones for name in study.encoded_datasets),
         *own_feature_files(paths),
+        *discriminants(paths),
         *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
         *map(paths.metrics, scored),
@@ -70,6 +72,12 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
     needs = own_features(paths.study.baselines)
     found = (paths.own_features(backbone, needs) for backbone in paths.study.backbones)
     return [path for files in found for several in files.values() for path in several]
+
+
+def discriminants(paths: StudyPaths) -> list[str]:
+    """Classifiers that are fitted on training images of ID datasets."""
+    found = fits(paths.study).items()
+    return [paths.discriminant(fit.backbone, id_dataset, fit.seed) for fit, names in found for id_dataset in names]
 
 
 def own_id_datasets(study: Study) -> list[str]:
