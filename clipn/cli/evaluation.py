@@ -18,7 +18,7 @@ from clipn.cli.options import (
     parse_pairs,
 )
 from clipn.errors import ClipnError
-from clipn.yaml_models import MOST_RESAMPLES, MOST_THREADS
+from clipn.yaml_models import LARGEST_SEED, MOST_RESAMPLES, MOST_THREADS
 
 
 def score(
@@ -43,22 +43,22 @@ def score(
 ) -> None:
     """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
     from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs
-    from clipn.scores import PLAIN_CLIP
+    from clipn.scores import FITTED, PLAIN_CLIP
     from clipn.study.names import SEED, RunName, Scoring
 
-    of_runs, written = rule or [], []
+    of_runs, pairs, written = rule or [], parse_pairs(pair), []
     fitted = parse_lists("--fit", fits or [], "BACKBONE/VARIANT/seedK:ID,ID")
     for text, methods in parse_lists("SCORINGS", scorings, "BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD").items():
         name = Scoring.of(PurePath(text))
         chosen = Methods(methods, () if name.run == PLAIN_CLIP else of_runs)
-        folder = features / name.backbone / "discriminants"
         names = fitted.get(str(RunName(name.backbone, name.variant, name.seed)), [])
-        if name.is_fitted and not names:
-            raise ClipnError(f"SCORINGS {text!r}: name the ID datasets of this fit with --fit")
+        if name.is_fitted != bool(names) or not {*names} <= pairs.keys():
+            raise ClipnError(f"SCORINGS {text!r}: {FITTED}... and no other needs --fit, with ID datasets of --pair")
+        folder = features / name.backbone / "discriminants"
         files = {id_dataset: folder / id_dataset / f"{SEED}{name.seed}.safetensors" for id_dataset in names}
         written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet", files))
     scale = parse_logit_scale(logit_scale)
-    score_runs(ScoringInputs(datasets, features), classifiers, written, parse_pairs(pair), scale, threads)
+    score_runs(ScoringInputs(datasets, features), classifiers, written, pairs, scale, threads)
 
 
 def fit(
@@ -68,7 +68,7 @@ def fit(
     features: Annotated[Path, typer.Option(help="folder with the image features of a backbone")],
     output: Output,
     shots: Annotated[str, typer.Option(help="training images of every class, or `all`")] = "all",
-    seed: Annotated[int, typer.Option(min=0, help="of the choice of images")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of the choice of images")] = 1,
     alpha: Annotated[
         float, typer.Option(min=0, callback=finite, help="weight of the fitted logits beside the zero-shot ones")
     ] = 1.0,

@@ -47,6 +47,22 @@ def test_every_image_has_the_same_chance(datasets: Path) -> None:
     assert np.abs(times[np.flatnonzero(np.array(LABELS) == 0)] - 20).max() < 4 * np.sqrt(100 * 0.2 * 0.8)
 
 
+def test_classes_are_matched_by_name(datasets: Path) -> None:
+    """As of folders, which are sorted, beside an archive that is not."""
+    describe(datasets / TRAIN, LABELS, CLASSES[::-1], first=100)
+    for label, rows in enumerate(chosen(datasets, 4)):
+        assert {CLASSES[::-1][LABELS[row]] for row in rows} == {CLASSES[label]}
+
+
+def test_two_classes_of_one_name_are_told_apart_by_their_order_alone(datasets: Path) -> None:
+    describe(datasets / "pets", [0, 1, 2], ["missile", "cat", "missile"])
+    describe(datasets / TRAIN, LABELS, ["missile", "cat", "missile"], first=100)
+    assert {LABELS[row] for row in chosen(datasets, 4)[2]} == {2}
+    describe(datasets / TRAIN, LABELS, ["cat", "missile", "missile"], first=100)
+    with pytest.raises(ClipnError, match=r"other classes than pets \(a name stands for two classes\)"):
+        chosen(datasets, 4)
+
+
 def test_all_of_them(datasets: Path) -> None:
     assert chosen(datasets, None) == [[row for row, label in enumerate(LABELS) if label == of] for of in range(3)]
 
@@ -60,12 +76,12 @@ REFUSED: dict[str, tuple[Callable[[Path], None], int, str]] = {
     "another class": (
         lambda folder: describe(folder, LABELS, ["cat", "wolf", "owl"], first=100),
         2,
-        r"training: has other classes than pets \(class 1 is 'wolf', not 'dog'\); name training images of pets, or",
+        r"training: has other classes than pets \('dog' is a class of one of them alone\); name training",
     ),
     "more classes": (
         lambda folder: describe(folder, LABELS, [*CLASSES, "eel"], first=100),
         2,
-        r"training: has other classes than pets \(4 of them, not 3\)",
+        r"training: has other classes than pets \('eel' is a class of one of them alone\)",
     ),
     "no label": (
         lambda folder: describe(folder, [-1, *LABELS], CLASSES, first=100),
