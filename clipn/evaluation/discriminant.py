@@ -8,7 +8,11 @@ import numpy as np
 from clipn.compute import one_thread
 from clipn.errors import ClipnError
 from clipn.features.stored import Features
+from clipn.iteration import batched
 from clipn.scores.logits import Array
+
+CLASSES = 16
+"""Whose images are multiplied at once: all of ImageNet's would take 5 GB in float64, those of one are few."""
 
 
 class Discriminant(NamedTuple):
@@ -38,12 +42,12 @@ def fit_discriminant(classes: Sequence[Features]) -> Discriminant:
     means = np.stack([features.mean(axis=0, dtype=np.float64) for features in classes])
     width, count = means.shape[1], sum(map(len, classes))
     scatter = np.zeros((width, width))
+    centred = (features.astype(np.float64) - mean for features, mean in zip(classes, means, strict=True))
     # A product that splits itself over threads rounds by their number.
     with one_thread():
-        # Class by class: all images of ImageNet at once would take 5 GB in float64.
-        for features, mean in zip(classes, means, strict=True):
-            centred = features.astype(np.float64) - mean
-            scatter += centred.T @ centred
+        for batch in batched(centred, CLASSES):
+            stacked = np.concatenate(batch)
+            scatter += stacked.T @ stacked
         if not scatter.any():
             raise ClipnError("training images: no class has two different ones, so nothing varies; take more of each")
         trace = np.trace(scatter) / (count - 1)
