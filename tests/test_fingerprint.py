@@ -426,6 +426,7 @@ MUTATIONS = [
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
     ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
     ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),
+    ("evaluation/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),

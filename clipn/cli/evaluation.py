@@ -10,7 +10,9 @@ from clipn.cli.options import (
     Datasets,
     FeaturesFolder,
     LogitScale,
+    Output,
     PairsOption,
+    finite,
     parse_lists,
     parse_logit_scale,
     parse_pairs,
@@ -32,20 +34,52 @@ def score(
     rule: Annotated[
         list[str] | None, typer.Option(help="threshold-free rule of the runs: ctw, atd, atd_original; repeat")
     ] = None,
+    fits: Annotated[
+        list[str] | None,
+        typer.Option("--fit", help="BACKBONE/VARIANT/seedK:ID,ID of classifiers that `clipn fit` made; repeat"),
+    ] = None,
     logit_scale: LogitScale = "100",
     threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="batches scored at a time")] = 1,
 ) -> None:
     """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
     from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs
-    from clipn.study.names import Scoring
+    from clipn.scores import FITTED, PLAIN_CLIP
+    from clipn.study.names import SEED, RunName, Scoring
 
-    of_runs, written = rule or [], []
+    of_runs, pairs, written = rule or [], parse_pairs(pair), []
+    fitted = parse_lists("--fit", fits or [], "BACKBONE/VARIANT/seedK:ID,ID")
     for text, methods in parse_lists("SCORINGS", scorings, "BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD").items():
         name = Scoring.of(PurePath(text))
-        chosen = Methods(methods, () if name.is_plain else of_runs)
-        written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet"))
+        chosen = Methods(methods, () if name.run == PLAIN_CLIP else of_runs)
+        names = fitted.get(str(RunName(name.backbone, name.variant, name.seed)), [])
+        if name.is_fitted != bool(names) or not {*names} <= pairs.keys():
+            raise ClipnError(f"SCORINGS {text!r}: {FITTED}... and no other needs --fit, with ID datasets of --pair")
+        folder = features / name.backbone / "discriminants"
+        files = {id_dataset: folder / id_dataset / f"{SEED}{name.seed}.safetensors" for id_dataset in names}
+        written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet", files))
     scale = parse_logit_scale(logit_scale)
-    score_runs(ScoringInputs(datasets, features), classifiers, written, parse_pairs(pair), scale, threads)
+    score_runs(ScoringInputs(datasets, features), classifiers, written, pairs, scale, threads)
+
+
+def fit(
+    id_dataset: Annotated[str, typer.Argument(help="ID dataset")],
+    train: Annotated[str, typer.Option(help="dataset of its training images, with the same classes")],
+    datasets: Datasets,
+    features: Annotated[Path, typer.Option(help="folder with the image features of a backbone")],
+    output: Output,
+    shots: Annotated[str, typer.Option(help="training images of every class, or `all`")] = "all",
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of the choice of images")] = 1,
+    alpha: Annotated[
+        float, typer.Option(min=0, callback=finite, help="weight of the fitted logits beside the zero-shot ones")
+    ] = 1.0,
+) -> None:
+    """Fit a classifier (GDA) of an ID dataset on cached features of its training images."""
+    from clipn.evaluation.fit import TrainingImages, write_discriminant
+
+    if shots != "all" and not (shots.isdecimal() and int(shots) > 1):
+        raise ClipnError(f"--shots {shots!r}: give a whole number of 2 or more, or `all`")
+    images = TrainingImages(train, None if shots == "all" else int(shots), seed, alpha)
+    write_discriminant(id_dataset, images, datasets, features, output)
 
 
 def evaluate(

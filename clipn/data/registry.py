@@ -15,7 +15,7 @@ from pydantic import (
 
 from clipn.yaml_models import FileName, Md5, Name, Record, RecordFile, Sha256, load_record_file, named
 
-Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
+Reader = Literal["cifar", "cifar_train", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""

@@ -99,6 +99,7 @@ class IDClassifier:
         clip_at: largest activation that ReAct lets through.
         labels: (classes, d) under NegLabel's prompt.
         negatives: (m, d) of negative labels under NegLabel's prompt.
+        bias: (classes,) added to the "yes" logits, of a classifier that was fitted on training images.
     """
 
     scale: float
@@ -107,6 +108,7 @@ class IDClassifier:
     clip_at: float | None = None
     labels: Array | None = None
     negatives: Array | None = None
+    bias: Array | None = None
 
     def evidence(
         self,
@@ -124,7 +126,7 @@ class IDClassifier:
         # In float32 the products would round away the last digits that tell nearly equal images apart.
         features = features.astype(np.float64)
         return Evidence(
-            features @ self.yes.T,
+            features @ self.yes.T if self.bias is None else features @ self.yes.T + self.bias,
             None if self.no is None else features @ self.no.T,
             self.scale,
             clipped=None if self.clip_at is None else np.minimum(features, self.clip_at) @ self.yes.T,

@@ -19,7 +19,7 @@ from clipn.files import write_json
 from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
 from clipn.progress import tracked
-from clipn.scores import IMPORTED, RULES, SCORES
+from clipn.scores import FITTED, IMPORTED, RULES, SCORES
 
 OFFICIAL = "official"
 """Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
@@ -82,8 +82,8 @@ def evaluate(
         draw: as `clipn.metrics.bootstrap.resamples`.
     """
     table = read_scores(scores)
-    if run["prompts"] == IMPORTED:
-        # Others may have scored some of the ID datasets only.
+    if run["prompts"] == IMPORTED or str(run["variant"]).startswith(FITTED):
+        # Others may have scored some of the ID datasets only, and not all of them have training images.
         pairs = {id_dataset: ood for id_dataset, ood in pairs.items() if (table["id"] == id_dataset).any()}
     cells = [cell for pair in pairs.items() for cell in _cells(scores, table, *pair, str(run["prompts"]))]
     record = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from clipn.data.cleaning import CLEAN
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers, IDClassifier, Towers, id_classifier
-from clipn.features.stored import Features, LogOdds, read_image_features, read_local_features, read_perturbed_features
+from clipn.features.stored import (
+    Features,
+    LogOdds,
+    read_discriminant,
+    read_image_features,
+    read_local_features,
+    read_perturbed_features,
+)
 from clipn.files import atomic
 from clipn.progress import tracked
 from clipn.scores import RULES, SCORES, Rule, Score
@@ -77,6 +84,8 @@ class RunScoring:
         pool: name of the prompt pool.
         methods: what is computed.
         output: Parquet to write.
+        fits: files of the classifiers that were fitted on training images, by ID dataset, which alone are scored then;
+            without any, all are, by what the run says of their classes.
     """
 
     backbone: str
@@ -84,6 +93,7 @@ class RunScoring:
     pool: str
     methods: Methods
     output: Path
+    fits: Mapping[str, Path] = field(default_factory=dict)
 
 
 def score_runs(
@@ -111,7 +121,8 @@ def score_runs(
     for scoring in tracked(scorings, len(scorings), "score", "runs"):
         own = ScoringInputs(inputs.datasets, inputs.features / scoring.backbone)
         towers_of = partial(of_backbone(scoring.backbone).towers, scoring.run, scoring.pool, logit_scale=logit_scale)
-        score_pairs(towers_of, scoring.methods, pairs, own, scoring.output, threads)
+        scored = {name: pairs[name] for name in scoring.fits or pairs}
+        score_pairs(towers_of, scoring.methods, scored, own, scoring.output, threads, fits=scoring.fits)
 
 
 def score_pairs(
@@ -121,6 +132,8 @@ def score_pairs(
     inputs: ScoringInputs,
     output: Path,
     threads: int = 1,
+    *,
+    fits: Mapping[str, Path] | None = None,
 ) -> None:
     """Write the scores of all images under the classes of every ID dataset.
 
@@ -133,12 +146,15 @@ def score_pairs(
             bool column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`; row and path are those of
             the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
+        fits: as of `RunScoring`.
     """
     tables = []
     with ThreadPoolExecutor(threads) as pool:
         for id_dataset, ood_datasets in pairs.items():
             negatives = inputs.features / "negative_labels" / f"{id_dataset}.safetensors"
             classifier = id_classifier(towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), negatives)
+            if fits:
+                classifier = _fitted(classifier, fits[id_dataset])
             perturbed: dict[str, Features] = {}
             if "perturbed" in methods.needs:
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
@@ -153,6 +169,14 @@ def score_pairs(
                 tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
+
+
+def _fitted(classifier: IDClassifier, fit: Path) -> IDClassifier:
+    """Zero-shot logits with those of a fitted classifier added."""
+    weights, bias = read_discriminant(fit)
+    if weights.shape != classifier.yes.shape or bias.shape != weights.shape[:1]:
+        raise ClipnError(f"{fit}: is of other classes, or of another backbone, than what it is added to; fit it again")
+    return replace(classifier, yes=classifier.yes + weights, bias=bias)
 
 
 def score_features(

@@ -17,6 +17,7 @@ IMAGE_FORMAT = "clipn-image-features-1"
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
 LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
+DISCRIMINANT_FORMAT = "clipn-discriminant-1"
 OFF_UNIT = 1e-2
 """How far from 1 the squared length of a feature may be: twice what normalising in bfloat16 leaves."""
 
@@ -61,6 +62,16 @@ def read_negative_labels(path: Path) -> tuple[Features, Features]:
     """
     arrays, _ = read_arrays(path, NEGATIVES_FORMAT)
     return unit_features(path, arrays, "labels"), unit_features(path, arrays, "negatives")
+
+
+def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.fit.write_discriminant`.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    arrays: dict[str, Any] = read_arrays(path, DISCRIMINANT_FORMAT, "weights", "bias")[0]
+    return arrays["weights"], arrays["bias"]
 
 
 def unit_features(path: Path, arrays: Mapping[str, Any], name: str) -> Features:

@@ -40,6 +40,20 @@ def write_safetensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: Map
             raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error
 
 
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.floating]], metadata: Mapping[str, str]) -> None:
+    """As `write_safetensors`, for NumPy and without torch.
+
+    Raises:
+        ClipnError: an array holds NaN or infinity.
+    """
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    require_finite(path, whole, "it was not written; check the features it is made of")
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(whole, {HEADER: json.dumps(dict(metadata))}))
+
+
 def read_safetensors(path: Path, file_format: str, *names: str) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """All tensors and the metadata of a safetensors file of one of this project's formats.
 

@@ -96,7 +96,7 @@ def downloads(study: Study) -> Iterator[Download]:
     data = StudyData(study)
     # Several datasets may name one file; the first of them speaks for all.
     found: dict[str, tuple[str, Archive, Path]] = {}
-    for name in (name for name in (*study.captions.sources, *study.datasets) if not data.is_generated(name)):
+    for name in (name for name in (*study.captions.sources, *study.encoded_datasets) if not data.is_generated(name)):
         for file in data.files(name, cleaning=True):
             found.setdefault(file, (name, data.archive(name, file), data.base))
     for _, source, _ in weight_sources(study):

@@ -38,13 +38,13 @@ class StudySizes:
     @cached_property
     def images(self) -> dict[str, int]:
         """Images by dataset."""
-        return {name: self._images(name) or 0 for name in self.study.datasets}
+        return {name: self._images(name) or 0 for name in self.study.encoded_datasets}
 
     @property
     def unknown(self) -> list[str]:
         """Sources and datasets whose number, also of classes, is not in the registry."""
         sources = [name for name in self.study.captions.sources if self._samples(name) is None]
-        images = [name for name in self.study.datasets if self._images(name) is None]
+        images = [name for name in self.study.encoded_datasets if self._images(name) is None]
         return list(dict.fromkeys([*sources, *images, *(name for name in self.study.pairs if not self._classes(name))]))
 
     @property

@@ -28,6 +28,7 @@ from clipn.scores.score import Rule, Score, like
 
 __all__ = [
     "COLUMNS",
+    "FITTED",
     "IMPORTED",
     "PLAIN_CLIP",
     "RULES",
@@ -44,6 +45,9 @@ PLAIN_CLIP = "none"
 
 IMPORTED = "imported"
 """Name in place of a prompt pool under which studies keep scores that others computed."""
+
+FITTED = "gda-"
+"""How variants begin under which studies keep scores of classifiers that were fitted on ID training images."""
 
 COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
 """What score files hold beside scores, decisions and cleaning lists."""

@@ -10,8 +10,9 @@ from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
+from clipn.scores import COLUMNS, FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
+from clipn.study.few_shot import FewShot
 from clipn.study.names import family, seed_of
 from clipn.study.streams import Adaptation
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
@@ -174,6 +175,12 @@ class Study(Record):
     pairs: dict[Name, list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
     )
+    train: dict[Name, FewShot] = Field(
+        default={},
+        # Studies without the key print as they did before there was one.
+        exclude_if=lambda value: not value,
+        description="training images of ID datasets, for classifiers that are fitted on them",
+    )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     imported: dict[Name, ImportedScores] = Field(
         default={}, description="methods that others computed, under names of their own"
@@ -265,6 +272,8 @@ class Study(Record):
     def _none_is_taken(cls, variants: dict[str, Variant | ReleasedVariant]) -> dict[str, Variant | ReleasedVariant]:
         if PLAIN_CLIP in variants:
             raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
+        if taken := [name for name in variants if name.startswith(FITTED)]:
+            raise ValueError(f"{taken[0]}: {FITTED!r} begins names of fitted classifiers; call the variant otherwise")
         return variants
 
     @field_validator("pairs")
@@ -276,8 +285,19 @@ class Study(Record):
         return pairs
 
     @model_validator(mode="after")
+    def _training_images_are_of_id_datasets(self) -> "Study":
+        for id_dataset, images in self.train.items():
+            if id_dataset not in self.pairs:
+                raise ValueError(f"train: {id_dataset} is no ID dataset; name one of {', '.join(self.pairs)}")
+            if images.dataset in (id_dataset, *self.pairs[id_dataset]):
+                raise ValueError(
+                    f"train.{id_dataset}.dataset: {images.dataset} is tested in `pairs`; name other images to fit on"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _something_is_scored(self) -> "Study":
-        if not self.runs and not self.baselines:
+        if not self.runs and not self.baselines and not self.train:
             raise ValueError("baselines: nothing is scored; name a method, or `runs`")
         return self
 
@@ -421,3 +441,8 @@ class Study(Record):
         """Every dataset of the pairs, once, in order."""
         # One dataset may be ID in one pair and OOD in another; a dict keeps the order, which a set would not.
         return list(dict.fromkeys(name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)))
+
+    @property
+    def encoded_datasets(self) -> list[str]:
+        """Every dataset whose images are encoded: those of the pairs, then those that classifiers are fitted on."""
+        return list(dict.fromkeys([*self.datasets, *(images.dataset for images in self.train.values())]))

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple, Self
 
 from clipn.errors import ClipnError
-from clipn.scores import PLAIN_CLIP
+from clipn.scores import FITTED, PLAIN_CLIP
 
 SEED = "seed"
 _SEEDED = re.compile(rf"(?P<family>.+)\.{SEED}(?P<seed>\d+)")
@@ -63,7 +63,7 @@ class Scoring(NamedTuple):
         backbone: name of the backbone.
         variant: name of the variant; `none` for the methods on plain CLIP.
         prompts: name of the prompt pool.
-        seed: of the run; 0 for the methods on plain CLIP; a rule has a wildcard here.
+        seed: of the run, or of the choice of training images; 0 for the methods on plain CLIP; a rule has a wildcard.
     """
 
     backbone: str
@@ -96,9 +96,14 @@ class Scoring(NamedTuple):
         return self.variant == PLAIN_CLIP
 
     @property
+    def is_fitted(self) -> bool:
+        """Whether it is of a classifier that was fitted on training images."""
+        return self.variant.startswith(FITTED)
+
+    @property
     def run(self) -> str:
         """Name of the run among those of its backbone, as classifiers are called: `<variant>/seed<k>`, or `none`."""
-        return PLAIN_CLIP if self.is_plain else f"{self.variant}/{SEED}{self.seed}"
+        return PLAIN_CLIP if self.is_plain or self.is_fitted else f"{self.variant}/{SEED}{self.seed}"
 
 
 def _parts(path: PurePath, folders: str) -> list[Any]:

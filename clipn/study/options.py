@@ -11,6 +11,7 @@ from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
+from clipn.study.fits import fit_remarks, fits, fitted_variants
 from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
@@ -270,7 +271,21 @@ class RuleOptions:
         texts = (f"{name}:{','.join(methods(study, name.variant, name.prompts))}" for name in found)
         keys = {"baselines": study.baselines, "what is scored": list(map(str, found))}
         scale = {"rules": study.rules, "logit_scale": study.logit_scale}
-        return Settings(keys, [*texts]) + settings_of(scale, options={"rules": "rule"}) + self._recorded_arithmetic
+        of_runs = settings_of(scale, options={"rules": "rule"})
+        return Settings(keys, [*texts]) + of_runs + self._fits + self._recorded_arithmetic
+
+    @property
+    def _fits(self) -> Settings:
+        """ID datasets of the classifiers that are fitted on training images."""
+        found = {str(fit): names for fit, names in fits(self._study).items()}
+        texts = (f"{fit}:{','.join(names)}" for fit, names in found.items())
+        return Settings({"ID datasets of fits": found} if found else {}, repeated("--fit", texts))
+
+    def training_images(self, id_dataset: str) -> Settings:
+        """What a classifier of an ID dataset is fitted on; the seed is that of the output."""
+        images = self._study.train[id_dataset].model_dump(exclude={"seeds"})
+        options = settings_of(images, f"train.{id_dataset}", {"dataset": "train"})
+        return options + self.datasets + self._recorded_arithmetic
 
     @property
     def streams(self) -> Settings:
@@ -324,7 +339,7 @@ class RuleOptions:
     @property
     def shown(self) -> Settings:
         """What figures and printed tables show."""
-        variants = [PLAIN_CLIP, *self._study.shown]
+        variants = [PLAIN_CLIP, *fitted_variants(self._study), *self._study.shown]
         keys = {"runs": self._runs, "ablations": self._study.ablations, "variants that are shown": variants}
         return Settings(keys, repeated("--variant", variants)) + self.main_prompts
 
@@ -335,7 +350,7 @@ class RuleOptions:
     @property
     def remarks(self) -> Settings:
         """Sentences below every table, such as what image towers saw."""
-        texts = tower_remarks(self._study)
+        texts = [*tower_remarks(self._study), *fit_remarks(self._study)]
         return Settings({"remarks": texts} if texts else {}, repeated("--remark", texts))
 
     @property

@@ -294,6 +294,10 @@ class StudyPaths:
             for need in sorted(OWN_FEATURES & {*needs})
         }
 
+    def discriminant(self, backbone: str, id_dataset: str, seed: int | str) -> str:
+        """Classifier of an ID dataset that is fitted on the training images that a seed chooses."""
+        return f"{self.features_folder(backbone)}/discriminants/{id_dataset}/seed{seed}.safetensors"
+
     @property
     def classifiers_folder(self) -> str:
         """Folder of the classifiers of all backbones."""

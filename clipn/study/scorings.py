@@ -1,13 +1,16 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
-from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
+from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
+from clipn.study.fits import fits
 from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 
 OWN_FEATURES = {"local", "negatives", "perturbed"}
 """What some methods need beside the cached features of the datasets."""
+ON_FITTED = ("msp", "energy", "mcm")
+"""Methods on the logits of classifiers that were fitted on training images."""
 
 
 def id_and_ood(study: Study, id_dataset: str) -> list[str]:
@@ -26,7 +29,7 @@ def main_pool(study: Study) -> str:
 
 
 def scorings(study: Study) -> list[Scoring]:
-    """All scorings of a study: of every backbone for the methods on plain CLIP, then of the runs."""
+    """All scorings of a study: of every backbone for the methods on plain CLIP, then of fits and of runs."""
     pools = prompt_pools(study)
     plain = [Scoring(name, PLAIN_CLIP, pool, 0) for name in study.backbones for pool in pools if baselines(study, pool)]
     taught = [
@@ -36,7 +39,8 @@ def scorings(study: Study) -> list[Scoring]:
         if can_score(study, run.variant, pool)
         for seed in run.seeds
     ]
-    return [*plain, *taught]
+    fitted = [Scoring(fit.backbone, fit.variant, pool, fit.seed) for fit in fits(study) for pool in pools]
+    return [*plain, *fitted, *taught]
 
 
 def imported_scorings(study: Study) -> list[Scoring]:
@@ -79,9 +83,11 @@ def can_score(study: Study, variant: str, pool: str) -> bool:
 
 
 def methods(study: Study, variant: str, pool: str) -> list[str]:
-    """Methods of a scoring: those of a "no" tower, or those on plain CLIP."""
+    """Methods of a scoring: those of a "no" tower, those on plain CLIP, or those on a fitted classifier."""
     if variant == PLAIN_CLIP:
         return baselines(study, pool)
+    if variant.startswith(FITTED):
+        return [*ON_FITTED]
     return [name for name, score in SCORES.items() if score.needs_no]
 
 

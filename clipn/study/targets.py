@@ -5,6 +5,7 @@ from itertools import product
 
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
+from clipn.study.fits import fits
 from clipn.study.paths import OVERALL_TABLES, PRINTED, TEST_TIME, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
@@ -17,8 +18,8 @@ def data_files(paths: StudyPaths) -> list[str]:
     """Archives, datasets, captions and shards."""
     study = paths.study
     registry = [paths.generated_registry] if study.demo else []
-    archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
-    datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
+    archives = paths.archives(*study.captions.sources, *study.encoded_datasets, cleaning=True)
+    datasets = [path(name) for name in study.encoded_datasets for path in (paths.manifest, paths.description)]
     # Without captions nothing is trained, and the rules of captions and shards have no input.
     if not study.captions.sources:
         return [*registry, *archives, *datasets]
@@ -56,9 +57,10 @@ def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, all_scorings(paths.study)
     return [
-        *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.datasets),
-        *(paths.features(backbone, name) for backbone in study.backbones for name in study.datasets),
+        *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.encoded_datasets),
+        *(paths.features(backbone, name) for backbone in study.backbones for name in study.encoded_datasets),
         *dict.fromkeys([*own_feature_files(paths), *stream_words(paths)]),
+        *discriminants(paths),
         *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
         *map(paths.metrics, scored),
@@ -83,6 +85,12 @@ def stream_words(paths: StudyPaths) -> list[str]:
 def stream_metrics(paths: StudyPaths) -> list[str]:
     """Metrics of the methods that adapt on the test stream."""
     return [paths.streams(name) for name in paths.study.backbones if paths.study.test_time]
+
+
+def discriminants(paths: StudyPaths) -> list[str]:
+    """Classifiers that are fitted on training images of ID datasets."""
+    found = fits(paths.study).items()
+    return [paths.discriminant(fit.backbone, id_dataset, fit.seed) for fit, names in found for id_dataset in names]
 
 
 def own_id_datasets(study: Study) -> list[str]:

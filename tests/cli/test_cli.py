@@ -220,3 +220,31 @@ def test_outside_a_project_they_say_where_to_go(clipn: Any, arguments: list[str]
     status, lines = clipn(*arguments)
     assert status == 1
     assert lines[-1].startswith(f"error: {file}; go to the project's folder")
+
+
+GDA = "tiny/gda-4shot-alpha1.0"
+
+
+@pytest.mark.parametrize(
+    ("scoring", "fits"),
+    [
+        (f"{GDA}/single/seed1", ()),
+        (f"{GDA}/single/seed1", ("--fit", f"{GDA}/seed2:cifar10")),
+        (f"{GDA}/single/seed1", ("--fit", f"{GDA}/seed1:imagenet")),
+        ("tiny/none/single/seed0", ("--fit", "tiny/none/seed0:cifar10")),
+    ],
+)
+def test_what_is_fitted_is_told_with_its_id_datasets_and_nothing_else_is(
+    clipn: Any, tmp_path: Path, scoring: str, fits: tuple[str, ...]
+) -> None:
+    folders = [word for name in ("datasets", "features", "classifiers", "output") for word in (f"--{name}", tmp_path)]
+    status, lines = clipn("score", f"{scoring}:msp", "--pair", "cifar10:sun", *fits, *folders)
+    text = f"error: SCORINGS {scoring!r}: gda-... and no other needs --fit, with ID datasets of --pair"
+    assert (status, lines) == (1, [text])
+
+
+@pytest.mark.parametrize("shots", ["1", "0", "-4", "few", "1.5"])
+def test_shots_are_a_whole_number_or_all(clipn: Any, tmp_path: Path, shots: str) -> None:
+    options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
+    text = f"error: --shots {shots!r}: give a whole number of 2 or more, or `all`"
+    assert clipn("fit", "cifar10", *options, "--shots", shots) == (1, [text])

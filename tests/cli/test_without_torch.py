@@ -13,7 +13,7 @@ from clipn.evaluation.evaluate import MetricOptions, evaluate
 from clipn.evaluation.replicates import read_replicates
 from clipn.evaluation.scoring import Methods, RunScoring, score_runs
 from tests.helpers.project import ENVIRONMENT
-from tests.helpers.scored_study import COMMANDS, DRAWN, PLAIN, RUN, SIZE, plant_study
+from tests.helpers.scored_study import COMMANDS, DRAWN, FIT, GDA, PLAIN, RUN, SIZE, plant_study
 
 CODE = """
 import json, sys
@@ -46,10 +46,12 @@ def test_none_of_them_imports_torch_or_open_clip(output: list[str]) -> None:
 @pytest.mark.usefixtures("output")
 def test_scores_are_those_of_the_function(study: Path, tmp_path: Path) -> None:
     """Rules are of the runs: plain CLIP decides nothing."""
-    methods = {PLAIN: Methods(["msp", "mcm"]), RUN: Methods(["ctw", "atd"], ["ctw", "atd"])}
-    runs = {PLAIN: "none", RUN: "learnable/seed1"}
+    plain = Methods(["msp", "mcm"])
+    methods = {PLAIN: plain, FIT: plain, RUN: Methods(["ctw", "atd"], ["ctw", "atd"])}
+    runs = {PLAIN: "none", FIT: "none", RUN: "learnable/seed1"}
+    fits = {FIT: {ID: study / f"features/tiny/discriminants/{ID}/seed2.safetensors"}}
     scorings = [
-        RunScoring("tiny", runs[name], "single", of_run, tmp_path / f"{name}.parquet")
+        RunScoring("tiny", runs[name], "single", of_run, tmp_path / f"{name}.parquet", fits.get(name, {}))
         for name, of_run in methods.items()
     ]
     score_runs(scoring_inputs(study), study / "classifiers", scorings, SIZE.pairs, SCALE)
@@ -88,6 +90,9 @@ def test_streams_have_a_table_of_their_own_and_are_in_no_other(study: Path) -> N
 def test_tables_and_figures_are_there(study: Path) -> None:
     table = pd.read_csv(study / f"tables/{ID}_ood.csv", keep_default_na=False)
     shown = set(zip(table["variant"], table["method"], strict=True))
-    assert shown == {("none", "msp"), ("none", "mcm"), ("learnable", "ctw"), ("learnable", "atd")}
+    plain = {(variant, method) for variant in ("none", GDA) for method in ("msp", "mcm")}
+    assert shown == plain | {("learnable", "ctw"), ("learnable", "atd")}
+    accuracy = pd.read_csv(study / "tables/id_accuracy.csv", keep_default_na=False)
+    assert accuracy["variant"].tolist() == ["none", GDA]
     figures = {f"{ID}_{kind}_tiny.{ending}" for kind in DRAWN for ending in ("png", "pdf")}
     assert {path.name for path in (study / "figures").iterdir()} == figures

@@ -1,9 +1,11 @@
 """Every file that was given is counted as an image or named as left out, whatever the tree or shard."""
 
+import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,3 +121,14 @@ def test_reasons_are_told_with_the_number_and_the_first_names(
         "pets: left out, empty folders: 1 (fox/)",
     ]
     assert class_names(location) == ["cat", "dog"]
+
+
+def test_of_cifar_the_other_split_is_named(tmp_path: Path) -> None:
+    batch = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, 1]}, 2)
+    training = [f"data_batch_{number}" for number in range(1, 6)]
+    write_archive(path := tmp_path / "c.tar.gz", [(f"c/{name}", batch) for name in (*training, "test_batch")])
+    others = [f"c/{name}" for name in training]
+    assert left_out(at(path, reader="cifar")) == {"no test images": others}
+    assert left_out(at(path, reader="cifar_train")) == {"no training images": ["c/test_batch"]}
+    few = left_out(at(path, reader="cifar_train", select={"stop": 7}))
+    assert few == {"no training images": ["c/test_batch"], "not in `select`": ["00007", "00008", "00009"]}

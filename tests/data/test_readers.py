@@ -234,7 +234,7 @@ class Malicious:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_malicious_pickles_are_refused_and_do_not_run(tmp_path: Path, protocol: int) -> None:
     location = cifar_archive(tmp_path / "c.tar.gz", pickle.dumps(Malicious(tmp_path / "ran"), protocol))
-    with pytest.raises(ClipnError, match=r"test_batch or test is not a CIFAR pickle .*mkdir is not admitted"):
+    with pytest.raises(ClipnError, match=r"test_batch is not a CIFAR pickle .*mkdir is not admitted"):
         found(location)
     assert not (tmp_path / "ran").exists()
 
@@ -314,7 +314,7 @@ def test_cifar_data_of_absurd_shapes(tmp_path: Path, data: object) -> None:
     ],
 )
 def test_small_pickles_that_would_take_much(tmp_path: Path, batch: bytes, reason: str) -> None:
-    with pytest.raises(ClipnError, match=r"c\.tar\.gz: test_batch or test is not a CIFAR pickle") as caught:
+    with pytest.raises(ClipnError, match=r"c\.tar\.gz: test_batch is not a CIFAR pickle") as caught:
         found(cifar_archive(tmp_path / "c.tar.gz", batch))
     assert reason in str(caught.value)
     assert len(str(caught.value)) < 500 + len(str(tmp_path))
@@ -346,8 +346,36 @@ def test_random_damage_of_a_cifar_pickle_is_one_error_or_harmless(tmp_path: Path
 
 def test_cifar_archive_without_test_batch(tmp_path: Path) -> None:
     write_archive(tmp_path / "c.tar.gz", [("cifar-10-batches-py/data_batch_1", b"")])
-    with pytest.raises(ClipnError, match="must hold one of test_batch, test"):
+    with pytest.raises(ClipnError, match="must hold test_batch or test; fetch the official archive"):
         found(at(tmp_path / "c.tar.gz", reader="cifar"))
+
+
+TRAINING = [f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("names", [TRAINING, ["cifar-100-python/train"]])
+def test_cifar_training_images_are_those_of_all_batches_in_their_order(tmp_path: Path, names: list[str]) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(10, 3072), dtype=np.uint8)
+    each = 10 // len(names)
+    batches = {
+        name: pickle.dumps({b"data": pixels[start : start + each], b"fine_labels": [*range(start, start + each)]}, 2)
+        for name, start in zip(names, range(0, 10, each), strict=True)
+    }
+    # Whatever the order in the archive, and beside the test images.
+    test = pickle.dumps({b"data": PIXELS, b"labels": [0, 0]}, 2)
+    write_archive(tmp_path / "c.tar.gz", [("x/test_batch", test), *reversed(batches.items())])
+    images = [*read_images(at(tmp_path / "c.tar.gz", reader="cifar_train"))]
+    assert [(image.path, image.label) for image in images] == [(f"{row:05d}", row) for row in range(10)]
+    assert [image.content for image in images] == [row.tobytes() for row in pixels]
+
+
+@pytest.mark.parametrize("names", [TRAINING[1:], [*TRAINING, TRAINING[0].replace("py", "copy")], []])
+def test_cifar_training_images_without_a_batch_or_with_one_twice(tmp_path: Path, names: list[str]) -> None:
+    batch = pickle.dumps({b"data": PIXELS, b"labels": [0, 1]}, 2)
+    write_archive(tmp_path / "c.tar.gz", [(name, batch) for name in (*names, "cifar-10-batches-py/test_batch")])
+    message = "must hold data_batch_1, data_batch_2, data_batch_3, data_batch_4, data_batch_5 or train; fetch"
+    with pytest.raises(ClipnError, match=message):
+        found(at(tmp_path / "c.tar.gz", reader="cifar_train"))
 
 
 # Real data beside the checkout

@@ -12,19 +12,24 @@ from benchmarks.planted import ID, SCALE, Size, plant, scoring_inputs, towers
 from clipn.evaluation.classifiers import FORMAT, tensor_name
 from clipn.model.tensors import write_safetensors
 from tests.helpers.tiny_dataset import encoded, zipped
+from tests.helpers.training_images import TRAIN, describe, write_features
 
 SIZE = Size({ID: 60, "sun": 40}, classes=3, negatives=10, width=32)
 PLAIN, RUN = "tiny/none/single/seed0", "tiny/learnable/single/seed1"
+GDA = "gda-8shot-alpha1.0"
+FIT = f"tiny/{GDA}/single/seed2"
 DRAWN = ("roc", "similarity", "mistakes")
 """Kinds of figures, one of scores, one of texts and one of images."""
 SCORES, METRICS = (
-    " ".join(f"{folder}/{name}.{ending}" for name in (PLAIN, RUN))
+    " ".join(f"{folder}/{name}.{ending}" for name in (PLAIN, FIT, RUN))
     for folder, ending in (("scores", "parquet"), ("metrics", "json"))
 )
-SHOWN = "--variant none --variant learnable --prompts single --datasets datasets"
+SHOWN = f"--variant none --variant {GDA} --variant learnable --prompts single --datasets datasets"
 COMMANDS = {
-    "score": f"score {PLAIN}:msp,mcm {RUN}:ctw,atd --rule ctw --rule atd --datasets datasets --features features"
-    f" --classifiers classifiers --pair {ID}:sun --output scores",
+    "fit": f"fit {ID} --train {TRAIN} --shots 8 --seed 2 --datasets datasets --features features/tiny"
+    f" --output features/tiny/discriminants/{ID}/seed2.safetensors",
+    "score": f"score {PLAIN}:msp,mcm {FIT}:msp,mcm {RUN}:ctw,atd --fit tiny/{GDA}/seed2:{ID} --rule ctw --rule atd"
+    f" --datasets datasets --features features --classifiers classifiers --pair {ID}:sun --output scores",
     "evaluate": f"evaluate {SCORES} --pair {ID}:sun --study demo --resamples 5 --output metrics",
     "evaluate-streams": f"evaluate-streams tiny --features features --pair {ID}:sun --method adaneg --order-seed 1"
     " --order-seed 2 --batch 16 --study demo --output metrics/streams",
@@ -32,9 +37,9 @@ COMMANDS = {
     "tables": f"report tables {METRICS} --study demo --base learnable --tables tables {SHOWN}",
     "streams-table": "report streams-table metrics/streams/tiny.json --study demo --tables tables --datasets datasets",
     "summary": f"report summary {METRICS} --prompts single --output summary.json",
-    "id-dataset": f"report figure id-dataset {SCORES} --figure tiny:{','.join(DRAWN)} --id {ID} --study demo"
-    f" --table tables/metrics.csv --features features --classifiers classifiers --registry registry.yaml"
-    f" --archives archives --output figures {SHOWN}",
+    "id-dataset": f"report figure id-dataset scores/{PLAIN}.parquet scores/{RUN}.parquet"
+    f" --figure tiny:{','.join(DRAWN)} --id {ID} --study demo --table tables/metrics.csv --features features"
+    f" --classifiers classifiers --registry registry.yaml --archives archives --output figures {SHOWN}",
 }
 """Words of commands that lead from features to figures, to be run in the folder of the study."""
 
@@ -42,6 +47,10 @@ COMMANDS = {
 def plant_study(folder: Path) -> None:
     """All that `COMMANDS` read and no one of them writes; image `n` of a dataset is of the grey `n`."""
     plant(folder, SIZE, runs=1)
+    labels = np.arange(30) % SIZE.classes
+    images = np.eye(SIZE.classes, SIZE.width)[labels] + np.random.default_rng(0).normal(size=(30, SIZE.width))
+    describe(folder / "datasets" / TRAIN, labels.tolist(), [f"class {label}" for label in range(3)], first=1000)
+    write_features(scoring_inputs(folder).features / f"{TRAIN}.safetensors", images)
     cached = scoring_inputs(folder).features.rename(folder / "cached")
     (folder / "features").mkdir()
     cached.rename(folder / "features/tiny")

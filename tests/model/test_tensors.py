@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from clipn.errors import ClipnError
-from clipn.model.tensors import read_arrays, read_safetensors, write_safetensors
+from clipn.model.tensors import read_arrays, read_safetensors, write_arrays, write_safetensors
 from tests.helpers.project import ENVIRONMENT
 
 HEADER = {"format": "clipn-test-1", "backbone": "tiny"}
@@ -42,6 +42,20 @@ def test_arrays_are_read_without_torch(path: Path) -> None:
     command = [sys.executable, "-c", code, path]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout) == [[0, 1, 2], False]
+
+
+def test_arrays_are_written_as_tensors_are_and_only_finite_ones(path: Path, tmp_path: Path) -> None:
+    arrays, _ = read_arrays(path, "clipn-test-1")
+    write_arrays(again := tmp_path / "again.safetensors", arrays, HEADER)
+    assert again.read_bytes() == path.read_bytes()
+    turned = {"a": arrays["a"].T.astype(np.float64)}
+    write_arrays(again, turned, HEADER)
+    np.testing.assert_array_equal(read_arrays(again, "clipn-test-1")[0]["a"], turned["a"])
+    with pytest.raises(
+        ClipnError, match=r"bad\.safetensors: a holds NaN or infinity; it was not written; check the fea"
+    ):
+        write_arrays(bad := tmp_path / "bad.safetensors", {"a": np.array([np.nan])}, HEADER)
+    assert not bad.exists()
 
 
 @pytest.mark.parametrize("read", [read_arrays, read_safetensors])

@@ -84,6 +84,12 @@ def test_intervals_of_the_variants_and_the_pool_asked_for() -> None:
     assert "untrained" not in texts(figure)
 
 
+def test_a_fitted_classifier_is_called_so_where_its_method_comes_once() -> None:
+    fitted = METRICS.assign(variant=METRICS["variant"].replace("none", "gda-16shot-alpha1.0"))
+    labels = [label.get_text() for label in intervals(fitted, CONTEXT).axes[0].get_yticklabels()]
+    assert labels[0] == "MSP (gda-16shot-alpha1.0)"
+
+
 def test_intervals_of_nothing() -> None:
     with pytest.raises(ClipnError, match="metrics of tiny: none for ID dataset 'imagenet'"):
         intervals(METRICS, replace(CONTEXT, id_dataset="imagenet"))

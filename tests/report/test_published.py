@@ -210,8 +210,16 @@ def test_only_what_an_entry_stands_for_is_compared(other: dict[str, Any]) -> Non
     assert list(table["verdict"]) == ["not comparable: other study", "not published"]
 
 
-@pytest.mark.parametrize("other", [{"ood_version": "ninco_clean"}, {"convention": "openood"}, {"measure": "aupr_id"}])
-def test_other_lists_conventions_and_measures_are_left_out(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ood_version": "ninco_clean"},
+        {"convention": "openood"},
+        {"measure": "aupr_id"},
+        {"variant": "gda-16shot-alpha1.0"},
+    ],
+)
+def test_other_lists_conventions_measures_and_fitted_classifiers_are_left_out(other: dict[str, Any]) -> None:
     published = one_entry()
     table = compare(measurements(published.entries[0], "paper", **other), [], "paper", published)
     assert list(table["verdict"]) == ["not comparable: other study"]

@@ -141,6 +141,20 @@ def test_id_accuracy_of_every_prompt_pool_is_that_of_the_plain_run_if_there_is_o
     ]
 
 
+def test_id_accuracy_of_fitted_classifiers_is_their_own() -> None:
+    def of(variant: str, seed: int, top1: float) -> dict[str, Any]:
+        return run(variant, seed, {}, id_accuracy=[{"id": "cifar10", "images": 600, "top1": top1}])
+
+    table = id_accuracy_table([of("gda-4shot-alpha1.0", 1, 0.94), of("gda-4shot-alpha1.0", 2, 0.96), *SEEDS])
+    assert table[["variant", "top1", "runs"]].to_numpy().tolist() == [
+        ["gda-4shot-alpha1.0", 95.0, 2],
+        ["learnable", 90.0, 3],
+    ]
+    printed = printed_accuracy(table, "demo", {})
+    assert printed.note.endswith("of the frozen “yes” tower, or with the logits of a fitted classifier (gda-…).")
+    assert printed.labels == ("ID", "Backbone", "Variant", "Prompts")
+
+
 def test_a_method_with_a_pool_of_its_own_keeps_it() -> None:
     baseline = BASELINE | {"ood": [BASELINE["ood"][0], BASELINE["ood"][0] | {"method": "neglabel", "prompts": "nice"}]}
     table = ood_table([baseline], "cifar10")

@@ -45,6 +45,11 @@ def with_ablation(**settings: object) -> dict[str, object]:
     return {"variants": {"learnable": {}, "other": settings}, "runs": runs, "ablations": ["other"]}
 
 
+def fitted(dataset: str = "textures", **settings: object) -> dict[str, object]:
+    """Changes that fit a classifier of CIFAR-10 on a dataset."""
+    return {"train": {"cifar10": {"dataset": dataset, "shots": 4, **settings}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -87,6 +92,18 @@ def with_ablation(**settings: object) -> dict[str, object]:
         ({"threads": 0}, "greater than or equal to 1"),
         ({"captions": {}}, "captions: something is trained; name `sources`"),
         (with_variant({"checkpoints": {}}), "should have at least 1 item"),
+        (
+            {"variants": {"gda-mine": {}}},
+            "gda-mine: 'gda-' begins names of fitted classifiers; call the variant otherwise",
+        ),
+        ({"train": {"sun": {"dataset": "places", "shots": 4}}}, "train: sun is no ID dataset; name one of imagenet, "),
+        (fitted("cifar10"), "train.cifar10.dataset: cifar10 is tested in `pairs`; name other images to fit on"),
+        (fitted("cifar100"), "train.cifar10.dataset: cifar100 is tested in `pairs`; name other images to fit on"),
+        (fitted(shots=1), "one image of a class has no covariance; name 2 or more, or `all`"),
+        (fitted(shots="some"), "'all'"),
+        (fitted(seeds=[1, 1]), "seeds: a seed occurs twice; name each once"),
+        (fitted(shots="all", seeds=[1, 2]), "seeds: every seed chooses all images; name one"),
+        (fitted(alpha=0), "greater than 0"),
         (with_variant({"checkpoints": {1: "a"}, "epochs": 3}), "only.epochs\n"),
         (
             with_variant({"checkpoints": {1: "a", 3: "b"}}),

@@ -58,7 +58,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "imported", "test_time", "backbones.tiny.training.lock_images",
+    "registry", "demo", "runs", "extends", "imported", "test_time", "train", "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
@@ -230,6 +230,47 @@ def test_scorings_are_told_with_their_methods() -> None:
         "logit_scale": 100.0,
         "arithmetic": "portable",
     }
+
+
+TRAIN = {
+    "imagenet": {"dataset": "textures", "shots": 16, "seeds": [1, 2]},
+    "cifar10": {"dataset": "lsun_resize", "shots": 16},
+}
+
+
+def test_fits_are_told_what_they_are_fitted_on_and_scorings_which_there_are() -> None:
+    options = options_of(study(GENERATED | {"train": TRAIN, "baselines": [], "runs": [], "variants": {}}))
+    assert str(options.training_images("imagenet")).startswith("--train textures --shots 16 --alpha 1.0 --datasets ")
+    assert options.training_images("imagenet") == {
+        "train.imagenet.dataset": "textures",
+        "train.imagenet.shots": 16,
+        "train.imagenet.alpha": 1.0,
+        "arithmetic": "portable",
+    }
+    words = shlex.split(str(options.scorings))
+    gda = "tiny/gda-16shot-alpha1.0"
+    assert words[:2] == [f"{gda}/clipn128/seed{seed}:msp,energy,mcm" for seed in (1, 2)]
+    assert words[-4:] == ["--fit", f"{gda}/seed1:imagenet,cifar10", "--fit", f"{gda}/seed2:imagenet"]
+    assert options.scorings["ID datasets of fits"] == {
+        f"{gda}/seed1": ["imagenet", "cifar10"],
+        f"{gda}/seed2": ["imagenet"],
+    }
+    assert options.shown["variants that are shown"] == ["none", "gda-16shot-alpha1.0"]
+
+
+def test_a_study_without_training_images_is_told_as_before(options: RuleOptions) -> None:
+    assert "ID datasets of fits" not in options.scorings
+    assert not any(key.startswith("train") for key in options.page)
+
+
+def test_remarks_say_what_fitted_classifiers_saw() -> None:
+    every = TRAIN | {"cifar10": {"dataset": "lsun_resize", "shots": "all", "alpha": 0.5}}
+    added = "times the logits of a Gaussian discriminant analysis of"
+    assert options_of(study(GENERATED | {"train": every})).remarks["remarks"] == [
+        f"gda-16shot-alpha1.0 on imagenet is no zero-shot method: it adds 1.0 {added} textures (16 images of every "
+        "class, chosen by seed 1, 2).",
+        f"gda-allshot-alpha0.5 on cifar10 is no zero-shot method: it adds 0.5 {added} lsun_resize (all images).",
+    ]
 
 
 def test_class_texts_are_told_all_pools_and_the_runs_of_their_backbone(options: RuleOptions) -> None:

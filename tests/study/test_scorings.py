@@ -3,6 +3,7 @@
 import pytest
 
 from clipn.errors import ClipnError
+from clipn.study.fits import fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import image_caches, run_names, runs_with_steps, stored_views, text_caches
@@ -45,6 +46,28 @@ def test_plain_clip_is_not_scored_under_a_pool_that_leaves_no_method() -> None:
 
 def test_methods_of_a_no_tower_are_no_baselines() -> None:
     assert methods(study(GENERATED), "learnable", "clipn128") == ["ctw", "atd"]
+
+
+FEW = {"dataset": "textures", "shots": 4, "seeds": [1, 2]}
+
+
+def test_fitted_classifiers_are_scored_for_every_seed_under_every_pool_and_before_the_runs() -> None:
+    made = study(GENERATED | {"train": {"imagenet": FEW}, "prompts": ["clipn128", "single"]})
+    found = [scoring for scoring in scorings(made) if scoring.is_fitted]
+    gda = "gda-4shot-alpha1.0"
+    assert found == [Scoring("tiny", gda, pool, seed) for seed in (1, 2) for pool in ("clipn128", "single")]
+    assert scorings(made)[2:6] == found
+    assert {scoring.run for scoring in found} == {"none"}
+    assert methods(made, gda, "single") == ["msp", "energy", "mcm"]
+
+
+def test_every_training_of_a_backbone_chooses_images_by_its_own_seed() -> None:
+    seeded = {"tiny": GENERATED["backbones"]["tiny"] | {"seeds": [3, 4]}}
+    made = study(GENERATED | {"backbones": seeded, "runs": [], "variants": {}, "train": {"imagenet": FEW}})
+    gda = "gda-4shot-alpha1.0"
+    assert fits(made) == {RunName(f"tiny.seed{seed}", gda, seed): ["imagenet"] for seed in (3, 4)}
+    described = [scoring.described for scoring in scorings(made) if scoring.is_fitted]
+    assert [(names["backbone"], names["seed"]) for names in described] == [("tiny", 3), ("tiny", 4)]
 
 
 def test_features_that_methods_need() -> None:

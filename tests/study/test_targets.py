@@ -94,6 +94,26 @@ def test_features_of_single_methods_are_among_the_features() -> None:
     assert f"{DEMO}/metrics/tiny/none/clipn128/seed0.parquet" in files
 
 
+FEW = {"imagenet": {"dataset": "textures", "shots": 16, "seeds": [1, 2]}}
+
+
+def test_training_images_are_fetched_and_encoded_and_what_is_fitted_on_them_is_scored() -> None:
+    few = paths(GENERATED, train=FEW)
+    added = [file for file in data_files(few) if file not in data_files(paths(GENERATED))]
+    assert added == [
+        f"{DEMO}/archives/textures/dtd-r1.0.1.tar.gz",
+        *(f"{DEMO}/datasets/textures/{file}" for file in ("manifest.parquet", "dataset.json")),
+    ]
+    added = [file for file in feature_files(few) if file not in feature_files(paths(GENERATED))]
+    scorings = [f"tiny/gda-16shot-alpha1.0/clipn128/seed{seed}" for seed in (1, 2)]
+    assert added == [
+        f"{DEMO}/features/tiny/textures.safetensors",
+        *(f"{DEMO}/features/tiny/discriminants/imagenet/seed{seed}.safetensors" for seed in (1, 2)),
+        *(f"{DEMO}/scores/{scoring}.parquet" for scoring in scorings),
+        *(f"{DEMO}/metrics/{scoring}.{ending}" for ending in ("json", "parquet") for scoring in scorings),
+    ]
+
+
 def test_any_id_dataset_has_a_table_and_those_of_the_paper_are_always_there() -> None:
     demo = paths(GENERATED, pairs=OWN)
     own = [f"{DEMO}/tables/own_id/textures_ood.csv", "results/tables/textures_ood.csv"]
@@ -126,7 +146,14 @@ BASELINES_ONLY = {"variants": {}, "runs": []}
 
 
 @pytest.mark.parametrize(
-    "settings", [GENERATED, WRITTEN | {"mirror": None}, GENERATED | {"pairs": OWN}, GENERATED | BASELINES_ONLY]
+    "settings",
+    [
+        GENERATED,
+        WRITTEN | {"mirror": None},
+        GENERATED | {"pairs": OWN},
+        GENERATED | BASELINES_ONLY,
+        GENERATED | {"train": FEW},
+    ],
 )
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
     found = paths(settings)

@@ -1,10 +1,13 @@
 """The rules, as far as they can be seen through without running them."""
 
 import re
+from collections import Counter
 
 import pytest
+import yaml
 
 from tests.helpers.project import ROOT, Project
+from tests.helpers.tiny_dataset import write_files
 
 pytestmark = pytest.mark.workflow
 
@@ -111,6 +114,30 @@ def test_streams_are_measured_in_studies_that_name_them(project: Project) -> Non
     for changes, expected in (({"test_time": test_time}, (1, 1, 1)), ({}, (0, 0, 1))):
         planned = project.plan(baselines=["mcm"], **changes)
         assert tuple(planned[rule] for rule in rules) == expected
+
+
+def test_classifiers_are_fitted_for_every_seed_on_features_that_are_cached_like_all_others(project: Project) -> None:
+    train = {
+        "imagenet": {"dataset": "cifar100", "shots": 16, "seeds": [1, 2]},
+        "cifar10": {"dataset": "pets", "shots": "all"},
+    }
+    pets = {"title": "Pets", "reader": "folders", "folder": "pets", "classes": ["cat"], "images": 1}
+    (project.folder / "own.yaml").write_text(yaml.safe_dump({"datasets": {"pets": pets}}))
+    write_files(project.folder / "pets/cat", {"1.png": b""})
+    before = project.plan()
+    with project.planned(train=train, registry="own.yaml") as plan:
+        added = Counter(plan.counts) - before
+        features = "results/studies/demo/features/tiny"
+        assert f"{features}/pets.safetensors" in plan.outputs
+        (job,) = (job for job in plan.jobs if job.outputs == [f"{features}/discriminants/cifar10/seed1.safetensors"])
+        read = ("manifest.parquet", "dataset.json")
+        folders = [f"results/studies/demo/datasets/{name}" for name in ("cifar10", "pets")]
+        assert job.inputs == sorted(
+            [f"{features}/pets.safetensors", *(f"{at}/{file}" for at in folders for file in read)]
+        )
+        (scored,) = (job for job in plan.jobs if job.rule == "score_runs")
+        assert f"{features}/discriminants/imagenet/seed2.safetensors" in scored.inputs
+    assert added == Counter({"fit_discriminant": 3, "cache_image_features": 1, "verify_dataset": 1})
 
 
 def test_every_rule_says_what_it_needs() -> None:

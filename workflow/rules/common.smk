@@ -63,7 +63,7 @@ VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
 TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
 FETCHED = fetched_weights(study)
-SMALL = [name for name in study.datasets if data.is_small(name)]
+SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
@@ -112,6 +112,11 @@ def released(wildcards):
     return released_source(study, wildcards.variant, int(wildcards.seed))
 
 
+def training_images(wildcards):
+    """Dataset that the classifiers of an ID dataset are fitted on."""
+    return study.train[wildcards.id_dataset].dataset
+
+
 def training_threads(wildcards):
     variant = study.variants[wildcards.variant]
     return variant.threads * variant.processes
@@ -142,7 +147,7 @@ def id_figures():
 def check_results():
     """Check what is there, and write down how it was made."""
     # Hashes files that are read in place now, so that the cache is saved with them.
-    contents.images(*study.captions.sources, *study.datasets)
+    contents.images(*study.captions.sources, *study.encoded_datasets)
     # That of the study it extends first, as records of files that both share travel with that.
     base = [or_exit(load_study, study.extends)] if study.extends else []
     for one in (*base, study):

@@ -52,7 +52,7 @@ rule verify_dataset:
     benchmark:
         job_benchmark("verify_dataset/{dataset}", paths.shared_logs)
     wildcard_constraints:
-        dataset="|".join(study.datasets),
+        dataset="|".join(study.encoded_datasets),
     # Else its two threads would wait for the end of a long job of one, and what needs the manifests with them.
     priority: 1
     threads: 2

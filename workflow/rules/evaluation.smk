@@ -1,5 +1,39 @@
 """Scores and metrics: one job for all runs, prompt pools and pairs."""
 
+if study.train:
+
+    # On cached features of training images, in seconds.
+    rule fit_discriminant:
+        input:
+            features=lambda w: paths.features(w.backbone, training_images(w)),
+            indexed=lambda wildcards: [
+                path(name)
+                for name in (wildcards.id_dataset, training_images(wildcards))
+                for path in (paths.manifest, paths.description)
+            ],
+        output:
+            paths.discriminant("{backbone}", "{id_dataset}", "{seed}"),
+        log:
+            job_log(
+                "fit_discriminant/{backbone}/{id_dataset}/seed{seed}",
+                paths.shared_logs,
+            ),
+        benchmark:
+            job_benchmark(
+                "fit_discriminant/{backbone}/{id_dataset}/seed{seed}",
+                paths.shared_logs,
+            )
+        wildcard_constraints:
+            id_dataset="|".join(study.train),
+        resources:
+            **job_resources(mem_mb=1500),
+        params:
+            options=lambda wildcards: options.training_images(wildcards.id_dataset),
+            code=fingerprint("clipn.cli.evaluation.fit"),
+        shell:
+            "clipn --log {log} fit {wildcards.id_dataset} {params.options} --seed {wildcards.seed}"
+            " --features $(dirname {input.features}) --output {output}"
+
 
 rule score_runs:
     input:
@@ -10,6 +44,7 @@ rule score_runs:
             for name in study.datasets
         ],
         own_features=targets.own_feature_files(paths),
+        discriminants=targets.discriminants(paths),
         manifests=[paths.manifest(name) for name in study.datasets],
     output:
         [paths.scores(scoring) for scoring in scorings.scorings(study)],

@@ -14,7 +14,7 @@ rule cache_image_features:
     benchmark:
         job_benchmark("cache_image_features/{backbone}/{dataset}", paths.shared_logs)
     wildcard_constraints:
-        dataset="|".join(set(study.datasets) - set(SMALL)) or "none",
+        dataset="|".join(set(study.encoded_datasets) - set(SMALL)) or "none",
     threads: study.threads
     resources:
         **job_resources(1200, study.threads, GPU),
@@ -59,12 +59,12 @@ if LOCKED:
     # For all trainings on it, which differ in what comes after it only.
     rule cache_tower_features:
         input:
-            paths.generated_registries(*study.datasets),
+            paths.generated_registries(*study.encoded_datasets),
             image_tower=paths.image_tower("{tower}"),
-            manifests=[paths.manifest(name) for name in study.datasets],
-            archives=paths.archives(*study.datasets),
+            manifests=[paths.manifest(name) for name in study.encoded_datasets],
+            archives=paths.archives(*study.encoded_datasets),
         output:
-            [paths.tower_features("{tower}", name) for name in study.datasets],
+            [paths.tower_features("{tower}", name) for name in study.encoded_datasets],
         log:
             job_log("cache_tower_features/{tower}", paths.shared_logs),
         benchmark:
@@ -73,8 +73,8 @@ if LOCKED:
         resources:
             **job_resources(1500, study.threads, GPU),
         params:
-            images=contents.images(*study.datasets),
-            options=options.small_datasets(study.datasets) + options.model,
+            images=contents.images(*study.encoded_datasets),
+            options=options.small_datasets(study.encoded_datasets) + options.model,
             folder=lambda wildcards: paths.tower_features_folder(wildcards.tower),
             code=fingerprint("clipn.cli.features.tower_features"),
         shell:
@@ -105,12 +105,13 @@ if LOCKED:
     rule project_image_features:
         input:
             backbone=paths.backbone("{backbone}"),
-            manifests=[paths.manifest(name) for name in study.datasets],
+            manifests=[paths.manifest(name) for name in study.encoded_datasets],
             features=lambda w: [
-                paths.tower_features(w.backbone, name) for name in study.datasets
+                paths.tower_features(w.backbone, name)
+                for name in study.encoded_datasets
             ],
         output:
-            [paths.features("{backbone}", name) for name in study.datasets],
+            [paths.features("{backbone}", name) for name in study.encoded_datasets],
         log:
             job_log("project_image_features/{backbone}", paths.shared_logs),
         benchmark:
@@ -121,7 +122,7 @@ if LOCKED:
         resources:
             **job_resources(1500, study.threads, GPU),
         params:
-            names=shlex.join(study.datasets),
+            names=shlex.join(study.encoded_datasets),
             options=options.model,
             folder=lambda wildcards: paths.tower_features_folder(wildcards.backbone),
             code=fingerprint("clipn.cli.features.projected_features"),

@@ -73,6 +73,7 @@ def class_names(location: Location) -> list[str]:
 
 _IMAGES: dict[str, Callable[[Location], Iterator[Image]]] = {
     "cifar": cifar_images,
+    "cifar_train": cifar_images,
     "imagenet_val": imagenet_images,
     "folders": folder_images,
     "flat": flat_images,
@@ -81,6 +82,7 @@ _IMAGES: dict[str, Callable[[Location], Iterator[Image]]] = {
 }
 _CLASSES: dict[str, Callable[[Location], list[str] | None]] = {
     "cifar": cifar_classes,
+    "cifar_train": cifar_classes,
     "imagenet_val": imagenet_classes,
     "folders": folder_classes,
     "webdataset": shard_classes,

@@ -2,7 +2,7 @@
 
 import pickle
 import pickletools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,10 +17,14 @@ from clipn.data.readers.selection import selected
 from clipn.errors import ClipnError
 
 CIFAR_SIDE = 32
-CIFAR_BATCHES = ("test_batch", "test")
-CIFAR_METAS = ("batches.meta", "meta")
+CIFAR_BATCHES: dict[str, list[tuple[str, ...]]] = {
+    "cifar": [("test_batch",), ("test",)],
+    "cifar_train": [tuple(f"data_batch_{number}" for number in range(1, 6)), ("train",)],
+}
+"""File names of the batches of CIFAR-10 and of CIFAR-100, by reader."""
+CIFAR_METAS = [("batches.meta",), ("meta",)]
 OPCODES = 500_000
-"""Most opcodes of a pickle; test sets have at most about 100,000."""
+"""Most opcodes of a pickle; test sets have at most about 100,000, CIFAR-100's training set twice as many."""
 TUPLES = 20_000
 """Most tuples of a pickle; a repacked test set has one per file name."""
 DAMAGE = (
@@ -31,32 +35,38 @@ DAMAGE = (
 
 
 def cifar_images(location: Location) -> Iterator[Image]:
-    """Test images by five-digit row."""
-    pixels, labels = _read_test_images(location.paths[0])
+    """Images of a split by five-digit row."""
+    pixels, labels = _read_split(location)
     for path in selected(_rows(labels), location.record.select):
         row = int(path)
         yield Image(path, labels[row], pixels[row].tobytes(), (CIFAR_SIDE, CIFAR_SIDE))
 
 
 def unselected_rows(location: Location) -> list[str]:
-    """Names of the test images that the selection leaves out."""
-    rows = _rows(_read_test_images(location.paths[0])[1])
+    """Names of the images that the selection leaves out."""
+    rows = _rows(_read_split(location)[1])
     return sorted({*rows} - {*selected(rows, location.record.select)})
 
 
 def cifar_classes(location: Location) -> list[str]:
     """Class names of the `meta` file."""
     archive = location.paths[0]
-    meta = _read_cifar(archive, CIFAR_METAS)
+    (meta,) = _read_cifar(archive, CIFAR_METAS)
     names = meta.get("label_names", meta.get("fine_label_names"))
     if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
         raise ClipnError(f"{archive}: has neither `label_names` nor `fine_label_names`; fetch the official archive")
     return [_text(name) for name in names]
 
 
-def _read_test_images(archive: Path) -> tuple[NDArray[np.uint8], list[int]]:
+def _read_split(location: Location) -> tuple[NDArray[np.uint8], list[int]]:
     """Pixels (n, 3072) and n labels."""
-    batch = _read_cifar(archive, CIFAR_BATCHES)
+    archive = location.paths[0]
+    batches = [_images(archive, batch) for batch in _read_cifar(archive, CIFAR_BATCHES[location.record.reader])]
+    return np.concatenate([pixels for pixels, _ in batches]), [label for _, labels in batches for label in labels]
+
+
+def _images(archive: Path, batch: Mapping[str, Any]) -> tuple[NDArray[np.uint8], list[int]]:
+    """Pixels (n, 3072) and n labels of a batch."""
     # CIFAR-10 says `labels`, CIFAR-100 `fine_labels`.
     stored, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
     pixels = stored.pixels() if isinstance(stored, _StoredArray) else None
@@ -73,19 +83,26 @@ def _rows(labels: list[int]) -> list[str]:
     return [f"{row:05d}" for row in range(len(labels))]
 
 
-def _read_cifar(archive: Path, names: tuple[str, ...]) -> dict[str, Any]:
-    """The one pickled dictionary of the archive that has one of these file names; its keys as text."""
-    found = [content for _, content in read_members(archive, lambda path: PurePosixPath(path).name in names)]
-    if len(found) != 1:
-        raise ClipnError(f"{archive}: must hold one of {', '.join(names)}; fetch the official archive")
+def _read_cifar(archive: Path, choices: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
+    """The pickled dictionaries of the archive whose file names are those of one choice; their keys as text."""
+    names = {name for choice in choices for name in choice}
+    members = read_members(archive, lambda path: PurePosixPath(path).name in names)
+    found = sorted((PurePosixPath(path).name, content) for path, content in members)
+    if tuple(name for name, _ in found) not in choices:
+        expected = " or ".join(", ".join(choice) for choice in choices)
+        raise ClipnError(f"{archive}: must hold {expected}; fetch the official archive")
+    return [_unpickled(f"{archive}: {name}", content) for name, content in found]
+
+
+def _unpickled(name: str, content: bytes) -> dict[str, Any]:
     try:
-        _require_small(found[0])
+        _require_small(content)
         # The official files are of Python 2, whose texts are bytes.
-        entries = _CifarUnpickler(BytesIO(found[0]), encoding="bytes").load()
+        entries = _CifarUnpickler(BytesIO(content), encoding="bytes").load()
         return {_text(key): value for key, value in entries.items()}
     except DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise ClipnError(f"{archive}: {' or '.join(names)} is not a CIFAR pickle ({reason:.200}); delete it") from error
+        raise ClipnError(f"{name} is not a CIFAR pickle ({reason:.200}); delete the archive") from error
 
 
 def _require_small(content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ def left_out(location: Location) -> dict[str, list[str]]:
             if name not in given.read and not (name.endswith("/") and following.startswith(name)):
                 found[given.reason or _reason(name, given.images)].append(given.before + name)
     # The default selection keeps all, so the pickle need not be read again.
-    if location.record.reader == "cifar" and location.record.select != Selection():
+    if location.record.reader in CIFAR_BATCHES and location.record.select != Selection():
         found[UNSELECTED] += unselected_rows(location)
     return found
 
@@ -73,10 +73,10 @@ def _given(location: Location) -> Iterator[_Given]:
             assert location.file_list is not None
             for path, listed in listed_members(location, read_file_list(location.file_list)):
                 yield _Given(entry_names(path), listed, f"not on the list, or {UNSELECTED}")
-        case "cifar":
-            names = entry_names(paths[0])
-            read = {name for name in names if PurePosixPath(name).name in {*CIFAR_BATCHES, *CIFAR_METAS}}
-            yield _Given(names, read, reason="no test images")
+        case "cifar" | "cifar_train" as split:
+            names, known = entry_names(paths[0]), {*chain(*CIFAR_BATCHES[split], *CIFAR_METAS)}
+            read = {name for name in names if PurePosixPath(name).name in known}
+            yield _Given(names, read, reason="no test images" if split == "cifar" else "no training images")
         case "webdataset":
             samples = selected_samples(location)
             for folder in filter(Path.is_dir, paths):

@@ -17,7 +17,7 @@ from clipn.evaluation.evaluate import OFFICIAL
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
 from clipn.report.formatting import AVERAGE, method_title
-from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
+from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.names import family
 
 _MEASURES = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%), higher is better"}
@@ -124,8 +124,9 @@ def _panels(
     bands: int,
 ) -> None:
     methods = [line.method for line in lines]
-    # The variant is named only where a method comes in several.
-    labels = [method_title(name) + (f" ({variant})" if methods.count(name) > 1 else "") for name, variant in lines]
+    # The variant is named only where a method comes in several, or where it would pass for a zero-shot one.
+    named = [methods.count(name) > 1 or variant.startswith(FITTED) for name, variant in lines]
+    labels = [method_title(line.method) + f" ({line.variant})" * told for line, told in zip(lines, named, strict=True)]
     columns = math.ceil(len(ood_datasets) / bands)
     grid = figure.subplots(bands, columns, squeeze=False)
     for axes in grid.ravel()[len(ood_datasets) :]:

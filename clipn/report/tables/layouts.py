@@ -21,6 +21,7 @@ from clipn.report.formatting import (
 )
 from clipn.report.tables.intervals import COMPARED
 from clipn.report.tables.printed import Cell, PrintedTable, cell
+from clipn.scores import FITTED
 
 Titles = Mapping[str, str]
 """Printed names of datasets; an identifier without one stays as it is."""
@@ -79,11 +80,13 @@ def _ood_line(group: pd.DataFrame, labels: Sequence[str], ood_datasets: Sequence
 
 def printed_accuracy(table: pd.DataFrame, study: str, titles: Titles) -> PrintedTable:
     """ID top-1 accuracy."""
+    fitted = table["variant"].str.startswith(FITTED).any()
+    added = f", or with the logits of a fitted classifier ({FITTED}…)" if fitted else ""
     return _rowwise(
         table,
         f"ID accuracy, study: {study}",
-        "Top-1 accuracy in percent on the ID images, by the prompt ensemble of the frozen “yes” tower.",
-        ["id", "backbone", "prompts"],
+        f"Top-1 accuracy in percent on the ID images, by the prompt ensemble of the frozen “yes” tower{added}.",
+        ["id", "backbone", *_varying(table, "variant"), "prompts"],
         {"Top-1": "top1"},
         titles,
     )

@@ -8,7 +8,7 @@ import pandas as pd
 from clipn.report.escaping import csv_text
 from clipn.report.formatting import fixed, precise
 from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
-from clipn.scores import PLAIN_CLIP
+from clipn.scores import FITTED, PLAIN_CLIP
 
 _OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 _ACCURACY_KEYS = ("study", "id", "backbone", "variant", "prompts", "images")
@@ -45,15 +45,15 @@ def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
 
     The "yes" tower is frozen, so all variants of a backbone share it: plain CLIP speaks for them, or the first variant
-    where plain CLIP was not scored. `images` counts those with a label; where none has one, top-1 is NaN. Errors as for
-    `ood_table`.
+    where plain CLIP was not scored. Classifiers that were fitted on training images have rows of their own. `images`
+    counts those with a label; where none has one, top-1 is NaN. Errors as for `ood_table`.
     """
     chosen = []
     for group in grouped(collect(runs, "id_accuracy"), ("study", "id", "backbone", "prompts")).values():
-        variants = [row["variant"] for row in group]
+        variants = [row["variant"] for row in group if not row["variant"].startswith(FITTED)]
         # One variant only: each further one would repeat the same number in a row of its own.
-        speaker = PLAIN_CLIP if PLAIN_CLIP in variants else variants[0]
-        chosen += [row for row in group if row["variant"] == speaker]
+        speaker = PLAIN_CLIP if PLAIN_CLIP in variants else next(iter(variants), None)
+        chosen += [row for row in group if row["variant"] == speaker or row["variant"].startswith(FITTED)]
     return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))
 
 

@@ -23,6 +23,7 @@ from clipn.report.tables.verdict import (
     compared_rows,
     sentences,
 )
+from clipn.scores import FITTED
 
 _TEXTS = ("study", "id", "ood", "backbone", "variant", "prompts", "method", "measure", "kind", "source", "verdict")
 _NUMBERS = ("measured", "published", "difference", "sd", "low", "high", "tolerance")
@@ -137,6 +138,8 @@ def comparable(table: pd.DataFrame, study: str) -> list[Row]:
     if others:
         raise ClipnError(f"published numbers: got rows of study {min(others)!r}; compare those of {study!r} alone")
     official = (table["ood_version"] == OFFICIAL) & table["convention"].isin(["", CONVENTION])
+    # Published numbers of these methods are zero-shot ones.
+    official &= ~table["variant"].str.startswith(FITTED)
     # The study may call a backbone as it likes; published numbers name the weights.
     rows = table[official & table["measure"].isin(MEASURES)]
     rows = rows.rename(columns={"backbone": "named", "source": "backbone", "mean": "measured"})
