@@ -126,7 +126,14 @@ BASELINES_ONLY = {"variants": {}, "runs": []}
 
 
 @pytest.mark.parametrize(
-    "settings", [GENERATED, WRITTEN | {"mirror": None}, GENERATED | {"pairs": OWN}, GENERATED | BASELINES_ONLY]
+    "settings",
+    [
+        GENERATED,
+        WRITTEN | {"mirror": None},
+        GENERATED | {"pairs": OWN},
+        GENERATED | BASELINES_ONLY,
+        GENERATED | {"test_time": {"methods": ["adaneg"], "stream": {"seeds": [1]}}},
+    ],
 )
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:
     found = paths(settings)
