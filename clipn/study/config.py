@@ -367,7 +367,9 @@ class Study(Record):
             if name in SCORES or name in RULES:
                 raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
             if name in ADAPTIVE:
-                raise ValueError(f"imported: {name!r} adapts on the test stream; its scores belong into no such table")
+                raise ValueError(
+                    f"imported: {name!r} adapts on the test stream, and stands beside no other score; leave it out"
+                )
             if name in COLUMNS or name.startswith(("clean_", "accepts_")):
                 raise ValueError(f"imported: {name!r} is a column of score files; choose another name")
             if scores.backbone not in self.backbones:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.planted import ID, Size, plant, scoring_inputs
 from clipn.adaptation import adaneg
+from clipn.cli.main import app
 from clipn.errors import ClipnError
 from clipn.evaluation.scoring import Methods
 from clipn.evaluation.streams import StreamOptions, measure_streams
@@ -80,6 +81,12 @@ def test_what_does_not_fit_is_refused(features: Path, tmp_path: Path) -> None:
     (features / f"negative_labels/{ID}.safetensors").unlink()
     with pytest.raises(ClipnError, match="no such file"):
         measured(features)
+
+
+def test_a_stream_has_a_number_as_its_scale(features: Path) -> None:
+    words = f"evaluate-streams b --features {features} --pair {ID}:sun --method adaneg --order-seed 1 --study s"
+    with pytest.raises(ClipnError, match="--logit-scale checkpoint: is known to classifiers, which no stream reads"):
+        app([*words.split(), "--output", str(features), "--logit-scale", "checkpoint"], standalone_mode=False)
 
 
 def test_no_method_stands_on_both_sides() -> None:

@@ -64,7 +64,7 @@ def test_such_methods_are_no_zero_shot_ones() -> None:
         adapting(baselines=["adaneg"])
     files = {"imagenet": dict.fromkeys(("imagenet", "sun", "places"), "a.csv")}
     theirs = {"adaneg": {"backbone": "tiny", "higher": "id", "files": files}}
-    with pytest.raises(ValidationError, match="imported: 'adaneg' adapts on the test stream; its scores belong"):
+    with pytest.raises(ValidationError, match="imported: 'adaneg' adapts on the test stream, and stands beside no"):
         study(GENERATED | {"imported": theirs})
 
 
