@@ -106,5 +106,6 @@ class StudyData:
         """Folders and file lists outside the study that are read where they are."""
         record, unpacked = self.record(name), self.unpacked(name)
         lists = record.lists_in_place if isinstance(record, Dataset) else []
-        own = [self.base / path for path in (record and record.folder, *lists) if path is not None]
+        named = [record.folder, *lists] if record else []
+        own = [self.base / path for path in named if path is not None]
         return [*own, *([unpacked] if unpacked else [])]

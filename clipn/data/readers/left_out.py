@@ -98,8 +98,8 @@ def _given(location: Location) -> Iterator[_Given]:
             images = sorted(name for path in held for name in filter(image_filter(path, select), files[path]))
             read, reason = {*images[select.start : select.stop]}, UNSELECTED
             if reader == "imagenet_val" and location.record.lists:
-                labels, reason = imagenet_labels(location), UNLISTED
-                read = {name for name in read if labels.get(PurePosixPath(name).name) is not None}
+                kept, reason = imagenet_labels(location), UNLISTED
+                read = {name for name in read if kept.get(PurePosixPath(name).name) is not None}
             yield from (_Given(names, read, reason) for names in held.values())
 
 
