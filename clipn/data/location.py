@@ -43,9 +43,11 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     paths = [base / record.folder] if record.folder is not None else packed
     if unpacked is not None:
         paths[0] = unpacked
-    lists = {name: (base if name in record.lists_in_place else archives) / name for name in record.lists}
-    file_list, class_list = (lists.get(name or "") for name in (record.file_list, record.class_list))
-    return Location(record, paths, file_list, class_list)
+
+    def located(name: str | None) -> Path | None:
+        return None if name is None else (base if name in record.lists_in_place else archives) / name
+
+    return Location(record, paths, located(record.file_list), located(record.class_list))
 
 
 def source_folders(

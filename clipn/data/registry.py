@@ -21,6 +21,9 @@ Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""
 
+OFFICIAL = "official"
+"""Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
+
 ClassName = Annotated[str, Field(pattern=r"\S")]
 """A visible one; names in turn have `, ` between them."""
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL
 from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.report.formatting import AVERAGE, method_title
 from clipn.scores import PLAIN_CLIP, SCORES

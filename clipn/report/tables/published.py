@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL
 from clipn.metrics import CONVENTION
 from clipn.report.formatting import HEADINGS, MISSING, convention_sentence, fixed, label, signed, spread
 from clipn.report.published_numbers import (

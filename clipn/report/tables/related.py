@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from clipn.evaluation.evaluate import OFFICIAL
+from clipn.data.registry import OFFICIAL
 from clipn.metrics import CONVENTION
 from clipn.report.formatting import AVERAGE, HEADINGS, MISSING, convention_sentence, dataset_title, fixed
 from clipn.report.published_numbers import MEASURES, RECORDED
