@@ -14,13 +14,15 @@ class Location:
 
     Attributes:
         record: the dataset.
-        paths: archives or folders, in the order of `record.archives`; or the one folder of the record.
-        file_list: text file of paths, for reader `list`.
+        paths: archives or folders, in the order of `record.image_archives`; or the one folder of the record.
+        file_list: text file of paths.
+        class_list: text file of class numbers.
     """
 
     record: Dataset
     paths: list[Path]
     file_list: Path | None = None
+    class_list: Path | None = None
 
 
 def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = None) -> Location:
@@ -29,7 +31,7 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     Args:
         record: the dataset.
         archives: folder of its archives.
-        base: folder that the record's own folder and file list start from.
+        base: folder that the record's own folder and lists start from.
         unpacked: somebody's copy of the first archive, a folder or repacked, that stands for it.
 
     Raises:
@@ -37,11 +39,15 @@ def locate(record: Dataset, archives: Path, base: Path, unpacked: Path | None = 
     """
     if unpacked is not None and not record.archives:
         raise ClipnError(f"{record.title}: has no archive that {unpacked} could stand for; leave it out")
-    packed = [archives / archive.file for archive in record.archives]
+    packed = [archives / archive.file for archive in record.image_archives]
     paths = [base / record.folder] if record.folder is not None else packed
     if unpacked is not None:
         paths[0] = unpacked
-    return Location(record, paths, base / record.file_list if record.file_list is not None else None)
+
+    def located(name: str | None) -> Path | None:
+        return None if name is None else (base if name in record.lists_in_place else archives) / name
+
+    return Location(record, paths, located(record.file_list), located(record.class_list))
 
 
 def source_folders(

@@ -1,6 +1,5 @@
 """The typed record of every dataset and caption source: where its bytes come from, what they must be."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,76 +12,23 @@ from pydantic import (
     model_validator,
 )
 
-from clipn.yaml_models import FileName, Md5, Name, Record, RecordFile, Sha256, load_record_file, named
+from clipn.data.archive_record import Archive as Archive
+from clipn.data.archive_record import Count, expanded
+from clipn.yaml_models import Name, Record, RecordFile, Sha256, load_record_file, named
 
 Reader = Literal["cifar", "cifar_train", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""
 
-RANGE = re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
-"""Many files in one record, e.g. `part-{000..331}.tar`."""
-FILES = 100_000
-"""Most files that the ranges of a record stand for."""
-
-Count = Annotated[int, Field(ge=0, le=10**15)]
-"""Of images, captions, or bytes; the largest collections have fewer."""
+OFFICIAL = "official"
+"""Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
 
 ClassName = Annotated[str, Field(pattern=r"\S")]
 """A visible one; names in turn have `, ` between them."""
 
 DOWNLOADS = Path("downloads")
 """Where downloads lie (`clipn.data.store`), relative to the working directory; a person puts files there, too."""
-
-
-class Archive(Record):
-    """One file to fetch."""
-
-    file: FileName = Field(description="name under which the file is stored")
-    addresses: list[str] = Field(
-        default=[],
-        description="http(s) or file addresses, paths relative to the registry, or "
-        "`package:NAME==VERSION/PATH` of an installed package; tried in order",
-    )
-    sha256: Sha256 | None = Field(default=None, description="published checksum; empty when none is known")
-    md5: Md5 | None = Field(default=None, description="published checksum; empty when none is known")
-    bytes: Count | None = Field(default=None, description="published size in bytes; without it, 5 GB are the most")
-    manual: str | None = Field(default=None, description="how to get the file by hand when it may not be fetched")
-
-    @property
-    def has_checksum(self) -> bool:
-        """Whether a checksum is published, by which a copy can be verified."""
-        return bool(self.sha256 or self.md5)
-
-    @property
-    def identity(self) -> str:
-        """What is known of its bytes: checksums and size; without a checksum, the addresses."""
-        # A file that moves to another server is still the same file, if a checksum says so.
-        return self.model_dump_json(exclude={"manual"} | ({"addresses"} if self.has_checksum else set()))
-
-
-def _expanded(value: Any) -> Any:
-    """Archives with a range in their names, `part-{000..331}.tar`, written out one by one."""
-    # This runs before pydantic's own checks, which refuse what is no list of mappings with a better message.
-    if not isinstance(value, list):
-        return value
-    archives: list[Any] = []
-    for entry in value:
-        texts = entry if isinstance(entry, dict) else {}
-        addresses = texts.get("addresses", [])
-        is_well_formed = isinstance(texts.get("file"), str) and isinstance(addresses, list)
-        found = RANGE.search(texts["file"]) if is_well_formed else None
-        if found is None:
-            archives.append(entry)
-            continue
-        first, last = map(int, found.groups())
-        if not 0 <= last - first < FILES - len(archives):
-            raise ValueError(f"{found[0]} stands for no file, or for more than {FILES:,} in all; correct the range")
-        for number in range(first, last + 1):
-            digits = f"{number:0{len(found[1])}d}"
-            own = [text.replace(found[0], digits) if isinstance(text, str) else text for text in addresses]
-            archives.append({**entry, "file": entry["file"].replace(found[0], digits), "addresses": own})
-    return archives
 
 
 def _is_none(value: object) -> bool:
@@ -139,7 +85,9 @@ class Dataset(Record):
     reader: Reader = Field(description="layout of the archives or the folder")
     layout: str | None = Field(default=None, description="inner tree, for people")
     file_list: str | None = Field(
-        default=None, description="reader `list`: text file, `path` or `path label` per line, relative to the registry"
+        default=None,
+        description="text file, `path` or `path label` per line, one of `archives` or relative to the registry: what "
+        "reader `list` reads; of `imagenet_val`, the images that are kept, by file name",
     )
     select: Selection = Selection()
     images: Count | None = Field(default=None, description="number of images that must result")
@@ -151,7 +99,14 @@ class Dataset(Record):
         description="class names in label order; `imagenet`: open_clip's list; empty: as the archive gives them",
     )
     class_source: str | None = Field(default=None, description="where the class names come from")
-    # A record without the key has the identity that it had before there was one; so with the `classes` of captions.
+    # A record without the key has the identity that it had before there was one; so with `shrink`, and the `classes` of
+    # captions.
+    class_list: str | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="reader `imagenet_val`: text file, a class number per line, counted from 0 in the order of the "
+        "WordNet ids, one of `archives` or relative to the registry: classes that are kept, and numbered anew",
+    )
     shrink: Shrink | None = Field(
         default=None,
         exclude_if=_is_none,
@@ -167,9 +122,32 @@ class Dataset(Record):
     def _comes_from_one_place(self) -> "Dataset":
         if bool(self.archives) == (self.folder is not None):
             raise ValueError("give either `archives` or `folder`")
-        if (self.reader == "list") != (self.file_list is not None):
-            raise ValueError("reader `list` and `file_list` go together; give both or neither")
+        if self.reader == "list" and self.file_list is None:
+            raise ValueError("reader `list` needs `file_list`; name the list")
+        if self.reader not in ("list", "imagenet_val") and self.file_list is not None:
+            raise ValueError("`file_list` is for readers `list` and `imagenet_val`; leave it out, or change `reader`")
+        if self.reader != "imagenet_val" and self.class_list is not None:
+            raise ValueError("`class_list` is for reader `imagenet_val`; leave it out, or change `reader`")
+        # A copy of somebody's stands for the first archive.
+        if self.archives and self.archives[0].file in self.lists:
+            raise ValueError("archives: name those of the images first, then lists")
         return self
+
+    @property
+    def lists(self) -> list[str]:
+        """`file_list` and `class_list`, as far as there are any."""
+        return [name for name in (self.file_list, self.class_list) if name is not None]
+
+    @property
+    def image_archives(self) -> list[Archive]:
+        """Archives that are no lists."""
+        return [archive for archive in self.archives if archive.file not in self.lists]
+
+    @property
+    def lists_in_place(self) -> list[str]:
+        """Lists that are not fetched, as paths relative to the registry."""
+        files = {archive.file for archive in self.archives}
+        return [name for name in self.lists if name not in files]
 
     @property
     def identity(self) -> str:
@@ -190,7 +168,7 @@ class CaptionSource(Record):
     captions: Archive | None = Field(
         default=None, description="the caption file; empty when the images' archives hold it"
     )
-    images: Annotated[list[Archive], BeforeValidator(_expanded)] = Field(
+    images: Annotated[list[Archive], BeforeValidator(expanded)] = Field(
         default=[],
         description="tar archives of the images; `{000..331}` in a name stands for many; empty: `folder`, or a crawl",
     )

@@ -37,7 +37,7 @@ class Sources:
         cleaning = record.cleaning if isinstance(record, Dataset) else {}
         lists = [cleaning[key] for key in self.cleaning if key in cleaning]
         packed = [self.archives / archive.file for archive in record.archives]
-        own = (record.folder, record.file_list if isinstance(record, Dataset) else None)
+        own = (record.folder, *(record.lists_in_place if isinstance(record, Dataset) else ()))
         paths = [
             *([self.unpacked, *packed[1:]] if self.unpacked else packed),
             *(self.base / path for path in own if path is not None),

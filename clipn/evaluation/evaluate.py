@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clipn.compute import described
 from clipn.data.cleaning import CLEAN
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
 from clipn.evaluation.replicates import write_replicates
 from clipn.evaluation.score_table import RULE, read_scores
@@ -20,9 +21,6 @@ from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
 from clipn.progress import tracked
 from clipn.scores import FITTED, IMPORTED, RULES, SCORES
-
-OFFICIAL = "official"
-"""Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
 
 Pairs = Mapping[str, Sequence[str]]
 Draw = Callable[[int, int, str], NDArray[np.uint8]]

@@ -10,8 +10,9 @@ import numpy as np
 
 from clipn.adaptation import ADAPTIVE
 from clipn.compute import described, one_thread
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL, Pairs
+from clipn.evaluation.evaluate import Pairs
 from clipn.features.stored import read_image_features, read_negative_labels
 from clipn.files import write_json
 from clipn.iteration import in_threads

@@ -94,6 +94,9 @@ class StudySizes:
         record = self._data.record(name)
         if not isinstance(record, Dataset):
             return CLASSES.get(name)
+        if record.class_list is not None:
+            # The list may still have to be fetched.
+            return None
         if record.classes is None and record.folder is not None:
             return len(class_names(locate(record, DOWNLOADS, self._data.base)))
         return len(record.classes) if isinstance(record.classes, list) else CLASSES.get(record.classes or name)

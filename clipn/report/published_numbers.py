@@ -3,12 +3,14 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.report.formatting import AVERAGE
+from clipn.metrics import CONVENTION, CONVENTIONS
+from clipn.report.formatting import AVERAGE, method_title
 from clipn.scores import PLAIN_CLIP, SCORES
 from clipn.text.prompts import prompt_pool
 from clipn.yaml_models import FileName, Name, Record, load_records
@@ -19,6 +21,9 @@ MEASURES: tuple[Measure, ...] = ("auroc", "fpr95")
 """Measures of a cell, in order."""
 RECORDED = "recorded"
 """Kind of the numbers that this pipeline recorded itself."""
+MethodKind = Literal["zero-shot", "words", "language model", "trained", "test-time"]
+METHOD_KINDS: tuple[MethodKind, ...] = get_args(MethodKind)
+"""What methods need beside the names of the classes, from nothing to the test images; in the order of tables."""
 DECIMALS = 6
 """Of a recorded percentage: a single pair of images that change places shows in a mean over seeds and OOD sets."""
 
@@ -57,21 +62,24 @@ class Tolerance(Record):
         return self.auroc if measure == "auroc" else self.fpr95
 
 
+class PublishedMethod(Record):
+    """A method that this pipeline does not have, or of which its needs here do not tell the kind."""
+
+    title: Text = Field(description="printed name")
+    kind: MethodKind = Field(
+        description="what it needs beside the names of the classes: nothing; words of a list; words by a language "
+        "model; training on images; the test images, which it adapts to"
+    )
+
+
 class Cells(Record):
     """One row of numbers: a method against several OOD sets of one ID dataset."""
 
     id: Name = Field(description="ID dataset")
-    method: str = Field(description="a method of this pipeline")
+    method: str = Field(description="a method of this pipeline, or one of `methods`")
     cells: dict[Name, Figures] = Field(
         min_length=1, description="OOD dataset or `average` -> AUROC, FPR95 in percent; FPR95 may be absent"
     )
-
-    @field_validator("method")
-    @classmethod
-    def _registered_method(cls, method: str) -> str:
-        if method not in SCORES:
-            raise ValueError(f"no such method; choose among {', '.join(SCORES)}")
-        return method
 
     def values(self) -> Iterator[tuple[str, Measure, float]]:
         """OOD set, measure and percentage of every known number, in order."""
@@ -101,6 +109,8 @@ class Entry(Cells):
         default=None, ge=1, description="runs in a mean; compares with a mean over at least so many"
     )
     prompts: str | None = Field(default=None, description="prompt pool; empty when it is not known")
+    ood_version: Name = Field(default=OFFICIAL, description="image lists of the OOD sets; only `official` is compared")
+    convention: Name = Field(default=CONVENTION, description="reading of FPR95")
     variants: list[str] = Field(default=[], description="names of a study's variants that it may meet; empty: any")
     compare: dict[str, str] = Field(default={}, description="study -> name of a tolerance")
 
@@ -122,16 +132,29 @@ class Entry(Cells):
                 raise ValueError(str(error)) from error
         return name
 
+    @field_validator("convention")
+    @classmethod
+    def _known_convention(cls, name: str) -> str:
+        if name not in CONVENTIONS:
+            raise ValueError(f"no such convention; choose among {', '.join(CONVENTIONS)}")
+        return name
+
     @model_validator(mode="after")
     def _one_run_or_a_mean(self) -> "Entry":
         if self.run is not None and self.runs is not None:
             raise ValueError("give either `run` or `runs`")
         return self
 
+    @model_validator(mode="after")
+    def _official_lists_are_compared(self) -> "Entry":
+        if self.compare and self.ood_version != OFFICIAL:
+            raise ValueError(f"compare: only `ood_version: {OFFICIAL}` is compared; leave it out")
+        return self
+
     @property
     def identity(self) -> tuple[object, ...]:
         """What no other entry may share."""
-        return self.id, self.backbone, self.method, self.source, self.run, self.prompts
+        return self.id, self.ood_version, self.backbone, self.method, self.source, self.run, self.prompts
 
 
 class RecordedEntry(Cells):
@@ -151,6 +174,15 @@ class RecordedEntry(Cells):
 
     run: ClassVar[None] = None
     """A mean is no single run."""
+    ood_version: ClassVar[str] = OFFICIAL
+    convention: ClassVar[str] = CONVENTION
+
+    @field_validator("method")
+    @classmethod
+    def _registered_method(cls, method: str) -> str:
+        if method not in SCORES:
+            raise ValueError(f"no such method; choose among {', '.join(SCORES)}")
+        return method
 
     @model_validator(mode="after")
     def _variant_of_method(self) -> "RecordedEntry":
@@ -189,6 +221,9 @@ class PublishedNumbers(Record):
     """All published and recorded numbers, and the tolerances they name."""
 
     tolerances: dict[Name, Tolerance] = Field(default={}, description="by name")
+    methods: dict[Name, PublishedMethod] = Field(
+        default={}, description="by name: methods that this pipeline does not have, or whose kind must be said"
+    )
     entries: list[Annotated[AnyEntry, BeforeValidator(_of_its_kind)]] = Field(
         default=[], description="in the order of the comparison table"
     )
@@ -201,6 +236,18 @@ class PublishedNumbers(Record):
             first = seen.setdefault(entry.identity, index)
             if first != index:
                 raise ValueError(f"{index} repeats {first} ({entry.method}, {entry.source}); merge them or remove one")
+        return entries
+
+    @field_validator("entries")
+    @classmethod
+    def _methods_exist(cls, entries: list[AnyEntry], info: ValidationInfo) -> list[AnyEntry]:
+        known = {**SCORES, **info.data.get("methods", {})}
+        for index, entry in enumerate(entries):
+            if entry.method not in known:
+                names = ", ".join(known)
+                raise ValueError(
+                    f"{index}.method: no such method {entry.method!r}; choose among {names}, or enter it in `methods`"
+                )
         return entries
 
     @field_validator("entries")
@@ -225,6 +272,25 @@ class PublishedNumbers(Record):
                         f"{measure} of {ood}; add them or name another tolerance"
                     )
         return entries
+
+    def method_kind(self, method: str) -> MethodKind | None:
+        """What a method needs; None: it is neither of this pipeline nor among `methods`."""
+        if method in self.methods:
+            return self.methods[method].kind
+        if method not in SCORES:
+            return None
+        if SCORES[method].needs_no:
+            return "trained"
+        return "words" if "negatives" in SCORES[method].needs else "zero-shot"
+
+    def kind_order(self, method: str) -> int:
+        """Place of a method's kind in `METHOD_KINDS`; behind all of them where it is not known."""
+        kind = self.method_kind(method)
+        return METHOD_KINDS.index(kind) if kind else len(METHOD_KINDS)
+
+    def method_title(self, method: str) -> str:
+        """Printed name of a method."""
+        return self.methods[method].title if method in self.methods else method_title(method)
 
     @property
     def studies(self) -> set[str]:

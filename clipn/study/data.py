@@ -105,6 +105,7 @@ class StudyData:
     def in_place(self, name: str) -> list[Path]:
         """Folders and file lists outside the study that are read where they are."""
         record, unpacked = self.record(name), self.unpacked(name)
-        named = [record.folder, record.file_list if isinstance(record, Dataset) else None] if record else []
+        lists = record.lists_in_place if isinstance(record, Dataset) else []
+        named = [record.folder, *lists] if record else []
         own = [self.base / path for path in named if path is not None]
         return [*own, *([unpacked] if unpacked else [])]

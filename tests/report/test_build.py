@@ -218,6 +218,8 @@ def test_measured_numbers_meet_published_ones_by_the_weights_of_their_backbone(t
         ("msp", "fpr95", None, 60.0, -20.0, "differs"),
         ("ctw", "auroc", 2, 92.0, 0.0, "agrees"),
         ("ctw", "fpr95", 2, 30.0, 0.0, "agrees"),
+        ("theirs", "auroc", None, None, None, "not comparable: other study"),
+        ("theirs", "fpr95", None, None, None, "not comparable: other study"),
     ]
     assert set(table.loc[table["verdict"] == "not published", "backbone"]) == {"ViT-B-32/openai"}
     low = table.loc[table["method"].eq("msp") & table["measure"].eq("auroc"), "low"]
@@ -243,6 +245,7 @@ def test_published_tables_and_figures_read_the_csv_as_well_as_the_table(tmp_path
     assert [printed.header[:4] for printed in printed_published(back, {})] == [
         ("Method", "Backbone", "Variant", "Prompts"),
         ("Method", "Backbone", "Variant", "Prompts"),
+        ("Method", "Backbone", "Source", "svhn"),
     ]
     for form in (table, back):
         shifted = form.assign(verdict=form["verdict"].replace("agrees", "differs"))

@@ -170,9 +170,12 @@ def test_names_of_id_datasets_may_hold_underscores(tmp_path: Path) -> None:
 def test_a_study_that_can_be_compared(tmp_path: Path) -> None:
     text = Outline(rendered(tmp_path, study="paper")).text
     assert "The demo study" not in text
-    assert "1 cell agrees, 3 differ, 28 are not published" in text
-    assert "ID: CIFAR-10; restated: a note" in text
+    assert "1 cell agrees, 3 differ, 28 are not published, 2 published have no counterpart" in text
+    assert "ID: CIFAR-10; zero-shot; restated: a note" in text
     assert "70.00 [68.10, 71.90] 70.50 -0.50 (± 1.00)" in text
+    apart = "ID: CIFAR-10; test-time; published, not measured in this study AUROC / FPR95 in percent, as printed. "
+    assert apart + "These methods adapt to the test images" in text
+    assert "Theirs ViT-B-32/openai a paper 99.50 / 1.25" in text
 
 
 def test_a_study_without_a_no_tower_resamples_and_ablations(tmp_path: Path) -> None:

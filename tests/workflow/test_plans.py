@@ -68,6 +68,16 @@ PLANNED = {
         "train_clipn": 9,
         "id_figures": 2,
     },
+    # Two backbones, an ID dataset and five OOD sets of a protocol of its own, three lists among the archives.
+    "openood": {
+        "fetch_archive": 10,
+        "verify_dataset": 6,
+        "import_backbone": 2,
+        "cache_image_features": 2 * 6,
+        "negative_labels": 2,
+        "own_ood_table": 1,
+        "published_figure": 1,
+    },
     # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
     "ablations": {
         "generate_demo": 1,

@@ -9,7 +9,7 @@ from clipn.data.readers.cifar import cifar_classes, cifar_images
 from clipn.data.readers.file_list import listed_images
 from clipn.data.readers.folders import flat_images, folder_classes, folder_images
 from clipn.data.readers.image import Image as Image
-from clipn.data.readers.imagenet import imagenet_classes, imagenet_images
+from clipn.data.readers.imagenet import class_numbers, imagenet_classes, imagenet_images
 from clipn.data.readers.left_out import warn_of_left_out as warn_of_left_out
 from clipn.data.readers.selection import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from clipn.data.readers.selection import selected_paths as selected_paths
@@ -60,7 +60,8 @@ def class_names(location: Location) -> list[str]:
     if record.classes == "imagenet":
         from clipn.text.prompts import imagenet_classnames  # reads open_clip's lists, which few datasets need
 
-        names = imagenet_classnames()
+        every = imagenet_classnames()
+        names = [every[number] for number in class_numbers(location, len(every))]
     else:
         names = list(record.classes)
     if held is not None and len(names) != len(held):

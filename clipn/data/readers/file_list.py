@@ -27,7 +27,8 @@ OTHER_FORMS = {
 def listed_images(location: Location) -> Iterator[Image]:
     """Images by their listed path, in the order of the archives.
 
-    In a folder, which may be an unpacked archive's outermost one, a listed path may begin with the folder's own name.
+    A listed path may begin with the folder's own name, or with that of the archive without its suffixes: in OpenOOD's
+    lists, `ssb_hard/n01/1.JPEG` is what lies in `ssb_hard.zip` as `n01/1.JPEG`.
 
     Raises:
         ClipnError: the list is missing or names a file twice, or one that no archive or folder holds.
@@ -47,9 +48,8 @@ def listed_members(location: Location, labels: Collection[str]) -> list[tuple[Pa
     """
     listed: list[dict[str, str]] = []
     for path in location.paths:
-        own = own_name(path)
-        # dict.fromkeys, because without an own name both forms are the same.
-        forms = ((name, form) for name in member_names(path) for form in dict.fromkeys((name, own + name)))
+        own = own_name(path) or f"{path.name.partition('.')[0]}/"
+        forms = ((name, form) for name in member_names(path) for form in (name, own + name))
         listed.append({name: form for name, form in forms if form in labels})
     if missing := set(labels).difference(*(names.values() for names in listed)):
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -11,6 +11,7 @@ from clipn.data.archives.members import is_hidden
 from clipn.data.location import Location
 from clipn.data.readers.cifar import CIFAR_BATCHES, CIFAR_METAS, unselected_rows
 from clipn.data.readers.file_list import listed_members, read_file_list
+from clipn.data.readers.imagenet import imagenet_labels
 from clipn.data.readers.selection import image_filter, is_image
 from clipn.data.readers.webdataset import CLASS_NAMES, selected_samples
 from clipn.data.registry import Selection
@@ -20,6 +21,7 @@ from clipn.progress import warn
 NAMED = 3
 """Names of each reason that a line holds."""
 UNSELECTED = "not in `select`"
+UNLISTED = f"not on the list, or {UNSELECTED}"
 
 
 def left_out(location: Location) -> dict[str, list[str]]:
@@ -72,7 +74,7 @@ def _given(location: Location) -> Iterator[_Given]:
         case "list":
             assert location.file_list is not None
             for path, listed in listed_members(location, read_file_list(location.file_list)):
-                yield _Given(entry_names(path), listed, f"not on the list, or {UNSELECTED}")
+                yield _Given(entry_names(path), listed, UNLISTED)
         case "cifar" | "cifar_train" as split:
             names, known = entry_names(paths[0]), {*chain(*CIFAR_BATCHES[split], *CIFAR_METAS)}
             read = {name for name in names if PurePosixPath(name).name in known}
@@ -94,8 +96,11 @@ def _given(location: Location) -> Iterator[_Given]:
                 for path, names in held.items()
             }
             images = sorted(name for path in held for name in filter(image_filter(path, select), files[path]))
-            read = {*images[select.start : select.stop]}
-            yield from (_Given(names, read) for names in held.values())
+            read, reason = {*images[select.start : select.stop]}, UNSELECTED
+            if reader == "imagenet_val" and location.record.lists:
+                kept, reason = imagenet_labels(location), UNLISTED
+                read = {name for name in read if kept.get(PurePosixPath(name).name) is not None}
+            yield from (_Given(names, read, reason) for names in held.values())
 
 
 def _reason(name: str, images: str) -> str:

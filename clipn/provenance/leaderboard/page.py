@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from clipn.evaluation.evaluate import OFFICIAL
+from clipn.data.registry import OFFICIAL
 from clipn.files import write_text
 from clipn.provenance.leaderboard.studies import TracedStudy, read_studies
 from clipn.provenance.records import JobRecord

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
 from clipn.report.formatting import AVERAGE, method_title

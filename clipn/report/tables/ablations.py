@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from clipn.evaluation.evaluate import OFFICIAL
+from clipn.data.registry import OFFICIAL
 from clipn.report.formatting import AVERAGE
 from clipn.scores import PLAIN_CLIP
 

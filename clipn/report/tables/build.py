@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL
 from clipn.files import write_json, write_text
 from clipn.report.formatting import AVERAGE, dataset_title, fixed
 from clipn.report.published_numbers import load_published

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clipn.evaluation.evaluate import MEASURES, OFFICIAL
+from clipn.data.registry import OFFICIAL
+from clipn.evaluation.evaluate import MEASURES
 from clipn.evaluation.replicates import VALUES
 from clipn.metrics import CONVENTION
 from clipn.metrics.bootstrap import difference, interval

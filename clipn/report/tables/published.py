@@ -1,18 +1,26 @@
 """Measured numbers beside recorded and published ones: what is equal, agrees or differs, what nobody published."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
-from clipn.evaluation.evaluate import OFFICIAL
 from clipn.metrics import CONVENTION
 from clipn.report.formatting import HEADINGS, MISSING, convention_sentence, fixed, label, signed, spread
-from clipn.report.published_numbers import DECIMALS, MEASURES, RECORDED, AnyEntry, PublishedNumbers, RecordedEntry
+from clipn.report.published_numbers import (
+    DECIMALS,
+    MEASURES,
+    RECORDED,
+    AnyEntry,
+    PublishedNumbers,
+    RecordedEntry,
+)
 from clipn.report.tables.aggregate import Row, grouped
 from clipn.report.tables.printed import Cell, PrintedTable, cell, to_markdown
+from clipn.report.tables.related import related_tables
 from clipn.report.tables.verdict import (
     AGREES,
     DIFFERS,
@@ -25,13 +33,16 @@ from clipn.report.tables.verdict import (
 )
 from clipn.scores import FITTED
 
-_TEXTS = ("study", "id", "ood", "backbone", "variant", "prompts", "method", "measure", "kind", "source", "verdict")
+_TEXTS = (
+    "study", "id", "ood", "ood_version", "backbone", "variant", "prompts", "method", "method_title", "method_kind",
+    "measure", "convention", "kind", "source", "verdict",
+)  # fmt: skip
 _NUMBERS = ("measured", "published", "difference", "sd", "low", "high", "tolerance")
 _COLUMNS = (
-    "study,id,ood,backbone,variant,prompts,method,measure,run,measured,published,difference,sd,low,high,runs,tolerance,"
-    "kind,source,verdict"
+    "study,id,ood,ood_version,backbone,variant,prompts,method,method_title,method_kind,measure,convention,run,measured,"
+    "published,difference,sd,low,high,runs,tolerance,kind,source,verdict"
 )
-_KEYS = ("id", "ood", "backbone", "variant", "prompts", "method", "measure")
+_KEYS = ("id", "ood", "backbone", "variant", "prompts", "method", "measure", "convention")
 _LABELS = ("method", "backbone", "variant", "prompts", "run", "ood")
 _PARTS = {"measured": "", "published": " {kind}", "difference": " difference"}
 _MEASURE_TITLES = {"auroc": "AUROC", "fpr95": "FPR95"}
@@ -55,41 +66,58 @@ def published_table(
     Returns:
         First the recorded numbers, then the published ones that name the study, each in their order with the rows of
         `measured` that it meets (a single run with those of `runs`) or once without; then the rest of `measured`;
-        last the published numbers that name other studies. `backbone` is ARCHITECTURE/TAG, or the name of one that is
-        trained here; `difference` measured less published. A number agrees when it differs by `tolerance` points at
-        most; one that is the same as the recorded one, to its last decimal, is equal. Image lists but the official one
-        and other conventions are left out.
+        last the published numbers that name other studies; within each part by the kind of method. `backbone` is
+        ARCHITECTURE/TAG, or the name of one that is trained here; `difference` measured less published. A number agrees
+        when it differs by `tolerance` points at most; one that is the same as the recorded one, to its last decimal, is
+        equal. Rows of `measured` with other image lists than the official one, or conventions that no number of the
+        study has, are left out.
 
     Raises:
         ClipnError: a row is of another study.
     """
-    means, singles = (comparable(table, study) for table in (measured, runs))
     entries = [entry for entry in published.entries if entry.kind != RECORDED or study in entry.compare]
+    entries.sort(key=lambda entry: published.kind_order(entry.method))
     here = sorted((entry for entry in entries if study in entry.compare), key=lambda entry: entry.kind != RECORDED)
+    conventions = {entry.convention for entry in here} or {CONVENTION}
+    means, singles = (comparable(table, study, conventions) for table in (measured, runs))
     rows: list[Row] = []
     for entry in here:
         rows += _against(entry, means if entry.run is None else singles, published, study)
     # Only means are listed as not published: every seed beside its mean would swamp the table.
     met = {tuple(row[key] for key in _KEYS) for row in rows if "measured" in row and row["run"] is None}
+    means.sort(key=lambda row: published.kind_order(row["method"]))
     rows += [row | {"verdict": UNPUBLISHED} for row in means if tuple(row[key] for key in _KEYS) not in met]
     for entry in entries:
         rows += _alone(entry, OTHER_STUDY) if study not in entry.compare else ()
-    texts = dict.fromkeys(_TEXTS, "") | {"study": study}
+    return _framed(rows, published, study)
+
+
+def _framed(rows: Iterable[Row], published: PublishedNumbers, study: str) -> pd.DataFrame:
+    """Rows as a table, each with the printed name and the kind of its method."""
+    texts = dict.fromkeys(_TEXTS, "") | {"study": study, "ood_version": OFFICIAL}
     table = pd.DataFrame([texts | row for row in rows], columns=_COLUMNS.split(","))
+    table = table.assign(
+        method_title=[published.method_title(method) for method in table["method"]],
+        method_kind=[published.method_kind(method) or "" for method in table["method"]],
+    )
     return table.astype(dict.fromkeys(_TEXTS, str) | dict.fromkeys(_NUMBERS, float) | {"run": "Int64", "runs": "Int64"})
 
 
 def printed_published(table: pd.DataFrame, titles: Mapping[str, str]) -> list[PrintedTable]:
-    """What of `published_table` was compared, for people: one table per ID dataset and source that a number met.
+    """`published_table` for people: what was compared, then what others published for the same ID datasets.
 
-    AUROC and FPR95 stand side by side; columns without content are left out.
+    One table per ID dataset, kind of method and source that a number met, AUROC and FPR95 side by side; columns without
+    content are left out. Then those of `related_tables`.
 
     Args:
         table: of one study.
         titles: printed names of datasets; an identifier without one stays as it is.
     """
     tables = []
-    for (id_dataset, source), group in table[table["published"].notna()].groupby(["id", "source"], sort=False):
+    # What others published and nothing met stands in `related_tables`.
+    expected = table[table["published"].notna() & (table["verdict"] != OTHER_STUDY)]
+    keys = ["id", "method_kind", "source"]
+    for (id_dataset, method_kind, source), group in expected.groupby(keys, sort=False):
         if compared_rows(group).empty:
             continue
         labels = [key for key in _LABELS if group[key].map(_is_given).any()]
@@ -100,26 +128,30 @@ def printed_published(table: pd.DataFrame, titles: Mapping[str, str]) -> list[Pr
         lines = []
         for rows in grouped(_records(group), _LABELS).values():
             by_measure = {row["measure"]: row for row in rows}
-            names = [label(key, rows[0][key], titles) if _is_given(rows[0][key]) else MISSING for key in labels]
+            texts = rows[0] | {"method": rows[0]["method_title"]}
+            names = [label(key, texts[key], titles) if _is_given(texts[key]) else MISSING for key in labels]
             numbers = [_number(by_measure.get(measure), part) for measure in measures for part in parts]
             found = [row["verdict"] for row in rows]
             # AUROC and FPR95 mostly share their verdict, which then stands there once.
             shown = found if len(set(found)) > 1 else found[:1]
             verdict = Cell(tuple((word, word == DIFFERS) for word in shown))
             lines.append((*map(cell, names), *numbers, verdict))
-        title = f"ID: {label('id', id_dataset, titles)}; {kind}: {source}"
+        title = f"ID: {label('id', id_dataset, titles)}; {method_kind}; {kind}: {source}"
         columns = (f"{_MEASURE_TITLES[measure]}{name}" for measure in measures for name in parts.values())
         headings = tuple(HEADINGS[key] for key in labels)
         tables.append(PrintedTable(title, "", headings, (*columns, "Verdict"), tuple(lines)))
-    return tables
+    return [*tables, *related_tables(table, titles)]
 
 
 def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """`printed_published` below the verdict; arguments as there."""
+    conventions = filter(None, compared_rows(table)["convention"].unique())
     note = (
         "AUROC (higher is better) / FPR95 (lower is better) in percent: measured mean ± sample SD over runs "
         "[95 % bootstrap interval over images], recorded or published, and measured less that (± tolerance). "
-        f"{convention_sentence(CONVENTION)} What nobody recorded or published stands in the other tables."
+        f"{' '.join(map(convention_sentence, conventions))} What nobody recorded or published stands in the other "
+        "tables. Methods stand apart by what they need beside the names of the classes: nothing (zero-shot), words of "
+        "a list, words by a language model, training on images, or the test images themselves (test-time)."
     )
     verdict, *others = sentences(table)
     head = f"**Measured against recorded and published numbers, study: {table['study'].iloc[0]}**"
@@ -128,39 +160,44 @@ def published_markdown(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     return "\n".join([*parts, *map(to_markdown, tables)])
 
 
-def comparable(table: pd.DataFrame, study: str) -> list[Row]:
+def comparable(table: pd.DataFrame, study: str, conventions: Collection[str] = (CONVENTION,)) -> list[Row]:
     """Rows that can be compared, named as in the result, with `seed` where there is one.
 
-    `named` is what the study calls the backbone. Arguments and errors as of `published_table`.
+    `named` is what the study calls the backbone. FPR95 is that of some conventions. Other arguments and errors as of
+    `published_table`.
     """
     # Tolerances are those of one study, so rows of another would be judged by the wrong ones.
     others = set(table["study"]) - {study}
     if others:
         raise ClipnError(f"published numbers: got rows of study {min(others)!r}; compare those of {study!r} alone")
-    official = (table["ood_version"] == OFFICIAL) & table["convention"].isin(["", CONVENTION])
+    official = (table["ood_version"] == OFFICIAL) & table["convention"].isin(["", *conventions])
     # Published numbers of these methods are zero-shot ones.
     official &= ~table["variant"].str.startswith(FITTED)
     # The study may call a backbone as it likes; published numbers name the weights.
     rows = table[official & table["measure"].isin(MEASURES)]
     rows = rows.rename(columns={"backbone": "named", "source": "backbone", "mean": "measured"})
+    rows = rows.assign(convention=rows["convention"].where(rows["measure"] == "fpr95", ""))
     kept = [*_KEYS, "named", "seed", "measured", "sd", "low", "high", "runs"]
     return _records(rows[rows.columns.intersection(kept)])
 
 
 def _alone(entry: AnyEntry, verdict: str) -> Iterator[Row]:
     """An entry's numbers beside nothing."""
-    names = {key: getattr(entry, key) for key in ("id", "backbone", "method", "run", "kind", "source")}
+    keys = ("id", "ood_version", "backbone", "method", "run", "kind", "source")
+    names = {key: getattr(entry, key) for key in keys}
     # Empty where the source does not say; a measured row puts its own in.
     names |= {"prompts": entry.prompts or "", "variant": getattr(entry, "variant", "")}
     for ood, measure, value in entry.values():
-        yield names | {"ood": ood, "measure": measure, "published": value, "verdict": verdict}
+        convention = entry.convention if measure == "fpr95" else ""
+        number = {"ood": ood, "measure": measure, "convention": convention, "published": value}
+        yield names | number | {"verdict": verdict}
 
 
 def _against(entry: AnyEntry, rows: list[Row], published: PublishedNumbers, study: str) -> Iterator[Row]:
     """An entry's numbers, each with every row that it meets, or alone."""
-    by_cell = grouped((row for row in rows if _meets(entry, row)), ("ood", "measure"))
+    by_cell = grouped((row for row in rows if _meets(entry, row)), ("ood", "measure", "convention"))
     for number in _alone(entry, NOT_MEASURED if entry.kind == RECORDED else OTHER_STUDY):
-        met = by_cell.get((number["ood"], number["measure"]))
+        met = by_cell.get((number["ood"], number["measure"], number["convention"]))
         if met is None:
             yield number
             continue
