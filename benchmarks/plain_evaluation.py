@@ -108,6 +108,12 @@ def gen(batch: Batch) -> Array:
     return np.asarray(-np.sum(p**0.1 * (1 - p) ** 0.1, axis=1))
 
 
+def logit_gap(batch: Batch) -> Array:
+    """Highest cosine less the mean (n,) of the next ones among a fifth of the classes."""
+    cosines = np.sort(batch.yes / batch.texts.scale, axis=1)[:, ::-1]
+    return np.asarray(cosines[:, 0] - cosines[:, 1 : cosines.shape[1] // 5].mean(axis=1))
+
+
 def neglabel(batch: Batch) -> Array:
     """Share (n,) of the ID labels in a softmax with a group of negative labels, mean over the groups."""
     groups = min(GROUPS, batch.negatives.shape[1])
@@ -136,6 +142,7 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
     "odin": lambda batch: softmax(batch.yes / TEMPERATURE, axis=1).max(axis=1),
     "odin_perturbed": lambda batch: softmax(batch.perturbed / TEMPERATURE, axis=1).max(axis=1),
     "gen": gen,
+    "logit_gap": logit_gap,
     "neglabel": neglabel,
 }
 """Scores (n,), higher = more in-distribution; probabilities as they are."""

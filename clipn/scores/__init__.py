@@ -8,7 +8,20 @@ methods that need further logits take them by keyword. Many methods of the same 
 from typing import Any
 
 from clipn.errors import ClipnError
-from clipn.scores import atd, ctw, energy, gen, max_logit, mcm, msp, neglabel, odin, odin_perturbed, react
+from clipn.scores import (
+    atd,
+    ctw,
+    energy,
+    gen,
+    logit_gap,
+    max_logit,
+    mcm,
+    msp,
+    neglabel,
+    odin,
+    odin_perturbed,
+    react,
+)
 from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
@@ -49,6 +62,7 @@ SCORES: dict[str, Score] = {
         Score("odin", "ODIN", odin.log_odds, log_odds=True),
         Score("odin_perturbed", "ODIN, perturbed", odin_perturbed.log_odds, frozenset({"perturbed"}), log_odds=True),
         Score("gen", "GEN", gen.score),
+        Score("logit_gap", "LogitGap", logit_gap.score),
         Score(
             "neglabel",
             "NegLabel",

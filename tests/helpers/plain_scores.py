@@ -52,6 +52,12 @@ def gen(image: Image) -> Decimal:
     return -Decimal(sum((p * (1 - p)) ** Decimal("0.1") for p in largest if p < 1))
 
 
+def logit_gap(image: Image) -> Decimal:
+    cosines = sorted((value / SCALE for value in image.yes_logits), reverse=True)
+    following = cosines[1 : max(2, len(cosines) // 5)]
+    return cosines[0] - Decimal(sum(following)) / len(following) if following else Decimal(0)
+
+
 def neglabel(image: Image) -> Decimal:
     groups = min(100, len(image.negatives))
     size = len(image.negatives) // groups
@@ -73,6 +79,7 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "odin": lambda image: max(softmax(image.yes_logits, 1000)),
     "odin_perturbed": lambda image: max(softmax(image.perturbed, 1000)),
     "gen": gen,
+    "logit_gap": logit_gap,
     "neglabel": neglabel,
 }
 

@@ -26,6 +26,7 @@ NEEDS = {
     "odin": set(),
     "odin_perturbed": {"perturbed"},
     "gen": set(),
+    "logit_gap": set(),
     "neglabel": {"labels", "negatives"},
 }
 METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
@@ -141,6 +142,17 @@ def test_gen_counts_the_hundred_most_probable_classes(classes: int) -> None:
 def test_gen_of_many_classes() -> None:
     logits = batch(classes=250)
     np.testing.assert_allclose(SCORES["gen"](**logits), plain_scores("gen", images_of(logits)), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("classes", "counted"), [(2, 2), (10, 2), (14, 2), (15, 3), (99, 19), (100, 20), (1000, 200)])
+def test_logit_gap_counts_a_fifth_of_the_classes(classes: int, counted: int) -> None:
+    """Cosines 0.9, 0.899, 0.898, ...: the mean of the 2nd to N-th lies N / 2 steps below the first."""
+    cosines = np.random.default_rng(0).permutation(0.9 - np.arange(classes) / 1000)
+    np.testing.assert_allclose(SCORES["logit_gap"](50 * cosines[None], logit_scale=50.0), [counted / 2000], rtol=1e-9)
+
+
+def test_logit_gap_of_one_class_tells_nothing() -> None:
+    assert SCORES["logit_gap"](np.array([[3.0], [4.0]])).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("negatives", [1, 99, 100, 101, 199, 200, 250])

@@ -99,6 +99,7 @@ def test_one_class_makes_atd_ctw() -> None:
         ("energy", 3, 3),
         ("react", 3, 3),
         ("gen", 0, 0),
+        ("logit_gap", 0, 0),
         ("neglabel", 1 / (1 + np.exp(-3)), 3),
     ],
 )
