@@ -32,7 +32,7 @@ class ScoringInputs:
     Attributes:
         datasets: one folder per dataset, with manifest and description.
         features: image features of a backbone, one file per dataset, and the features of single methods:
-            `negative_labels/<ID>`, `perturbed/<ID>`.
+            `negative_labels/<ID>`, `csp/<ID>`, `eoe/<ID>`, `perturbed/<ID>`.
     """
 
     datasets: Path
@@ -137,8 +137,9 @@ def score_pairs(
     tables = []
     with ThreadPoolExecutor(threads) as pool:
         for id_dataset, ood_datasets in pairs.items():
-            negatives = inputs.features / "negative_labels" / f"{id_dataset}.safetensors"
-            classifier = id_classifier(towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), negatives)
+            classifier = id_classifier(
+                towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), inputs.features, id_dataset
+            )
             perturbed: dict[str, Features] = {}
             if "perturbed" in methods.needs:
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
@@ -164,7 +165,7 @@ def score_features(
     Raises:
         ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images.
     """
-    weights = (classifier.yes, classifier.no, classifier.labels, classifier.negatives)
+    weights = (classifier.yes, classifier.no, *classifier.words.values())
     widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
     moved = features.shape if perturbed is None else perturbed.shape
     if len(widths) > 1 or moved != features.shape or (perturbed is None and "perturbed" in methods.needs):

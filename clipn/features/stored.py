@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,29 @@ from clipn.model.tensors import read_arrays
 Features = NDArray[np.float32]
 
 IMAGE_FORMAT = "clipn-image-features-1"
+
+
+class WordFeatures(NamedTuple):
+    """Where a method keeps the features of its ID labels and of its words, and what it reads their logits by.
+
+    Attributes:
+        folder: beside the image features, with a file per ID dataset.
+        labels: of the ID labels, a key of `clipn.scores.evidence.NEEDS`.
+        negatives: the same of the words.
+    """
+
+    folder: str
+    labels: str
+    negatives: str
+
+
+WORD_FEATURES = {
+    "neglabel": WordFeatures("negative_labels", "labels", "negatives"),
+    "csp": WordFeatures("csp", "csp_labels", "csp_negatives"),
+    "eoe": WordFeatures("eoe", "eoe_labels", "eoe_outliers"),
+}
+"""By name of the method."""
+
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
 OFF_UNIT = 1e-2

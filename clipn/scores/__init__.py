@@ -10,8 +10,10 @@ from typing import Any
 from clipn.errors import ClipnError
 from clipn.scores import (
     atd,
+    csp,
     ctw,
     energy,
+    eoe,
     gen,
     logit_gap,
     max_logit,
@@ -71,6 +73,15 @@ SCORES: dict[str, Score] = {
             log_odds=True,
             prompts="nice",
         ),
+        Score(
+            "csp",
+            "CSP",
+            csp.log_odds,
+            frozenset({"csp_labels", "csp_negatives"}),
+            log_odds=True,
+            prompts="csp",
+        ),
+        Score("eoe", "EOE", eoe.score, frozenset({"eoe_labels", "eoe_outliers"}), prompts="single"),
     )
 }
 

@@ -18,6 +18,10 @@ class Image:
     perturbed: Row
     labels: Row
     negatives: Row
+    csp_labels: Row
+    csp_negatives: Row
+    eoe_labels: Row
+    eoe_outliers: Row
 
 
 def softmax(row: Row, temperature: int = 1) -> list[Decimal]:
@@ -58,14 +62,19 @@ def logit_gap(image: Image) -> Decimal:
     return cosines[0] - Decimal(sum(following)) / len(following) if following else Decimal(0)
 
 
-def neglabel(image: Image) -> Decimal:
-    groups = min(100, len(image.negatives))
-    size = len(image.negatives) // groups
+def neglabel(labels: Row, negatives: Row) -> Decimal:
+    groups = min(100, len(negatives))
+    size = len(negatives) // groups
     shares = []
     for number in range(groups):
-        group = image.negatives[number * size : (number + 1) * size]
-        shares.append(sum(softmax([*image.labels, *group])[: len(image.labels)]))
+        group = negatives[number * size : (number + 1) * size]
+        shares.append(sum(softmax([*labels, *group])[: len(labels)]))
     return Decimal(sum(shares)) / groups
+
+
+def eoe(image: Image) -> Decimal:
+    p = softmax([*image.eoe_labels, *image.eoe_outliers], SCALE)
+    return max(p[: len(image.eoe_labels)]) - max(p[len(image.eoe_labels) :]) / 4
 
 
 PLAIN: dict[str, Callable[[Image], Decimal]] = {
@@ -80,7 +89,9 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "odin_perturbed": lambda image: max(softmax(image.perturbed, 1000)),
     "gen": gen,
     "logit_gap": logit_gap,
-    "neglabel": neglabel,
+    "neglabel": lambda image: neglabel(image.labels, image.negatives),
+    "csp": lambda image: neglabel(image.csp_labels, image.csp_negatives),
+    "eoe": eoe,
 }
 
 PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {

@@ -16,6 +16,8 @@ Batch = dict[str, Array]
 """All logits of some images, by the keyword that `Score` takes them by."""
 
 NAMES = [field.name for field in fields(Image)]
+WORDS = ("negatives", "csp_negatives", "eoe_outliers")
+"""Those that have words of their own in place of the classes."""
 
 few = settings(max_examples=30, derandomize=True, deadline=None)
 
@@ -26,7 +28,7 @@ def batches(limit: float, classes: tuple[int, int] = (1, 5)) -> st.SearchStrateg
 
     def of_size(size: tuple[int, int, int]) -> st.SearchStrategy[Batch]:
         images, labels, negatives = size
-        shapes = {name: (images, negatives if name == "negatives" else labels) for name in NAMES}
+        shapes = {name: (images, negatives if name in WORDS else labels) for name in NAMES}
         return st.fixed_dictionaries(
             {name: arrays(np.float64, shape, elements=elements) for name, shape in shapes.items()}
         )
@@ -37,7 +39,7 @@ def batches(limit: float, classes: tuple[int, int] = (1, 5)) -> st.SearchStrateg
 def batch(images: int = 6, classes: int = 5, negatives: int = 7, seed: int = 0) -> Batch:
     """Logits within 0 and 30, no two alike."""
     draw = np.random.default_rng(seed)
-    return {name: draw.uniform(0, 30, (images, negatives if name == "negatives" else classes)) for name in NAMES}
+    return {name: draw.uniform(0, 30, (images, negatives if name in WORDS else classes)) for name in NAMES}
 
 
 def images_of(logits: Batch) -> list[Image]:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from clipn.errors import ClipnError
 from clipn.scores import RULES, SCORES, Evidence, accepts
 from tests.helpers.plain_scores import PLAIN, PLAIN_RULES, plain_log_odds, plain_scores, plain_sides
-from tests.helpers.scored_logits import Array, Batch, batch, batches, few, images_of
+from tests.helpers.scored_logits import WORDS, Array, Batch, batch, batches, few, images_of
 
 NEEDS = {
     "msp": set(),
@@ -28,9 +28,12 @@ NEEDS = {
     "gen": set(),
     "logit_gap": set(),
     "neglabel": {"labels", "negatives"},
+    "csp": {"csp_labels", "csp_negatives"},
+    "eoe": {"eoe_labels", "eoe_outliers"},
 }
+OWN_PROMPTS = {"neglabel": "nice", "csp": "csp", "eoe": "single"}
 METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
-PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel"]
+PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel", "csp"]
 
 ordinary = batches(12)
 
@@ -39,7 +42,7 @@ def test_registry() -> None:
     assert {name: score.needs for name, score in SCORES.items()} == NEEDS
     assert [name for name, score in SCORES.items() if score.needs_no] == ["ctw", "atd"]
     assert [name for name, score in SCORES.items() if score.log_odds] == PROBABILITIES
-    assert {name: score.prompts for name, score in SCORES.items() if score.prompts} == {"neglabel": "nice"}
+    assert {name: score.prompts for name, score in SCORES.items() if score.prompts} == OWN_PROMPTS
     assert list(RULES) == ["ctw", "atd", "atd_original"]
     for registry in (SCORES, RULES):
         assert all(entry.name == name for name, entry in registry.items())
@@ -172,6 +175,36 @@ def test_neglabel_groups_are_consecutive() -> None:
     )
 
 
+@pytest.mark.parametrize("negatives", [1, 99, 250])
+def test_csp_is_neglabel_with_other_words(negatives: int) -> None:
+    logits = batch(images=3, negatives=negatives)
+    expected = SCORES["neglabel"](logits["yes_logits"], labels=logits["csp_labels"], negatives=logits["csp_negatives"])
+    np.testing.assert_array_equal(SCORES["csp"](**logits), expected)
+
+
+def test_eoe_by_hand() -> None:
+    """Weights 4, 2 and 2, 1, 1 at a scale of 50; then an outlier that outweighs the labels."""
+    labels, outliers = np.log([[4, 2], [2, 2]]), np.log([[2, 1, 1], [8, 2, 2]])
+    found = SCORES["eoe"](np.zeros((2, 2)), logit_scale=50.0, eoe_labels=50 * labels, eoe_outliers=50 * outliers)
+    np.testing.assert_allclose(found, [(4 - 2 / 4) / 10, (2 - 8 / 4) / 16], atol=1e-15)
+
+
+@pytest.mark.parametrize("method", ["neglabel", "csp", "eoe"])
+def test_words_that_are_nearer_than_the_classes_speak_against_id(method: str) -> None:
+    names = {need: "label" in need for need in NEEDS[method]}
+    near = {name: np.array([[20.0, 10.0], [10.0, 10.0], [10.0, 0.0]]) for name in names}
+    far = {name: np.array([[5.0, 5.0], [10.0, 10.0], [20.0, 10.0]]) for name in names}
+    given = {name: near[name] if is_label else far[name] for name, is_label in names.items()}
+    assert (np.diff(SCORES[method](np.zeros((3, 2)), **given)) < 0).all()
+
+
+def test_eoe_does_not_tie_between_the_ends_of_the_cosine() -> None:
+    cosines = np.linspace(-1, 1, 2001)
+    labels = np.stack([cosines, -np.ones_like(cosines)], axis=1)
+    words = {"eoe_labels": 100 * labels, "eoe_outliers": -100 * np.ones((2001, 3))}
+    assert (np.diff(SCORES["eoe"](100 * labels, **words)) > 0).all()
+
+
 @pytest.mark.parametrize("method", SCORES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numpy_in_numpy_out(method: str, dtype: type) -> None:
@@ -221,7 +254,7 @@ def test_shared_evidence_says_the_same_in_any_order(order: int) -> None:
 def test_order_of_the_classes_does_not_matter(method: str) -> None:
     logits = batch(20, 150)
     order = np.random.default_rng(1).permutation(150)
-    mixed = {name: matrix if name == "negatives" else matrix[:, order] for name, matrix in logits.items()}
+    mixed = {name: matrix if name in WORDS else matrix[:, order] for name, matrix in logits.items()}
     np.testing.assert_allclose(SCORES[method].ranking(**mixed), SCORES[method].ranking(**logits), rtol=1e-12)
 
 
@@ -238,6 +271,16 @@ MISSING = [
     (
         "neglabel",
         "the logits of the ID labels under its own prompt (`labels`) and the logits of negative labels (`negatives`)",
+    ),
+    (
+        "csp",
+        "the logits of the ID labels under CSP's prompts (`csp_labels`) and the logits of CSP's negative labels "
+        "(`csp_negatives`)",
+    ),
+    (
+        "eoe",
+        "the logits of the ID labels under EOE's prompt (`eoe_labels`) and the logits of envisioned outliers "
+        "(`eoe_outliers`)",
     ),
 ]
 
@@ -274,6 +317,10 @@ BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
     ({"clipped": WIDE}, r"clipped: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
     ({"perturbed": WIDE}, r"perturbed: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
     ({"labels": WIDE}, r"labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"csp_labels": WIDE}, r"csp_labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"eoe_labels": WIDE}, r"eoe_labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"csp_negatives": np.zeros((3, 4))}, r"csp_negatives: got 3 images, but yes_logits are of 2"),
+    ({"eoe_outliers": np.zeros((1, 4))}, r"eoe_outliers: got 1 images, but yes_logits are of 2"),
     ({"negatives": np.zeros((3, 4))}, r"negatives: got 3 images, but yes_logits are of 2"),
     ({"negatives": np.zeros((2, 0))}, r"negatives: expected \(n, classes\), got shape \(2, 0\)"),
     ({"yes_logits": np.full((2, 3), np.nan)}, "yes_logits: holds NaN or infinity; check the features"),
