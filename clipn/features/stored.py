@@ -1,5 +1,6 @@
 """Cached features as steps without torch read them: NumPy arrays, unit-norm float32."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.model.tensors import read_arrays
+from clipn.model.tensors import read_arrays, read_metadata
 
 Features = NDArray[np.float32]
 
@@ -62,13 +63,25 @@ def read_perturbed_features(path: Path) -> dict[str, Features]:
 
 
 def read_negative_labels(path: Path) -> tuple[Features, Features]:
-    """`labels` (classes, d) and `negatives` (m, d) of `clipn.features.negative_labels.cache_negative_labels`.
+    """`labels` (classes, d) and `negatives` (m, d) of the words of a method, as `clipn.features.words` writes them.
 
     Raises:
         ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
     arrays, _ = read_arrays(path, NEGATIVES_FORMAT)
     return unit_features(path, arrays, "labels"), unit_features(path, arrays, "negatives")
+
+
+def read_chosen_words(path: Path) -> list[str]:
+    """The words behind the `negatives` of `read_negative_labels`, in their order.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    header = read_metadata(path)
+    if header.get("format") != NEGATIVES_FORMAT:
+        raise ClipnError(f"{path}: holds no words that were chosen; name a file of `clipn features negatives`")
+    return [str(word) for word in json.loads(header["chosen"])]
 
 
 def unit_features(path: Path, arrays: Mapping[str, Any], name: str) -> Features:
