@@ -172,7 +172,7 @@ def read(path: Path) -> dict[str, Array]:
 def read_texts(folder: Path, id_dataset: str, run: int, id_images: Array, scale: float) -> Texts:
     """Text features of a run that `benchmarks.planted` wrote; `id_images` (n, d) set ReAct's limit."""
     texts = {name: array.astype(np.float64) for name, array in read(folder / "texts.safetensors").items()}
-    words = {}
+    words = dict[str, Array]()
     for method, names in WORDS.items():
         cached = read(folder / "features" / method / f"{id_dataset}.safetensors")
         words |= {name: cached[key].astype(np.float64) for name, key in names.items()}

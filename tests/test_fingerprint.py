@@ -422,6 +422,8 @@ MUTATIONS = [
     ("features/tower.py", "projected[None]", "-projected[None]", {"project_caption_images"}),
     ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
+    ("features/outliers.py", "word.lower()", "word.upper()", {"negative_labels"}),
+    ("text/csp.py", "SEED = 0", "SEED = 1", {"negative_labels"}),
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),

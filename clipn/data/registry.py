@@ -1,7 +1,7 @@
-"""The typed record of every dataset and caption source: where its bytes come from, what they must be."""
+"""The typed record of every dataset, caption source and word list: where its bytes come from, what they must be."""
 
-import re
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,17 +13,13 @@ from pydantic import (
     model_validator,
 )
 
+from clipn.data.ranges import expanded
 from clipn.yaml_models import FileName, Md5, Name, Record, RecordFile, Sha256, load_record_file, named
 
 Reader = Literal["cifar", "imagenet_val", "folders", "flat", "list", "webdataset"]
 """Layouts of a dataset."""
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""
-
-RANGE = re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
-"""Many files in one record, e.g. `part-{000..331}.tar`."""
-FILES = 100_000
-"""Most files that the ranges of a record stand for."""
 
 Count = Annotated[int, Field(ge=0, le=10**15)]
 """Of images, captions, or bytes; the largest collections have fewer."""
@@ -59,30 +55,6 @@ class Archive(Record):
         """What is known of its bytes: checksums and size; without a checksum, the addresses."""
         # A file that moves to another server is still the same file, if a checksum says so.
         return self.model_dump_json(exclude={"manual"} | ({"addresses"} if self.has_checksum else set()))
-
-
-def _expanded(value: Any) -> Any:
-    """Archives with a range in their names, `part-{000..331}.tar`, written out one by one."""
-    # This runs before pydantic's own checks, which refuse what is no list of mappings with a better message.
-    if not isinstance(value, list):
-        return value
-    archives: list[Any] = []
-    for entry in value:
-        texts = entry if isinstance(entry, dict) else {}
-        addresses = texts.get("addresses", [])
-        is_well_formed = isinstance(texts.get("file"), str) and isinstance(addresses, list)
-        found = RANGE.search(texts["file"]) if is_well_formed else None
-        if found is None:
-            archives.append(entry)
-            continue
-        first, last = map(int, found.groups())
-        if not 0 <= last - first < FILES - len(archives):
-            raise ValueError(f"{found[0]} stands for no file, or for more than {FILES:,} in all; correct the range")
-        for number in range(first, last + 1):
-            digits = f"{number:0{len(found[1])}d}"
-            own = [text.replace(found[0], digits) if isinstance(text, str) else text for text in addresses]
-            archives.append({**entry, "file": entry["file"].replace(found[0], digits), "addresses": own})
-    return archives
 
 
 def _is_none(value: object) -> bool:
@@ -190,7 +162,7 @@ class CaptionSource(Record):
     captions: Archive | None = Field(
         default=None, description="the caption file; empty when the images' archives hold it"
     )
-    images: Annotated[list[Archive], BeforeValidator(_expanded)] = Field(
+    images: Annotated[list[Archive], BeforeValidator(expanded)] = Field(
         default=[],
         description="tar archives of the images; `{000..331}` in a name stands for many; empty: `folder`, or a crawl",
     )
@@ -271,19 +243,39 @@ class CaptionSource(Record):
         return [*([self.captions] if self.captions else []), *self.images]
 
 
+class WordList(Record):
+    """Words that may name what is in no ID class."""
+
+    title: str
+    archive: Archive = Field(description="text file with a word per line, or `.json` file with lists of them by key")
+    licence: str | None = Field(default=None, description="licence; empty when none is stated")
+    terms: str | None = Field(default=None, description="terms as stated by the source")
+    source: str = Field(description="who wrote the words, or which language model did, asked for what")
+
+    @field_validator("archive")
+    @classmethod
+    def _proven(cls, archive: Archive) -> Archive:
+        if archive.sha256 is None:
+            raise ValueError("give its `sha256`; other words are another method")
+        return archive
+
+
 class Registry(RecordFile):
     """All that a study may name."""
 
     datasets: dict[Name, Dataset] = Field(default={})
     captions: dict[Name, CaptionSource] = Field(default={})
+    words: dict[Name, WordList] = Field(default={})
 
     @model_validator(mode="after")
     def _names_are_one_thing_each(self) -> "Registry":
-        for name in self.datasets.keys() & self.captions.keys():
-            raise ValueError(f"{name} is a dataset and a caption source; name them apart")
+        kinds = {"a dataset": {*self.datasets}, "a caption source": {*self.captions}, "a word list": {*self.words}}
+        for (one, names), (other, others) in combinations(kinds.items(), 2):
+            for name in names & others:
+                raise ValueError(f"{name} is {one} and {other}; name them apart")
         files: dict[str, Archive] = {}
         # All archives lie in one folder, under their own names.
-        for name in self.records:
+        for name in (*self.records, *self.words):
             for archive in self.archives(name, self.cleaning_names):
                 if files.setdefault(archive.file, archive) != archive:
                     raise ValueError(f"two records store different files as {archive.file!r}; name them apart")
@@ -307,11 +299,13 @@ class Registry(RecordFile):
         return {name: named(self.captions, name, "caption source", self._path) for name in names}
 
     def archives(self, name: str, cleaning: Sequence[str] = ()) -> list[Archive]:
-        """Archives of a caption source, or of a dataset and of those of its cleaning lists that are named.
+        """Archives of a caption source or word list, or of a dataset and of those of its cleaning lists that are named.
 
         Raises:
             ClipnError: there is no record of that name.
         """
+        if name in self.words:
+            return [self.words[name].archive]
         record = self.record(name)
         lists = record.cleaning if isinstance(record, Dataset) else {}
         # A study names its cleaning lists once for all datasets; each takes those that it has.
@@ -334,7 +328,7 @@ class Registry(RecordFile):
 
 
 def load_registry(path: Path) -> Registry:
-    """Read and check a registry of datasets and caption sources.
+    """Read and check a registry of datasets, caption sources and word lists.
 
     Raises:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
@@ -344,4 +338,9 @@ def load_registry(path: Path) -> Registry:
 
 def registry_of(name: str, registries: Sequence[Path]) -> Path:
     """The first of some registries that has a record of this name; the last where none has, to say what it has."""
-    return next((path for path in registries[:-1] if name in load_registry(path).records), registries[-1])
+    return next((path for path in registries[:-1] if _has(path, name)), registries[-1])
+
+
+def _has(path: Path, name: str) -> bool:
+    registry = load_registry(path)
+    return name in registry.records or name in registry.words

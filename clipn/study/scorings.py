@@ -1,12 +1,13 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
+from clipn.features.stored import WORD_FEATURES
 from clipn.scores import IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 
-OWN_FEATURES = {"negatives", "perturbed"}
+OWN_FEATURES = {"perturbed", *(words.negatives for words in WORD_FEATURES.values())}
 """What some methods need beside the cached features of the datasets."""
 
 
@@ -83,6 +84,11 @@ def methods(study: Study, variant: str, pool: str) -> list[str]:
     if variant == PLAIN_CLIP:
         return baselines(study, pool)
     return [name for name, score in SCORES.items() if score.needs_no]
+
+
+def word_methods(study: Study) -> list[str]:
+    """Methods on plain CLIP that set words against the ID classes."""
+    return [method for method in WORD_FEATURES if method in study.baselines]
 
 
 def own_features(names: list[str]) -> set[str]:

@@ -8,6 +8,7 @@ from clipn.study.paths import OVERALL_TABLES, StudyPaths, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
 from clipn.study.weights import image_towers, locked_towers
+from clipn.study.word_lists import fetched_words
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 
@@ -17,6 +18,7 @@ def data_files(paths: StudyPaths) -> list[str]:
     study = paths.study
     registry = [paths.generated_registry] if study.demo else []
     archives = paths.archives(*study.captions.sources, *study.datasets, cleaning=True)
+    archives += fetched_words(paths)
     datasets = [path(name) for name in study.datasets for path in (paths.manifest, paths.description)]
     # Without captions nothing is trained, and the rules of captions and shards have no input.
     if not study.captions.sources:
