@@ -27,6 +27,12 @@ TEMPERATURE = 1000
 """ODIN's."""
 GROUPS = 100
 """NegLabel's."""
+WORDS = {
+    "negative_labels": {"labels": "labels", "negatives": "negatives"},
+    "csp": {"csp_labels": "labels", "csp_negatives": "negatives"},
+    "eoe": {"eoe_labels": "labels", "eoe_outliers": "negatives"},
+}
+"""Folders of words: what their features are called here, and in the file."""
 
 Array = NDArray[Any]
 
@@ -38,16 +44,14 @@ class Texts:
     Attributes:
         yes: of the "yes" tower.
         no: of the "no" tower.
-        labels: of the ID labels under NegLabel's prompt.
-        negatives: (m, d) of negative labels.
+        words: of the ID labels and of the words (m, d) of NegLabel, CSP and EOE.
         clip_at: ReAct's limit.
         scale: what multiplies cosines.
     """
 
     yes: Array
     no: Array
-    labels: Array
-    negatives: Array
+    words: Mapping[str, Array]
     clip_at: float
     scale: float
 
@@ -85,14 +89,9 @@ class Batch:
         return self.texts.scale * (self.moved @ self.texts.yes.T)
 
     @cached_property
-    def labels(self) -> Array:
-        """Logits (n, classes) of the ID labels under NegLabel's prompt."""
-        return self.texts.scale * (self.images @ self.texts.labels.T)
-
-    @cached_property
-    def negatives(self) -> Array:
-        """Logits (n, m) of negative labels."""
-        return self.texts.scale * (self.images @ self.texts.negatives.T)
+    def words(self) -> dict[str, Array]:
+        """Logits (n, classes) of the ID labels under the prompts of a method, and (n, m) of its words."""
+        return {name: self.texts.scale * (self.images @ words.T) for name, words in self.texts.words.items()}
 
     @cached_property
     def p_no(self) -> Array:
@@ -112,16 +111,29 @@ def gen(batch: Batch) -> Array:
     return np.asarray(-np.sum(p**0.1 * (1 - p) ** 0.1, axis=1))
 
 
-def neglabel(batch: Batch) -> Array:
+def logit_gap(batch: Batch) -> Array:
+    """Highest cosine less the mean (n,) of the next ones among a fifth of the classes."""
+    cosines = np.sort(batch.yes / batch.texts.scale, axis=1)[:, ::-1]
+    return np.asarray(cosines[:, 0] - cosines[:, 1 : cosines.shape[1] // 5].mean(axis=1))
+
+
+def neglabel(labels: Array, negatives: Array) -> Array:
     """Share (n,) of the ID labels in a softmax with a group of negative labels, mean over the groups."""
-    groups = min(GROUPS, batch.negatives.shape[1])
-    size = batch.negatives.shape[1] // groups
+    groups = min(GROUPS, negatives.shape[1])
+    size = negatives.shape[1] // groups
     shares = []
     for group in range(groups):
-        negatives = batch.negatives[:, group * size : (group + 1) * size]
-        p = softmax(np.concatenate([batch.labels, negatives], axis=1), axis=1)
-        shares.append(p[:, : batch.labels.shape[1]].sum(axis=1))
+        grouped = negatives[:, group * size : (group + 1) * size]
+        p = softmax(np.concatenate([labels, grouped], axis=1), axis=1)
+        shares.append(p[:, : labels.shape[1]].sum(axis=1))
     return np.asarray(np.mean(shares, axis=0))
+
+
+def eoe(batch: Batch) -> Array:
+    """Highest share (n,) of an ID label less a quarter of that of an outlier, in a softmax of the cosines."""
+    labels, outliers = batch.words["eoe_labels"], batch.words["eoe_outliers"]
+    p = softmax(np.concatenate([labels, outliers], axis=1) / batch.texts.scale, axis=1)
+    return np.asarray(p[:, : labels.shape[1]].max(axis=1) - 0.25 * p[:, labels.shape[1] :].max(axis=1))
 
 
 def ctw(batch: Batch) -> Array:
@@ -140,9 +152,12 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
     "odin": lambda batch: softmax(batch.yes / TEMPERATURE, axis=1).max(axis=1),
     "odin_perturbed": lambda batch: softmax(batch.perturbed / TEMPERATURE, axis=1).max(axis=1),
     "gen": gen,
-    "neglabel": neglabel,
+    "neglabel": lambda batch: neglabel(batch.words["labels"], batch.words["negatives"]),
     "gl_mcm": lambda batch: softmax(batch.yes / batch.texts.scale, axis=1).max(axis=1) + expit(batch.patch[:, 0]),
     "l_mcm": lambda batch: expit(batch.patch[:, 0]),
+    "logit_gap": logit_gap,
+    "csp": lambda batch: neglabel(batch.words["csp_labels"], batch.words["csp_negatives"]),
+    "eoe": eoe,
 }
 """Scores (n,), higher = more in-distribution; probabilities as they are."""
 
@@ -162,12 +177,13 @@ def read(path: Path) -> dict[str, Array]:
 
 def read_texts(folder: Path, id_dataset: str, run: int, id_images: Array, scale: float) -> Texts:
     """Text features of a run that `benchmarks.planted` wrote; `id_images` (n, d) set ReAct's limit."""
-    cached = read(folder / "texts.safetensors") | read(
-        folder / "features" / "negative_labels" / f"{id_dataset}.safetensors"
-    )
-    texts = {name: array.astype(np.float64) for name, array in cached.items()}
+    texts = {name: array.astype(np.float64) for name, array in read(folder / "texts.safetensors").items()}
+    words = dict[str, Array]()
+    for method, names in WORDS.items():
+        cached = read(folder / "features" / method / f"{id_dataset}.safetensors")
+        words |= {name: cached[key].astype(np.float64) for name, key in names.items()}
     limit = float(np.quantile(id_images, 0.9, method="inverted_cdf"))
-    return Texts(texts["yes"], texts[f"no{run}"], texts["labels"], texts["negatives"], limit, scale)
+    return Texts(texts["yes"], texts[f"no{run}"], words, limit, scale)
 
 
 def read_images(folder: Path, id_dataset: str, names: Iterable[str]) -> tuple[dict[str, Array], ...]:

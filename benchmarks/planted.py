@@ -89,10 +89,10 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
     yes, ood = _unit(draw.normal(size=(size.classes, size.width))), _unit(draw.normal(size=size.width))
     no = {f"no{run}": _near(draw, 0.3 * yes + 0.8 * ood) for run in range(runs)}
     _write(folder / "texts.safetensors", TEXTS, {"yes": yes, **no})
-    negatives = _near(draw, np.broadcast_to(0.3 * ood, (size.negatives, size.width)))
     cached = scoring_inputs(folder).features
-    labels = {"labels": _near(draw, 2 * yes), "negatives": negatives}
-    _write(cached / "negative_labels" / f"{ID}.safetensors", stored.NEGATIVES_FORMAT, labels)
+    # NegLabel's are drawn before the images, those of later methods after them, so that older figures stay.
+    of_neglabel, *others = (cached / words.folder / f"{ID}.safetensors" for words in stored.WORD_FEATURES.values())
+    _write_words(of_neglabel, draw, size, yes, ood)
     perturbed, local = {}, {}
     for name, count in size.images.items():
         classes, look = draw.integers(size.classes, size=count), ID_LOOK if name == ID else OOD_LOOK
@@ -104,6 +104,8 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
         _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
     _write(cached / "perturbed" / f"{ID}.safetensors", stored.PERTURBED_FORMAT, perturbed)
     _write(cached / "local" / f"{ID}.safetensors", stored.LOCAL_FORMAT, local)
+    for path in others:
+        _write_words(path, draw, size, yes, ood)
 
 
 def towers(folder: Path, run: int) -> "Towers":
@@ -113,6 +115,14 @@ def towers(folder: Path, run: int) -> "Towers":
 
     weights, _ = read_arrays(folder / "texts.safetensors", TEXTS)
     return Towers(SCALE, weights["yes"].astype(np.float64), weights[f"no{run}"].astype(np.float64))
+
+
+def _write_words(path: Path, draw: np.random.Generator, size: Size, yes: Array, ood: Array) -> None:
+    """ID labels near the class weights, and words near what all "no" weights share."""
+    from clipn.features.stored import NEGATIVES_FORMAT
+
+    negatives = _near(draw, np.broadcast_to(0.3 * ood, (size.negatives, size.width)))
+    _write(path, NEGATIVES_FORMAT, {"labels": _near(draw, 2 * yes), "negatives": negatives})
 
 
 def _write(path: Path, file_format: str, arrays: Mapping[str, NDArray[np.floating]]) -> None:

@@ -397,7 +397,7 @@ READERS = {
 } | IMAGE_FEATURES
 MUTATIONS = [
     ("demo/world.py", "PIXEL_NOISE = 0.05", "PIXEL_NOISE = 0.06", {"generate_demo"}),
-    ("data/readers/imagenet.py", "int(number[1]) - 1]", "int(number[1]) - 2]", READERS),
+    ("data/readers/imagenet.py", "truth, start=1)", "truth, start=2)", READERS),
     ("data/manifest.py", "image.label, ", "image.label + 1, ", {"verify_dataset", "verify_captions"}),
     ("data/captions/__init__.py", "LONGEST = 75", "LONGEST = 74", {"prepare_captions"}),
     ("data/crawl/report.py", "ERRORS = 20", "ERRORS = 21", {"crawl_images"}),
@@ -423,6 +423,8 @@ MUTATIONS = [
     ("features/tower.py", "projected[None]", "-projected[None]", {"project_caption_images"}),
     ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
+    ("features/outliers.py", "word.lower()", "word.upper()", {"negative_labels"}),
+    ("text/csp.py", "SEED = 0", "SEED = 1", {"negative_labels"}),
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
     ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
     ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),

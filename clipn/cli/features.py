@@ -107,15 +107,31 @@ def negative_labels(
     names: IDNames,
     datasets: Datasets,
     backbone: BackboneFile,
-    words: Annotated[str, typer.Option(help="text file with a word per line; or `wordnet`: the system's copy")],
-    output: OutputFolder,
+    method: Annotated[list[str], typer.Option(help="`neglabel`, `csp` or `eoe`; repeat")],
+    output: Annotated[Path, typer.Option(help="folder to write to, a folder per method, a file per ID dataset")],
+    words: Annotated[
+        str | None,
+        typer.Option(help="for `neglabel` and `csp`: text file with a word per line; or `wordnet`: the system's copy"),
+    ] = None,
+    envisioned: Annotated[
+        list[str] | None, typer.Option(help="for `eoe`: ID:FILE of the words that a language model envisioned; repeat")
+    ] = None,
     device: Device = "cpu",
     threads: Threads = 1,
 ) -> None:
-    """Choose NegLabel's negative labels for the classes of ID datasets and cache their features."""
-    from clipn.features.negative_labels import write_negative_labels
+    """Choose the words that methods set against the classes of ID datasets, and cache their features."""
+    from clipn.features.words import write_words
 
-    write_negative_labels(backbone, names, datasets, words, output, device, threads)
+    files = parse_named("--envisioned", envisioned or [], "ID:FILE")
+    write_words(backbone, names, datasets, method, words, files, output, device, threads)
+
+
+@features_app.command("words")
+def chosen_words(file: Annotated[Path, typer.Argument(help="file that `clipn features negatives` wrote")]) -> None:
+    """Print the words that were chosen, a line for each, in the order of their features."""
+    from clipn.features.stored import read_chosen_words
+
+    typer.echo("\n".join(read_chosen_words(file)))
 
 
 @features_app.command("classifiers")

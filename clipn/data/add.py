@@ -104,14 +104,16 @@ def _joined(registry: Path, name: str, record: Mapping[str, Any]) -> Dataset:
     records = _require_new(registry, name)
     try:
         datasets = {**records.datasets, name: record}
-        return Registry.model_validate({"datasets": datasets, "captions": records.captions}).datasets[name]
+        return Registry.model_validate(
+            {"datasets": datasets, "captions": records.captions, "words": records.words}
+        ).datasets[name]
     except ValidationError as error:
         raise ClipnError(f"{name}: {first_error(error)}") from error
 
 
 def _require_new(registry: Path, name: str) -> Registry:
     records = load_registry(registry) if registry.exists() else Registry()
-    if name in records.records:
+    if name in records.records or name in records.words:
         raise ClipnError(f"{registry}: has a record {name!r} already; choose another name, or remove that record")
     return records
 

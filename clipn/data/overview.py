@@ -12,9 +12,10 @@ from rich.table import Table
 
 from clipn.data.description import read_description
 from clipn.data.location import is_here
-from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry
+from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry, WordList
 from clipn.data.store import part_path
 from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
+from clipn.files import file_hash
 from clipn.progress import one_line
 
 WIDTH = 200
@@ -26,7 +27,7 @@ NOTHING = "-"
 
 def listing(registry: Registry) -> str:
     """All records: title, images or captions, layout, how they come, whether a checksum is published, terms."""
-    rows = []
+    rows = list[tuple[str, ...]]()
     for name, record in registry.records.items():
         way = "fetch" if all(archive.addresses for archive in record.archives) else "by hand"
         if record.folder is not None:
@@ -38,6 +39,10 @@ def listing(registry: Registry) -> str:
         terms = "; ".join(filter(None, (record.licence, record.terms))) or NOTHING
         number = _number(_expected(record))
         rows.append((name, record.title, number, record.reader, way, "published" if published else "none", terms))
+    for name, words in registry.words.items():
+        way = "fetch" if words.archive.addresses else "by hand"
+        terms = "; ".join(filter(None, (words.licence, words.terms))) or NOTHING
+        rows.append((name, words.title, NOTHING, "words", way, "published", terms))
     return _as_text(plain_table(("name", "title", "number", "reader", "comes by", "checksum", "terms"), rows))
 
 
@@ -49,7 +54,8 @@ def details(registry: Registry, names: Sequence[str]) -> str:
     """
     texts = []
     for name in names:
-        record = registry.record(name).model_dump(mode="json", exclude_defaults=True)
+        known = registry.words[name] if name in registry.words else registry.record(name)
+        record = known.model_dump(mode="json", exclude_defaults=True)
         for key in ("archives", "images"):
             value = record.get(key)
             # `images` is a number in a dataset and a list of archives in a caption source.
@@ -69,7 +75,7 @@ def statuses(
     base: Path,
     cache: Path = VERIFICATION_CACHE,
 ) -> str:
-    """What is here of every record, and what `clipn data verify` found; no archive is read.
+    """What is here of every record, and what `clipn data verify` found; no archive is read but word lists.
 
     Args:
         registry: the records.
@@ -82,13 +88,15 @@ def statuses(
     Raises:
         ClipnError: there is no record of a name.
     """
-    records = {name: registry.record(name) for name in names or registry.records}
+    chosen = names or [*registry.records, *registry.words]
+    records = {name: registry.record(name) for name in chosen if name not in registry.words}
     rows = []
     for name, record in records.items():
         files = [archives / archive.file for archive in record.archives]
         size = _size(sum(file.stat().st_size for file in files if file.is_file()))
         found = _found(record, archives, base, verified / name, cache)
         rows.append((name, _archives_here(record, archives, base), size, *found))
+    rows += [(name, *_word_list(registry.words[name], archives)) for name in chosen if name in registry.words]
     return _as_text(plain_table(("name", "archives", "size", "proof", "number", "file list"), rows))
 
 
@@ -149,6 +157,16 @@ def _found(
     weakest = next((state for state in ("unverified", "by names", "verified") if state in states), "in place")
     number = f"{_number(description.images)} of {_number(_expected(record))}"
     return weakest, number, "verified" if description.names == "verified" else "none published"
+
+
+def _word_list(words: WordList, archives: Path) -> tuple[str, str, str, str, str]:
+    """Archives, size and proof of a word list, which is so small that its checksum is taken here."""
+    file = archives / words.archive.file
+    if not file.is_file():
+        proof = "to be fetched" if words.archive.addresses else f"by hand: {words.archive.file}"
+        return "0 of 1", NOTHING, proof, NOTHING, NOTHING
+    proof = "verified" if file_hash(file) == words.archive.sha256 else "is another file"
+    return "1 of 1", _size(file.stat().st_size), proof, NOTHING, NOTHING
 
 
 def _expected(record: Dataset | CaptionSource) -> int | None:

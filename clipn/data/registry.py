@@ -1,6 +1,7 @@
-"""The typed record of every dataset and caption source: where its bytes come from, what they must be."""
+"""The typed record of every dataset, caption source and word list: where its bytes come from, what they must be."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -254,19 +255,39 @@ class CaptionSource(Record):
         return [*([self.captions] if self.captions else []), *self.images]
 
 
+class WordList(Record):
+    """Words that may name what is in no ID class."""
+
+    title: str
+    archive: Archive = Field(description="text file with a word per line, or `.json` file with lists of them by key")
+    licence: str | None = Field(default=None, description="licence; empty when none is stated")
+    terms: str | None = Field(default=None, description="terms as stated by the source")
+    source: str = Field(description="who wrote the words, or which language model did, asked for what")
+
+    @field_validator("archive")
+    @classmethod
+    def _proven(cls, archive: Archive) -> Archive:
+        if archive.sha256 is None:
+            raise ValueError("give its `sha256`; other words are another method")
+        return archive
+
+
 class Registry(RecordFile):
     """All that a study may name."""
 
     datasets: dict[Name, Dataset] = Field(default={})
     captions: dict[Name, CaptionSource] = Field(default={})
+    words: dict[Name, WordList] = Field(default={})
 
     @model_validator(mode="after")
     def _names_are_one_thing_each(self) -> "Registry":
-        for name in self.datasets.keys() & self.captions.keys():
-            raise ValueError(f"{name} is a dataset and a caption source; name them apart")
+        kinds = {"a dataset": {*self.datasets}, "a caption source": {*self.captions}, "a word list": {*self.words}}
+        for (one, names), (other, others) in combinations(kinds.items(), 2):
+            for name in names & others:
+                raise ValueError(f"{name} is {one} and {other}; name them apart")
         files: dict[str, Archive] = {}
         # All archives lie in one folder, under their own names.
-        for name in self.records:
+        for name in (*self.records, *self.words):
             for archive in self.archives(name, self.cleaning_names):
                 if files.setdefault(archive.file, archive) != archive:
                     raise ValueError(f"two records store different files as {archive.file!r}; name them apart")
@@ -290,11 +311,13 @@ class Registry(RecordFile):
         return {name: named(self.captions, name, "caption source", self._path) for name in names}
 
     def archives(self, name: str, cleaning: Sequence[str] = ()) -> list[Archive]:
-        """Archives of a caption source, or of a dataset and of those of its cleaning lists that are named.
+        """Archives of a caption source or word list, or of a dataset and of those of its cleaning lists that are named.
 
         Raises:
             ClipnError: there is no record of that name.
         """
+        if name in self.words:
+            return [self.words[name].archive]
         record = self.record(name)
         lists = record.cleaning if isinstance(record, Dataset) else {}
         # A study names its cleaning lists once for all datasets; each takes those that it has.
@@ -317,7 +340,7 @@ class Registry(RecordFile):
 
 
 def load_registry(path: Path) -> Registry:
-    """Read and check a registry of datasets and caption sources.
+    """Read and check a registry of datasets, caption sources and word lists.
 
     Raises:
         ClipnError: the file is missing, is not YAML, or has a wrong record; the message names the key.
@@ -327,4 +350,9 @@ def load_registry(path: Path) -> Registry:
 
 def registry_of(name: str, registries: Sequence[Path]) -> Path:
     """The first of some registries that has a record of this name; the last where none has, to say what it has."""
-    return next((path for path in registries[:-1] if name in load_registry(path).records), registries[-1])
+    return next((path for path in registries[:-1] if _has(path, name)), registries[-1])
+
+
+def _has(path: Path, name: str) -> bool:
+    registry = load_registry(path)
+    return name in registry.records or name in registry.words

@@ -1,7 +1,7 @@
 """The weights of ID datasets' classes: they turn image features into the logits that methods read."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.features.stored import Features, LogOdds, read_negative_labels, unit_features
+from clipn.features.stored import WORD_FEATURES, Features, LogOdds, read_negative_labels, unit_features
 from clipn.model.tensors import mapping_in, read_arrays
 from clipn.scores import PLAIN_CLIP, Evidence
 from clipn.scores.logits import Array
@@ -97,8 +97,8 @@ class IDClassifier:
         yes: (classes, d) of the "yes" tower.
         no: (classes, d) of the "no" tower.
         clip_at: largest activation that ReAct lets through.
-        labels: (classes, d) under NegLabel's prompt.
-        negatives: (m, d) of negative labels under NegLabel's prompt.
+        words: (classes, d) of the ID labels under the prompts of a method, and (m, d) of its words, by the keyword by
+            which `Evidence` takes their logits.
         bias: (classes,) added to the "yes" logits, of a classifier that was fitted on training images.
     """
 
@@ -106,8 +106,7 @@ class IDClassifier:
     yes: Array
     no: Array | None = None
     clip_at: float | None = None
-    labels: Array | None = None
-    negatives: Array | None = None
+    words: Mapping[str, Array] = field(default_factory=dict)
     bias: Array | None = None
 
     def evidence(
@@ -132,12 +131,13 @@ class IDClassifier:
             clipped=None if self.clip_at is None else np.minimum(features, self.clip_at) @ self.yes.T,
             perturbed=None if perturbed is None else perturbed.astype(np.float64) @ self.yes.T,
             local=local,
-            labels=None if self.labels is None else features @ self.labels.T,
-            negatives=None if self.negatives is None else features @ self.negatives.T,
+            **{name: features @ weights.T for name, weights in self.words.items()},
         )
 
 
-def id_classifier(towers: Towers, needs: Collection[str], id_features: Features, negative_labels: Path) -> IDClassifier:
+def id_classifier(
+    towers: Towers, needs: Collection[str], id_features: Features, features: Path, id_dataset: str
+) -> IDClassifier:
     """The weights that methods with `needs`, keys of `clipn.scores.evidence.NEEDS`, take.
 
     Args:
@@ -145,7 +145,8 @@ def id_classifier(towers: Towers, needs: Collection[str], id_features: Features,
         needs: what the methods need beside "yes" logits.
         id_features: (n, d) of the ID dataset. Their activations set ReAct's limit, since there are no training images
             at hand; labels are not used.
-        negative_labels: file of `clipn.features.negative_labels`, read only if a method needs it.
+        features: folder of the features, in which the words of methods that need them are read.
+        id_dataset: whose words.
     """
     scale = towers.scale
     clip_at = None
@@ -154,12 +155,16 @@ def id_classifier(towers: Towers, needs: Collection[str], id_features: Features,
         activations = id_features.ravel()
         last_kept = max(1, round(REACT_PERCENTILE * len(activations))) - 1
         clip_at = float(np.partition(activations, last_kept)[last_kept])
-    labels, negatives = read_negative_labels(negative_labels) if "negatives" in needs else (None, None)
+    words: dict[str, Array] = {}
+    for of_method in WORD_FEATURES.values():
+        if of_method.negatives in needs:
+            pair = read_negative_labels(features / of_method.folder / f"{id_dataset}.safetensors")
+            for name, weights in zip((of_method.labels, of_method.negatives), pair, strict=True):
+                words[name] = scale * weights.astype(np.float64)
     return IDClassifier(
         scale,
         scale * towers.yes,
         scale * towers.no if "no" in needs and towers.no is not None else None,
         clip_at,
-        None if labels is None else scale * labels.astype(np.float64),
-        None if negatives is None else scale * negatives.astype(np.float64),
+        words,
     )

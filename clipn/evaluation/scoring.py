@@ -39,7 +39,7 @@ class ScoringInputs:
     Attributes:
         datasets: one folder per dataset, with manifest and description.
         features: image features of a backbone, one file per dataset, and the features of single methods:
-            `local/<ID>`, `negative_labels/<ID>`, `perturbed/<ID>`.
+            `negative_labels/<ID>`, `csp/<ID>`, `eoe/<ID>`, `local/<ID>`, `perturbed/<ID>`.
     """
 
     datasets: Path
@@ -151,8 +151,9 @@ def score_pairs(
     tables = []
     with ThreadPoolExecutor(threads) as pool:
         for id_dataset, ood_datasets in pairs.items():
-            negatives = inputs.features / "negative_labels" / f"{id_dataset}.safetensors"
-            classifier = id_classifier(towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), negatives)
+            classifier = id_classifier(
+                towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), inputs.features, id_dataset
+            )
             if fits:
                 classifier = _fitted(classifier, fits[id_dataset])
             perturbed: dict[str, Features] = {}
@@ -195,7 +196,7 @@ def score_features(
         ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images or
             best patches.
     """
-    weights = (classifier.yes, classifier.no, classifier.labels, classifier.negatives)
+    weights = (classifier.yes, classifier.no, *classifier.words.values())
     widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
     own = {"perturbed": (perturbed, features.shape), "local": (local, (len(features), 1))}
     unfit = [

@@ -1,27 +1,25 @@
-"""NegLabel's negative labels (Jiang et al., ICLR 2024): words far from all ID classes, encoded."""
+"""Negative labels of NegLabel (Jiang et al., ICLR 2024) and CSP: words far from all ID classes, encoded."""
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
-import open_clip
 import torch
 from torch import Tensor
 
-from clipn.compute import prepare_torch
-from clipn.data.description import read_classes
 from clipn.errors import ClipnError
 from clipn.features.stored import NEGATIVES_FORMAT
-from clipn.files import file_hash
-from clipn.model.backbone import load_backbone
-from clipn.model.clipn import class_weights, encode_text
+from clipn.features.texts import TextEncoder
 from clipn.model.tensors import write_safetensors
+from clipn.text import csp
 from clipn.text.prompts import lines_sha256, prompt_pool
-from clipn.text.wordlists import Wordlists, read_words, words_hash
+from clipn.text.wordlists import Wordlists, words_hash
 
-TEMPLATES = {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]}
-"""How a word is put, by its part of speech, as in the authors' code; classes are nouns."""
+TEMPLATES = {
+    "neglabel": {"noun": prompt_pool("nice"), "adj": ["This is a {} photo"]},
+    "csp": {"noun": csp.NOUN_TEMPLATES, "adj": csp.ADJECTIVE_TEMPLATES},
+}
+"""How a word is put by a method, by its part of speech, as in the authors' code; classes are nouns."""
 QUANTILE = 0.95
 """Of a word's similarities with the ID classes: how near it is (the paper's eta of 5 %, counted by distance)."""
 NUMBER, PERCENT = 10_000, 15
@@ -31,40 +29,12 @@ SIMILARITIES = 2**22
 """How many are in memory at once."""
 
 
-def write_negative_labels(
-    backbone: Path,
-    names: Sequence[str],
-    datasets: Path,
-    words: str,
-    output: Path,
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """Write `<output>/<ID dataset>.safetensors`, as by `cache_negative_labels`.
-
-    Args:
-        backbone: backbone file.
-        names: of the ID datasets.
-        datasets: folder with one indexed dataset per folder.
-        words: as for `clipn.text.wordlists.read_words`.
-        output: folder to write to.
-        device: `cpu` or `cuda`.
-        threads: of torch; digits depend on it.
-
-    Raises:
-        ClipnError: a file is missing or damaged, no class is named, or there are too few words.
-    """
-    classes = {output / f"{name}.safetensors": read_classes(datasets / name / "dataset.json") for name in names}
-    cache_negative_labels(backbone, classes, read_words(words), device=device, threads=threads)
-
-
 def cache_negative_labels(
-    backbone: Path,
+    encoder: TextEncoder,
     classes: Mapping[Path, Sequence[str]],
     words: Wordlists,
+    method: str = "neglabel",
     number: int = NUMBER,
-    device: str = "cpu",
-    threads: int = 1,
 ) -> None:
     """Write the unit-norm features of ID classes, `labels` (classes, d), and of their `negatives` (m, d).
 
@@ -72,28 +42,25 @@ def cache_negative_labels(
     random order, so that consecutive groups are random groups; the header names them in this order.
 
     Args:
-        backbone: backbone file.
+        encoder: text tower of a backbone.
         classes: names of the classes of every ID dataset, by the file to write.
         words: as by `clipn.text.wordlists.read_words`; those that name a class are left out.
+        method: key of `TEMPLATES`.
         number: of negative labels; never more than 15 % of the words.
-        device: `cpu` or `cuda`.
-        threads: of torch; digits depend on it.
 
     Raises:
-        ClipnError: no class is named, or there are too few words.
+        ClipnError: no class is named, or there are too few words; nothing is written.
     """
     if not all(classes.values()):
         raise ClipnError("classes: negative labels need the names of ID classes; give at least one")
     candidates = {output: without(words, names) for output, names in classes.items()}
     numbers = {output: quotas(left, number) for output, left in candidates.items()}
-    prepare_torch(device, threads)
-    clip, _ = load_backbone(backbone)
-    clip = clip.to(device)
-    encoded = {part: _encode(clip, listed, part, device) for part, listed in words.items() if listed}
-    made_from = {"backbone": file_hash(backbone), "words": words_hash(words)}
+    templates = TEMPLATES[method]
+    encoded = {part: encoder(listed, templates[part]) for part, listed in words.items() if listed}
+    made_from = {"backbone": encoder.sha256, "words": words_hash(words)}
     settings = {"number": str(number), "percent": str(PERCENT), "quantile": str(QUANTILE), "seed": str(SEED)}
     for output, names in classes.items():
-        labels = _encode(clip, names, "noun", device)
+        labels = encoder(names, templates["noun"])
         chosen: list[str] = []
         negatives: list[Tensor] = []
         for part, size in numbers[output].items():
@@ -149,8 +116,3 @@ def quotas(words: Wordlists, number: int = NUMBER) -> dict[str, int]:
             f"words: {total} that name no class are too few, as {PERCENT} % of them become negative labels; give more"
         )
     return numbers
-
-
-def _encode(clip: open_clip.CLIP, words: Sequence[str], part: str, device: str) -> Tensor:
-    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
-    return class_weights(partial(encode_text, clip), tokenizer, words, TEMPLATES[part], device).cpu()

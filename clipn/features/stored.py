@@ -1,19 +1,43 @@
 """Cached features as steps without torch read them: NumPy arrays, unit-norm float32."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
-from clipn.model.tensors import read_arrays
+from clipn.model.tensors import read_arrays, read_metadata
 
 Features = NDArray[np.float32]
 LogOdds = NDArray[np.float64]
 
 IMAGE_FORMAT = "clipn-image-features-1"
+
+
+class WordFeatures(NamedTuple):
+    """Where a method keeps the features of its ID labels and of its words, and what it reads their logits by.
+
+    Attributes:
+        folder: beside the image features, with a file per ID dataset.
+        labels: of the ID labels, a key of `clipn.scores.evidence.NEEDS`.
+        negatives: the same of the words.
+    """
+
+    folder: str
+    labels: str
+    negatives: str
+
+
+WORD_FEATURES = {
+    "neglabel": WordFeatures("negative_labels", "labels", "negatives"),
+    "csp": WordFeatures("csp", "csp_labels", "csp_negatives"),
+    "eoe": WordFeatures("eoe", "eoe_labels", "eoe_outliers"),
+}
+"""By name of the method."""
+
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
 LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
@@ -55,13 +79,25 @@ def read_local_features(path: Path) -> dict[str, LogOdds]:
 
 
 def read_negative_labels(path: Path) -> tuple[Features, Features]:
-    """`labels` (classes, d) and `negatives` (m, d) of `clipn.features.negative_labels.cache_negative_labels`.
+    """`labels` (classes, d) and `negatives` (m, d) of the words of a method, as `clipn.features.words` writes them.
 
     Raises:
         ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
     arrays, _ = read_arrays(path, NEGATIVES_FORMAT)
     return unit_features(path, arrays, "labels"), unit_features(path, arrays, "negatives")
+
+
+def read_chosen_words(path: Path) -> list[str]:
+    """The words behind the `negatives` of `read_negative_labels`, in their order.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    header = read_metadata(path)
+    if header.get("format") != NEGATIVES_FORMAT:
+        raise ClipnError(f"{path}: holds no words that were chosen; name a file of `clipn features negatives`")
+    return [str(word) for word in json.loads(header["chosen"])]
 
 
 def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -99,6 +99,8 @@ def downloads(study: Study) -> Iterator[Download]:
     for name in (name for name in (*study.captions.sources, *study.encoded_datasets) if not data.is_generated(name)):
         for file in data.files(name, cleaning=True):
             found.setdefault(file, (name, data.archive(name, file), data.base))
+    for name in data.used_word_lists:
+        found.setdefault(data.word_lists[name], (name, data.archive(name, data.word_lists[name]), data.base))
     for _, source, _ in weight_sources(study):
         if not is_weight_file(source):
             archive = weight_record(source).archive

@@ -1,15 +1,17 @@
 """How many samples, images, classes and texts a study has, as its registry expects them."""
 
 from functools import cached_property
+from pathlib import Path
 
 from clipn.data.location import locate
 from clipn.data.readers import class_names
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
 from clipn.study.config import Study
 from clipn.study.data import StudyData
-from clipn.study.scorings import own_features
+from clipn.study.scorings import own_features, word_methods
+from clipn.text import csp
 from clipn.text.prompts import prompt_pool
-from clipn.text.wordlists import WORDNET, read_words
+from clipn.text.wordlists import read_words
 from clipn.training.sampler import Sampler
 from clipn.training.settings import Variant
 
@@ -17,6 +19,8 @@ CLASSES = {"imagenet": 1000, "cifar10": 10, "cifar100": 100}
 """Of datasets whose archives, in an official layout, name them."""
 WORDNET_WORDS = 139_000
 """Nouns and adjectives of WordNet 3.0."""
+ENVISIONED = 500
+"""Outliers that EOE asks a language model for, per ID dataset."""
 
 
 class StudySizes:
@@ -73,15 +77,16 @@ class StudySizes:
         every = [name for id_dataset, others in self.study.pairs.items() for name in (id_dataset, *others)]
         return sum(self.images[name] for name in every), self.class_texts(self.study.prompts[0])
 
-    def negative_words(self) -> int:
-        """Words that negative labels are chosen from, for all ID datasets; none without such a method."""
-        source = self.study.negative_words
-        needs_words = "negatives" in own_features(self.study.baselines) or self.study.test_time
-        if source is None or not needs_words:
-            return 0
-        # Counting must not need the system's WordNet, which may be missing where a study is only planned.
-        words = WORDNET_WORDS if source == WORDNET else len(read_words(source)["noun"])
-        return words * len(self.study.pairs)
+    def word_texts(self) -> int:
+        """Texts of the words that methods set against the ID classes; none without such a method."""
+        source, methods = self.study.negative_words, word_methods(self.study)
+        words = 0
+        if source is not None and {"neglabel", "csp"} & {*methods}:
+            # Counting must not need the system's WordNet, nor a list that is still to be fetched.
+            words = len(read_words(source)["noun"]) if Path(source).is_file() else WORDNET_WORDS
+        templates = {"neglabel": 1, "csp": len(csp.NOUN_TEMPLATES)}
+        chosen_from = sum(words * templates[method] for method in methods if method != "eoe")
+        return chosen_from + (ENVISIONED * len(self.study.pairs) if "eoe" in methods else 0)
 
     def _samples(self, name: str) -> int | None:
         record = self._data.record(name)

@@ -134,4 +134,4 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
                 texts += towers * sizes.class_texts(pools[scoring.prompts])
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():
-        yield Work("negative labels", name, sizes.negative_words() * cost.text)
+        yield Work("negative labels", name, sizes.word_texts() * cost.text)

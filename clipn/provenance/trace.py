@@ -150,7 +150,9 @@ def _archives(registry: Path) -> dict[str, Archive]:
     """All archives of a registry of datasets or of weights, by file name; none of one that cannot be read."""
     with suppress(ClipnError):
         data = load_registry(registry)
-        known = (archive for name in data.records for archive in data.archives(name, data.cleaning_names))
+        known = (
+            archive for name in (*data.records, *data.words) for archive in data.archives(name, data.cleaning_names)
+        )
         return {archive.file: archive for archive in known}
     with suppress(ClipnError):
         return {weights.archive.file: weights.archive for weights in load_weights(registry).records.values()}

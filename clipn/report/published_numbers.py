@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
+from clipn.features.stored import WORD_FEATURES
 from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.report.formatting import AVERAGE, method_title
 from clipn.scores import PLAIN_CLIP, SCORES
@@ -281,7 +282,7 @@ class PublishedNumbers(Record):
             return None
         if SCORES[method].needs_no:
             return "trained"
-        return "words" if "negatives" in SCORES[method].needs else "zero-shot"
+        return "words" if method in WORD_FEATURES else "zero-shot"
 
     def kind_order(self, method: str) -> int:
         """Place of a method's kind in `METHOD_KINDS`; behind all of them where it is not known."""

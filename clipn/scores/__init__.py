@@ -10,11 +10,14 @@ from typing import Any
 from clipn.errors import ClipnError
 from clipn.scores import (
     atd,
+    csp,
     ctw,
     energy,
+    eoe,
     gen,
     gl_mcm,
     l_mcm,
+    logit_gap,
     max_logit,
     mcm,
     msp,
@@ -77,6 +80,16 @@ SCORES: dict[str, Score] = {
         ),
         Score("gl_mcm", "GL-MCM", gl_mcm.score, frozenset({"local"})),
         Score("l_mcm", "L-MCM", l_mcm.log_odds, frozenset({"local"}), log_odds=True),
+        Score("logit_gap", "LogitGap", logit_gap.score),
+        Score(
+            "csp",
+            "CSP",
+            csp.log_odds,
+            frozenset({"csp_labels", "csp_negatives"}),
+            log_odds=True,
+            prompts="csp",
+        ),
+        Score("eoe", "EOE", eoe.score, frozenset({"eoe_labels", "eoe_outliers"}), prompts="single"),
     )
 }
 

@@ -19,6 +19,10 @@ NEEDS = {
     "local": "the log-odds of patches (`local`)",
     "labels": "the logits of the ID labels under its own prompt (`labels`)",
     "negatives": "the logits of negative labels (`negatives`)",
+    "csp_labels": "the logits of the ID labels under CSP's prompts (`csp_labels`)",
+    "csp_negatives": "the logits of CSP's negative labels (`csp_negatives`)",
+    "eoe_labels": "the logits of the ID labels under EOE's prompt (`eoe_labels`)",
+    "eoe_outliers": "the logits of envisioned outliers (`eoe_outliers`)",
 }
 """What a method may need beside the logits of the "yes" tower."""
 
@@ -36,6 +40,10 @@ class Evidence:
             GL-MCM, for which the highest alone will do.
         labels: (n, classes) of the ID labels under NegLabel's prompt.
         negatives: (n, m) of negative labels under NegLabel's prompt.
+        csp_labels: (n, classes) of the ID labels under CSP's prompts.
+        csp_negatives: (n, m) of CSP's negative labels.
+        eoe_labels: (n, classes) of the ID labels under EOE's prompt.
+        eoe_outliers: (n, m) of the outliers that EOE's language model envisioned.
 
     Raises:
         ClipnError: a shape is wrong or differs, a logit is not finite, or the scale is no positive number.
@@ -52,10 +60,28 @@ class Evidence:
         local: Matrix | None = None,
         labels: Matrix | None = None,
         negatives: Matrix | None = None,
+        csp_labels: Matrix | None = None,
+        csp_negatives: Matrix | None = None,
+        eoe_labels: Matrix | None = None,
+        eoe_outliers: Matrix | None = None,
     ) -> None:
         require_scale(logit_scale)
         yes = _checked(yes_logits, "yes_logits")
-        alike = {"no_logits": no_logits, "clipped": clipped, "perturbed": perturbed, "labels": labels}
+        alike = {
+            "no_logits": no_logits,
+            "clipped": clipped,
+            "perturbed": perturbed,
+            "labels": labels,
+            "csp_labels": csp_labels,
+            "eoe_labels": eoe_labels,
+        }
+        # As many images, but a number of columns of their own.
+        columns = {
+            "local": local,
+            "negatives": negatives,
+            "csp_negatives": csp_negatives,
+            "eoe_outliers": eoe_outliers,
+        }
         self.scale = logit_scale
         self.yes = Logits(yes)
         self.given: dict[str, Array] = {}
@@ -65,8 +91,7 @@ class Evidence:
                 if array.shape != yes.shape:
                     raise ClipnError(f"{name}: shape {array.shape} is not that of yes_logits, {yes.shape}")
                 self.given[name.removesuffix("_logits")] = array
-        # As many images, but a number of columns of their own.
-        for name, matrix in {"local": local, "negatives": negatives}.items():
+        for name, matrix in columns.items():
             if matrix is not None:
                 array = self.given[name] = _checked(matrix, name)
                 if len(array) != len(yes):
@@ -106,6 +131,26 @@ class Evidence:
     def negatives(self) -> Array:
         """Logits (n, m) of negative labels."""
         return self.given["negatives"]
+
+    @cached_property
+    def csp_labels(self) -> Logits:
+        """Logits of the ID labels under CSP's prompts."""
+        return Logits(self.given["csp_labels"])
+
+    @property
+    def csp_negatives(self) -> Array:
+        """Logits (n, m) of CSP's negative labels."""
+        return self.given["csp_negatives"]
+
+    @cached_property
+    def eoe_labels(self) -> Logits:
+        """Logits of the ID labels under EOE's prompt."""
+        return Logits(self.given["eoe_labels"])
+
+    @cached_property
+    def eoe_outliers(self) -> Logits:
+        """Logits of the outliers that EOE's language model envisioned."""
+        return Logits(self.given["eoe_outliers"])
 
     def require(self, needs: frozenset[str], what: str) -> None:
         """Check that everything that a method needs was given.

@@ -14,7 +14,12 @@ BLOCK = 16
 
 def log_odds(evidence: Evidence) -> Array:
     """Log-odds (n,) of the ID labels' softmax mass against a group of negative labels, mean over the groups."""
-    against = evidence.labels.log_sum_exp[:, None] - _log_sum_exp_of_groups(evidence.negatives)
+    return grouped_log_odds(evidence.labels, evidence.negatives)
+
+
+def grouped_log_odds(labels: Logits, negatives: Array) -> Array:
+    """The same (n,), of logits of ID labels (n, classes) and of negative labels (n, m)."""
+    against = labels.log_sum_exp[:, None] - _log_sum_exp_of_groups(negatives)
     # The mean of sigmoids s against its complement, the mean of 1 - s; the number of groups cancels.
     return _log_sum_of_sigmoids(against) - _log_sum_of_sigmoids(-against)
 

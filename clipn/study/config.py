@@ -196,7 +196,13 @@ class Study(Record):
         "and methods that need features of their own are scored with it alone",
     )
     negative_words: str | None = Field(
-        default=None, description="for `neglabel`: text file with a word per line, or `wordnet` for the system's copy"
+        default=None,
+        description="for `neglabel` and `csp`: word list of the registry, text file with a word per line, or `wordnet` "
+        "for the system's copy",
+    )
+    envisioned_words: dict[Name, Name] = Field(
+        default={},
+        description="for `eoe`: word list of the registry that a language model envisioned, by ID dataset",
     )
     perturbation: float = Field(
         default=0.0014, gt=0, description="for `odin_perturbed`: step of every pixel, in units of the normalised image"
@@ -381,10 +387,17 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
-    def _words_for_neglabel(self) -> "Study":
-        # The demo generates a word list.
-        if "neglabel" in self.baselines and self.negative_words is None and self.demo is None:
-            raise ValueError("negative_words: `neglabel` needs a word list; name a file, or `wordnet`")
+    def _words_for_methods(self) -> "Study":
+        for name in self.envisioned_words.keys() - self.pairs.keys():
+            raise ValueError(f"envisioned_words: {name} is no ID dataset of `pairs`; correct it, or leave it out")
+        # The demo generates a word list, which serves all of them.
+        if self.demo is None:
+            for method in ("neglabel", "csp"):
+                if method in self.baselines and self.negative_words is None:
+                    raise ValueError(f"negative_words: `{method}` needs a word list; name one, or `wordnet`")
+            missing = [name for name in self.pairs if name not in self.envisioned_words]
+            if "eoe" in self.baselines and missing:
+                raise ValueError(f"envisioned_words: `eoe` needs words for {missing[0]}; name a list of the registry")
         return self
 
     @model_validator(mode="after")

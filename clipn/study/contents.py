@@ -4,7 +4,7 @@ Each is a parameter of rules, by what people call it, so that an old date hides 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +14,9 @@ from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import family
 from clipn.study.parameters import Contents
-from clipn.study.scorings import prompt_pools
+from clipn.study.scorings import prompt_pools, word_methods
 from clipn.study.weights import is_weight_file, weight_record
+from clipn.text import csp
 from clipn.text.prompts import pool_hash
 from clipn.text.wordlists import FOLDER, WORDNET, read_words, words_hash
 
@@ -47,8 +48,8 @@ class RuleContents:
 
     def archive(self, name: str, file: str) -> Contents:
         """What the registry says of the bytes of one archive, so that a new address alone fetches nothing again."""
-        record = self._data.record(name)
-        return Contents({f"what the registry says of {file}": record and self._data.archive(name, file).identity})
+        identity = None if self._data.is_generated(name) else self._data.archive(name, file).identity
+        return Contents({f"what the registry says of {file}": identity})
 
     def images(self, *names: str) -> Contents:
         """What images or captions and their labels depend on, of datasets or caption sources."""
@@ -74,12 +75,16 @@ class RuleContents:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def words(self) -> Contents:
-        """The system's words for NegLabel; a word list of the study is an input like any other."""
-        needs_words = "neglabel" in self._study.baselines or self._study.test_time
-        uses_wordnet = needs_words and self._study.negative_words == WORDNET
+        """The system's words for NegLabel and CSP; a word list of the study is an input like any other."""
         # Without WordNet a dry run must still plan; the job itself says what to install.
+        uses_wordnet = self._study.negative_words == WORDNET and FOLDER.is_dir()
+        left_out: dict[str, Collection[str]] = {"neglabel": (), "csp": csp.LEFT_OUT}
         return Contents(
-            {"the word list": words_hash(read_words(WORDNET)) if uses_wordnet and FOLDER.is_dir() else None}
+            {
+                f"the word list of {method}": words_hash(read_words(WORDNET, left_out=parts))
+                for method, parts in left_out.items()
+                if uses_wordnet and method in word_methods(self._study)
+            }
         )
 
     def architecture(self, backbone: str) -> Contents:

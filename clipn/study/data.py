@@ -27,13 +27,24 @@ class StudyData:
         self._registry = load_registry(Path(study.registry)) if study.registry else Registry()
         self.base = Path(study.registry or ".").parent
         self.generated = ARCHIVES if study.demo else {}
-        for name in self.generated.keys() & self._registry.records.keys():
+        for name in self.generated.keys() & {*self._registry.records, *self._registry.words}:
             raise ClipnError(f"{study.registry}: {name}: is the name of what the demo generates; choose another")
 
     @property
     def names(self) -> list[str]:
         """All datasets and caption sources that the study may name."""
         return [*self.generated, *self._registry.records]
+
+    @property
+    def word_lists(self) -> dict[str, str]:
+        """File names of the word lists that the study may name."""
+        return {name: words.archive.file for name, words in self._registry.words.items()}
+
+    @property
+    def used_word_lists(self) -> list[str]:
+        """Those that it names."""
+        named = {self._study.negative_words, *self._study.envisioned_words.values()}
+        return [name for name in self.word_lists if name in named]
 
     def is_generated(self, name: str) -> bool:
         """Whether the demo generates a dataset or caption source."""

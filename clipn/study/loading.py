@@ -189,8 +189,16 @@ def _check_data(study: Study, path: Path) -> None:
             raise ClipnError(f"{path}: cleaning: no dataset of the study has a list {name!r} in the registry")
     if study.mirror is not None and not Path(study.mirror).is_dir():
         raise ClipnError(f"{path}: mirror: no folder {study.mirror}; correct it or leave it out")
-    if study.negative_words not in (None, WORDNET) and not Path(str(study.negative_words)).is_file():
-        raise ClipnError(f"{path}: negative_words: no file {study.negative_words}; correct it, or write {WORDNET}")
+    for id_dataset, name in study.envisioned_words.items():
+        if name not in data.word_lists:
+            known = ", ".join(data.word_lists) or "none"
+            raise ClipnError(
+                f"{path}: envisioned_words.{id_dataset}: no word list {name!r} in the registry; it has {known}"
+            )
+    words = study.negative_words
+    if words not in (None, WORDNET, *data.word_lists) and not Path(str(words)).is_file():
+        known = ", ".join([WORDNET, *data.word_lists])
+        raise ClipnError(f"{path}: negative_words: no file {words}; correct it, or write {known}")
 
 
 def _require_weights(source: str, kind: str, where: str) -> None:

@@ -16,8 +16,9 @@ from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
-from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings
+from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings, word_methods
 from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record, tower_remarks
+from clipn.study.word_lists import envisioned_words, word_list
 from clipn.training.settings import Variant
 
 
@@ -207,10 +208,14 @@ class RuleOptions:
         )
 
     @property
-    def negative_words(self) -> Settings:
-        """Where NegLabel's words come from; those of the demo are generated, so no setting names them."""
-        source = next(iter(self._paths.words), self._study.negative_words)
-        return Settings({"negative_words": self._study.negative_words}, repeated("--words", [source] if source else []))
+    def words(self) -> Settings:
+        """Methods that set words against the ID classes, and their lists; no setting names one that is generated."""
+        study, source = self._study, word_list(self._paths, self._study.negative_words)
+        methods = word_methods(study)
+        files = (f"{name}:{file}" for name, file in envisioned_words(self._paths).items())
+        keys = {"negative_words": study.negative_words, "envisioned_words": study.envisioned_words}
+        words = [*repeated("--method", methods), *repeated("--words", [source] if source else [])]
+        return Settings(keys | {"methods with words": methods}, [*words, *repeated("--envisioned", files)])
 
     @property
     def perturbation(self) -> Settings:

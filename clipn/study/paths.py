@@ -3,9 +3,11 @@
 A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the pattern of all backbones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import PurePath
 
+from clipn.features.stored import WORD_FEATURES
 from clipn.scores import IMPORTED, PLAIN_CLIP
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.data import StudyData
@@ -13,7 +15,6 @@ from clipn.study.names import RunName, Scoring, family
 from clipn.study.runs import run_names, stored_views
 from clipn.study.scorings import OWN_FEATURES
 from clipn.study.weights import is_weight_file, weight_record
-from clipn.text.wordlists import WORDNET
 from clipn.training.settings import Variant
 
 RESULTS = "results"
@@ -113,13 +114,6 @@ class StudyPaths:
     def mirrored_archive(self, name: str, file: str) -> list[str]:
         """What an archive is copied from, if the demo generates it."""
         return [f"{self.mirror}/{file}"] if self.data.is_generated(name) else []
-
-    @property
-    def words(self) -> list[str]:
-        """File of the words that NegLabel chooses from; none for the system's WordNet, or where none is needed."""
-        if self.study.demo and self.study.negative_words is None:
-            return [f"{self.mirror}/words.txt"]
-        return [self.study.negative_words] if self.study.negative_words not in (None, WORDNET) else []
 
     def archives_folder(self, name: str = "") -> str:
         """Folder of the archives of a dataset or caption source; without a name, of all of them."""
@@ -272,9 +266,9 @@ class StudyPaths:
         """What the locked image tower of a backbone says of the images of a dataset."""
         return f"{self.tower_features_folder(backbone)}/{dataset}.safetensors"
 
-    def negative_labels(self, backbone: str, id_dataset: str) -> str:
-        """NegLabel's negative labels of an ID dataset, encoded."""
-        return f"{self.features_folder(backbone)}/negative_labels/{id_dataset}.safetensors"
+    def word_features(self, method: str, backbone: str, id_dataset: str) -> str:
+        """The words that a method sets against the classes of an ID dataset, encoded."""
+        return f"{self.features_folder(backbone)}/{WORD_FEATURES[method].folder}/{id_dataset}.safetensors"
 
     def perturbed_features(self, backbone: str, id_dataset: str) -> str:
         """Features of perturbed images, of an ID dataset and its OOD datasets."""
@@ -286,9 +280,9 @@ class StudyPaths:
 
     def own_features(self, backbone: str, needs: Iterable[str]) -> dict[str, list[str]]:
         """Features of all ID datasets that single methods need, by what they need."""
-        path_of = {
-            "local": self.local_features, "negatives": self.negative_labels, "perturbed": self.perturbed_features
-        }  # fmt: skip
+        path_of: dict[str, Callable[[str, str], str]]
+        path_of = {"local": self.local_features, "perturbed": self.perturbed_features}
+        path_of |= {words.negatives: partial(self.word_features, method) for method, words in WORD_FEATURES.items()}
         return {
             need: [path_of[need](backbone, id_dataset) for id_dataset in self.study.pairs]
             for need in sorted(OWN_FEATURES & {*needs})

@@ -1,5 +1,6 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
+from clipn.features.stored import WORD_FEATURES
 from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.fits import fits
@@ -7,7 +8,7 @@ from clipn.study.names import Scoring
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 
-OWN_FEATURES = {"local", "negatives", "perturbed"}
+OWN_FEATURES = {"local", "perturbed", *(words.negatives for words in WORD_FEATURES.values())}
 """What some methods need beside the cached features of the datasets."""
 ON_FITTED = ("msp", "energy", "mcm")
 """Methods on the logits of classifiers that were fitted on training images."""
@@ -89,6 +90,13 @@ def methods(study: Study, variant: str, pool: str) -> list[str]:
     if variant.startswith(FITTED):
         return [*ON_FITTED]
     return [name for name, score in SCORES.items() if score.needs_no]
+
+
+def word_methods(study: Study) -> list[str]:
+    """Methods whose words are encoded: those that set words against the ID classes."""
+    # Methods that adapt on the test stream read NegLabel's words.
+    named = {*study.baselines, *(["neglabel"] if study.test_time else [])}
+    return [method for method in WORD_FEATURES if method in named]
 
 
 def own_features(names: list[str]) -> set[str]:

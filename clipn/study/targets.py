@@ -10,6 +10,7 @@ from clipn.study.paths import OVERALL_TABLES, PRINTED, TEST_TIME, StudyPaths, sh
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
 from clipn.study.weights import image_towers, locked_towers
+from clipn.study.word_lists import fetched_words
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 
@@ -19,6 +20,7 @@ def data_files(paths: StudyPaths) -> list[str]:
     study = paths.study
     registry = [paths.generated_registry] if study.demo else []
     archives = paths.archives(*study.captions.sources, *study.encoded_datasets, cleaning=True)
+    archives += fetched_words(paths)
     datasets = [path(name) for name in study.encoded_datasets for path in (paths.manifest, paths.description)]
     # Without captions nothing is trained, and the rules of captions and shards have no input.
     if not study.captions.sources:
@@ -79,7 +81,8 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
 def stream_words(paths: StudyPaths) -> list[str]:
     """NegLabel's words, encoded, where methods adapt on the test stream."""
     study = paths.study
-    return [paths.negative_labels(*names) for names in product(study.backbones, study.pairs) if study.test_time]
+    named = product(study.backbones, study.pairs)
+    return [paths.word_features("neglabel", *names) for names in named if study.test_time]
 
 
 def stream_metrics(paths: StudyPaths) -> list[str]:

@@ -1,6 +1,5 @@
 """`clipn features` on the command line: what it reads, what it writes, and its own refusals."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from clipn.evaluation.classifiers import Classifiers
 from clipn.evaluation.detector import Detector
 from clipn.features.stored import (
     Features,
+    read_chosen_words,
     read_image_features,
     read_local_features,
     read_negative_labels,
@@ -131,12 +131,15 @@ def test_patches_of_several_datasets(folder: Path) -> None:
 
 def test_negatives(folder: Path) -> None:
     describe(folder / "datasets/ood/dataset.json", ["old boat"])
-    output = run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
+    options = {"datasets": folder / "datasets", "words": folder / "words.txt", "method": "neglabel"}
+    output = run(folder, "negatives", "id", "ood", **options)
     for name, classes in (("id", 2), ("ood", 1)):
-        labels, negatives = read_negative_labels(output / f"{name}.safetensors")
+        file = output / "negative_labels" / f"{name}.safetensors"
+        labels, negatives = read_negative_labels(file)
         assert (labels.shape, negatives.shape) == ((classes, 32), (6, 32))
-        _, header = read_safetensors(output / f"{name}.safetensors", "clipn-negative-labels-1")
-        assert set(json.loads(header["chosen"])) < {f"word {number}" for number in range(40)}
+        printed = CliRunner().invoke(features_app, ["words", str(file)], catch_exceptions=False).stdout
+        assert printed.splitlines() == read_chosen_words(file)
+        assert set(printed.splitlines()) < {f"word {number}" for number in range(40)}
 
 
 def test_classifiers_of_a_backbone_and_its_runs(folder: Path) -> None:
@@ -165,7 +168,7 @@ def test_a_checkpoint_without_a_name(folder: Path) -> None:
 def test_an_ood_dataset_has_no_classes(folder: Path) -> None:
     message = "^ood: has no class names, so it cannot be ID; name them, in label order, under datasets.ood.classes in"
     with pytest.raises(ClipnError, match=message):
-        run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words=folder / "words.txt")
+        run(folder, "negatives", "id", "ood", datasets=folder / "datasets", words="wordnet", method="neglabel")
     with pytest.raises(ClipnError, match=message):
         run(folder, "classifiers", "id", "ood", datasets=folder / "datasets", prompts="single")
     for command in ("perturbed", "local"):

@@ -9,7 +9,7 @@ import torch
 
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import IDClassifier, Towers, id_classifier
-from clipn.features.stored import NEGATIVES_FORMAT, Features
+from clipn.features.stored import NEGATIVES_FORMAT, WORD_FEATURES, Features, WordFeatures
 from clipn.model.tensors import write_safetensors
 from clipn.scores.evidence import NEEDS
 from clipn.scores.logits import Array
@@ -22,22 +22,27 @@ FEATURES = np.array([[0.6, 0.8], [-0.28, 0.96]], np.float32)
 PATCHES = np.array([[-3.0], [-2.0]])
 MOVED = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
 SCALE = 10.0
+WORDS = {
+    name: weights
+    for shift, method in enumerate(WORD_FEATURES.values())
+    for name, weights in ((method.labels, LABELS), (method.negatives, np.roll(NEGATIVES, shift, 0)))
+}
 
 TOWERS = Towers(SCALE, YES, NO)
-MATRICES = ["yes", "no", "labels", "negatives"]
 NOWHERE = Path("nowhere")
 
 
 @pytest.fixture
-def negative_labels(tmp_path: Path) -> Path:
-    path = tmp_path / "negative_labels.safetensors"
-    tensors = {"labels": torch.from_numpy(LABELS), "negatives": torch.from_numpy(NEGATIVES)}
-    write_safetensors(path, tensors, {"format": NEGATIVES_FORMAT})
-    return path
+def words(tmp_path: Path) -> Path:
+    """Of every method the same labels, and negatives of its own."""
+    for shift, method in enumerate(WORD_FEATURES.values()):
+        tensors = {"labels": torch.from_numpy(LABELS), "negatives": torch.from_numpy(np.roll(NEGATIVES, shift, 0))}
+        write_safetensors(tmp_path / method.folder / "pets.safetensors", tensors, {"format": NEGATIVES_FORMAT})
+    return tmp_path
 
 
 def limit(features: Features) -> float | None:
-    return id_classifier(TOWERS, {"clipped"}, features, NOWHERE).clip_at
+    return id_classifier(TOWERS, {"clipped"}, features, NOWHERE, "pets").clip_at
 
 
 def cosines(features: Features, weights: Array) -> Array:
@@ -67,35 +72,40 @@ def test_reacts_limit_is_of_all_images_and_leaves_them_alone() -> None:
     assert features.ravel().tolist() == list(range(99, -1, -1))
 
 
-def test_weights_are_scaled_in_float64(negative_labels: Path) -> None:
-    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, negative_labels)
+def test_weights_are_scaled_in_float64(words: Path) -> None:
+    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, words, "pets")
     assert (classifier.scale, classifier.clip_at) == (SCALE, FEATURES.max())
-    for name, weights in zip(MATRICES, (YES, NO, LABELS, NEGATIVES), strict=True):
-        found = getattr(classifier, name)
+    assert classifier.words.keys() == WORDS.keys()
+    for name, weights in {"yes": YES, "no": NO, **WORDS}.items():
+        found = classifier.words[name] if name in WORDS else getattr(classifier, name)
         assert found.dtype == np.float64
         np.testing.assert_array_equal(found, SCALE * weights.astype(np.float64), err_msg=name)
 
 
 def test_what_is_not_needed_is_not_there() -> None:
-    classifier = id_classifier(TOWERS, (), FEATURES, NOWHERE)
-    assert [classifier.no, classifier.clip_at, classifier.labels, classifier.negatives] == [None] * 4
+    classifier = id_classifier(TOWERS, (), FEATURES, NOWHERE, "pets")
+    assert (classifier.no, classifier.clip_at, classifier.words) == (None, None, {})
     assert classifier.evidence(FEATURES).given == {}
 
 
 def test_towers_that_say_nothing_of_the_classes_give_no_no() -> None:
-    assert id_classifier(Towers(SCALE, YES, None), {"no"}, FEATURES, NOWHERE).no is None
+    assert id_classifier(Towers(SCALE, YES, None), {"no"}, FEATURES, NOWHERE, "pets").no is None
 
 
-def test_missing_negative_labels(tmp_path: Path) -> None:
-    path = tmp_path / "none.safetensors"
-    with pytest.raises(ClipnError, match=f"^{path}: no such file"):
-        id_classifier(TOWERS, {"labels", "negatives"}, FEATURES, path)
+@pytest.mark.parametrize("method", WORD_FEATURES.values())
+def test_words_of_one_method_are_read_alone(words: Path, method: WordFeatures) -> None:
+    for other in {*WORD_FEATURES.values()} - {method}:
+        (words / other.folder / "pets.safetensors").unlink()
+    needs = {method.labels, method.negatives}
+    assert id_classifier(TOWERS, needs, FEATURES, words, "pets").words.keys() == needs
+    with pytest.raises(ClipnError, match=f"^{words / method.folder / 'cars.safetensors'}: no such file"):
+        id_classifier(TOWERS, needs, FEATURES, words, "cars")
 
 
-def test_logits_of_images(negative_labels: Path) -> None:
-    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, negative_labels)
+def test_logits_of_images(words: Path) -> None:
+    classifier = id_classifier(TOWERS, set(NEEDS), FEATURES, words, "pets")
     evidence = classifier.evidence(FEATURES, MOVED, PATCHES)
-    expected = {"no": NO, "labels": LABELS, "negatives": NEGATIVES}
+    expected = {"no": NO, **WORDS}
     assert evidence.scale == SCALE
     np.testing.assert_allclose(evidence.yes.values, SCALE * cosines(FEATURES, YES), rtol=1e-14)
     np.testing.assert_allclose(evidence.given["perturbed"], SCALE * cosines(MOVED, YES), rtol=1e-14)
@@ -103,7 +113,8 @@ def test_logits_of_images(negative_labels: Path) -> None:
     for name, weights in expected.items():
         np.testing.assert_allclose(evidence.given[name], SCALE * cosines(FEATURES, weights), rtol=1e-14, err_msg=name)
     assert {name: logits.shape for name, logits in evidence.given.items()} == {
-        "no": (2, 3), "clipped": (2, 3), "perturbed": (2, 3), "local": (2, 1), "labels": (2, 3), "negatives": (2, 4)
+        "no": (2, 3), "clipped": (2, 3), "perturbed": (2, 3), "local": (2, 1), "labels": (2, 3), "negatives": (2, 4),
+        "csp_labels": (2, 3), "csp_negatives": (2, 4), "eoe_labels": (2, 3), "eoe_outliers": (2, 4),
     }  # fmt: skip
     assert all(logits.dtype == np.float64 for logits in (evidence.yes.values, *evidence.given.values()))
 

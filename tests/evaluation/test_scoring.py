@@ -45,8 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def classifier(world: Path) -> IDClassifier:
-    negative_labels = scoring_inputs(world).features / "negative_labels" / f"{ID}.safetensors"
-    return id_classifier(towers(world, 0), ALL.needs, features(world, ID), negative_labels)
+    return id_classifier(towers(world, 0), ALL.needs, features(world, ID), scoring_inputs(world).features, ID)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +82,7 @@ def write_scores(world: Path, output: Path, methods: Methods = ALL) -> pd.DataFr
 
 def test_features_of_another_size(world: Path, classifier: IDClassifier) -> None:
     images, moved, patches = features(world, ID), perturbed(world, ID), local(world, ID)
-    assert classifier.labels is not None
-    narrow = replace(classifier, labels=classifier.labels[:, 1:])
+    narrow = replace(classifier, words={name: weights[:, 1:] for name, weights in classifier.words.items()})
     wrong: list[tuple[IDClassifier, Features, Features | None, LogOdds | None]] = [
         (classifier, images[:, 1:], moved[:, 1:], patches),
         (classifier, images, moved[1:], patches),
@@ -172,7 +170,7 @@ def test_same_scores_same_bytes(world: Path, tmp_path: Path) -> None:
 
 def test_files_of_other_methods_are_not_read(world: Path, tmp_path: Path) -> None:
     shutil.copytree(world, tmp_path / "world")
-    for folder in ("perturbed", "local", "negative_labels"):
+    for folder in ("perturbed", "local", "negative_labels", "csp", "eoe"):
         shutil.rmtree(scoring_inputs(tmp_path / "world").features / folder)
     found = write_scores(tmp_path / "world", tmp_path / "scores.parquet", Methods(["msp", "react"]))
     expected = write_scores(world, tmp_path / "all.parquet")

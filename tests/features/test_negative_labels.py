@@ -13,7 +13,8 @@ from benchmarks import plain
 from clipn.errors import ClipnError
 from clipn.features import negative_labels
 from clipn.features.negative_labels import cache_negative_labels, farthest, quotas, without
-from clipn.features.stored import NEGATIVES_FORMAT, read_negative_labels
+from clipn.features.stored import read_chosen_words, read_negative_labels
+from clipn.features.texts import TextEncoder
 from clipn.files import file_hash
 from clipn.model.backbone import save_backbone
 from clipn.model.tensors import read_safetensors
@@ -36,6 +37,11 @@ def backbone(tmp_path: Path) -> Path:
     path = tmp_path / "backbone.safetensors"
     save_backbone(path, tiny_clip(), ARCHITECTURE, "tiny")
     return path
+
+
+@pytest.fixture
+def encoder(backbone: Path) -> TextEncoder:
+    return TextEncoder(backbone)
 
 
 @pytest.fixture
@@ -161,12 +167,6 @@ def stored_in(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return labels, negatives
 
 
-def chosen_in(path: Path) -> list[str]:
-    """The words behind the negatives."""
-    words: list[str] = json.loads(read_safetensors(path, NEGATIVES_FORMAT)[1]["chosen"])
-    return words
-
-
 def encode(texts: Sequence[str]) -> torch.Tensor:
     return plain.yes_features(tiny_clip(), tiny_model().tokenizer(list(texts))).detach()
 
@@ -180,12 +180,12 @@ def plainly_chosen(words: Sequence[str], template: str, number: int) -> list[str
 
 @pytest.mark.parametrize(("number", "nouns", "adjectives"), [(10_000, 4, 3), (5, 3, 2)])
 def test_the_farthest_nouns_and_adjectives_are_written(
-    backbone: Path, tmp_path: Path, number: int, nouns: int, adjectives: int
+    encoder: TextEncoder, tmp_path: Path, number: int, nouns: int, adjectives: int
 ) -> None:
     output = tmp_path / "negatives"
-    cache_negative_labels(backbone, {output: CLASSES}, WORDS, number)
+    cache_negative_labels(encoder, {output: CLASSES}, WORDS, number=number)
     labels, negatives = stored_in(output)
-    chosen = chosen_in(output)
+    chosen = read_chosen_words(output)
     kept = [word for word in WORDS["noun"] if word not in ("DOG", "cat")]
     of_nouns = plainly_chosen(kept, "The nice {}.", nouns)
     of_adjectives = plainly_chosen(WORDS["adj"], "This is a {} photo", adjectives)
@@ -195,31 +195,31 @@ def test_the_farthest_nouns_and_adjectives_are_written(
     torch.testing.assert_close(torch.cat([labels, negatives]), encode([*classes, *texts]), rtol=0, atol=ROUNDING)
 
 
-def test_several_id_datasets_are_served_as_one_alone(backbone: Path, tmp_path: Path) -> None:
+def test_several_id_datasets_are_served_as_one_alone(encoder: TextEncoder, tmp_path: Path) -> None:
     """Words that name a class of one may be negative labels of the other."""
     classes = {"pets": CLASSES, "colours": ["red a", "unseen"]}
-    cache_negative_labels(backbone, {tmp_path / name: names for name, names in classes.items()}, WORDS)
+    cache_negative_labels(encoder, {tmp_path / name: names for name, names in classes.items()}, WORDS)
     for name, names in classes.items():
         alone = tmp_path / f"{name}_alone"
-        cache_negative_labels(backbone, {alone: names}, WORDS)
-        assert chosen_in(tmp_path / name) == chosen_in(alone)
+        cache_negative_labels(encoder, {alone: names}, WORDS)
+        assert read_chosen_words(tmp_path / name) == read_chosen_words(alone)
         for several, one in zip(stored_in(tmp_path / name), stored_in(alone), strict=True):
             torch.testing.assert_close(several, one, rtol=0, atol=ROUNDING)
-    assert set(chosen_in(tmp_path / "pets")) != set(chosen_in(tmp_path / "colours"))
+    assert set(read_chosen_words(tmp_path / "pets")) != set(read_chosen_words(tmp_path / "colours"))
 
 
-def test_a_users_list_is_nouns(backbone: Path, tmp_path: Path) -> None:
+def test_a_users_list_is_nouns(encoder: TextEncoder, tmp_path: Path) -> None:
     output = tmp_path / "negatives"
-    cache_negative_labels(backbone, {output: CLASSES}, {"noun": NOUNS[2:], "adj": []})
-    chosen = chosen_in(output)
+    cache_negative_labels(encoder, {output: CLASSES}, {"noun": NOUNS[2:], "adj": []})
+    chosen = read_chosen_words(output)
     assert sorted(chosen) == sorted(plainly_chosen(NOUNS[2:], "The nice {}.", 4))
 
 
-def test_groups_are_random(backbone: Path, tmp_path: Path) -> None:
+def test_groups_are_random(encoder: TextEncoder, tmp_path: Path) -> None:
     """Neither by nearness nor by part of speech: consecutive tenths of 100 labels hold both halves of the order."""
     output = tmp_path / "negatives"
     nouns = [f"{one}{other}" for one in "abcdefghijklmnopqrstuvwxyz" for other in "abcdefghijklmnopqrstuvwxyz"]
-    cache_negative_labels(backbone, {output: CLASSES}, {"noun": nouns, "adj": []}, number=100)
+    cache_negative_labels(encoder, {output: CLASSES}, {"noun": nouns, "adj": []}, number=100)
     labels, negatives = stored_in(output)
     assert len(negatives) == 100
     order = farthest(negatives, labels, 100)
@@ -228,16 +228,16 @@ def test_groups_are_random(backbone: Path, tmp_path: Path) -> None:
     assert (ranks >= 50).any(dim=1).all()
 
 
-def test_the_same_bytes_again(backbone: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_again(encoder: TextEncoder, tmp_path: Path) -> None:
     for name in ("first", "again"):
         torch.manual_seed(len(name))
-        cache_negative_labels(backbone, {tmp_path / name: CLASSES}, WORDS)
+        cache_negative_labels(encoder, {tmp_path / name: CLASSES}, WORDS)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
 
 
-def test_the_header_says_what_made_it(backbone: Path, tmp_path: Path) -> None:
+def test_the_header_says_what_made_it(encoder: TextEncoder, backbone: Path, tmp_path: Path) -> None:
     output = tmp_path / "negatives"
-    cache_negative_labels(backbone, {output: CLASSES}, WORDS)
+    cache_negative_labels(encoder, {output: CLASSES}, WORDS)
     _, header = read_safetensors(output, "clipn-negative-labels-1")
     assert len(json.loads(header.pop("chosen"))) == 7
     assert header == {
@@ -252,12 +252,14 @@ def test_the_header_says_what_made_it(backbone: Path, tmp_path: Path) -> None:
     }
 
 
-def test_mistakes(backbone: Path, tmp_path: Path) -> None:
+def test_mistakes(encoder: TextEncoder, backbone: Path, tmp_path: Path) -> None:
     output = tmp_path / "negatives"
     with pytest.raises(ClipnError, match="classes: negative labels need the names of ID classes"):
-        cache_negative_labels(backbone, {tmp_path / "first": CLASSES, output: []}, WORDS)
+        cache_negative_labels(encoder, {tmp_path / "first": CLASSES, output: []}, WORDS)
     with pytest.raises(ClipnError, match="words: 5 that name no class are too few"):
-        cache_negative_labels(backbone, {output: CLASSES}, {"noun": [*"abcde", "CAT", "Dog"], "adj": []})
+        cache_negative_labels(encoder, {output: CLASSES}, {"noun": [*"abcde", "CAT", "Dog"], "adj": []})
     with pytest.raises(ClipnError, match=r"backbone\.safetensors: holds 'clipn-backbone-1', expected 'clipn-negative"):
         read_negative_labels(backbone)
+    with pytest.raises(ClipnError, match=r"backbone\.safetensors: holds no words that were chosen; name a file of"):
+        read_chosen_words(backbone)
     assert [path.name for path in tmp_path.iterdir()] == ["backbone.safetensors"]

@@ -17,6 +17,7 @@ from clipn.features.local import best_patch
 from clipn.features.negative_labels import cache_negative_labels
 from clipn.features.perturbed import perturbed
 from clipn.features.stored import read_negative_labels
+from clipn.features.texts import TextEncoder
 from clipn.model.patches import patch_features
 from clipn.model.tensors import read_tensors
 from clipn.training.backbone import BackboneFiles, train_backbone
@@ -88,7 +89,7 @@ def test_negative_labels_are_those_of_the_cpu(run: TinyRun) -> None:
     words = {"noun": [f"{colour} thing {n}" for colour in ("red", "blue") for n in range(20)]}
     outputs = {device: run.folder / f"{device}.negatives" for device in ("cpu", DEVICE)}
     for device, output in outputs.items():
-        cache_negative_labels(run.files.backbone, {output: ["dog", "cat"]}, words, device=device)
+        cache_negative_labels(TextEncoder(run.files.backbone, device), {output: ["dog", "cat"]}, words)
     labels, expected = (read_negative_labels(output)[0] for output in outputs.values())
     np.testing.assert_allclose(labels, expected, atol=ENCODED, rtol=0)
 

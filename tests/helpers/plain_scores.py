@@ -19,6 +19,10 @@ class Image:
     local: Row
     labels: Row
     negatives: Row
+    csp_labels: Row
+    csp_negatives: Row
+    eoe_labels: Row
+    eoe_outliers: Row
 
 
 def softmax(row: Row, temperature: int = 1) -> list[Decimal]:
@@ -53,13 +57,19 @@ def gen(image: Image) -> Decimal:
     return -Decimal(sum((p * (1 - p)) ** Decimal("0.1") for p in largest if p < 1))
 
 
-def neglabel(image: Image) -> Decimal:
-    groups = min(100, len(image.negatives))
-    size = len(image.negatives) // groups
+def logit_gap(image: Image) -> Decimal:
+    cosines = sorted((value / SCALE for value in image.yes_logits), reverse=True)
+    following = cosines[1 : max(2, len(cosines) // 5)]
+    return cosines[0] - Decimal(sum(following)) / len(following) if following else Decimal(0)
+
+
+def neglabel(labels: Row, negatives: Row) -> Decimal:
+    groups = min(100, len(negatives))
+    size = len(negatives) // groups
     shares = []
     for number in range(groups):
-        group = image.negatives[number * size : (number + 1) * size]
-        shares.append(sum(softmax([*image.labels, *group])[: len(image.labels)]))
+        group = negatives[number * size : (number + 1) * size]
+        shares.append(sum(softmax([*labels, *group])[: len(labels)]))
     return Decimal(sum(shares)) / groups
 
 
@@ -69,6 +79,11 @@ def mcm(image: Image) -> Decimal:
 
 def best_patch(image: Image) -> Decimal:
     return max(1 / (1 + (-log_odds).exp()) for log_odds in image.local)
+
+
+def eoe(image: Image) -> Decimal:
+    p = softmax([*image.eoe_labels, *image.eoe_outliers], SCALE)
+    return max(p[: len(image.eoe_labels)]) - max(p[len(image.eoe_labels) :]) / 4
 
 
 PLAIN: dict[str, Callable[[Image], Decimal]] = {
@@ -82,9 +97,12 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "odin": lambda image: max(softmax(image.yes_logits, 1000)),
     "odin_perturbed": lambda image: max(softmax(image.perturbed, 1000)),
     "gen": gen,
-    "neglabel": neglabel,
+    "neglabel": lambda image: neglabel(image.labels, image.negatives),
     "gl_mcm": lambda image: mcm(image) + best_patch(image),
     "l_mcm": best_patch,
+    "logit_gap": logit_gap,
+    "csp": lambda image: neglabel(image.csp_labels, image.csp_negatives),
+    "eoe": eoe,
 }
 
 PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {

@@ -16,8 +16,10 @@ Batch = dict[str, Array]
 """All logits of some images, by the keyword that `Score` takes them by."""
 
 NAMES = [field.name for field in fields(Image)]
-OF_NO_CLASS = {"local", "negatives"}
-"""Those whose columns are no classes: patches and negative labels."""
+WORDS = ("negatives", "csp_negatives", "eoe_outliers")
+"""Those whose columns are words."""
+OF_NO_CLASS = {"local", *WORDS}
+"""Those whose columns are no classes: patches, too."""
 
 few = settings(max_examples=30, derandomize=True, deadline=None)
 

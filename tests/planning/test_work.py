@@ -235,11 +235,17 @@ class TestWork:
         found = operations(study(registry, pairs=pairs, **methods))
         assert found["perturbed image features b"] == 3 * (100 + 20 + 50 + 20) * 1000 + (5 + 10) * 10
         assert found["patch features b"] == (100 + 20 + 50 + 20) * 1000 + (5 + 10) * 10
-        assert found["negative labels b"] == 2 * 2 * 10
+        assert found["negative labels b"] == 2 * 10
 
     def test_wordnet_is_not_needed_to_count_its_words(self, registry: Path) -> None:
         methods = {"baselines": ["neglabel"], "negative_words": "wordnet"}
         assert operations(study(registry, **methods))["negative labels b"] == 139_000 * 10
+
+    def test_csp_puts_every_word_in_its_templates_and_eoe_has_500_outliers(self, registry: Path) -> None:
+        methods = {"baselines": ["eoe", "csp", "neglabel"], "negative_words": "wordnet"}
+        envisioned = {"imagenet": "outliers"}
+        found = operations(study(registry, pairs={"imagenet": ["sun"]}, envisioned_words=envisioned, **methods))
+        assert found["negative labels b"] == ((1 + 8) * 139_000 + 500) * 10
 
 
 class TestSizes:

@@ -29,9 +29,13 @@ NEEDS = {
     "neglabel": {"labels", "negatives"},
     "gl_mcm": {"local"},
     "l_mcm": {"local"},
+    "logit_gap": set(),
+    "csp": {"csp_labels", "csp_negatives"},
+    "eoe": {"eoe_labels", "eoe_outliers"},
 }
+OWN_PROMPTS = {"neglabel": "nice", "csp": "csp", "eoe": "single"}
 METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
-PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel", "l_mcm"]
+PROBABILITIES = ["msp", "mcm", "ctw", "atd", "odin", "odin_perturbed", "neglabel", "l_mcm", "csp"]
 
 ordinary = batches(12)
 
@@ -40,7 +44,7 @@ def test_registry() -> None:
     assert {name: score.needs for name, score in SCORES.items()} == NEEDS
     assert [name for name, score in SCORES.items() if score.needs_no] == ["ctw", "atd"]
     assert [name for name, score in SCORES.items() if score.log_odds] == PROBABILITIES
-    assert {name: score.prompts for name, score in SCORES.items() if score.prompts} == {"neglabel": "nice"}
+    assert {name: score.prompts for name, score in SCORES.items() if score.prompts} == OWN_PROMPTS
     assert list(RULES) == ["ctw", "atd", "atd_original"]
     for registry in (SCORES, RULES):
         assert all(entry.name == name for name, entry in registry.items())
@@ -155,6 +159,17 @@ def test_gen_of_many_classes() -> None:
     np.testing.assert_allclose(SCORES["gen"](**logits), plain_scores("gen", images_of(logits)), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("classes", "counted"), [(2, 2), (10, 2), (14, 2), (15, 3), (99, 19), (100, 20), (1000, 200)])
+def test_logit_gap_counts_a_fifth_of_the_classes(classes: int, counted: int) -> None:
+    """Cosines 0.9, 0.899, 0.898, ...: the mean of the 2nd to N-th lies N / 2 steps below the first."""
+    cosines = np.random.default_rng(0).permutation(0.9 - np.arange(classes) / 1000)
+    np.testing.assert_allclose(SCORES["logit_gap"](50 * cosines[None], logit_scale=50.0), [counted / 2000], rtol=1e-9)
+
+
+def test_logit_gap_of_one_class_tells_nothing() -> None:
+    assert SCORES["logit_gap"](np.array([[3.0], [4.0]])).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("negatives", [1, 99, 100, 101, 199, 200, 250])
 def test_neglabel_forms_a_hundred_groups_and_drops_what_is_left_over(negatives: int) -> None:
     logits = batch(images=3, negatives=negatives)
@@ -170,6 +185,36 @@ def test_neglabel_groups_are_consecutive() -> None:
     np.testing.assert_allclose(
         SCORES["neglabel"](id_labels, labels=id_labels, negatives=negatives), [(99 + 1 / 5) / 100]
     )
+
+
+@pytest.mark.parametrize("negatives", [1, 99, 250])
+def test_csp_is_neglabel_with_other_words(negatives: int) -> None:
+    logits = batch(images=3, negatives=negatives)
+    expected = SCORES["neglabel"](logits["yes_logits"], labels=logits["csp_labels"], negatives=logits["csp_negatives"])
+    np.testing.assert_array_equal(SCORES["csp"](**logits), expected)
+
+
+def test_eoe_by_hand() -> None:
+    """Weights 4, 2 and 2, 1, 1 at a scale of 50; then an outlier that outweighs the labels."""
+    labels, outliers = np.log([[4, 2], [2, 2]]), np.log([[2, 1, 1], [8, 2, 2]])
+    found = SCORES["eoe"](np.zeros((2, 2)), logit_scale=50.0, eoe_labels=50 * labels, eoe_outliers=50 * outliers)
+    np.testing.assert_allclose(found, [(4 - 2 / 4) / 10, (2 - 8 / 4) / 16], atol=1e-15)
+
+
+@pytest.mark.parametrize("method", ["neglabel", "csp", "eoe"])
+def test_words_that_are_nearer_than_the_classes_speak_against_id(method: str) -> None:
+    names = {need: "label" in need for need in NEEDS[method]}
+    near = {name: np.array([[20.0, 10.0], [10.0, 10.0], [10.0, 0.0]]) for name in names}
+    far = {name: np.array([[5.0, 5.0], [10.0, 10.0], [20.0, 10.0]]) for name in names}
+    given = {name: near[name] if is_label else far[name] for name, is_label in names.items()}
+    assert (np.diff(SCORES[method](np.zeros((3, 2)), **given)) < 0).all()
+
+
+def test_eoe_does_not_tie_between_the_ends_of_the_cosine() -> None:
+    cosines = np.linspace(-1, 1, 2001)
+    labels = np.stack([cosines, -np.ones_like(cosines)], axis=1)
+    words = {"eoe_labels": 100 * labels, "eoe_outliers": -100 * np.ones((2001, 3))}
+    assert (np.diff(SCORES["eoe"](100 * labels, **words)) > 0).all()
 
 
 @pytest.mark.parametrize("method", SCORES)
@@ -241,6 +286,16 @@ MISSING = [
     ),
     ("gl_mcm", "the log-odds of patches (`local`)"),
     ("l_mcm", "the log-odds of patches (`local`)"),
+    (
+        "csp",
+        "the logits of the ID labels under CSP's prompts (`csp_labels`) and the logits of CSP's negative labels "
+        "(`csp_negatives`)",
+    ),
+    (
+        "eoe",
+        "the logits of the ID labels under EOE's prompt (`eoe_labels`) and the logits of envisioned outliers "
+        "(`eoe_outliers`)",
+    ),
 ]
 
 
@@ -278,6 +333,10 @@ BAD_LOGITS: list[tuple[dict[str, Array], str]] = [
     ({"labels": WIDE}, r"labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
     ({"local": np.zeros((3, 4))}, r"local: got 3 images, but yes_logits are of 2"),
     ({"local": np.zeros(2)}, r"local: expected \(n, classes\), got shape \(2,\)"),
+    ({"csp_labels": WIDE}, r"csp_labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"eoe_labels": WIDE}, r"eoe_labels: shape \(2, 4\) is not that of yes_logits, \(2, 3\)"),
+    ({"csp_negatives": np.zeros((3, 4))}, r"csp_negatives: got 3 images, but yes_logits are of 2"),
+    ({"eoe_outliers": np.zeros((1, 4))}, r"eoe_outliers: got 1 images, but yes_logits are of 2"),
     ({"negatives": np.zeros((3, 4))}, r"negatives: got 3 images, but yes_logits are of 2"),
     ({"negatives": np.zeros((2, 0))}, r"negatives: expected \(n, classes\), got shape \(2, 0\)"),
     ({"yes_logits": np.full((2, 3), np.nan)}, "yes_logits: holds NaN or infinity; check the features"),

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 
 from clipn.scores import RULES, SCORES, accepts
 from tests.helpers.plain_scores import plain_log_odds, plain_scores, plain_sides
-from tests.helpers.scored_logits import NAMES, Array, Batch, batch, batches, images_of
+from tests.helpers.scored_logits import NAMES, WORDS, Array, Batch, batch, batches, images_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -46,7 +46,7 @@ def test_gaps_that_saturate_float32_do_not_tie(method: str) -> None:
 
 def alike(yes: Array) -> Batch:
     """The same logits everywhere, but a "no" tower and negative labels that say nothing."""
-    return {name: np.zeros_like(yes) if name in ("no_logits", "negatives") else yes for name in NAMES}
+    return {name: np.zeros_like(yes) if name in ("no_logits", *WORDS) else yes for name in NAMES}
 
 
 @pytest.mark.parametrize("method", [name for name, score in SCORES.items() if score.log_odds])
@@ -99,9 +99,12 @@ def test_one_class_makes_atd_ctw() -> None:
         ("energy", 3, 3),
         ("react", 3, 3),
         ("gen", 0, 0),
+        ("logit_gap", 0, 0),
         ("neglabel", 1 / (1 + np.exp(-3)), 3),
         ("gl_mcm", 1 + 1 / (1 + np.exp(-3)), 1 + 1 / (1 + np.exp(-3))),
         ("l_mcm", 1 / (1 + np.exp(-3)), 3),
+        ("csp", 1 / (1 + np.exp(-3)), 3),
+        ("eoe", (np.exp(0.03) - 0.25) / (np.exp(0.03) + 1), (np.exp(0.03) - 0.25) / (np.exp(0.03) + 1)),
     ],
 )
 def test_one_class_is_certain(method: str, score: float, ranking: float) -> None:
@@ -114,7 +117,11 @@ def test_one_class_is_certain(method: str, score: float, ranking: float) -> None
 @pytest.mark.parametrize("size", [1e3, 1e4, 1e100])
 def test_huge_logits_stay_finite(method: str, size: float) -> None:
     yes, no = np.array([[size, -size], [-size, size], [0, 0]]), np.array([[-size, size], [size, -size], [-size, size]])
-    for logits in (alike(yes), alike(yes) | {"no_logits": no, "negatives": no}, alike(no) | {"negatives": -no}):
+    for logits in (
+        alike(yes),
+        alike(yes) | dict.fromkeys(("no_logits", *WORDS), no),
+        alike(no) | dict.fromkeys(WORDS, -no),
+    ):
         assert np.isfinite(SCORES[method](**logits)).all()
         assert np.isfinite(SCORES[method].ranking(**logits)).all()
 

@@ -118,12 +118,30 @@ def test_contradictions_in_a_study_are_refused(changes: dict[str, object], compl
 
 def test_neglabel_needs_words_where_none_are_generated() -> None:
     study = study_with("released", baselines=["neglabel"])
-    with pytest.raises(
-        ValidationError, match="negative_words: `neglabel` needs a word list; name a file, or `wordnet`"
-    ):
+    with pytest.raises(ValidationError, match="negative_words: `neglabel` needs a word list; name one, or `wordnet`"):
         Study.model_validate(study)
     assert Study.model_validate({**study, "negative_words": "wordnet"}).negative_words == "wordnet"
     assert Study.model_validate(study_with("demo", baselines=["neglabel"])).negative_words is None
+
+
+def test_eoe_needs_words_for_every_id_dataset_where_none_are_generated() -> None:
+    study = study_with("released", baselines=["eoe"])
+    first, *others = study["pairs"]
+    with pytest.raises(ValidationError, match=f"envisioned_words: `eoe` needs words for {first}; name a list of the"):
+        Study.model_validate(study)
+    whole = dict.fromkeys([first, *others], "outliers")
+    assert Study.model_validate({**study, "envisioned_words": whole}).envisioned_words == whole
+    with pytest.raises(ValidationError, match="envisioned_words: moon is no ID dataset of `pairs`; correct it"):
+        Study.model_validate({**study, "envisioned_words": whole | {"moon": "outliers"}})
+    assert Study.model_validate(study_with("demo", baselines=["eoe", "csp"])).envisioned_words == {}
+
+
+def test_a_word_list_that_the_registry_has_not() -> None:
+    path = "config/studies/released.yaml"
+    study = study_with("released")
+    message = rf"^{path}: envisioned_words\.imagenet: no word list 'moons' in the registry; it has "
+    with pytest.raises(ClipnError, match=message):
+        parse_study(study | {"envisioned_words": {"imagenet": "moons"}})
 
 
 def test_a_file_of_templates_is_a_pool_called_like_it(tmp_path: Path) -> None:

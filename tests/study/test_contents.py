@@ -93,20 +93,23 @@ def test_a_prompt_pool_of_ones_own_counts_by_its_templates(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "installed", "counts"),
+    ("changes", "installed", "counting"),
     [
-        ({"baselines": ["neglabel"]}, True, True),
-        ({"baselines": ["neglabel"]}, False, False),
-        ({"baselines": ["msp"]}, True, False),
-        ({"baselines": ["neglabel"], "negative_words": "words.txt"}, True, False),
+        ({"baselines": ["neglabel"]}, True, {"neglabel": 0}),
+        ({"baselines": ["neglabel"]}, False, {}),
+        ({"baselines": ["csp", "neglabel"]}, True, {"neglabel": 0, "csp": 6}),
+        ({"baselines": ["msp"]}, True, {}),
+        ({"baselines": ["neglabel"], "negative_words": "words.txt"}, True, {}),
     ],
 )
 def test_the_systems_words_count_where_they_are_chosen_from(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], installed: bool, counts: bool
+    folder: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], installed: bool, counting: dict[str, int]
 ) -> None:
     monkeypatch.setattr(module, "FOLDER", folder if installed else folder / "missing")
-    monkeypatch.setattr(module, "read_words", lambda source: {"noun": ["dog"]})
-    assert (contents(**changes).words()["the word list"] is not None) is counts
+    # Words that tell how many lexicographer files were left out.
+    monkeypatch.setattr(module, "read_words", lambda source, left_out: {"noun": [str(len(left_out))]})
+    expected = {f"the word list of {method}": sha256(f"noun {number}\n") for method, number in counting.items()}
+    assert contents(**changes).words() == expected
 
 
 def test_the_template_of_the_page_counts_by_its_hash(folder: Path) -> None:

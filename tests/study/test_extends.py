@@ -17,6 +17,7 @@ from clipn.study.loading import EXTENDED, ablations, load_study, merged, study_f
 from clipn.study.names import RunName, Scoring
 from clipn.study.paths import StudyPaths
 from clipn.study.targets import all_files, checkpoints, data_files, feature_files, report_files
+from clipn.study.word_lists import word_files
 from tests.helpers.project import ROOT
 from tests.helpers.studies import GENERATED
 
@@ -106,11 +107,11 @@ def test_data_backbones_and_features_are_those_of_the_other_study(paths: StudyPa
         paths.caption_features("tiny"),
         paths.caption_images("tiny", 0),
         paths.features("tiny", "sun"),
-        paths.negative_labels("tiny", "imagenet"),
+        paths.word_features("neglabel", "tiny", "imagenet"),
         paths.perturbed_features("tiny", "imagenet"),
         paths.local_features("tiny", "imagenet"),
         *paths.registries("sun"),
-        *paths.words,
+        *word_files(paths),
     ]
     assert {path for path in shared if not path.startswith(f"{THEIRS}/")} == set()
 

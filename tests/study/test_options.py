@@ -58,7 +58,8 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "imported", "test_time", "train", "backbones.tiny.training.lock_images",
+    "registry", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train",
+    "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
@@ -133,7 +134,7 @@ def recorded(made: Study) -> set[str]:
     for name, variant in made.variants.items():
         released = variant.checkpoints if isinstance(variant, ReleasedVariant) else []
         steps += [options.released(name, number) for number in released] or [options.training(name)]
-    steps += [options.model, options.negative_words, options.perturbation]
+    steps += [options.model, options.words, options.perturbation]
     steps += [options.prompts(), options.pools, options.scorings, options.metrics]
     steps += [options.id_figures(id_dataset) for id_dataset in made.pairs]
     steps += [options.shown, options.ablations]
@@ -325,8 +326,12 @@ def test_states_of_trainings_lie_with_the_study_that_is_extended() -> None:
 
 
 def test_words_of_the_demo_are_a_file_and_no_setting(options: RuleOptions) -> None:
-    assert str(options.negative_words) == "--words results/studies/demo/archives/mirror/words.txt"
-    assert options.negative_words == {"negative_words": None}
+    file = "results/studies/demo/archives/mirror/words.txt"
+    assert str(options.words) == f"--method neglabel --words {file}"
+    assert options.words == {"negative_words": None, "envisioned_words": {}, "methods with words": ["neglabel"]}
+    of_eoe = options_of(study(GENERATED | {"baselines": ["eoe"]}))
+    envisioned = " ".join(f"--envisioned {name}:{file}" for name in ("imagenet", "cifar10"))
+    assert str(of_eoe.words) == f"--method eoe --words {file} {envisioned}"
 
 
 def test_a_training_of_several_processes_has_a_launcher() -> None:

@@ -1,11 +1,15 @@
 """Where the files of a study lie."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from clipn.study.names import RunName, Scoring
 from clipn.study.paths import short_path, study_folder, study_of
+from clipn.study.targets import data_files
+from clipn.study.word_lists import fetched_words, word_files
 from tests.helpers.studies import GENERATED, WRITTEN, paths
 
 DEMO = "results/studies/demo"
@@ -40,7 +44,8 @@ def test_people_find_copies_of_the_active_study_at_short_paths() -> None:
 def test_the_demo_has_its_own_mirror_registry_and_words() -> None:
     demo = paths(GENERATED)
     assert demo.registries("sun", "cc3m") == [demo.generated_registry] == [f"{DEMO}/archives/mirror/datasets.yaml"]
-    assert demo.words == [f"{DEMO}/archives/mirror/words.txt"]
+    assert word_files(demo) == [f"{DEMO}/archives/mirror/words.txt"]
+    assert word_files(paths(GENERATED, baselines=["eoe", "csp"])) == word_files(demo)
     assert f"{DEMO}/archives/mirror/SUN.tar.gz" in demo.mirrored
     assert demo.archives("sun") == [f"{DEMO}/archives/sun/SUN.tar.gz"]
 
@@ -48,8 +53,21 @@ def test_the_demo_has_its_own_mirror_registry_and_words() -> None:
 def test_a_written_registry_and_a_word_list_lie_where_the_study_says() -> None:
     assert paths(WRITTEN).registries("sun") == ["config/datasets.yaml"]
     assert paths(WRITTEN).generated_registries("sun") == []
-    assert paths(WRITTEN).words == []
-    assert paths(WRITTEN, negative_words="words.txt").words == ["words.txt"]
+    assert word_files(paths(WRITTEN)) == []
+    assert word_files(paths(WRITTEN, negative_words="words.txt")) == ["words.txt"]
+
+
+def test_word_lists_of_the_registry_lie_among_the_archives(tmp_path: Path) -> None:
+    archive = {"sha256": "0" * 64}
+    lists = {name: {"title": name, "source": "x", "archive": archive | {"file": f"{name}.txt"}} for name in "abc"}
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump({"words": lists}))
+    settings = {"registry": str(tmp_path / "registry.yaml"), "negative_words": "a", "cleaning": []}
+    envisioned = {"imagenet": "b", "cifar10": "b"}
+    with_eoe = paths(WRITTEN | settings, baselines=["eoe", "csp"], envisioned_words=envisioned)
+    files = [f"{DEMO}/archives/{name}/{name}.txt" for name in "ab"]
+    assert word_files(with_eoe) == files == fetched_words(with_eoe)
+    assert set(files) <= {*data_files(with_eoe)}
+    assert word_files(paths(WRITTEN | settings)) == files[:1]
 
 
 def test_switched_on_cleaning_lists_are_archives_where_they_are_asked_for() -> None:
@@ -86,10 +104,11 @@ def test_what_a_run_is_trained_on(settings: dict[str, Any], files: dict[str, Any
 
 def test_features_of_single_methods() -> None:
     features = f"{DEMO}/features/tiny"
-    needs = ("perturbed", "local", "no", "negatives")
+    needs = ("perturbed", "local", "no", "negatives", "csp_labels", "csp_negatives")
     assert paths(GENERATED).own_features("tiny", needs) == {
         "local": [f"{features}/local/{name}.safetensors" for name in ("imagenet", "cifar10")],
         "negatives": [f"{features}/negative_labels/{name}.safetensors" for name in ("imagenet", "cifar10")],
+        "csp_negatives": [f"{features}/csp/{name}.safetensors" for name in ("imagenet", "cifar10")],
         "perturbed": [f"{features}/perturbed/{name}.safetensors" for name in ("imagenet", "cifar10")],
     }
 

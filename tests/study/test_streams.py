@@ -103,5 +103,5 @@ def test_every_setting_is_told_and_recorded_by_its_key() -> None:
 def test_their_words_are_planned(tmp_path: Path) -> None:
     (words := tmp_path / "words.txt").write_text("a\nb\n")
     settings = {"negative_words": str(words), "baselines": ["msp"]}
-    assert StudySizes(study(WRITTEN | settings | {"test_time": TEST_TIME})).negative_words() == 2 * 2
-    assert StudySizes(study(WRITTEN | settings)).negative_words() == 0
+    assert StudySizes(study(WRITTEN | settings | {"test_time": TEST_TIME})).word_texts() == 2
+    assert StudySizes(study(WRITTEN | settings)).word_texts() == 0

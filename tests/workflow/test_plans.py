@@ -111,6 +111,7 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
     for baselines, expected in (
         (["mcm", "odin_perturbed"], (3, 0, 0, 1, 3)),
         (["mcm", "neglabel"], (0, 1, 0, 1, 3)),
+        (["csp", "eoe", "neglabel"], (0, 1, 0, 1, 3)),
         (["gl_mcm", "l_mcm"], (0, 0, 3, 1, 3)),
         ([], (0, 0, 0, 1, 3)),
     ):
@@ -148,6 +149,27 @@ def test_classifiers_are_fitted_for_every_seed_on_features_that_are_cached_like_
         (scored,) = (job for job in plan.jobs if job.rule == "score_runs")
         assert f"{features}/discriminants/imagenet/seed2.safetensors" in scored.inputs
     assert added == Counter({"fit_discriminant": 3, "cache_image_features": 1, "verify_dataset": 1})
+
+
+def test_words_of_several_methods_are_encoded_in_one_job(project: Project) -> None:
+    with project.planned(baselines=["csp", "eoe"]) as plan:
+        found = {path for path in plan.outputs if re.search(r"/features/tiny/(csp|eoe|negative_labels)/", path)}
+    folder = "results/studies/demo/features/tiny"
+    id_datasets = ("imagenet", "cifar10", "cifar100")
+    assert found == {f"{folder}/{method}/{name}.safetensors" for method in ("csp", "eoe") for name in id_datasets}
+
+
+def test_a_word_list_of_the_registry_is_fetched(project: Project) -> None:
+    archive = {"file": "outliers.txt", "addresses": ["words.txt"], "sha256": "0" * 64}
+    record = {"title": "Outliers", "source": "a test", "archive": archive}
+    (project.folder / "words.yaml").write_text(yaml.safe_dump({"words": {"outliers": record}}))
+    envisioned = dict.fromkeys(("imagenet", "cifar10", "cifar100"), "outliers")
+    settings = {"registry": "words.yaml", "baselines": ["csp", "eoe"], "negative_words": "outliers"}
+    before = project.plan(baselines=["csp", "eoe"])
+    with project.planned(envisioned_words=envisioned, **settings) as plan:
+        assert "results/studies/demo/archives/outliers/outliers.txt" in plan.outputs
+    planned = project.plan(envisioned_words=envisioned, **settings)
+    assert planned["fetch_archive"] == before["fetch_archive"] + 1
 
 
 def test_every_rule_says_what_it_needs() -> None:

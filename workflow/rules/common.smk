@@ -14,7 +14,7 @@ from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
-from clipn.study import figures, scorings, targets
+from clipn.study import figures, scorings, targets, word_lists
 from clipn.study.config import ID_DATASETS, ReleasedVariant
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
@@ -63,6 +63,7 @@ VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
 TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
 FETCHED = fetched_weights(study)
+WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 STREAMS = targets.stream_metrics(paths)
@@ -76,7 +77,7 @@ GPU = 1 if study.device == "cuda" else 0
 
 wildcard_constraints:
     study="|".join(map(re.escape, filter(None, (study.study, study.extends)))),
-    dataset="|".join(data.names),
+    dataset="|".join([*data.names, *data.word_lists]),
     backbone="|".join(map(re.escape, study.backbones)),
     tower="|".join(map(re.escape, TOWERS)) or "none",
     variant="|".join([*study.variants, PLAIN_CLIP]),

@@ -235,31 +235,37 @@ rule encode_classes:
         "clipn --log {log} features classifiers {params.options} --backbone {input.backbone} --output {output}"
 
 
-# Words far from the classes of each ID dataset, encoded, for NegLabel.
-rule negative_labels:
-    input:
-        backbone=paths.backbone("{backbone}"),
-        descriptions=[paths.description(name) for name in study.pairs],
-        words=paths.words,
-    output:
-        [paths.negative_labels("{backbone}", name) for name in study.pairs],
-    log:
-        job_log("negative_labels/{backbone}", paths.shared_logs),
-    benchmark:
-        job_benchmark("negative_labels/{backbone}", paths.shared_logs)
-    threads: study.threads
-    resources:
-        **job_resources(1500, study.threads, GPU),
-    params:
-        words=or_exit(contents.words),
-        options=options.id_datasets
-        + options.datasets
-        + options.model
-        + options.negative_words,
-        code=fingerprint("clipn.cli.features.negative_labels"),
-    shell:
-        "clipn --log {log} features negatives {params.options} --backbone {input.backbone}"
-        f" --output {paths.all_features_folder}/{{wildcards.backbone}}/negative_labels"
+if WORD_METHODS:
+
+    # Words that methods set against the classes of each ID dataset, encoded; of all methods in one job.
+    rule negative_labels:
+        input:
+            backbone=paths.backbone("{backbone}"),
+            descriptions=[paths.description(name) for name in study.pairs],
+            words=word_lists.word_files(paths),
+        output:
+            [
+                paths.word_features(method, "{backbone}", name)
+                for method in WORD_METHODS
+                for name in study.pairs
+            ],
+        log:
+            job_log("negative_labels/{backbone}", paths.shared_logs),
+        benchmark:
+            job_benchmark("negative_labels/{backbone}", paths.shared_logs)
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            words=or_exit(contents.words),
+            options=options.id_datasets
+            + options.datasets
+            + options.model
+            + options.words,
+            code=fingerprint("clipn.cli.features.negative_labels"),
+        shell:
+            "clipn --log {log} features negatives {params.options} --backbone {input.backbone}"
+            f" --output {paths.all_features_folder}/{{wildcards.backbone}}"
 
 
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.

@@ -21,10 +21,11 @@ PALETTE = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#0072B2", "#D55E00", "#0
 
 DASHES = ("-", ":", "--", "-.")
 
-MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h")
+MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h", "+", "1", "2")
 
 _STRONG = ((ID_COLOUR, "o"), (OOD_COLOUR, "D"))
 _WEAK = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#000000", "#8C564B")
+_WEAK_DASHES = ("-", "--", ":")
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -87,7 +88,7 @@ def methods_in_order() -> list[str]:
 def line_style(method: str) -> LineStyle:
     """CLIPN's rules thick and filled in the strongest colours, baselines thin and hollow; other names grey.
 
-    No two of CLIPN's two rules and eleven baselines look alike, with colour or without.
+    No two of CLIPN's two rules and fourteen baselines look alike, with colour or without.
     """
     if method not in SCORES:
         return LineStyle(GREY, "x", "-", 0.9, filled=False)
@@ -98,7 +99,7 @@ def line_style(method: str) -> LineStyle:
         colour, marker = _STRONG[index % len(_STRONG)]
         return LineStyle(colour, marker, "-", 1.7, filled=True)
     # There are more baselines than colours that colour-blind readers can tell apart: the later ones are dashed.
-    dash = "-" if index < len(_WEAK) else "--"
+    dash = _WEAK_DASHES[index // len(_WEAK) % len(_WEAK_DASHES)]
     return LineStyle(_WEAK[index % len(_WEAK)], MARKERS[index % len(MARKERS)], dash, 0.9, filled=False)
 
 
