@@ -18,8 +18,9 @@ from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers, IDClassifier, Towers, id_classifier
 from clipn.features.stored import Features, read_image_features, read_perturbed_features
 from clipn.files import atomic
+from clipn.metrics.calibration import best_temperature, image_calibration
 from clipn.progress import tracked
-from clipn.scores import RULES, SCORES, Rule, Score
+from clipn.scores import PLAIN_CLIP, RULES, SCORES, Rule, Score
 
 ROWS = 128
 """Images scored at once: their logits fit into a processor's cache, those of 10,000 negative labels take 10 MB."""
@@ -107,11 +108,14 @@ def score_runs(
     Raises:
         ClipnError: classifiers or features are missing, or are not of these datasets.
     """
+    # Runs share the "yes" tower of their backbone, so methods on plain CLIP say for all of them what it is worth.
+    plain = {(scoring.backbone, scoring.pool) for scoring in scorings if scoring.run == PLAIN_CLIP}
     of_backbone = cache(lambda backbone: Classifiers.read(classifiers / f"{backbone}.safetensors"))
     for scoring in tracked(scorings, len(scorings), "score", "runs"):
         own = ScoringInputs(inputs.datasets, inputs.features / scoring.backbone)
         towers_of = partial(of_backbone(scoring.backbone).towers, scoring.run, scoring.pool, logit_scale=logit_scale)
-        score_pairs(towers_of, scoring.methods, pairs, own, scoring.output, threads)
+        calibrated = scoring.run == PLAIN_CLIP or (scoring.backbone, scoring.pool) not in plain
+        score_pairs(towers_of, scoring.methods, pairs, own, scoring.output, threads, calibrated=calibrated)
 
 
 def score_pairs(
@@ -121,6 +125,8 @@ def score_pairs(
     inputs: ScoringInputs,
     output: Path,
     threads: int = 1,
+    *,
+    calibrated: bool = True,
 ) -> None:
     """Write the scores of all images under the classes of every ID dataset.
 
@@ -130,9 +136,10 @@ def score_pairs(
         pairs: OOD datasets of every ID dataset.
         inputs: folders of datasets and of the features of the run's backbone.
         output: Parquet: id, dataset, row, path, label, prediction, one float64 column per method (`Score.ranking`), a
-            bool column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`; row and path are those of
-            the image in the manifest.
+            bool column `accepts_<rule>` per rule, the columns `CALIBRATION`, and the manifests' columns `clean_<list>`;
+            row and path are those of the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
+        calibrated: whether the file says what the class probabilities of the ID images are worth.
     """
     tables = []
     with ThreadPoolExecutor(threads) as pool:
@@ -144,7 +151,11 @@ def score_pairs(
                 # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
                 perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
-                scores = score_features(classifier, _features(dataset, inputs), perturbed.get(dataset), methods, pool)
+                features = _features(dataset, inputs)
+                labels = None
+                if calibrated and dataset == id_dataset:
+                    labels = _manifest_of(dataset, inputs.datasets, len(features))["label"].to_numpy()
+                scores = score_features(classifier, features, perturbed.get(dataset), methods, pool, labels)
                 tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
@@ -156,10 +167,12 @@ def score_features(
     perturbed: Features | None,
     methods: Methods,
     pool: Executor,
+    labels: NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:
     """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
-    Batches are scored side by side in `pool`; the digits do not depend on how many.
+    Batches are scored side by side in `pool`; the digits do not depend on how many. With `labels` (n,), true classes
+    and negative where unknown, the columns `CALIBRATION` come, too.
 
     Raises:
         ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images.
@@ -170,16 +183,27 @@ def score_features(
     if len(widths) > 1 or moved != features.shape or (perturbed is None and "perturbed" in methods.needs):
         raise ClipnError("features: of images, texts or perturbed images lack some or differ in size; make them again")
 
+    # The temperature takes those of all images at once.
+    logits = np.empty((len(features) if labels is not None else 0, len(classifier.yes)))
+
     def score(rows: slice) -> dict[str, NDArray[Any]]:
         evidence = classifier.evidence(features[rows], None if perturbed is None else perturbed[rows])
         columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
         columns |= {method: SCORES[method].of(evidence) for method in methods.scores}
-        return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
+        columns |= {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
+        if labels is not None:
+            logits[rows] = evidence.yes.values
+            columns |= image_calibration(logits[rows], labels[rows])._asdict()
+        return columns
 
     # A matrix product that splits itself over threads rounds by their number; the pool keeps them busy without that.
     with one_thread():
         parts = list(pool.map(score, (slice(start, start + ROWS) for start in range(0, len(features), ROWS))))
-    return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+    table = pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+    if labels is None:
+        return table
+    temperature = best_temperature(logits, labels)
+    return table.assign(temperature=np.nan if temperature is None else temperature)
 
 
 def _features(dataset: str, inputs: ScoringInputs) -> Features:
@@ -192,9 +216,7 @@ def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path
     Raises:
         ClipnError: there are more or fewer images.
     """
-    manifest = read_manifest(datasets / dataset / "manifest.parquet")
-    if len(manifest) != len(scores):
-        raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
+    manifest = _manifest_of(dataset, datasets, len(scores))
     # An OOD image has none of these classes, and its own dataset's labels would look like some.
     labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
     image = {"row": np.arange(len(scores)), "path": manifest["path"], "label": labels}
@@ -202,3 +224,11 @@ def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path
     # pandas' own bool has no third value for the images that nobody inspected.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
     return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)
+
+
+def _manifest_of(dataset: str, datasets: Path, images: int) -> pd.DataFrame:
+    """Manifest of a dataset in the folder `datasets`; raises ClipnError unless it has so many images."""
+    manifest = read_manifest(datasets / dataset / "manifest.parquet")
+    if len(manifest) != images:
+        raise ClipnError(f"{dataset}: {images} features, {len(manifest)} images in the manifest; cache them again")
+    return manifest

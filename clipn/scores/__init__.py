@@ -13,6 +13,7 @@ from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
 __all__ = [
+    "CALIBRATION",
     "COLUMNS",
     "IMPORTED",
     "PLAIN_CLIP",
@@ -31,7 +32,10 @@ PLAIN_CLIP = "none"
 IMPORTED = "imported"
 """Name in place of a prompt pool under which studies keep scores that others computed."""
 
-COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
+CALIBRATION = ("confidence", "nll", "brier", "temperature")
+"""Columns of ID images, which tell what the class probabilities are worth; the last is one number per ID dataset."""
+
+COLUMNS = ("id", "dataset", "row", "path", "label", "prediction", *CALIBRATION)
 """What score files hold beside scores, decisions and cleaning lists."""
 
 _NO = frozenset({"no"})
