@@ -377,9 +377,11 @@ def test_no_table_depends_on_a_figure_nor_a_figure_on_another() -> None:
             drawn[rule] = found
     assert drawn == {
         "id_figures": {
-            "id_figures", "histograms", "roc", "intervals", "similarity", "reliability", "mistakes", "gallery"
+            "id_figures", "histograms", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes",
+            "gallery",
         },
         "ablations_figure": {"ablations"},
+        "backbones_figure": {"backbones"},
         "published_figure": {"published"},
         "training_figure": {"training"},
     }  # fmt: skip
@@ -425,6 +427,8 @@ MUTATIONS = [
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
+    ("metrics/calibration.py", "BINS = 15", "BINS = 16", {"evaluate_runs", "id_figures"}),
+    ("metrics/calibration.py", "HOTTEST = 0.01, 100.0", "HOTTEST = 0.01, 10.0", {"score_runs"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),
     ("data/score_files.py", "scores if named is None", "-scores if named is None", {"import_scores"}),
     ("cli/report.py", "write_ood_table(metrics,", "write_ood_table(metrics[1:],", {"ood_table"}),
@@ -436,6 +440,8 @@ MUTATIONS = [
     ("report/figures/roc.py", "_BETWEEN_MARKERS = ", "_BETWEEN_MARKERS = 1 + ", {"id_figures"}),
     ("report/figures/reliability.py", "_HEIGHT = ", "_HEIGHT = 1 + ", {"id_figures"}),
     ("report/figures/intervals.py", "_LEAST = ", "_LEAST = 1 + ", {"id_figures"}),
+    ("report/figures/calibration.py", "_WRONG = PALETTE[3]", "_WRONG = PALETTE[2]", {"id_figures"}),
+    ("report/figures/backbones.py", "0.6 * style.width", "0.7 * style.width", {"backbones_figure"}),
     ("report/figures/ablations.py", "_CHARACTERS = ", "_CHARACTERS = 1 + ", {"ablations_figure"}),
     ("report/figures/published.py", "_LISTED = ", "_LISTED = 1 + ", {"published_figure"}),
     ("report/figures/similarity.py", "_NUMBERS = ", "_NUMBERS = 1 + ", {"id_figures"}),

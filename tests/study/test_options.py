@@ -247,8 +247,8 @@ def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
     other = {"other": GENERATED["backbones"]["tiny"], "idle": GENERATED["backbones"]["tiny"]}
     runs = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [1]}]
     made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "runs": runs, "rules": ["ctw"]})
-    kinds = "scores,roc,intervals,similarity,reliability"
-    figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals"}
+    kinds = "scores,roc,intervals,calibration,similarity,reliability"
+    figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals,calibration"}
     found = options_of(made).id_figures("imagenet")
     words = shlex.split(str(found))
     assert [words[index + 1] for index, word in enumerate(words) if word == "--figure"] == [

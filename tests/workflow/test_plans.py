@@ -37,6 +37,7 @@ PLANNED = {
         "score_runs": 1,
         "evaluate_runs": 1,
         "id_figures": 3,
+        "backbones_figure": 3,
         "ablations_figure": 3,
         "published_figure": 1,
         "publish_ood_table": 3,
@@ -52,6 +53,7 @@ PLANNED = {
         "encode_classes": 2,
         "score_runs": 1,
         "id_figures": 2,
+        "backbones_figure": 2,
     },
     # Three trainings on one locked tower, which encodes all images, and a run of three variants on each.
     "real": {
@@ -64,6 +66,7 @@ PLANNED = {
         "cache_image_features": 0,
         "train_clipn": 9,
         "id_figures": 2,
+        "backbones_figure": 0,
     },
     # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
     "ablations": {
