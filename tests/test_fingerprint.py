@@ -405,6 +405,7 @@ MUTATIONS = [
     ("data/shards/build.py", "source.trained_on, 6)", "source.trained_on, 5)", {"build_shards"}),
     ("model/backbone.py", '"quick_gelu" in', '"quick_gelu" not in', {"import_backbone", "import_checkpoint"}),
     ("model/released.py", "(0, 0, 0)", "(1, 0, 0)", {"import_checkpoint"}),
+    ("model/soup.py", "total / len(paths)", "total / 2", {"average_runs"}),
     ("training/backbone.py", "2 * draw[1:3] - 1", "2 * draw[1:3] - 2", {"train_backbone"}),
     ("training/optimizer.py", "EPSILON = 1e-6", "EPSILON = 1e-7", {"train_backbone", "train_clipn"}),
     ("training/optimizer.py", 'group["lr"] = ', 'group["weight_decay"] = ', {"train_backbone", "train_clipn"}),

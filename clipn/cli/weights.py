@@ -1,4 +1,4 @@
-"""Subcommands that get weights of others and bring them to this project's form."""
+"""Subcommands that get weights of others, bring them to this project's form, and average those of runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from clipn.data.weights_registry import TensorNames
 
 weights_app = typer.Typer(help="Fetch and verify weights.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
-checkpoint_app = typer.Typer(help="Take over checkpoints of CLIPN.", no_args_is_help=True)
+checkpoint_app = typer.Typer(help="Take over or average checkpoints of CLIPN.", no_args_is_help=True)
 
 Weights = Annotated[Path, typer.Argument(help=".safetensors, or .pt, .pth or .bin with nothing but tensors")]
 Tag = Annotated[str | None, typer.Option(help="open_clip tag of the weights, for their activation and preprocessing")]
@@ -69,3 +69,15 @@ def import_checkpoint(
     from clipn.model.released import convert_checkpoint
 
     convert_checkpoint(checkpoint, backbone, output, tag)
+
+
+@checkpoint_app.command()
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(help="checkpoints of runs on the same backbone weights")],
+    name: Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")],
+    output: Output,
+) -> None:
+    """Make one run of several without training: its weights are their mean (a model soup)."""
+    from clipn.model.soup import average_checkpoints
+
+    average_checkpoints(checkpoints, name, output)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
@@ -12,6 +12,7 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.study.names import family, seed_of
+from clipn.study.variants import AnyVariant, ReleasedVariant, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -61,22 +62,6 @@ class Backbone(Record):
     def locked(self) -> bool:
         """Whether its image tower is locked in training."""
         return self.training is not None and self.training.lock_images
-
-
-class ReleasedVariant(Record):
-    """A variant whose checkpoints are there: others released them, or this pipeline trained them elsewhere."""
-
-    checkpoints: dict[Seed, str] = Field(
-        min_length=1,
-        description="number of a run -> name of a record in config/weights.yaml, or local file: the authors', or one "
-        "trained here",
-    )
-
-
-def _of_its_kind(value: object) -> object:
-    """Check a variant against the one kind that it must be, so that an error speaks of that kind."""
-    released = isinstance(value, dict) and "checkpoints" in value
-    return (ReleasedVariant if released else Variant).model_validate(value)
 
 
 class Run(Record):
@@ -129,7 +114,7 @@ def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]
     return names
 
 
-def _in_effect(variant: Variant | ReleasedVariant) -> dict[str, Any]:
+def _in_effect(variant: AnyVariant) -> dict[str, Any]:
     """Settings of a variant that its way to say "no" makes use of."""
     settings = variant.model_dump()
     # A setting that does nothing must not count as a second difference of an ablation.
@@ -160,7 +145,7 @@ class Study(Record):
     )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(
+    variants: dict[Name, AnyVariant] = Field(
         default={}, description="ways to teach “no”; none: methods on plain CLIP alone"
     )
     runs: list[Run] = Field(default=[], description="what is trained or imported; none: methods on plain CLIP alone")
@@ -256,7 +241,7 @@ class Study(Record):
 
     @field_validator("variants")
     @classmethod
-    def _none_is_taken(cls, variants: dict[str, Variant | ReleasedVariant]) -> dict[str, Variant | ReleasedVariant]:
+    def _none_is_taken(cls, variants: dict[str, AnyVariant]) -> dict[str, AnyVariant]:
         if PLAIN_CLIP in variants:
             raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
         return variants
@@ -327,8 +312,13 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
+    def _soups_have_members(self) -> "Study":
+        require_members(self.variants, [(run.backbone, run.variant, run.seeds) for run in self.runs])
+        return self
+
+    @model_validator(mode="after")
     def _negating_prompts_for_handcrafted(self) -> "Study":
-        taught = [self.variants[run.variant] for run in self.runs]
+        taught = [as_taught(self.variants, run.variant) for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
         if handcrafted and not has_negations(self.prompts[0]):
             pools = ", ".join(NO_POOLS)

@@ -45,6 +45,29 @@ def with_ablation(**settings: object) -> dict[str, object]:
     return {"variants": {"learnable": {}, "other": settings}, "runs": runs, "ablations": ["other"]}
 
 
+def with_soup(backbone: str = "tiny", seeds: tuple[int, ...] = (1,), **soup: object) -> dict[str, object]:
+    """Changes that leave two runs of `learnable` on one of two backbones, and what is to be their soup."""
+    trained = {"architecture": "config/architectures/tiny.json", "training": {}}
+    runs = [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 2]}]
+    runs += [{"backbone": backbone, "variant": "soup", "seeds": [*seeds]}]
+    variants = {"learnable": {}, "soup": {"soup_of": "learnable"} | soup}
+    return {"backbones": {"tiny": trained, "other": trained}, "variants": variants, "runs": runs, "ablations": []}
+
+
+def test_a_soup_is_one_run_without_training() -> None:
+    found = Study.model_validate(study_with("demo", **with_soup()))
+    assert [run.variant for run in found.trained_runs] == ["learnable"]
+    assert found.shown == ["learnable", "soup"]
+
+
+def test_runs_on_backbones_of_several_seeds_have_no_soup() -> None:
+    backbones = {"tiny": {"architecture": "config/architectures/tiny.json", "training": {}, "seeds": [1, 2]}}
+    with pytest.raises(
+        ValidationError, match=r"runs: soup on tiny\.seed1: each run of learnable is on a backbone of its"
+    ):
+        Study.model_validate(study_with("demo", **with_soup() | {"backbones": backbones}))
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -92,6 +115,11 @@ def with_ablation(**settings: object) -> dict[str, object]:
             with_variant({"checkpoints": {1: "a", 3: "b"}}),
             "runs: only has no checkpoint 2; `seeds` must be among 1, 3",
         ),
+        (with_soup(soup_of="other"), "variants.soup.soup_of: 'other' has no runs to average; name one of learnable"),
+        (with_soup(soup_of="soup"), "variants.soup.soup_of: 'soup' has no runs to average; name one of learnable"),
+        (with_soup(epochs=3), "soup.epochs\n"),
+        (with_soup(backbone="other"), "runs: soup on other has nothing to average; add runs of learnable on other"),
+        (with_soup(seeds=(1, 2)), "runs: soup on tiny is one run, whatever learnable has; give it one number"),
     ],
 )
 def test_contradictions_in_a_study_are_refused(changes: dict[str, object], complaint: str) -> None:

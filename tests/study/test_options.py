@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
+from clipn.study.variants import ReleasedVariant
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]
@@ -257,6 +258,17 @@ def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
     assert found["kinds of figures"] == {backbone: names.split(",") for backbone, names in figures.items()}
     for option, folder in (("datasets", "datasets"), ("features", "features"), ("classifiers", "classifiers")):
         assert words[words.index(f"--{option}") + 1] == f"results/studies/demo/{folder}"
+
+
+def test_a_soup_is_told_by_the_runs_that_it_averages() -> None:
+    runs = [*GENERATED["runs"], {"backbone": "tiny", "variant": "soup", "seeds": [1]}]
+    soup = {"variants": GENERATED["variants"] | {"soup": {"soup_of": "learnable"}}, "runs": runs}
+    found = options_of(study(GENERATED | soup)).soup("tiny", "soup")
+    assert str(found) == "--name tiny/soup"
+    assert found == {
+        "variants.soup.soup_of": "learnable",
+        "runs that soup averages": ["tiny/learnable/seed1", "tiny/learnable/seed2"],
+    }
 
 
 def test_a_backbone_without_figures_is_not_named() -> None:

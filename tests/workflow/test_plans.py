@@ -106,6 +106,21 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
         assert tuple(planned[rule] for rule in own) == expected
 
 
+def test_a_soup_is_averaged_and_scored_and_never_trained(project: Project) -> None:
+    soup = "results/studies/demo/runs/tiny/soup/seed1.safetensors"
+    runs = [
+        {"backbone": "tiny", "variant": name, "seeds": seeds} for name, seeds in (("learnable", [1, 2]), ("soup", [1]))
+    ]
+    with project.planned(variants={"soup": {"soup_of": "learnable"}}, runs=runs, ablations=[]) as plan:
+        assert {rule: plan.counts[rule] for rule in ("train_clipn", "average_runs")} == {
+            "train_clipn": 2,
+            "average_runs": 1,
+        }
+        assert soup in plan.outputs
+        assert soup.replace(".safetensors", ".csv") not in plan.outputs
+        assert any(output.endswith("scores/tiny/soup/single/seed1.parquet") for output in plan.outputs)
+
+
 def test_every_rule_says_what_it_needs() -> None:
     """Each rule with a command has log, benchmark and resources, and says its threads if they are more than one."""
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):

@@ -15,7 +15,7 @@ from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, scorings, targets
-from clipn.study.config import ID_DATASETS, ReleasedVariant
+from clipn.study.config import ID_DATASETS
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study, parse_study, study_files
@@ -24,7 +24,9 @@ from clipn.study.options import RuleOptions
 from clipn.study.parameters import file_arguments, repeated
 from clipn.study.paths import OVERALL_TABLES, StudyPaths, log_folder, short_path
 from clipn.study.run_lock import begin_run
+from clipn.study.runs import soup_members
 from clipn.study.snakemake import mode_of, or_exit
+from clipn.study.variants import ReleasedVariant, Soup
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
@@ -54,7 +56,8 @@ LOCKED = [name for name in TRAINED if study.backbones[name].locked]
 TOWERS = image_towers(study)
 VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
-TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
+SOUPS = [name for name, kind in VARIANTS if isinstance(kind, Soup)]
+TAUGHT = [name for name, _ in VARIANTS if name not in (*RELEASED, *SOUPS)]
 FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
