@@ -16,16 +16,29 @@ TRAINED = ("no.", "clip.logit_scale")
 """How names begin of what training changes: the "no" tower, and the temperature where a variant learns it."""
 
 
-def average_checkpoints(paths: Sequence[Path], name: str, output: Path) -> None:
-    """Write a checkpoint whose trained weights are the mean of those of others, all with equal weight.
-
-    Sums are in float64 and rounded once, so a soup of one run is that run bit by bit.
+def average_checkpoints(paths: Sequence[Path], name: str, output: Path, notes: Mapping[str, str] | None = None) -> None:
+    """Write the `mean_weights` of checkpoints as one of its own.
 
     Args:
-        paths: checkpoints of this project, on the same backbone weights.
+        paths: as for `mean_weights`; same errors.
         name: of the run, for the checkpoint's header, which tells beside it the sha256 of every member and what their
             headers have in common.
         output: checkpoint to write.
+        notes: more for the header.
+    """
+    tensors, header = mean_weights(paths)
+    architecture = mapping_in(paths[0], header, "architecture")
+    own = {"run": name, "soup_of_sha256": json.dumps([*map(file_hash, paths)]), **(notes or {})}
+    save_checkpoint(output, tensors, architecture, header | own)
+
+
+def mean_weights(paths: Sequence[Path]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights whose trained part is the mean of that of checkpoints, and what their headers have in common.
+
+    All have equal weight. Sums are in float64 and rounded once, so the mean of one checkpoint is that one bit by bit.
+
+    Args:
+        paths: checkpoints of this project, on the same backbone weights.
 
     Raises:
         ClipnError: a checkpoint is missing, damaged or foreign, is there twice, has other towers, or is on other
@@ -44,9 +57,7 @@ def average_checkpoints(paths: Sequence[Path], name: str, output: Path) -> None:
         for key, total in sums.items():
             total += others[key]
         header = {key: value for key, value in header.items() if its_header.get(key) == value}
-    means = {key: (total / len(paths)).float() for key, total in sums.items()}
-    architecture = mapping_in(paths[0], header, "architecture")
-    save_checkpoint(output, tensors | means, architecture, header | {"run": name, "soup_of_sha256": json.dumps(hashes)})
+    return tensors | {key: (total / len(paths)).float() for key, total in sums.items()}, header
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

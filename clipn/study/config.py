@@ -12,7 +12,7 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.study.names import family, seed_of
-from clipn.study.variants import AnyVariant, ReleasedVariant, as_taught, require_members
+from clipn.study.variants import AnyVariant, ReleasedVariant, Soup, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -156,6 +156,10 @@ class Study(Record):
     )
     pairs: dict[Name, list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
+    )
+    development: dict[Name, list[Name]] = Field(
+        default={},
+        description="OOD datasets of ID datasets that greedy soups are chosen on; none of them may be under `pairs`",
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     imported: dict[Name, ImportedScores] = Field(
@@ -317,6 +321,24 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
+    def _development_is_never_reported(self) -> "Study":
+        kinds = {run.variant: self.variants[run.variant] for run in self.runs}
+        greedy = [name for name, kind in kinds.items() if isinstance(kind, Soup) and kind.kind == "greedy"]
+        if greedy and not self.development:
+            raise ValueError(f"development: {greedy[0]} is chosen on it; name an ID dataset and OOD datasets for it")
+        reported = {name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)}
+        for id_dataset, ood_datasets in self.development.items():
+            if id_dataset not in self.pairs:
+                known = ", ".join(self.pairs)
+                raise ValueError(f"development: {id_dataset!r} is no ID dataset of `pairs`; choose among {known}")
+            if not ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
+                raise ValueError(f"development.{id_dataset}: name one or more datasets, each once")
+            for name in ood_datasets:
+                if name in reported:
+                    raise ValueError(f"development.{id_dataset}: {name} is under `pairs`; name datasets that are not")
+        return self
+
+    @model_validator(mode="after")
     def _negating_prompts_for_handcrafted(self) -> "Study":
         taught = [as_taught(self.variants, run.variant) for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
@@ -389,6 +411,7 @@ class Study(Record):
 
     @property
     def datasets(self) -> list[str]:
-        """Every dataset of the pairs, once, in order."""
+        """Every dataset of the pairs, and those for development, once, in order."""
         # One dataset may be ID in one pair and OOD in another; a dict keeps the order, which a set would not.
-        return list(dict.fromkeys(name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)))
+        pairs = (*self.pairs.items(), *self.development.items())
+        return list(dict.fromkeys(name for id_dataset, ood in pairs for name in (id_dataset, *ood)))

@@ -194,8 +194,17 @@ class RuleOptions:
         assert isinstance(soup, Soup)
         # The checkpoints are inputs; the keys make a change of them known by name.
         members = [*map(str, soup_members(self._study, backbone, variant))]
-        keys = {f"variants.{variant}.soup_of": soup.soup_of, f"runs that {variant} averages": members}
+        keys = {f"variants.{variant}.{key}": value for key, value in soup.model_dump().items()}
+        keys |= {f"runs that {variant} averages": members}
         return Settings(keys, ["--name", f"{backbone}/{variant}"])
+
+    def greedy_soup(self, backbone: str, variant: str) -> Settings:
+        """The same, and the images that decide which of the runs are."""
+        pairs = self._study.development
+        texts = (f"{id_dataset}:{','.join(ood_datasets)}" for id_dataset, ood_datasets in pairs.items())
+        held_out = Settings({f"development.{name}": names for name, names in pairs.items()}, repeated("--pair", texts))
+        features = Settings({}, ["--features", self._paths.features_folder(backbone)])
+        return self.soup(backbone, variant) + held_out + self.datasets + features + self.prompts() + self.model
 
     def training(self, variant: str) -> Settings:
         """How a variant is trained."""

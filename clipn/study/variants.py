@@ -1,7 +1,7 @@
 """The kinds of variants: trained here, released by others, or averaged from the runs of another variant."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -24,6 +24,11 @@ class Soup(Record):
     """A variant without training: the mean of the weights of another one's runs (Wortsman et al., ICML 2022)."""
 
     soup_of: str = Field(description="variant whose runs on the same backbone are averaged, all with equal weight")
+    kind: Literal["uniform", "greedy"] = Field(
+        default="uniform",
+        description="all runs, or those that are added, the best first, as long as AUROC of `atd` on the images under "
+        "`development` does not fall",
+    )
 
 
 def _of_its_kind(value: object) -> object:

@@ -58,7 +58,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "demo", "runs", "extends", "imported", "backbones.tiny.training.lock_images",
+    "registry", "demo", "runs", "extends", "imported", "development", "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
 """Keys that are not varied here: those that must change together with others, and optional ones of a second variant."""
@@ -267,8 +267,23 @@ def test_a_soup_is_told_by_the_runs_that_it_averages() -> None:
     assert str(found) == "--name tiny/soup"
     assert found == {
         "variants.soup.soup_of": "learnable",
+        "variants.soup.kind": "uniform",
         "runs that soup averages": ["tiny/learnable/seed1", "tiny/learnable/seed2"],
     }
+
+
+def test_a_greedy_soup_is_told_the_images_that_decide() -> None:
+    runs = [*GENERATED["runs"], {"backbone": "tiny", "variant": "soup", "seeds": [1]}]
+    variants = GENERATED["variants"] | {"soup": {"soup_of": "learnable", "kind": "greedy"}}
+    development = {"cifar10": ["textures", "inaturalist"]}
+    made = study(GENERATED | {"variants": variants, "runs": runs, "development": development, "logit_scale": 50})
+    found = options_of(made).greedy_soup("tiny", "soup")
+    assert str(found) == (
+        "--name tiny/soup --pair cifar10:textures,inaturalist --datasets results/studies/demo/datasets"
+        " --features results/studies/demo/features/tiny --prompts clipn128 --logit-scale 50.0 --device cpu --threads 1"
+    )
+    assert found["development.cifar10"] == ["textures", "inaturalist"]
+    assert found["variants.soup.kind"] == "greedy"
 
 
 def test_a_backbone_without_figures_is_not_named() -> None:

@@ -121,6 +121,16 @@ def test_a_soup_is_averaged_and_scored_and_never_trained(project: Project) -> No
         assert any(output.endswith("scores/tiny/soup/single/seed1.parquet") for output in plan.outputs)
 
 
+def test_a_greedy_soup_waits_for_the_features_that_it_is_chosen_on(project: Project) -> None:
+    runs = [{"backbone": "tiny", "variant": name, "seeds": [1]} for name in ("learnable", "soup")]
+    variants = {"soup": {"soup_of": "learnable", "kind": "greedy"}}
+    changes = {"variants": variants, "runs": runs, "ablations": [], "development": {"cifar10": ["lsun_resize"]}}
+    pairs = {"cifar10": ["cifar100", "imagenet_resize"], "cifar100": ["cifar10"]}
+    planned = project.plan("results/studies/demo/runs/tiny/soup/seed1.safetensors", pairs=pairs, **changes)
+    assert (planned["average_greedily"], planned["average_runs"], planned["train_clipn"]) == (1, 0, 1)
+    assert (planned["cache_small_image_features"], planned["score_runs"]) == (1, 0)
+
+
 def test_every_rule_says_what_it_needs() -> None:
     """Each rule with a command has log, benchmark and resources, and says its threads if they are more than one."""
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):

@@ -56,7 +56,9 @@ LOCKED = [name for name in TRAINED if study.backbones[name].locked]
 TOWERS = image_towers(study)
 VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
-SOUPS = [name for name, kind in VARIANTS if isinstance(kind, Soup)]
+SOUPS = {name: kind.kind for name, kind in VARIANTS if isinstance(kind, Soup)}
+UNIFORM = [name for name, kind in SOUPS.items() if kind == "uniform"]
+GREEDY = [name for name in SOUPS if name not in UNIFORM]
 TAUGHT = [name for name, _ in VARIANTS if name not in (*RELEASED, *SOUPS)]
 FETCHED = fetched_weights(study)
 SMALL = [name for name in study.datasets if data.is_small(name)]

@@ -172,7 +172,7 @@ if TAUGHT:
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"
 
 
-if SOUPS:
+if UNIFORM:
 
     rule average_runs:
         input:
@@ -188,7 +188,7 @@ if SOUPS:
                 "average_runs/{backbone}/{variant}/seed{seed}", log_folder("{study}")
             )
         wildcard_constraints:
-            variant="|".join(SOUPS),
+            variant="|".join(UNIFORM),
         resources:
             **job_resources(mem_mb=3000),
         params:
@@ -196,3 +196,35 @@ if SOUPS:
             code=fingerprint("clipn.cli.weights.average"),
         shell:
             "clipn --log {log} checkpoint average {input} {params.options} --output {output}"
+
+
+if GREEDY:
+
+    rule average_greedily:
+        input:
+            runs=lambda w: map(paths.run, soup_members(study, w.backbone, w.variant)),
+            features=targets.development_features(paths, "{backbone}"),
+            descriptions=[paths.description(name) for name in study.development],
+        output:
+            paths.run_pattern(),
+        log:
+            job_log(
+                "average_greedily/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            ),
+        benchmark:
+            job_benchmark(
+                "average_greedily/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            )
+        wildcard_constraints:
+            variant="|".join(GREEDY),
+        threads: study.threads
+        resources:
+            **job_resources(3500, study.threads, GPU),
+        params:
+            pool=contents.prompt_pool(scorings.main_pool(study)),
+            options=lambda w: options.greedy_soup(w.backbone, w.variant),
+            code=fingerprint("clipn.cli.weights.average_greedily"),
+        shell:
+            "clipn --log {log} checkpoint average-greedily {input.runs} {params.options} --output {output}"
