@@ -377,9 +377,11 @@ def test_no_table_depends_on_a_figure_nor_a_figure_on_another() -> None:
             drawn[rule] = found
     assert drawn == {
         "id_figures": {
-            "id_figures", "histograms", "roc", "intervals", "similarity", "reliability", "mistakes", "gallery"
+            "id_figures", "histograms", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes",
+            "gallery",
         },
         "ablations_figure": {"ablations"},
+        "backbones_figure": {"backbones"},
         "published_figure": {"published"},
         "training_figure": {"training"},
     }  # fmt: skip
@@ -404,6 +406,9 @@ MUTATIONS = [
     ("data/shards/build.py", "source.trained_on, 6)", "source.trained_on, 5)", {"build_shards"}),
     ("model/backbone.py", '"quick_gelu" in', '"quick_gelu" not in', {"import_backbone", "import_checkpoint"}),
     ("model/released.py", "(0, 0, 0)", "(1, 0, 0)", {"import_checkpoint"}),
+    ("model/soup.py", "total / len(paths)", "total / 2", {"average_runs", "average_greedily"}),
+    ("cli/weights.py", "average_checkpoints(checkpoints,", "average_checkpoints(checkpoints[1:],", {"average_runs"}),
+    ("evaluation/greedy_soup.py", ">= highest", "> highest", {"average_greedily"}),
     ("training/backbone.py", "2 * draw[1:3] - 1", "2 * draw[1:3] - 2", {"train_backbone"}),
     ("training/optimizer.py", "EPSILON = 1e-6", "EPSILON = 1e-7", {"train_backbone", "train_clipn"}),
     ("training/optimizer.py", 'group["lr"] = ', 'group["weight_decay"] = ', {"train_backbone", "train_clipn"}),
@@ -414,7 +419,7 @@ MUTATIONS = [
         "evaluation/class_texts.py",
         "encode_text, model.tokenizer, classes, prompt_pool(pool)",
         "encode_text, model.tokenizer, classes[:1], prompt_pool(pool)",
-        {"encode_classes"},
+        {"encode_classes", "average_greedily"},
     ),
     ("features/captions.py", "max()) + 1", "max()) + 2", {"cache_caption_features"}),
     ("features/captions.py", "max(views, 1) + view", "max(views, 1) - view", {"cache_caption_images"}),
@@ -429,8 +434,10 @@ MUTATIONS = [
     ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
     ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),
     ("evaluation/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
-    ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs"}),
+    ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs", "average_greedily"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
+    ("metrics/calibration.py", "BINS = 15", "BINS = 16", {"evaluate_runs", "id_figures"}),
+    ("metrics/calibration.py", "HOTTEST = 0.01, 100.0", "HOTTEST = 0.01, 10.0", {"score_runs", "average_greedily"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),
     ("adaptation/adaneg.py", "GROUPS = 5", "GROUPS = 6", {"evaluate_streams", "streams_table"}),
     ("evaluation/streams.py", "default_rng(stream.seed)", "default_rng()", {"evaluate_streams"}),
@@ -445,6 +452,8 @@ MUTATIONS = [
     ("report/figures/roc.py", "_BETWEEN_MARKERS = ", "_BETWEEN_MARKERS = 1 + ", {"id_figures"}),
     ("report/figures/reliability.py", "_HEIGHT = ", "_HEIGHT = 1 + ", {"id_figures"}),
     ("report/figures/intervals.py", "_LEAST = ", "_LEAST = 1 + ", {"id_figures"}),
+    ("report/figures/calibration.py", "_WRONG = PALETTE[3]", "_WRONG = PALETTE[2]", {"id_figures"}),
+    ("report/figures/backbones.py", "0.6 * style.width", "0.7 * style.width", {"backbones_figure"}),
     ("report/figures/ablations.py", "_CHARACTERS = ", "_CHARACTERS = 1 + ", {"ablations_figure"}),
     ("report/figures/published.py", "_LISTED = ", "_LISTED = 1 + ", {"published_figure"}),
     ("report/figures/similarity.py", "_NUMBERS = ", "_NUMBERS = 1 + ", {"id_figures"}),

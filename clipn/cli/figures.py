@@ -35,7 +35,9 @@ def id_figures(
     scores: Scores,
     figure: Annotated[
         list[str],
-        typer.Option(help="BACKBONE:KIND,KIND of scores, roc, intervals, similarity, reliability, mistakes; repeat"),
+        typer.Option(
+            help="BACKBONE:KIND,KIND of scores, roc, intervals, calibration, similarity, reliability, mistakes; repeat"
+        ),
     ],
     id_dataset: IdDataset,
     study: Study,
@@ -51,7 +53,7 @@ def id_figures(
     logit_scale: LogitScale = "100",
     unpacked: UnpackedCopies = None,
 ) -> None:
-    """All figures of one ID dataset: histograms, ROC curves, intervals, what "no" learned, reliability, mistakes."""
+    """All figures of one ID dataset, each of the kinds that are named."""
     from clipn.report.figures.gallery import Albums
     from clipn.report.figures.id_figures import FigureFiles, Shown, draw_id_figures
 
@@ -75,6 +77,24 @@ def ablations(
     from clipn.report.figures.ablations import draw_ablations
 
     draw_ablations(table, id_dataset, base, study, datasets, png, pdf)
+
+
+@figure_app.command()
+def backbones(
+    table: Annotated[Path, typer.Argument(help="id_accuracy.csv of the study")],
+    metrics: Annotated[Path, typer.Option(help="metrics.csv of the study")],
+    id_dataset: IdDataset,
+    base: Annotated[str, typer.Option(help="variant that is shown beside the methods on plain CLIP")],
+    prompts: Prompts,
+    study: Study,
+    datasets: Datasets,
+    png: Png,
+    pdf: Pdf,
+) -> None:
+    """Detection and calibration of the backbones of a study against their ID accuracy."""
+    from clipn.report.figures.backbones import draw_backbones
+
+    draw_backbones(table, metrics, id_dataset, base, prompts, study, datasets, png, pdf)
 
 
 @figure_app.command()

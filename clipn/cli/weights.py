@@ -1,18 +1,30 @@
-"""Subcommands that get weights of others and bring them to this project's form."""
+"""Subcommands that get weights of others, bring them to this project's form, and average those of runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clipn.cli.options import Output
+from clipn.cli.options import (
+    Datasets,
+    Device,
+    LogitScale,
+    Output,
+    PairsOption,
+    PromptPool,
+    Threads,
+    parse_logit_scale,
+    parse_pairs,
+)
 from clipn.data.weights_registry import TensorNames
 
 weights_app = typer.Typer(help="Fetch and verify weights.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Make a CLIP backbone.", no_args_is_help=True)
-checkpoint_app = typer.Typer(help="Take over checkpoints of CLIPN.", no_args_is_help=True)
+checkpoint_app = typer.Typer(help="Take over or average checkpoints of CLIPN.", no_args_is_help=True)
 
 Weights = Annotated[Path, typer.Argument(help=".safetensors, or .pt, .pth or .bin with nothing but tensors")]
+Members = Annotated[list[Path], typer.Argument(help="checkpoints of runs on the same backbone weights")]
+SoupName = Annotated[str, typer.Option(help="name of the run, for the checkpoint's header")]
 Tag = Annotated[str | None, typer.Option(help="open_clip tag of the weights, for their activation and preprocessing")]
 
 
@@ -69,3 +81,36 @@ def import_checkpoint(
     from clipn.model.released import convert_checkpoint
 
     convert_checkpoint(checkpoint, backbone, output, tag)
+
+
+@checkpoint_app.command()
+def average(
+    checkpoints: Members,
+    name: SoupName,
+    output: Output,
+) -> None:
+    """Make one run of several without training: its weights are their mean (a model soup)."""
+    from clipn.model.soup import average_checkpoints
+
+    average_checkpoints(checkpoints, name, output)
+
+
+@checkpoint_app.command("average-greedily")
+def average_greedily(
+    checkpoints: Members,
+    name: SoupName,
+    output: Output,
+    pair: PairsOption,
+    datasets: Datasets,
+    features: Annotated[Path, typer.Option(help="folder of the image features of the runs' backbone")],
+    prompts: PromptPool,
+    logit_scale: LogitScale = "100",
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """As `average`, of those runs alone whose mean detects best on images that are held out (a greedy soup)."""
+    from clipn.evaluation.greedy_soup import HeldOut
+    from clipn.evaluation.greedy_soup import average_greedily as average_chosen
+
+    held_out = HeldOut(parse_pairs(pair), datasets, features, prompts, parse_logit_scale(logit_scale))
+    average_chosen(checkpoints, name, output, held_out, device, threads)

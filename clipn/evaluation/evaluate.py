@@ -19,8 +19,9 @@ from clipn.evaluation.score_table import RULE, read_scores
 from clipn.files import write_json
 from clipn.metrics import CONVENTION, measures
 from clipn.metrics.bootstrap import Replicates, replicate, resamples
+from clipn.metrics.calibration import expected_calibration_error
 from clipn.progress import tracked
-from clipn.scores import FITTED, IMPORTED, RULES, SCORES
+from clipn.scores import CALIBRATION, COLUMNS, FITTED, IMPORTED, RULES, SCORES
 
 Pairs = Mapping[str, Sequence[str]]
 Draw = Callable[[int, int, str], NDArray[np.uint8]]
@@ -132,7 +133,7 @@ def _cells(
 def _methods(id_part: pd.DataFrame) -> list[str]:
     """Columns that hold scores of an ID dataset: our methods in their order, then those of others."""
     # Not in the order of the columns, so that records of two runs can be laid side by side.
-    scored = {str(name) for name in id_part.select_dtypes("float64").dropna(axis="columns")}
+    scored = {str(name) for name in id_part.select_dtypes("float64").dropna(axis="columns")} - {*COLUMNS}
     return [*(name for name in SCORES if name in scored), *(name for name in id_part if name in scored - SCORES.keys())]
 
 
@@ -150,10 +151,24 @@ def _measured(cell: _Cell, conventions: Sequence[str]) -> dict[str, Any]:
 
 
 def _accuracy(id_part: pd.DataFrame) -> dict[str, Any]:
-    """Number of ID images that have a label, and the share of them that is predicted right; None without any."""
+    """Of the ID images that have a label: their number, the share that is predicted right, and `_calibration`."""
     labelled = id_part[id_part["label"] >= 0]
-    right = labelled["prediction"] == labelled["label"]
-    return {"images": len(labelled), "top1": float(right.mean()) if len(labelled) else None}
+    is_right = (labelled["prediction"] == labelled["label"]).to_numpy()
+    top1 = float(is_right.mean()) if len(labelled) else None
+    return {"images": len(labelled), "top1": top1, **_calibration(labelled, is_right)}
+
+
+def _calibration(labelled: pd.DataFrame, is_right: NDArray[np.bool_]) -> dict[str, float | None]:
+    """What the probabilities of labelled images are worth; None where the scores do not say."""
+    if labelled.empty or not {*CALIBRATION} <= {*labelled}:
+        return dict.fromkeys(("ece", "nll", "brier", "temperature"))
+    temperature = float(labelled["temperature"].iloc[0])
+    return {
+        "ece": expected_calibration_error(labelled["confidence"].to_numpy(), is_right),
+        "nll": float(labelled["nll"].to_numpy().mean()),
+        "brier": float(labelled["brier"].to_numpy().mean()),
+        "temperature": None if np.isnan(temperature) else temperature,
+    }
 
 
 def _replicated(cells: Sequence[_Cell], count: int, draw: Draw) -> Iterator[dict[str, Any]]:

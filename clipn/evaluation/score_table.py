@@ -8,7 +8,7 @@ import pandas as pd
 from clipn.data.cleaning import CLEAN
 from clipn.errors import ClipnError
 from clipn.files import require
-from clipn.scores import COLUMNS, SCORES
+from clipn.scores import CALIBRATION, COLUMNS, SCORES
 
 RULE = "accepts_"
 """How the column of a threshold-free rule begins; the rest is its name."""
@@ -47,7 +47,8 @@ def require_scores(path: Path, table: pd.DataFrame) -> None:
     if not scored:
         raise ClipnError(f"{path}: holds no scores of any method; {REMEDY}")
     types = {name: table[name].dtype for name in columns}
-    wrong_types = {name: "float64" for name in scored if types[name] != np.float64}
+    floats = (*scored, *(name for name in CALIBRATION if name in types))
+    wrong_types = {name: "float64" for name in floats if types[name] != np.float64}
     wrong_types |= {name: "bool" for name in columns if name.startswith(RULE) and types[name] != np.bool_}
     # pandas has integers of its own, which may be missing.
     integers = {name for name, kind in types.items() if isinstance(kind, np.dtype) and kind.kind in "iu"}

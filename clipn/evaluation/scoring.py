@@ -25,8 +25,9 @@ from clipn.features.stored import (
     read_perturbed_features,
 )
 from clipn.files import atomic
+from clipn.metrics.calibration import best_temperature, image_calibration
 from clipn.progress import tracked
-from clipn.scores import RULES, SCORES, Rule, Score
+from clipn.scores import PLAIN_CLIP, RULES, SCORES, Rule, Score
 
 ROWS = 128
 """Images scored at once: their logits fit into a processor's cache, those of 10,000 negative labels take 10 MB."""
@@ -117,12 +118,19 @@ def score_runs(
     Raises:
         ClipnError: classifiers or features are missing, or are not of these datasets.
     """
+    # Runs share the "yes" tower of their backbone, so methods on plain CLIP say for all of them what it is worth.
+    plain = {(scoring.backbone, scoring.pool) for scoring in scorings if scoring.run == PLAIN_CLIP}
     of_backbone = cache(lambda backbone: Classifiers.read(classifiers / f"{backbone}.safetensors"))
     for scoring in tracked(scorings, len(scorings), "score", "runs"):
         own = ScoringInputs(inputs.datasets, inputs.features / scoring.backbone)
         towers_of = partial(of_backbone(scoring.backbone).towers, scoring.run, scoring.pool, logit_scale=logit_scale)
         scored = {name: pairs[name] for name in scoring.fits or pairs}
-        score_pairs(towers_of, scoring.methods, scored, own, scoring.output, threads, fits=scoring.fits)
+        # What was fitted has logits of its own.
+        of_its_own = bool(scoring.fits) or scoring.run == PLAIN_CLIP
+        calibrated = of_its_own or (scoring.backbone, scoring.pool) not in plain
+        score_pairs(
+            towers_of, scoring.methods, scored, own, scoring.output, threads, fits=scoring.fits, calibrated=calibrated
+        )
 
 
 def score_pairs(
@@ -134,6 +142,7 @@ def score_pairs(
     threads: int = 1,
     *,
     fits: Mapping[str, Path] | None = None,
+    calibrated: bool = True,
 ) -> None:
     """Write the scores of all images under the classes of every ID dataset.
 
@@ -143,10 +152,11 @@ def score_pairs(
         pairs: OOD datasets of every ID dataset.
         inputs: folders of datasets and of the features of the run's backbone.
         output: Parquet: id, dataset, row, path, label, prediction, one float64 column per method (`Score.ranking`), a
-            bool column `accepts_<rule>` per rule, and the manifests' columns `clean_<list>`; row and path are those of
-            the image in the manifest.
+            bool column `accepts_<rule>` per rule, the columns `CALIBRATION`, and the manifests' columns `clean_<list>`;
+            row and path are those of the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
         fits: as of `RunScoring`.
+        calibrated: whether the file says what the class probabilities of the ID images are worth.
     """
     tables = []
     with ThreadPoolExecutor(threads) as pool:
@@ -165,8 +175,11 @@ def score_pairs(
                 local = read_local_features(inputs.features / "local" / f"{id_dataset}.safetensors")
             for dataset in (id_dataset, *ood_datasets):
                 features = _features(dataset, inputs)
+                labels = None
+                if calibrated and dataset == id_dataset:
+                    labels = _manifest_of(dataset, inputs.datasets, len(features))["label"].to_numpy()
                 own = perturbed.get(dataset), local.get(dataset)
-                scores = score_features(classifier, features, *own, methods, pool)
+                scores = score_features(classifier, features, *own, methods, pool, labels)
                 tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
@@ -187,10 +200,12 @@ def score_features(
     local: LogOdds | None,
     methods: Methods,
     pool: Executor,
+    labels: NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:
     """Columns `prediction`, one per method, and `accepts_<rule>` per rule; rows as in `features` (n, d).
 
-    Batches are scored side by side in `pool`; the digits do not depend on how many.
+    Batches are scored side by side in `pool`; the digits do not depend on how many. With `labels` (n,), true classes
+    and negative where unknown, the columns `CALIBRATION` come, too.
 
     Raises:
         ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images or
@@ -209,17 +224,28 @@ def score_features(
             "features: of images, texts, perturbed images or patches lack some or differ in size; make them again"
         )
 
+    # The temperature takes those of all images at once.
+    logits = np.empty((len(features) if labels is not None else 0, len(classifier.yes)))
+
     def score(rows: slice) -> dict[str, NDArray[Any]]:
         moved = None if perturbed is None else perturbed[rows]
         evidence = classifier.evidence(features[rows], moved, None if local is None else local[rows])
         columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
         columns |= {method: SCORES[method].of(evidence) for method in methods.scores}
-        return columns | {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
+        columns |= {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
+        if labels is not None:
+            logits[rows] = evidence.yes.values
+            columns |= image_calibration(logits[rows], labels[rows])._asdict()
+        return columns
 
     # A matrix product that splits itself over threads rounds by their number; the pool keeps them busy without that.
     with one_thread():
         parts = list(pool.map(score, (slice(start, start + ROWS) for start in range(0, len(features), ROWS))))
-    return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+    table = pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
+    if labels is None:
+        return table
+    temperature = best_temperature(logits, labels)
+    return table.assign(temperature=np.nan if temperature is None else temperature)
 
 
 def _features(dataset: str, inputs: ScoringInputs) -> Features:
@@ -232,9 +258,7 @@ def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path
     Raises:
         ClipnError: there are more or fewer images.
     """
-    manifest = read_manifest(datasets / dataset / "manifest.parquet")
-    if len(manifest) != len(scores):
-        raise ClipnError(f"{dataset}: {len(scores)} features, {len(manifest)} images in the manifest; cache them again")
+    manifest = _manifest_of(dataset, datasets, len(scores))
     # An OOD image has none of these classes, and its own dataset's labels would look like some.
     labels = manifest["label"].to_numpy() if dataset == id_dataset else np.full(len(scores), -1)
     image = {"row": np.arange(len(scores)), "path": manifest["path"], "label": labels}
@@ -242,3 +266,11 @@ def labelled(scores: pd.DataFrame, id_dataset: str, dataset: str, datasets: Path
     # pandas' own bool has no third value for the images that nobody inspected.
     cleaned = manifest.filter(regex=f"^{CLEAN}").astype("boolean")
     return pd.concat([names.astype({"row": "int32", "label": "int32"}), scores, cleaned], axis=1)
+
+
+def _manifest_of(dataset: str, datasets: Path, images: int) -> pd.DataFrame:
+    """Manifest of a dataset in the folder `datasets`; raises ClipnError unless it has so many images."""
+    manifest = read_manifest(datasets / dataset / "manifest.parquet")
+    if len(manifest) != images:
+        raise ClipnError(f"{dataset}: {images} features, {len(manifest)} images in the manifest; cache them again")
+    return manifest

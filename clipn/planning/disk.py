@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from clipn.data.registry import CaptionSource
 from clipn.planning.flops import FLOAT, TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.study.config import ReleasedVariant, Run, Study
+from clipn.study.config import Run, Study
 from clipn.study.data import StudyData
 from clipn.study.runs import image_caches, text_caches
+from clipn.study.variants import ReleasedVariant, as_taught
 from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 
@@ -89,7 +90,7 @@ def _caption_images(study: Study, sizes: StudySizes) -> Iterator[DiskUsage]:
 
 
 def _checkpoint_bytes(study: Study, run: Run, costs: TowerCosts) -> int:
-    variant = study.variants[run.variant]
+    variant = as_taught(study.variants, run.variant)
     # Released checkpoints are as the released code makes them, which is what the defaults are.
     settings = Variant() if isinstance(variant, ReleasedVariant) else variant
     prompts = settings.prompts if settings.no_texts == "learnable" else 0

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import Study
 from clipn.study.runs import image_caches, runs_with_steps, text_caches
 from clipn.study.scorings import prompt_pools, scorings
+from clipn.study.variants import ReleasedVariant, as_taught
 from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 
@@ -130,7 +131,7 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
         for scoring in scored:
             if scoring.backbone == name and scoring.variant in study.variants:
                 # A run shares the "yes" tower of its backbone, but for the last digits of a released checkpoint.
-                towers = 2 if isinstance(study.variants[scoring.variant], ReleasedVariant) else 1
+                towers = 2 if isinstance(as_taught(study.variants, scoring.variant), ReleasedVariant) else 1
                 texts += towers * sizes.class_texts(pools[scoring.prompts])
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():

@@ -30,6 +30,7 @@ from clipn.scores.evidence import Evidence, Matrix, require_scale
 from clipn.scores.score import Rule, Score, like
 
 __all__ = [
+    "CALIBRATION",
     "COLUMNS",
     "FITTED",
     "IMPORTED",
@@ -52,7 +53,10 @@ IMPORTED = "imported"
 FITTED = "gda-"
 """How variants begin under which studies keep scores of classifiers that were fitted on ID training images."""
 
-COLUMNS = ("id", "dataset", "row", "path", "label", "prediction")
+CALIBRATION = ("confidence", "nll", "brier", "temperature")
+"""Columns of ID images, which tell what the class probabilities are worth; the last is one number per ID dataset."""
+
+COLUMNS = ("id", "dataset", "row", "path", "label", "prediction", *CALIBRATION)
 """What score files hold beside scores, decisions and cleaning lists."""
 
 _NO = frozenset({"no"})

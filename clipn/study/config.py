@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from clipn.adaptation import ADAPTIVE
 from clipn.data.settings import CaptionPreparation, Crawl
@@ -15,6 +15,7 @@ from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.study.few_shot import FewShot
 from clipn.study.names import family, seed_of
 from clipn.study.streams import Adaptation
+from clipn.study.variants import AnyVariant, ReleasedVariant, Soup, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
@@ -64,22 +65,6 @@ class Backbone(Record):
     def locked(self) -> bool:
         """Whether its image tower is locked in training."""
         return self.training is not None and self.training.lock_images
-
-
-class ReleasedVariant(Record):
-    """A variant whose checkpoints are there: others released them, or this pipeline trained them elsewhere."""
-
-    checkpoints: dict[Seed, str] = Field(
-        min_length=1,
-        description="number of a run -> name of a record in config/weights.yaml, or local file: the authors', or one "
-        "trained here",
-    )
-
-
-def _of_its_kind(value: object) -> object:
-    """Check a variant against the one kind that it must be, so that an error speaks of that kind."""
-    released = isinstance(value, dict) and "checkpoints" in value
-    return (ReleasedVariant if released else Variant).model_validate(value)
 
 
 class Run(Record):
@@ -132,7 +117,7 @@ def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]
     return names
 
 
-def _in_effect(variant: Variant | ReleasedVariant) -> dict[str, Any]:
+def _in_effect(variant: AnyVariant) -> dict[str, Any]:
     """Settings of a variant that its way to say "no" makes use of."""
     settings = variant.model_dump()
     # A setting that does nothing must not count as a second difference of an ablation.
@@ -163,7 +148,7 @@ class Study(Record):
     )
     captions: Captions = Captions()
     backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, Annotated[Variant | ReleasedVariant, BeforeValidator(_of_its_kind)]] = Field(
+    variants: dict[Name, AnyVariant] = Field(
         default={}, description="ways to teach “no”; none: methods on plain CLIP alone"
     )
     runs: list[Run] = Field(default=[], description="what is trained or imported; none: methods on plain CLIP alone")
@@ -180,6 +165,10 @@ class Study(Record):
         # Studies without the key print as they did before there was one.
         exclude_if=lambda value: not value,
         description="training images of ID datasets, for classifiers that are fitted on them",
+    )
+    development: dict[Name, list[Name]] = Field(
+        default={},
+        description="OOD datasets of ID datasets that greedy soups are chosen on; none of them may be under `pairs`",
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
     imported: dict[Name, ImportedScores] = Field(
@@ -273,7 +262,7 @@ class Study(Record):
 
     @field_validator("variants")
     @classmethod
-    def _none_is_taken(cls, variants: dict[str, Variant | ReleasedVariant]) -> dict[str, Variant | ReleasedVariant]:
+    def _none_is_taken(cls, variants: dict[str, AnyVariant]) -> dict[str, AnyVariant]:
         if PLAIN_CLIP in variants:
             raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
         if taken := [name for name in variants if name.startswith(FITTED)]:
@@ -357,8 +346,31 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
+    def _soups_have_members(self) -> "Study":
+        require_members(self.variants, [(run.backbone, run.variant, run.seeds) for run in self.runs])
+        return self
+
+    @model_validator(mode="after")
+    def _development_is_never_reported(self) -> "Study":
+        kinds = {run.variant: self.variants[run.variant] for run in self.runs}
+        greedy = [name for name, kind in kinds.items() if isinstance(kind, Soup) and kind.kind == "greedy"]
+        if greedy and not self.development:
+            raise ValueError(f"development: {greedy[0]} is chosen on it; name an ID dataset and OOD datasets for it")
+        reported = {name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)}
+        for id_dataset, ood_datasets in self.development.items():
+            if id_dataset not in self.pairs:
+                known = ", ".join(self.pairs)
+                raise ValueError(f"development: {id_dataset!r} is no ID dataset of `pairs`; choose among {known}")
+            if not ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
+                raise ValueError(f"development.{id_dataset}: name one or more datasets, each once")
+            for name in ood_datasets:
+                if name in reported:
+                    raise ValueError(f"development.{id_dataset}: {name} is under `pairs`; name datasets that are not")
+        return self
+
+    @model_validator(mode="after")
     def _negating_prompts_for_handcrafted(self) -> "Study":
-        taught = [self.variants[run.variant] for run in self.runs]
+        taught = [as_taught(self.variants, run.variant) for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
         if handcrafted and not has_negations(self.prompts[0]):
             pools = ", ".join(NO_POOLS)
@@ -451,11 +463,12 @@ class Study(Record):
 
     @property
     def datasets(self) -> list[str]:
-        """Every dataset of the pairs, once, in order."""
+        """Every dataset of the pairs, and those for development, once, in order."""
         # One dataset may be ID in one pair and OOD in another; a dict keeps the order, which a set would not.
-        return list(dict.fromkeys(name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)))
+        pairs = (*self.pairs.items(), *self.development.items())
+        return list(dict.fromkeys(name for id_dataset, ood in pairs for name in (id_dataset, *ood)))
 
     @property
     def encoded_datasets(self) -> list[str]:
-        """Every dataset whose images are encoded: those of the pairs, then those that classifiers are fitted on."""
+        """Every dataset whose images are encoded: `datasets`, then those that classifiers are fitted on."""
         return list(dict.fromkeys([*self.datasets, *(images.dataset for images in self.train.values())]))

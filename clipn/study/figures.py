@@ -8,7 +8,7 @@ from clipn.study.names import Scoring, family
 from clipn.study.runs import runs_with_steps
 from clipn.study.scorings import main_pool
 
-PLAIN_KINDS = ["scores", "roc", "intervals"]
+PLAIN_KINDS = ["scores", "roc", "intervals", "calibration"]
 """Figures of every ID dataset and backbone."""
 
 
@@ -23,6 +23,8 @@ def figure_names(study: Study, published: Collection[str]) -> list[str]:
     for id_dataset in study.pairs:
         for backbone in study.backbones:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in figure_kinds(study, backbone)]
+    if len({*map(family, study.backbones)}) > 1:
+        names += [f"{id_dataset}_backbones" for id_dataset in study.pairs]
     # One per ID dataset, whatever the backbones: it shows the one that most ablations ran on.
     names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []
     trains = any(backbone.training for backbone in study.backbones.values()) or any(runs_with_steps(study))

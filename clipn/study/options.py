@@ -8,7 +8,7 @@ import yaml
 
 from clipn.data.settings import CaptionPreparation
 from clipn.scores import PLAIN_CLIP
-from clipn.study.config import ID_DATASETS, ReleasedVariant, Study
+from clipn.study.config import ID_DATASETS, Study
 from clipn.study.data import StudyData
 from clipn.study.figures import figure_kinds
 from clipn.study.fits import fit_remarks, fits, fitted_variants
@@ -16,7 +16,9 @@ from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
+from clipn.study.runs import soup_members
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings, word_methods
+from clipn.study.variants import ReleasedVariant, Soup
 from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record, tower_remarks
 from clipn.study.word_lists import envisioned_words, word_list
 from clipn.training.settings import Variant
@@ -187,6 +189,24 @@ class RuleOptions:
         released = self._study.variants[variant]
         assert isinstance(released, ReleasedVariant)
         return Settings({f"variants.{variant}.checkpoints.{number}": released.checkpoints[number]})
+
+    def soup(self, backbone: str, variant: str) -> Settings:
+        """Which runs are averaged, and what the result is called."""
+        soup = self._study.variants[variant]
+        assert isinstance(soup, Soup)
+        # The checkpoints are inputs; the keys make a change of them known by name.
+        members = [*map(str, soup_members(self._study, backbone, variant))]
+        keys = {f"variants.{variant}.{key}": value for key, value in soup.model_dump().items()}
+        keys |= {f"runs that {variant} averages": members}
+        return Settings(keys, ["--name", f"{backbone}/{variant}"])
+
+    def greedy_soup(self, backbone: str, variant: str) -> Settings:
+        """The same, and the images that decide which of the runs are."""
+        pairs = self._study.development
+        texts = (f"{id_dataset}:{','.join(ood_datasets)}" for id_dataset, ood_datasets in pairs.items())
+        held_out = Settings({f"development.{name}": names for name, names in pairs.items()}, repeated("--pair", texts))
+        features = Settings({}, ["--features", self._paths.features_folder(backbone)])
+        return self.soup(backbone, variant) + held_out + self.datasets + features + self.prompts() + self.model
 
     def training(self, variant: str) -> Settings:
         """How a variant is trained."""

@@ -1,15 +1,23 @@
-"""What a study trains, and on which cached features."""
+"""What a study trains and averages, and on which cached features."""
 
 from collections.abc import Iterable, Iterator
 
 from clipn.study.config import Run, Study
 from clipn.study.names import RunName
+from clipn.study.variants import Soup
 from clipn.training.settings import Variant
 
 
 def run_names(runs: Iterable[Run]) -> list[RunName]:
     """One name for every seed."""
     return [RunName(run.backbone, run.variant, seed) for run in runs for seed in run.seeds]
+
+
+def soup_members(study: Study, backbone: str, variant: str) -> list[RunName]:
+    """The runs that a soup averages: all those, on the backbone, of the variant that it is of."""
+    soup = study.variants[variant]
+    assert isinstance(soup, Soup)
+    return [name for name in run_names(study.runs) if (name.backbone, name.variant) == (backbone, soup.soup_of)]
 
 
 def runs_with_steps(study: Study) -> Iterator[tuple[Run, Variant]]:

@@ -5,6 +5,7 @@ from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.fits import fits
 from clipn.study.names import Scoring
+from clipn.study.variants import as_taught
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 
@@ -78,7 +79,7 @@ def can_score(study: Study, variant: str, pool: str) -> bool:
 
     One that was taught by negated texts needs negated texts in evaluation, too.
     """
-    settings = study.variants[variant]
+    settings = as_taught(study.variants, variant)
     handcrafted = isinstance(settings, Variant) and settings.no_texts == "handcrafted"
     return not handcrafted or has_negations(prompt_pools(study)[pool])
 

@@ -55,6 +55,13 @@ def run_histories(paths: StudyPaths) -> list[str]:
     return [paths.run(name, "csv") for name in run_names(paths.study.trained_runs)]
 
 
+def development_features(paths: StudyPaths, backbone: str) -> list[str]:
+    """Image features of what greedy soups are chosen on."""
+    pairs = paths.study.development.items()
+    names = dict.fromkeys(name for id_dataset, ood_datasets in pairs for name in (id_dataset, *ood_datasets))
+    return [paths.features(backbone, name) for name in names]
+
+
 def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, all_scorings(paths.study)

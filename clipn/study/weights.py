@@ -5,8 +5,9 @@ from typing import Literal, NamedTuple
 
 from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_weights
 from clipn.files import WEIGHT_SUFFIXES
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import Study
 from clipn.study.names import family
+from clipn.study.variants import ReleasedVariant
 
 
 class WeightSource(NamedTuple):

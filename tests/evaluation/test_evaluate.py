@@ -18,6 +18,7 @@ from clipn.metrics import measures
 from clipn.metrics.bootstrap import resamples
 
 RUN: dict[str, str | int] = {"study": "s", "backbone": "b", "variant": "v", "seed": 1, "prompts": "p"}
+UNKNOWN = dict.fromkeys(("ece", "nll", "brier", "temperature"))
 METHODS = {
     "msp": [0.9, 0.6, 0.1, 0.95, 0.7, 0.2],
     "neglabel": [0.9, 0.6, 0.1, 0.2, 0.7, 0.95],
@@ -68,7 +69,7 @@ def test_values_of_a_run(tmp_path: Path) -> None:
     assert row["auroc"] == (3 + 2) / 8
     assert (row["id_images"], row["ood_images"], row["ood_version"]) == (2, 4, "official")
     assert (row["method"], row["prompts"]) == ("msp", "p")
-    assert record["id_accuracy"] == [{"id": "cifar10", "images": 2, "top1": 0.5}]
+    assert record["id_accuracy"] == [{"id": "cifar10", "images": 2, "top1": 0.5, **UNKNOWN}]
     (decision,) = record["decisions"]
     assert (decision["id_accepted"], decision["ood_rejected"], decision["balanced_accuracy"]) == (0.5, 0.5, 0.5)
 
@@ -172,8 +173,35 @@ def test_accuracy_is_that_of_the_images_with_a_label(
     tmp_path: Path, labels: list[int], accuracy: dict[str, object]
 ) -> None:
     record = evaluated(tmp_path, scores(cleaned=False).assign(label=[*labels, -1, -1, -1, -1]))
-    assert record["id_accuracy"] == [{"id": "cifar10", **accuracy}]
+    assert record["id_accuracy"] == [{"id": "cifar10", **accuracy, **UNKNOWN}]
     assert record["ood"] == evaluated(tmp_path, scores(cleaned=False))["ood"]
+
+
+@pytest.mark.parametrize("temperature", [1.5, np.nan])
+def test_calibration_is_that_of_the_images_with_a_label(tmp_path: Path, temperature: float) -> None:
+    """Two right of three, each in a bin of its own; a fourth without a label counts for nothing."""
+    ood, unknown = scores(cleaned=False)[2:], [np.nan] * 4
+    images = pd.DataFrame(
+        {
+            "id": "cifar10", "dataset": "cifar10", "row": range(4), "label": [0, 1, 2, -1], "prediction": [0, 1, 0, 3],
+            "msp": 0.5, "accepts_ctw": True, "confidence": [0.9, 0.7, 0.5, 0.2], "nll": [0.1, 0.4, 1.3, np.nan],
+            "brier": [0.02, 0.2, 0.9, np.nan], "temperature": temperature,
+        }
+    )  # fmt: skip
+    worth = dict.fromkeys(("confidence", "nll", "brier", "temperature"), unknown)
+    record = evaluated(tmp_path, pd.concat([images, ood.assign(**worth)], ignore_index=True))
+    assert record["id_accuracy"] == [
+        {
+            "id": "cifar10",
+            "images": 3,
+            "top1": pytest.approx(2 / 3),
+            "ece": pytest.approx((0.1 + 0.3 + 0.5) / 3),
+            "nll": pytest.approx(0.6),
+            "brier": pytest.approx(1.12 / 3),
+            "temperature": None if np.isnan(temperature) else temperature,
+        }
+    ]
+    assert [row["method"] for row in record["ood"]] == ["msp"]
 
 
 def test_a_dataset_without_the_list_has_no_second_row(tmp_path: Path) -> None:
@@ -251,6 +279,7 @@ TABLE = scores(cleaned=True)
         (TABLE.drop(columns="msp"), "holds no scores of any method; delete it and score the run again"),
         (TABLE.drop(columns="label"), "no column `label`, which predictions are compared with; delete it and score"),
         (TABLE.astype({"msp": "float16"}), "msp is a column of float16, not of float64; delete it and score"),
+        (TABLE.assign(nll="0.5"), "nll is a column of str, not of float64; delete it and score"),
         (TABLE.astype({"msp": "int64"}), "msp is a column of int64, not of float64; delete it and score"),
         (TABLE.astype({"msp": str}), "msp is a column of str, not of float64; delete it and score the run again"),
         (TABLE.astype({"label": str}), "label is a column of str, not of int32; delete it and score"),

@@ -26,10 +26,11 @@ from clipn.evaluation.detector import Detector
 from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_features, score_pairs, score_runs
 from clipn.features.stored import Features, LogOdds, read_image_features, read_local_features, read_perturbed_features
 from clipn.metrics import measures
+from clipn.metrics.calibration import best_temperature, image_calibration
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
 from clipn.model.clipn import CLIPN
-from clipn.scores import RULES, SCORES
+from clipn.scores import CALIBRATION, RULES, SCORES
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model
 
 SIZE = Size({ID: 61, "sun": 40}, classes=120, negatives=230, width=512)
@@ -161,6 +162,20 @@ def test_file_of_a_run(world: Path, classifier: IDClassifier, tmp_path: Path) ->
         pd.testing.assert_frame_equal(part[list(expected)].reset_index(drop=True), expected, check_exact=True)
 
 
+def test_calibration_of_the_id_images(world: Path, classifier: IDClassifier, tmp_path: Path) -> None:
+    """By the logits and labels that the plain script reads; nothing is said of OOD images."""
+    table = write_scores(world, tmp_path / "scores.parquet", Methods(["msp"]))
+    logits = features(world, ID).astype(np.float64) @ classifier.yes.T
+    is_id = table["dataset"] == ID
+    labels = table.loc[is_id, "label"].to_numpy()
+    for name, expected in image_calibration(logits, labels)._asdict().items():
+        np.testing.assert_allclose(table.loc[is_id, name], expected, rtol=1e-12)
+    np.testing.assert_allclose(table.loc[is_id, "confidence"], expit(table.loc[is_id, "msp"]), rtol=1e-12)
+    (temperature,) = set(table.loc[is_id, "temperature"])
+    assert temperature == pytest.approx(best_temperature(logits, labels))
+    assert table.loc[~is_id, list(CALIBRATION)].isna().all(axis=None)
+
+
 def test_same_scores_same_bytes(world: Path, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("one.parquet", "other.parquet")]
     for file in files:
@@ -287,6 +302,15 @@ def test_runs_and_plain_clip_of_two_backbones_are_asked_by_their_own_classifiers
         assert table["prediction"].tolist() == detector.classify(images).tolist()
         if scoring.methods.rules:
             assert table["accepts_ctw"].tolist() == detector.accepts(images, "ctw").tolist()
+
+
+def test_plain_clip_tells_the_calibration_of_the_yes_tower_where_it_is_scored(study: Study, tmp_path: Path) -> None:
+    cases = {"none": Methods(["msp"]), "learnable/seed1": Methods(["ctw"])}
+    both = [run_scoring("one", run, methods, tmp_path) for run, methods in cases.items()]
+    alone = run_scoring("two", "learnable/seed1", Methods(["ctw"]), tmp_path)
+    score_runs(study.inputs, study.classifiers, [*both, alone], SMALL.pairs)
+    told = [{*CALIBRATION} <= {*pd.read_parquet(scoring.output)} for scoring in (*both, alone)]
+    assert told == [True, False, True]
 
 
 def test_a_run_scored_among_others_is_scored_as_alone(study: Study, tmp_path: Path) -> None:

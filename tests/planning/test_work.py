@@ -203,10 +203,14 @@ class TestWork:
         assert "caption features b" not in found
 
     def test_untrained_and_published_runs_are_scored_only(self, registry: Path) -> None:
-        variants = {"untrained": {"epochs": 0}, "released": {"checkpoints": {1: "x.pt"}}}
+        variants = {
+            "untrained": {"epochs": 0},
+            "released": {"checkpoints": {1: "x.pt"}},
+            "soup": {"soup_of": "released"},
+        }
         runs = [{"backbone": "b", "variant": name, "seeds": [1]} for name in variants]
         found = operations(study(registry, variants=variants, runs=runs))
-        assert found == {"image features b": 120 * 1000, "class texts b": (1 + 1 + 2) * 5 * 10}
+        assert found == {"image features b": 120 * 1000, "class texts b": (1 + 1 + 2 + 2) * 5 * 10}
 
     def test_a_backbone_of_its_own(self, registry: Path) -> None:
         backbones = {"b": {"architecture": "B", "training": {"epochs": 3}}}

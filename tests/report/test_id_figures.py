@@ -73,7 +73,7 @@ def heading(figure: Figure) -> str:
 
 def test_every_kind_is_drawn_for_its_backbone_and_id_dataset(files: FigureFiles, drawn: dict[str, Figure]) -> None:
     draw(files)
-    kinds = ("scores", "roc", "intervals", "similarity", "reliability", "mistakes")
+    kinds = ("scores", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes")
     assert list(drawn) == [f"{ID}_{kind}_tiny" for kind in kinds]
     for figure in drawn.values():
         assert f"ID: {ID}\nstudy: demo, backbone: tiny" in heading(figure)
@@ -120,7 +120,7 @@ def test_mistakes_show_images_of_the_archives(files: FigureFiles, drawn: dict[st
         (
             ["roc", "rock"],
             SHOWN,
-            "--figure 'rock': choose one of scores, roc, intervals, similarity, reliability, mist",
+            "--figure 'rock': choose one of scores, roc, intervals, calibration, similarity, rel",
         ),
         (["roc"], replace(SHOWN, id_dataset="moon"), "--id 'moon': .*datasets has no such dataset; name one of imagen"),
         (["roc"], replace(SHOWN, id_dataset="sun"), "scores of tiny: none for ID dataset 'sun'"),

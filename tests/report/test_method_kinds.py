@@ -176,11 +176,11 @@ def test_a_kind_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recorded_number_is_of_a_method_of_this_pipeline() -> None:
-    methods = {"csp": {"title": "CSP", "kind": "words"}}
+    methods = {"lapt": {"title": "LAPT", "kind": "trained"}}
     recorded = {"kind": "recorded", "study": "demo", "commit": "0" * 7, "machine": "here", "tolerance": "close"}
     names = {"id": "cifar100", "backbone": "b", "variant": "none", "prompts": "single", "runs": 1}
-    entry = recorded | names | {"method": "csp", "cells": {"cifar10": [1, 2]}}
+    entry = recorded | names | {"method": "lapt", "cells": {"cifar10": [1, 2]}}
     with pytest.raises(ValueError, match="no such method; choose among msp"):
         PublishedNumbers.model_validate({"tolerances": CLOSE, "methods": methods, "entries": [entry]})
-    other = BASELINE | {"method": "csp"}
+    other = BASELINE | {"method": "lapt"}
     PublishedNumbers.model_validate({"tolerances": CLOSE, "methods": methods, "entries": [other]})

@@ -25,7 +25,9 @@ from tests.helpers.tiny_dataset import encoded
 CHROMIUM = shutil.which("chromium")
 FIGURES = [
     "published",
-    *(f"cifar10_{kind}_tiny" for kind in ("scores", "roc", "intervals", "reliability", "similarity", "mistakes")),
+    *(f"cifar10_{kind}_tiny" for kind in ("scores", "roc", "intervals", "calibration", "reliability")),
+    *(f"cifar10_{kind}_tiny" for kind in ("similarity", "mistakes")),
+    "cifar10_backbones",
     "cifar10_ablations",
     "training",
 ]

@@ -29,8 +29,9 @@ def bold(printed: PrintedTable) -> list[list[str]]:
 def test_accuracy() -> None:
     printed = printed_accuracy(id_accuracy_table([BASELINE, *SEEDS]), "demo", TITLES)
     assert printed.title == "ID accuracy, study: demo"
-    assert printed.header == ("ID", "Backbone", "Prompts", "Top-1")
-    assert [texts(line) for line in printed.lines] == [["CIFAR-10", "tiny", "clipn128", "90.00"]]
+    assert printed.header == ("ID", "Backbone", "Prompts", "Top-1", "ECE", "Brier", "NLL", "Temperature")
+    numbers = ["90.00", "5.00", "15.00", "0.40", "1.25"]
+    assert [texts(line) for line in printed.lines] == [["CIFAR-10", "tiny", "clipn128", *numbers]]
     assert (len(printed.labels), bold(printed)) == (3, [[]])
 
 

@@ -13,7 +13,7 @@ from clipn.report.formatting import fixed, spread
 from clipn.report.tables.layouts import printed_accuracy, printed_ood
 from clipn.report.tables.ood import decisions_table, id_accuracy_table, ood_table, to_csv
 from clipn.report.tables.printed import cell, to_latex, to_markdown
-from tests.helpers.report_runs import BASELINE, SEEDS, decided, run
+from tests.helpers.report_runs import BASELINE, SEEDS, accuracy, decided, run
 
 OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 
@@ -113,16 +113,29 @@ def test_mistakes_name_the_run_and_the_remedy(runs: list[dict[str, Any]], messag
 def test_id_accuracy_is_that_of_the_baseline_run(runs: list[dict[str, Any]]) -> None:
     table = id_accuracy_table(runs)
     assert to_csv(table) == (
-        "study,id,backbone,variant,prompts,top1,top1_sd,images,runs\ndemo,cifar10,tiny,none,clipn128,90.00,,600,1\n"
+        "study,id,backbone,variant,prompts,top1,top1_sd,images,runs,"
+        "ece,ece_sd,nll,nll_sd,brier,brier_sd,temperature,temperature_sd\n"
+        "demo,cifar10,tiny,none,clipn128,90.00,,600,1,5.00,,0.40,,15.00,,1.25,\n"
     )
 
 
 def test_id_accuracy_without_labels_is_empty_and_never_zero() -> None:
-    unlabelled = [{"id": "cifar10", "images": 0, "top1": None}]
+    unlabelled = [accuracy(None, images=0)]
     table = id_accuracy_table([other | {"id_accuracy": unlabelled} for other in SEEDS])
-    assert to_csv(table).splitlines()[1:] == ["demo,cifar10,tiny,learnable,clipn128,,,0,3"]
+    assert to_csv(table).splitlines()[1:] == ["demo,cifar10,tiny,learnable,clipn128,,,0,3,,,,,,,,"]
     (line,) = printed_accuracy(table, "demo", {}).lines
-    assert line[-1] == cell("")
+    assert line[-5:] == (cell(""),) * 5
+
+
+def test_calibration_deviates_in_its_own_units() -> None:
+    """Percent of shares; nats and temperatures as they are, and nothing of a temperature that one run has not."""
+    runs = [run("untrained", seed, {}, id_accuracy=[accuracy(0.9, ece=seed / 10, nll=float(seed))]) for seed in (1, 3)]
+    (row,) = id_accuracy_table(runs).to_dict("records")
+    assert [row[name] for name in ("ece", "ece_sd", "nll", "nll_sd")] == pytest.approx([20, 200**0.5, 2, 2**0.5])
+    runs[0] |= {"id_accuracy": [accuracy(0.9, temperature=None)]}
+    (row,) = id_accuracy_table(runs).to_dict("records")
+    assert math.isnan(row["temperature"])
+    assert row["brier"] == pytest.approx(15)
 
 
 def test_id_accuracy_without_baseline_is_that_of_the_first_variant() -> None:
@@ -133,7 +146,7 @@ def test_id_accuracy_without_baseline_is_that_of_the_first_variant() -> None:
 
 
 def test_id_accuracy_of_every_prompt_pool_is_that_of_the_plain_run_if_there_is_one() -> None:
-    other = [run("learnable", 1, {}, prompts="single", id_accuracy=[{"id": "cifar10", "images": 600, "top1": 0.8}])]
+    other = [run("learnable", 1, {}, prompts="single", id_accuracy=[accuracy(0.8)])]
     table = id_accuracy_table([BASELINE, *SEEDS, *other])
     assert table[["variant", "prompts", "top1", "runs"]].to_numpy().tolist() == [
         ["none", "clipn128", 90.0, 1],
@@ -143,15 +156,15 @@ def test_id_accuracy_of_every_prompt_pool_is_that_of_the_plain_run_if_there_is_o
 
 def test_id_accuracy_of_fitted_classifiers_is_their_own() -> None:
     def of(variant: str, seed: int, top1: float) -> dict[str, Any]:
-        return run(variant, seed, {}, id_accuracy=[{"id": "cifar10", "images": 600, "top1": top1}])
+        return run(variant, seed, {}, id_accuracy=[accuracy(top1, ece=seed / 10)])
 
     table = id_accuracy_table([of("gda-4shot-alpha1.0", 1, 0.94), of("gda-4shot-alpha1.0", 2, 0.96), *SEEDS])
-    assert table[["variant", "top1", "runs"]].to_numpy().tolist() == [
-        ["gda-4shot-alpha1.0", 95.0, 2],
-        ["learnable", 90.0, 3],
+    assert table[["variant", "top1", "runs", "ece"]].to_numpy().tolist() == [
+        ["gda-4shot-alpha1.0", 95.0, 2, pytest.approx(15)],
+        ["learnable", 90.0, 3, pytest.approx(5)],
     ]
     printed = printed_accuracy(table, "demo", {})
-    assert printed.note.endswith("of the frozen “yes” tower, or with the logits of a fitted classifier (gda-…).")
+    assert "of the frozen “yes” tower, or with the logits of a fitted classifier (gda-…), and what its" in printed.note
     assert printed.labels == ("ID", "Backbone", "Variant", "Prompts")
 
 

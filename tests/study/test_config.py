@@ -15,6 +15,7 @@ from clipn.demo.settings import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.study.config import Study
 from clipn.study.loading import ablations, parse_study
+from clipn.study.scorings import id_and_ood
 from clipn.study.weights import backbone_source, weight_sources
 from clipn.training.settings import Variant
 from clipn.yaml_models import first_error
@@ -48,6 +49,41 @@ def with_ablation(**settings: object) -> dict[str, object]:
 def fitted(dataset: str = "textures", **settings: object) -> dict[str, object]:
     """Changes that fit a classifier of CIFAR-10 on a dataset."""
     return {"train": {"cifar10": {"dataset": dataset, "shots": 4, **settings}}}
+
+
+def with_soup(
+    backbone: str = "tiny", seeds: tuple[int, ...] = (1,), development: object = None, **soup: object
+) -> dict[str, object]:
+    """Changes that leave two runs of `learnable` on one of two backbones, and what is to be their soup."""
+    trained = {"architecture": "config/architectures/tiny.json", "training": {}}
+    runs = [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 2]}]
+    runs += [{"backbone": backbone, "variant": "soup", "seeds": [*seeds]}]
+    variants = {"learnable": {}, "soup": {"soup_of": "learnable"} | soup}
+    backbones = {"tiny": trained, "other": trained}
+    held_out = {"development": development or {}}
+    return {"backbones": backbones, "variants": variants, "runs": runs, "ablations": [], **held_out}
+
+
+def test_a_soup_is_one_run_without_training() -> None:
+    found = Study.model_validate(study_with("demo", **with_soup()))
+    assert [run.variant for run in found.trained_runs] == ["learnable"]
+    assert found.shown == ["learnable", "soup"]
+
+
+def test_datasets_for_development_are_made_and_never_scored() -> None:
+    pairs = {"cifar10": ["cifar100"]}
+    settings = with_soup(kind="greedy", development={"cifar10": ["sun", "places"]}) | {"pairs": pairs}
+    found = Study.model_validate(study_with("demo", **settings))
+    assert found.datasets == ["cifar10", "cifar100", "sun", "places"]
+    assert id_and_ood(found, "cifar10") == ["cifar10", "cifar100"]
+
+
+def test_runs_on_backbones_of_several_seeds_have_no_soup() -> None:
+    backbones = {"tiny": {"architecture": "config/architectures/tiny.json", "training": {}, "seeds": [1, 2]}}
+    with pytest.raises(
+        ValidationError, match=r"runs: soup on tiny\.seed1: each run of learnable is on a backbone of its"
+    ):
+        Study.model_validate(study_with("demo", **with_soup() | {"backbones": backbones}))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +145,20 @@ def fitted(dataset: str = "textures", **settings: object) -> dict[str, object]:
             with_variant({"checkpoints": {1: "a", 3: "b"}}),
             "runs: only has no checkpoint 2; `seeds` must be among 1, 3",
         ),
+        (with_soup(soup_of="other"), "variants.soup.soup_of: 'other' has no runs to average; name one of learnable"),
+        (with_soup(soup_of="soup"), "variants.soup.soup_of: 'soup' has no runs to average; name one of learnable"),
+        (with_soup(epochs=3), "soup.epochs\n"),
+        (with_soup(backbone="other"), "runs: soup on other has nothing to average; add runs of learnable on other"),
+        (with_soup(kind="best"), "soup.kind\n"),
+        (with_soup(kind="greedy"), "development: soup is chosen on it; name an ID dataset and OOD datasets for it"),
+        ({"development": {"sun": ["dtd"]}}, "development: 'sun' is no ID dataset of `pairs`; choose among imagenet, "),
+        ({"development": {"cifar10": []}}, "development.cifar10: name one or more datasets, each once"),
+        ({"development": {"cifar10": ["dtd", "dtd"]}}, "development.cifar10: name one or more datasets, each once"),
+        (
+            {"development": {"cifar10": ["sun"]}},
+            "development.cifar10: sun is under `pairs`; name datasets that are not",
+        ),
+        (with_soup(seeds=(1, 2)), "runs: soup on tiny is one run, whatever learnable has; give it one number"),
     ],
 )
 def test_contradictions_in_a_study_are_refused(changes: dict[str, object], complaint: str) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.study.config import ReleasedVariant, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study
 from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
+from clipn.study.variants import ReleasedVariant
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train",
+    "registry", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train", "development",
     "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
@@ -291,8 +292,8 @@ def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
     other = {"other": GENERATED["backbones"]["tiny"], "idle": GENERATED["backbones"]["tiny"]}
     runs = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [1]}]
     made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "runs": runs, "rules": ["ctw"]})
-    kinds = "scores,roc,intervals,similarity,reliability"
-    figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals"}
+    kinds = "scores,roc,intervals,calibration,similarity,reliability"
+    figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals,calibration"}
     found = options_of(made).id_figures("imagenet")
     words = shlex.split(str(found))
     assert [words[index + 1] for index, word in enumerate(words) if word == "--figure"] == [
@@ -301,6 +302,32 @@ def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
     assert found["kinds of figures"] == {backbone: names.split(",") for backbone, names in figures.items()}
     for option, folder in (("datasets", "datasets"), ("features", "features"), ("classifiers", "classifiers")):
         assert words[words.index(f"--{option}") + 1] == f"results/studies/demo/{folder}"
+
+
+def test_a_soup_is_told_by_the_runs_that_it_averages() -> None:
+    runs = [*GENERATED["runs"], {"backbone": "tiny", "variant": "soup", "seeds": [1]}]
+    soup = {"variants": GENERATED["variants"] | {"soup": {"soup_of": "learnable"}}, "runs": runs}
+    found = options_of(study(GENERATED | soup)).soup("tiny", "soup")
+    assert str(found) == "--name tiny/soup"
+    assert found == {
+        "variants.soup.soup_of": "learnable",
+        "variants.soup.kind": "uniform",
+        "runs that soup averages": ["tiny/learnable/seed1", "tiny/learnable/seed2"],
+    }
+
+
+def test_a_greedy_soup_is_told_the_images_that_decide() -> None:
+    runs = [*GENERATED["runs"], {"backbone": "tiny", "variant": "soup", "seeds": [1]}]
+    variants = GENERATED["variants"] | {"soup": {"soup_of": "learnable", "kind": "greedy"}}
+    development = {"cifar10": ["textures", "inaturalist"]}
+    made = study(GENERATED | {"variants": variants, "runs": runs, "development": development, "logit_scale": 50})
+    found = options_of(made).greedy_soup("tiny", "soup")
+    assert str(found) == (
+        "--name tiny/soup --pair cifar10:textures,inaturalist --datasets results/studies/demo/datasets"
+        " --features results/studies/demo/features/tiny --prompts clipn128 --logit-scale 50.0 --device cpu --threads 1"
+    )
+    assert found["development.cifar10"] == ["textures", "inaturalist"]
+    assert found["variants.soup.kind"] == "greedy"
 
 
 def test_a_backbone_without_figures_is_not_named() -> None:

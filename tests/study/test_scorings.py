@@ -6,7 +6,7 @@ from clipn.errors import ClipnError
 from clipn.study.fits import fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
-from clipn.study.runs import image_caches, run_names, runs_with_steps, stored_views, text_caches
+from clipn.study.runs import image_caches, run_names, runs_with_steps, soup_members, stored_views, text_caches
 from clipn.study.scorings import baselines, can_score, main_pool, methods, own_features, prompt_pools, scorings
 from clipn.training.settings import Variant
 from tests.helpers.project import ROOT
@@ -30,6 +30,16 @@ def test_a_variant_that_negated_texts_taught_is_scored_under_pools_that_negate()
     made = study(GENERATED | {"prompts": ["clipn128", "single", "nice"]})
     assert [pool for pool in prompt_pools(made) if can_score(made, "handcrafted", pool)] == ["clipn128", "single"]
     assert all(can_score(made, "learnable", pool) for pool in prompt_pools(made))
+
+
+def test_a_soup_is_scored_as_the_runs_that_it_averages() -> None:
+    soups = {f"{of}_soup": {"soup_of": of} for of in ("learnable", "handcrafted")}
+    runs = [*GENERATED["runs"], *({"backbone": "tiny", "variant": name, "seeds": [1]} for name in soups)]
+    variants = GENERATED["variants"] | soups
+    made = study(GENERATED | {"prompts": ["clipn128", "nice"], "variants": variants, "runs": runs})
+    assert [can_score(made, name, "nice") for name in soups] == [True, False]
+    assert Scoring("tiny", "handcrafted_soup", "clipn128", 1) in scorings(made)
+    assert soup_members(made, "tiny", "learnable_soup") == [RunName("tiny", "learnable", seed) for seed in (1, 2)]
 
 
 def test_methods_with_features_of_their_own_come_with_the_main_pool_only() -> None:

@@ -25,7 +25,7 @@ UNTRAINED = {"variants": {"no": {"epochs": 0}}, "runs": [{"backbone": "b", "vari
 
 def test_figures_in_the_order_of_the_page() -> None:
     made = study(GENERATED | {"pairs": PAIRS, "ablations": ["handcrafted"]})
-    kinds = ("scores", "roc", "intervals", "similarity", "reliability", "mistakes")
+    kinds = ("scores", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes")
     per_backbone = [f"imagenet_{kind}_tiny" for kind in kinds]
     assert figure_names(made, [made.study]) == ["published", *per_backbone, "imagenet_ablations", "training"]
     assert "published" not in figure_names(made, [])
@@ -41,7 +41,8 @@ def test_figures_in_the_order_of_the_page() -> None:
 )
 def test_figures_that_a_study_has_nothing_for(changes: dict[str, object], missing: set[str]) -> None:
     kinds = {name.split("_")[-2] if "_" in name else name for name in figure_names(study(WRITTEN | changes), [])}
-    assert kinds == {"scores", "roc", "intervals", "similarity", "reliability", "mistakes", "training"} - missing
+    made = {"scores", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes", "training"}
+    assert kinds == made - missing
 
 
 def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
@@ -49,10 +50,19 @@ def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
     changes = {"backbones": WRITTEN["backbones"] | other, "pairs": PAIRS}
     names = figure_names(study(WRITTEN | changes), [])
     assert [name for name in names if name.endswith("_other")] == [
-        f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals")
+        f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals", "calibration")
     ]
     names = figure_names(study(WRITTEN | changes | {"baselines": []}), [])
     assert not any(name.endswith("_other") for name in names)
+
+
+def test_backbones_are_compared_where_there_are_several() -> None:
+    """Several trainings of one backbone are one of them."""
+    other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
+    seeded = {"tiny": GENERATED["backbones"]["tiny"] | {"seeds": [1, 2]}}
+    for backbones, compared in ((seeded, False), (seeded | other, True)):
+        names = figure_names(study(WRITTEN | {"backbones": backbones, "runs": [], "pairs": PAIRS}), [])
+        assert ("imagenet_backbones" in names) is compared
 
 
 def test_figures_show_the_first_seed_of_every_variant_and_none_of_the_ablations() -> None:
@@ -126,7 +136,7 @@ def test_any_id_dataset_has_a_table_and_those_of_the_paper_are_always_there() ->
 
 def test_a_study_of_baselines_alone_has_their_figures() -> None:
     made = study(GENERATED | BASELINES_ONLY | {"pairs": PAIRS})
-    plain = [f"imagenet_{kind}_tiny" for kind in ("scores", "roc", "intervals")]
+    plain = [f"imagenet_{kind}_tiny" for kind in ("scores", "roc", "intervals", "calibration")]
     assert figure_names(made, []) == [*plain, "training"]
     assert (made.base, made.shown, made.trained_runs) == ("none", [], [])
 

@@ -101,7 +101,7 @@ def test_a_study_of_baselines_alone_is_whole(made: Project) -> None:
     assert table(made, "ablations.csv").empty
     assert table(made, "id_accuracy.csv")[["id", "images"]].values.tolist() == [["figures", 60]]
     figures = {path.stem for path in made.folder.glob("results/figures/*.png")}
-    assert figures == {f"figures_{kind}_tiny" for kind in ("scores", "roc", "intervals")}
+    assert figures == {f"figures_{kind}_tiny" for kind in ("scores", "roc", "intervals", "calibration")}
     page = (made.folder / "results/report.html").read_text()
     assert all(words in page for words in ("ROC curves with figures as the positive class", "No run of this study has"))
     assert "own_ood_table" in succeeded(made.clipn("study", "plan", "figures")).text

@@ -40,6 +40,7 @@ PLANNED = {
         "score_runs": 1,
         "evaluate_runs": 1,
         "id_figures": 3,
+        "backbones_figure": 3,
         "ablations_figure": 3,
         "published_figure": 1,
         "publish_ood_table": 3,
@@ -55,6 +56,7 @@ PLANNED = {
         "encode_classes": 2,
         "score_runs": 1,
         "id_figures": 2,
+        "backbones_figure": 2,
     },
     # Three trainings on one locked tower, which encodes all images, and a run of three variants on each.
     "real": {
@@ -67,6 +69,7 @@ PLANNED = {
         "cache_image_features": 0,
         "train_clipn": 9,
         "id_figures": 2,
+        "backbones_figure": 0,
     },
     # Two backbones, an ID dataset and five OOD sets of a protocol of its own, three lists among the archives.
     "openood": {
@@ -170,6 +173,31 @@ def test_a_word_list_of_the_registry_is_fetched(project: Project) -> None:
         assert "results/studies/demo/archives/outliers/outliers.txt" in plan.outputs
     planned = project.plan(envisioned_words=envisioned, **settings)
     assert planned["fetch_archive"] == before["fetch_archive"] + 1
+
+
+def test_a_soup_is_averaged_and_scored_and_never_trained(project: Project) -> None:
+    soup = "results/studies/demo/runs/tiny/soup/seed1.safetensors"
+    runs = [
+        {"backbone": "tiny", "variant": name, "seeds": seeds} for name, seeds in (("learnable", [1, 2]), ("soup", [1]))
+    ]
+    with project.planned(variants={"soup": {"soup_of": "learnable"}}, runs=runs, ablations=[]) as plan:
+        assert {rule: plan.counts[rule] for rule in ("train_clipn", "average_runs")} == {
+            "train_clipn": 2,
+            "average_runs": 1,
+        }
+        assert soup in plan.outputs
+        assert soup.replace(".safetensors", ".csv") not in plan.outputs
+        assert any(output.endswith("scores/tiny/soup/single/seed1.parquet") for output in plan.outputs)
+
+
+def test_a_greedy_soup_waits_for_the_features_that_it_is_chosen_on(project: Project) -> None:
+    runs = [{"backbone": "tiny", "variant": name, "seeds": [1]} for name in ("learnable", "soup")]
+    variants = {"soup": {"soup_of": "learnable", "kind": "greedy"}}
+    changes = {"variants": variants, "runs": runs, "ablations": [], "development": {"cifar10": ["lsun_resize"]}}
+    pairs = {"cifar10": ["cifar100", "imagenet_resize"], "cifar100": ["cifar10"]}
+    planned = project.plan("results/studies/demo/runs/tiny/soup/seed1.safetensors", pairs=pairs, **changes)
+    assert (planned["average_greedily"], planned["average_runs"], planned["train_clipn"]) == (1, 0, 1)
+    assert (planned["cache_small_image_features"], planned["score_runs"]) == (1, 0)
 
 
 def test_every_rule_says_what_it_needs() -> None:

@@ -15,7 +15,7 @@ from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, scorings, targets, word_lists
-from clipn.study.config import ID_DATASETS, ReleasedVariant
+from clipn.study.config import ID_DATASETS
 from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study, parse_study, study_files
@@ -31,7 +31,9 @@ from clipn.study.paths import (
     short_path,
 )
 from clipn.study.run_lock import begin_run
+from clipn.study.runs import soup_members
 from clipn.study.snakemake import mode_of, or_exit
+from clipn.study.variants import ReleasedVariant, Soup
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
@@ -61,7 +63,10 @@ LOCKED = [name for name in TRAINED if study.backbones[name].locked]
 TOWERS = image_towers(study)
 VARIANTS = study.variants.items()
 RELEASED = [name for name, kind in VARIANTS if isinstance(kind, ReleasedVariant)]
-TAUGHT = [name for name, _ in VARIANTS if name not in RELEASED]
+SOUPS = {name: kind.kind for name, kind in VARIANTS if isinstance(kind, Soup)}
+UNIFORM = [name for name, kind in SOUPS.items() if kind == "uniform"]
+GREEDY = [name for name in SOUPS if name not in UNIFORM]
+TAUGHT = [name for name, _ in VARIANTS if name not in (*RELEASED, *SOUPS)]
 FETCHED = fetched_weights(study)
 WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]

@@ -54,7 +54,7 @@ rule score_runs:
         job_benchmark("score_runs")
     threads: study.threads
     resources:
-        **job_resources(1500, study.threads),
+        **job_resources(2000, study.threads),
     params:
         options=options.scorings
         + options.pairs

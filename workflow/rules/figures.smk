@@ -52,6 +52,27 @@ rule ablations_figure:
         " --png {output.png} --pdf {output.pdf}"
 
 
+rule backbones_figure:
+    input:
+        accuracy=paths.table("id_accuracy"),
+        metrics=paths.table("metrics"),
+        descriptions=DESCRIPTIONS,
+    output:
+        **figure("{id_dataset}_backbones", "backbones"),
+    log:
+        job_log("backbones_figure/{id_dataset}"),
+    benchmark:
+        job_benchmark("backbones_figure/{id_dataset}")
+    resources:
+        **job_resources(mem_mb=500),
+    params:
+        options=options.study + options.datasets + options.base + options.main_prompts,
+        code=fingerprint("clipn.cli.figures.backbones"),
+    shell:
+        "clipn --log {log} report figure backbones {input.accuracy} --metrics {input.metrics}"
+        " --id {wildcards.id_dataset} {params.options} --png {output.png} --pdf {output.pdf}"
+
+
 rule published_figure:
     input:
         table=paths.table("published"),

@@ -1,4 +1,4 @@
-"""Backbones and CLIPN: imported from the weights of others, or trained here."""
+"""Backbones and CLIPN: imported from the weights of others, trained here, or averaged."""
 
 if FETCHED:
 
@@ -170,3 +170,61 @@ if TAUGHT:
             "{params.launcher} clipn --log {log} train {params.arguments} {params.options}"
             " --name {wildcards.backbone}/{wildcards.variant} --seed {wildcards.seed}"
             " --output {output.checkpoint} --history {output.history} --workers {resources.workers}"
+
+
+if UNIFORM:
+
+    rule average_runs:
+        input:
+            lambda w: map(paths.run, soup_members(study, w.backbone, w.variant)),
+        output:
+            paths.run_pattern(),
+        log:
+            job_log(
+                "average_runs/{backbone}/{variant}/seed{seed}", log_folder("{study}")
+            ),
+        benchmark:
+            job_benchmark(
+                "average_runs/{backbone}/{variant}/seed{seed}", log_folder("{study}")
+            )
+        wildcard_constraints:
+            variant="|".join(UNIFORM),
+        resources:
+            **job_resources(mem_mb=3000),
+        params:
+            options=lambda w: options.soup(w.backbone, w.variant),
+            code=fingerprint("clipn.cli.weights.average"),
+        shell:
+            "clipn --log {log} checkpoint average {input} {params.options} --output {output}"
+
+
+if GREEDY:
+
+    rule average_greedily:
+        input:
+            runs=lambda w: map(paths.run, soup_members(study, w.backbone, w.variant)),
+            features=targets.development_features(paths, "{backbone}"),
+            descriptions=[paths.description(name) for name in study.development],
+        output:
+            paths.run_pattern(),
+        log:
+            job_log(
+                "average_greedily/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            ),
+        benchmark:
+            job_benchmark(
+                "average_greedily/{backbone}/{variant}/seed{seed}",
+                log_folder("{study}"),
+            )
+        wildcard_constraints:
+            variant="|".join(GREEDY),
+        threads: study.threads
+        resources:
+            **job_resources(3500, study.threads, GPU),
+        params:
+            pool=contents.prompt_pool(scorings.main_pool(study)),
+            options=lambda w: options.greedy_soup(w.backbone, w.variant),
+            code=fingerprint("clipn.cli.weights.average_greedily"),
+        shell:
+            "clipn --log {log} checkpoint average-greedily {input.runs} {params.options} --output {output}"

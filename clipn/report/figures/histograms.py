@@ -14,8 +14,8 @@ from clipn.report.reading import ScoredRun
 from clipn.scores import SCORES
 
 _BINS = 40
-_PAGE, _LOW, _HIGH = 8.2, 0.58, 0.95
-"""Inches: of all rows together where they fit, and of one row at least and at most."""
+_PAGE, _LOW, _HIGH, _LONGEST = 8.2, 0.58, 0.95, 10.0
+"""Inches: of all rows together where they fit, of one row at least and at most, and of all rows however many."""
 
 
 @house_style()
@@ -31,7 +31,7 @@ def score_histograms(runs: Sequence[ScoredRun], context: FigureContext) -> Figur
     """
     series = select(runs, context.backbone, context.id_dataset)
     ood_datasets = ood_datasets_of(series, context.backbone, context.id_dataset)
-    height = min(max(_PAGE / len(series), _LOW), _HIGH)
+    height = min(max(_PAGE / len(series), _LOW), _HIGH, _LONGEST / len(series))
     figure = Figure(figsize=(WIDTH, height * len(series) + 0.9), layout="constrained")
     grid = figure.subplots(len(series), len(ood_datasets), squeeze=False, sharex="row", sharey="row")
     for row, item in zip(grid, series, strict=True):

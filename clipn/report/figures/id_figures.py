@@ -13,6 +13,7 @@ from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import Classifiers
 from clipn.evaluation.similarity import similarity_table
 from clipn.features.stored import read_image_features
+from clipn.report.figures.calibration import calibration
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.gallery import METHOD, Albums, gallery
 from clipn.report.figures.histograms import score_histograms
@@ -92,6 +93,9 @@ class _BackboneFigures:
     def intervals(self) -> Figure:
         return intervals(read_table(self._files.table), self._context, self._shown.variants, self._shown.prompts)
 
+    def calibration(self) -> Figure:
+        return calibration(self._runs, self._context)
+
     def similarity(self) -> Figure:
         run, shown = self._main_run, self._shown
         classifiers = Classifiers.read(self._files.classifiers / f"{run.backbone}.safetensors")
@@ -121,6 +125,7 @@ KINDS: dict[str, Callable[[_BackboneFigures], Figure]] = {
     "scores": _BackboneFigures.scores,
     "roc": _BackboneFigures.roc,
     "intervals": _BackboneFigures.intervals,
+    "calibration": _BackboneFigures.calibration,
     "similarity": _BackboneFigures.similarity,
     "reliability": _BackboneFigures.reliability,
     "mistakes": _BackboneFigures.mistakes,

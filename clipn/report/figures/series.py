@@ -10,7 +10,7 @@ from clipn.errors import ClipnError
 from clipn.report.figures.style import methods_in_order
 from clipn.report.formatting import method_title
 from clipn.report.reading import ScoredRun
-from clipn.scores import PLAIN_CLIP
+from clipn.scores import COLUMNS, PLAIN_CLIP
 
 Scores = NDArray[np.float64]
 
@@ -65,8 +65,8 @@ def select(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[Se
     for run in first_runs(runs, backbone, id_dataset):
         by_dataset = {str(name): part for name, part in run.scores.groupby("dataset", sort=False, observed=True)}
         of_id = by_dataset.pop(id_dataset)
-        # Scores are the columns of floats; the others name images, classes and decisions.
-        for method in run.scores.select_dtypes("float64").columns:
+        # Scores are columns of floats; the others name images, classes and decisions.
+        for method in run.scores.select_dtypes("float64").columns.difference([*COLUMNS], sort=False):
             of_ood = {name: part[method].to_numpy() for name, part in by_dataset.items()}
             found.append(Series(method, run.variant, method_title(method), of_id[method].to_numpy(), of_ood))
     methods = [item.method for item in found]

@@ -43,6 +43,9 @@ CAPTIONS = {
     "scores": "Scores of {id_title} images against each OOD set; further right is more in-distribution.",
     "roc": "ROC curves with {id_title} as the positive class; the line marks 95 % of ID accepted.",
     "intervals": "AUROC and FPR95 with {id_title} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
+    "calibration": "Whether the class that is predicted for {id_title} images is right as often as its probability "
+    "says.",
+    "backbones": "What detection and calibration owe to accuracy on {id_title} images: a point per backbone.",
     "reliability": "How far the decisions without a threshold can be trusted: score as a probability, and the share of "
     "{id_title} among the images that got it.",
     "similarity": "What “no” learned: mean cosines of {id_title} images with the texts of each class, and how likely "

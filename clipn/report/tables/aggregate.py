@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -60,7 +60,13 @@ def averages(rows: list[Row], measures: Sequence[str]) -> list[Row]:
     ]
 
 
-def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def over_runs(
+    rows: list[Row],
+    keys: Sequence[str],
+    measures: Sequence[str],
+    columns: Sequence[str],
+    not_shares: Collection[str] = (),
+) -> pd.DataFrame:
     """Percent, mean and sample deviation per distinct `keys`, which nest: a prefix of the keys keeps its rows together.
 
     Args:
@@ -69,6 +75,7 @@ def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], col
         measures: each gives a column of its name and one with `_sd` behind, NaN for one run; both are NaN where the
             measure is None.
         columns: of the result, among them `runs`.
+        not_shares: measures among them that percent say nothing of, and that stay in their own unit.
 
     Raises:
         ClipnError: a seed occurs twice.
@@ -82,7 +89,9 @@ def over_runs(rows: list[Row], keys: Sequence[str], measures: Sequence[str], col
         for length in lengths:
             first.setdefault(group[:length], index)
     ordered = sorted(groups, key=lambda group: [first[group[:length]] for length in lengths])
-    summaries = [dict(zip(keys, group, strict=True)) | _summary(groups[group], measures) for group in ordered]
+    summaries = [
+        dict(zip(keys, group, strict=True)) | _summary(groups[group], measures, not_shares) for group in ordered
+    ]
     table = pd.DataFrame(summaries, columns=list(columns))
     # Without rows, or with None alone, pandas would choose `object`, which is written and averaged otherwise.
     return table.astype({name: float for measure in measures for name in (measure, f"{measure}_sd")})
@@ -98,7 +107,7 @@ def mean(rows: list[Row], measure: str) -> float:
     return statistics.fmean(row[measure] for row in rows)
 
 
-def _summary(rows: list[Row], measures: Sequence[str]) -> Row:
+def _summary(rows: list[Row], measures: Sequence[str], not_shares: Collection[str]) -> Row:
     seeds = {row["seed"] for row in rows}
     # A metrics file passed twice would make the deviation too small without anybody noticing.
     if len(seeds) < len(rows):
@@ -108,8 +117,9 @@ def _summary(rows: list[Row], measures: Sequence[str]) -> Row:
         values = [row[measure] for row in rows]
         # Without a label there is no accuracy; all runs of a row are of the same images.
         is_measured = None not in values
-        summary[measure] = 100 * mean(rows, measure) if is_measured else None
-        summary[f"{measure}_sd"] = 100 * statistics.stdev(values) if is_measured and len(values) > 1 else None
+        factor = 1 if measure in not_shares else 100
+        summary[measure] = factor * mean(rows, measure) if is_measured else None
+        summary[f"{measure}_sd"] = factor * statistics.stdev(values) if is_measured and len(values) > 1 else None
     return summary
 
 

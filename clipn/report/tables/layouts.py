@@ -79,15 +79,18 @@ def _ood_line(group: pd.DataFrame, labels: Sequence[str], ood_datasets: Sequence
 
 
 def printed_accuracy(table: pd.DataFrame, study: str, titles: Titles) -> PrintedTable:
-    """ID top-1 accuracy."""
+    """ID top-1 accuracy and calibration."""
     fitted = table["variant"].str.startswith(FITTED).any()
     added = f", or with the logits of a fitted classifier ({FITTED}…)" if fitted else ""
     return _rowwise(
         table,
         f"ID accuracy, study: {study}",
-        f"Top-1 accuracy in percent on the ID images, by the prompt ensemble of the frozen “yes” tower{added}.",
+        f"Top-1 accuracy on the ID images, by the prompt ensemble of the frozen “yes” tower{added}, and what its "
+        "probabilities at the study's logit scale are worth: expected calibration error (15 bins of equal width), "
+        "Brier score (sum over classes), both in percent as Top-1, negative log-likelihood in nats, and the "
+        "temperature that these very images would want, which is a diagnosis and no result.",
         ["id", "backbone", *_varying(table, "variant"), "prompts"],
-        {"Top-1": "top1"},
+        {"Top-1": "top1", "ECE": "ece", "Brier": "brier", "NLL": "nll", "Temperature": "temperature"},
         titles,
     )
 

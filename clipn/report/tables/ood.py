@@ -12,7 +12,11 @@ from clipn.scores import FITTED, PLAIN_CLIP
 
 _OOD_COLUMNS = "study,id,ood,ood_version,backbone,variant,prompts,method,auroc,auroc_sd,fpr95,fpr95_sd,runs,convention"
 _ACCURACY_KEYS = ("study", "id", "backbone", "variant", "prompts", "images")
-_ACCURACY_COLUMNS = "study,id,backbone,variant,prompts,top1,top1_sd,images,runs"
+_ACCURACY_COLUMNS = (
+    "study,id,backbone,variant,prompts,top1,top1_sd,images,runs,ece,ece_sd,nll,nll_sd,brier,brier_sd,"
+    "temperature,temperature_sd"
+)
+_ACCURACY_MEASURES = ("top1", "ece", "brier", "nll", "temperature")
 _DECISION_KEYS = ("study", "id", "backbone", "variant", "prompts", "ood_version", "rule", "ood")
 _DECISION_COLUMNS = (
     "study,id,ood,ood_version,backbone,variant,prompts,rule,id_accepted,id_accepted_sd,"
@@ -42,8 +46,9 @@ def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFram
 
 
 def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Top-1 accuracy on the ID datasets, percent, one row per (ID dataset, backbone, prompt pool).
+    """Top-1 accuracy on the ID datasets and what the probabilities are worth, by ID dataset, backbone and prompt pool.
 
+    Top-1, `ece` and `brier` are percent, `nll` is in nats, and `temperature` is the one that `nll` would be least at.
     The "yes" tower is frozen, so all variants of a backbone share it: plain CLIP speaks for them, or the first variant
     where plain CLIP was not scored. Classifiers that were fitted on training images have rows of their own. `images`
     counts those with a label; where none has one, top-1 is NaN. Errors as for `ood_table`.
@@ -54,7 +59,8 @@ def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         # One variant only: each further one would repeat the same number in a row of its own.
         speaker = PLAIN_CLIP if PLAIN_CLIP in variants else next(iter(variants), None)
         chosen += [row for row in group if row["variant"] == speaker or row["variant"].startswith(FITTED)]
-    return over_runs(chosen, _ACCURACY_KEYS, ("top1",), _ACCURACY_COLUMNS.split(","))
+    columns = _ACCURACY_COLUMNS.split(",")
+    return over_runs(chosen, _ACCURACY_KEYS, _ACCURACY_MEASURES, columns, not_shares=("nll", "temperature"))
 
 
 def decisions_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
