@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import inspect
 import os
 import re
@@ -107,6 +108,9 @@ _guard(app)
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
+COLLECTED_OBJECTS = 10_000
+"""New objects after which Python looks for garbage; after every 700, it would look through all imports many times."""
+
 WITHOUT_NUMBERS = (
     "accept", "captions", "crawl", "data", "demo", "finished", "published", "scores", "shards", "study", "trace",
     "weights", "why",
@@ -177,6 +181,7 @@ def _used() -> str:
 def main() -> None:
     """Run the command line; a person's mistake is one line and exit status 1."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    gc.set_threshold(COLLECTED_OBJECTS)
     try:
         app()
     except ClipnError as error:
