@@ -1,5 +1,7 @@
 """Shared fixtures; data beside the checkout is looked for at $CLIPN_TEST_DATA, then ../shared."""
 
+import atexit
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +110,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Files with long tests first, so that short ones fill what is left of the time of each process.
     long = {item.path for item in items if item.get_closest_marker("workflow")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays to the end: to look through it for garbage took a tenth of the time of all tests.
+    gc.freeze()
+    # Else nanobind, which is in triton, takes it for leaked when the process ends.
+    atexit.register(gc.unfreeze)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
