@@ -14,6 +14,7 @@ from clipn.evaluation.fit import TrainingImages, write_discriminant
 from clipn.evaluation.scoring import Methods, score_pairs
 from clipn.evaluation.shots import training_rows
 from clipn.features.stored import read_discriminant, read_image_features
+from clipn.metrics.calibration import image_calibration
 from clipn.model.tensors import read_metadata
 from tests.helpers.training_images import TRAIN, describe, write_features
 
@@ -79,6 +80,10 @@ def test_scores_are_those_of_zero_shot_logits_and_the_fitted_ones_together(
     np.testing.assert_allclose(expit(rows["msp"]), softmax(logits, axis=1).max(axis=1), rtol=1e-10)
     np.testing.assert_allclose(expit(rows["mcm"]), softmax(logits / SCALE, axis=1).max(axis=1), rtol=1e-10)
     np.testing.assert_allclose(rows["energy"], logsumexp(logits, axis=1), rtol=1e-10)
+    if name == ID:
+        worth = image_calibration(logits, rows["label"].to_numpy())
+        np.testing.assert_allclose(rows["confidence"], worth.confidence, rtol=1e-10)
+        np.testing.assert_allclose(rows["nll"], worth.nll, rtol=1e-8)
 
 
 def test_features_of_another_verification_are_refused(world: Path, tmp_path: Path) -> None:
