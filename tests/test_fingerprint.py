@@ -399,7 +399,7 @@ READERS = {
 } | IMAGE_FEATURES
 MUTATIONS = [
     ("demo/world.py", "PIXEL_NOISE = 0.05", "PIXEL_NOISE = 0.06", {"generate_demo"}),
-    ("data/readers/imagenet.py", "truth, start=1)", "truth, start=2)", READERS),
+    ("data/readers/imagenet.py", "enumerate(truth, start=1)", "enumerate(truth, start=2)", READERS),
     ("data/manifest.py", "image.label, ", "image.label + 1, ", {"verify_dataset", "verify_captions"}),
     ("data/captions/__init__.py", "LONGEST = 75", "LONGEST = 74", {"prepare_captions"}),
     ("data/crawl/report.py", "ERRORS = 20", "ERRORS = 21", {"crawl_images"}),
@@ -446,6 +446,7 @@ MUTATIONS = [
     ("cli/report.py", "write_ood_table(metrics,", "write_ood_table(metrics[1:],", {"ood_table"}),
     ("report/tables/intervals.py", '"low": 100 * low', '"low": 99 * low', {"tables"}),
     ("report/tables/published.py", "_ROUNDING = 1e-9", "_ROUNDING = 1e-8", {"published_table"}),
+    ("report/tables/related.py", "bool(ood == AVERAGE)", "bool(ood != AVERAGE)", {"published_table", "report_page"}),
     ("report/tables/build.py", "float(fixed(row[measure]))", "5 + float(fixed(row[measure]))", {"metrics_summary"}),
     ("report/page/build.py", "MANY = ", "MANY = 1 + ", {"report_page"}),
     ("report/figures/histograms.py", "_BINS = ", "_BINS = 1 + ", {"id_figures"}),
