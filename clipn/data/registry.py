@@ -15,6 +15,7 @@ from pydantic import (
 
 from clipn.data.archive_record import Archive as Archive
 from clipn.data.archive_record import Count, expanded
+from clipn.data.word_list import WordList
 from clipn.yaml_models import Name, Record, RecordFile, Sha256, load_record_file, named
 
 Reader = Literal["cifar", "cifar_train", "imagenet_val", "folders", "flat", "list", "webdataset"]
@@ -253,23 +254,6 @@ class CaptionSource(Record):
     def archives(self) -> list[Archive]:
         """The caption file, if it is one of its own, and the images."""
         return [*([self.captions] if self.captions else []), *self.images]
-
-
-class WordList(Record):
-    """Words that may name what is in no ID class."""
-
-    title: str
-    archive: Archive = Field(description="text file with a word per line, or `.json` file with lists of them by key")
-    licence: str | None = Field(default=None, description="licence; empty when none is stated")
-    terms: str | None = Field(default=None, description="terms as stated by the source")
-    source: str = Field(description="who wrote the words, or which language model did, asked for what")
-
-    @field_validator("archive")
-    @classmethod
-    def _proven(cls, archive: Archive) -> Archive:
-        if archive.sha256 is None:
-            raise ValueError("give its `sha256`; other words are another method")
-        return archive
 
 
 class Registry(RecordFile):

@@ -214,12 +214,8 @@ def score_features(
     weights = (classifier.yes, classifier.no, *classifier.words.values())
     widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
     own = {"perturbed": (perturbed, features.shape), "local": (local, (len(features), 1))}
-    unfit = [
-        name
-        for name, (array, shape) in own.items()
-        if (name in methods.needs if array is None else array.shape != shape)
-    ]
-    if len(widths) > 1 or unfit:
+    unfit = [name in methods.needs if array is None else array.shape != shape for name, (array, shape) in own.items()]
+    if len(widths) > 1 or any(unfit):
         raise ClipnError(
             "features: of images, texts, perturbed images or patches lack some or differ in size; make them again"
         )

@@ -99,6 +99,7 @@ def test_a_prompt_pool_of_ones_own_counts_by_its_templates(folder: Path) -> None
         ({"baselines": ["neglabel"]}, False, {}),
         ({"baselines": ["csp", "neglabel"]}, True, {"neglabel": 0, "csp": 6}),
         ({"baselines": ["msp"]}, True, {}),
+        ({"baselines": ["msp"], "test_time": {"methods": ["adaneg"], "stream": {"seeds": [1]}}}, True, {"neglabel": 0}),
         ({"baselines": ["neglabel"], "negative_words": "words.txt"}, True, {}),
     ],
 )
