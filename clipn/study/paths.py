@@ -332,9 +332,14 @@ class StudyPaths:
         """Metrics of every resample."""
         return f"{self.metrics_folder}/{scoring}.parquet"
 
-    def streams(self, backbone: str) -> str:
+    @property
+    def streams_folder(self) -> str:
         """Metrics of the methods that adapt on the test stream."""
-        return f"{self.metrics_folder}/streams/{backbone}.json"
+        return f"{self.metrics_folder}/streams"
+
+    def streams(self, backbone: str) -> str:
+        """Those of a backbone."""
+        return f"{self.streams_folder}/{backbone}.json"
 
     # What people look at
 

@@ -30,7 +30,11 @@ COLUMNS = [
     "convention",
     "arithmetic",
 ]
-PLAIN_METHODS = {"msp", "max_logit", "energy", "mcm", "react", "odin", "odin_perturbed", "gen", "neglabel"}
+PROMPTS = {"neglabel": "nice", "csp": "csp", "eoe": "single"}
+"""Of methods that have their own; those of the study are `single`, too."""
+PLAIN_METHODS = {
+    "msp", "max_logit", "energy", "mcm", "react", "odin", "odin_perturbed", "gen", "logit_gap", *PROMPTS
+}  # fmt: skip
 CONVENTIONS = ["clipn", "mcm", "first", "openood", "dice"]
 FROM_METRICS = Counter(
     {
@@ -64,14 +68,14 @@ def test_tables_have_the_promised_form(finished: Project) -> None:
         assert set(rows.loc[plain, "method"]) == PLAIN_METHODS
         assert set(rows.loc[~plain, "method"]) == {"ctw", "atd"}
         assert Counter(rows["variant"]) == {
-            "none": 9 * (sets + 1),
+            "none": len(PLAIN_METHODS) * (sets + 1),
             "learnable": 2 * (sets + 1),
             "untrained": 2 * (sets + 1),
             "handcrafted": 2 * (sets + 1),
+            "soup": 2 * (sets + 1),
         }
         assert set(rows.loc[rows["variant"] == "learnable", "runs"]) == {2}
-        assert set(rows.loc[rows["method"] == "neglabel", "prompts"]) == {"nice"}
-        assert set(rows.loc[rows["method"] != "neglabel", "prompts"]) == {"single"}
+        assert all(rows["prompts"] == rows["method"].map(lambda method: PROMPTS.get(method, "single")))
         assert rows["auroc"].astype(str).str.fullmatch(r"\d{1,3}\.\d{2}|\d{1,3}\.\d").all()
 
 

@@ -129,4 +129,5 @@ if STREAMS:
             options=options.streams + options.pairs + options.features,
             code=fingerprint("clipn.cli.evaluation.evaluate_streams"),
         shell:
-            "clipn --log {log} evaluate-streams {params.options} --output $(dirname {output[0]})"
+            "clipn --log {log} evaluate-streams {params.options}"
+            f" --output {paths.streams_folder}"
