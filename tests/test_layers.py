@@ -14,7 +14,18 @@ LAYERS = [
     {"demo"},
     {"data"},
     {"model", "text", "scores", "metrics", "adaptation"},
-    {"errors", "files", "plain_text", "progress", "iteration", "compute", "fingerprint", "losses", "yaml_models"},
+    {
+        "errors",
+        "files",
+        "plain_text",
+        "progress",
+        "garbage",
+        "iteration",
+        "compute",
+        "fingerprint",
+        "losses",
+        "yaml_models",
+    },
 ]
 """From the top down; `clipn` is the package itself, which forwards two names."""
 GROUND = LAYERS[-1]

@@ -1,9 +1,7 @@
 """The command line: one subcommand per step; each parses, calls and prints, and imports only what it needs."""
 
-import atexit
 import contextlib
 import functools
-import gc
 import inspect
 import os
 import re
@@ -19,7 +17,7 @@ from typing import IO, Annotated, Any, get_args
 
 import typer
 
-from clipn import compute, progress
+from clipn import compute, garbage, progress
 from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app
 from clipn.cli.demo import demo, demo_data
@@ -110,9 +108,6 @@ _guard(app)
 SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
-COLLECTED_OBJECTS = 10_000
-"""New objects after which Python looks for garbage; after every 700, it would look through all imports many times."""
-
 WITHOUT_NUMBERS = (
     "accept", "captions", "crawl", "data", "demo", "finished", "published", "scores", "shards", "study", "trace",
     "weights", "why",
@@ -180,18 +175,10 @@ def _used() -> str:
     return f"{seconds:.2f} CPU seconds, {peak // 1024} MiB of memory"
 
 
-def _leave_memory_to_the_system() -> None:
-    """Let Python end without a look through all objects, which it would free one by one."""
-    # nanobind, which is in triton, and so in a process with torch, takes what is frozen for leaked.
-    if "triton" not in sys.modules:
-        gc.freeze()
-
-
 def main() -> None:
     """Run the command line; a person's mistake is one line and exit status 1."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-    gc.set_threshold(COLLECTED_OBJECTS)
-    atexit.register(_leave_memory_to_the_system)
+    garbage.search_less()
     try:
         app()
     except ClipnError as error:

@@ -119,7 +119,7 @@ def score_runs(
         ClipnError: classifiers or features are missing, or are not of these datasets.
     """
     # Runs share the "yes" tower of their backbone, so methods on plain CLIP say for all of them what it is worth.
-    plain = {(scoring.backbone, scoring.pool) for scoring in scorings if scoring.run == PLAIN_CLIP}
+    plain = {(scoring.backbone, scoring.pool) for scoring in scorings if scoring.run == PLAIN_CLIP and not scoring.fits}
     of_backbone = cache(lambda backbone: Classifiers.read(classifiers / f"{backbone}.safetensors"))
     for scoring in tracked(scorings, len(scorings), "score", "runs"):
         own = ScoringInputs(inputs.datasets, inputs.features / scoring.backbone)

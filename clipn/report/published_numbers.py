@@ -155,7 +155,8 @@ class Entry(Cells):
     @property
     def identity(self) -> tuple[object, ...]:
         """What no other entry may share."""
-        return self.id, self.ood_version, self.backbone, self.method, self.source, self.run, self.prompts
+        lists_and_reading = self.ood_version, self.convention
+        return self.id, *lists_and_reading, self.backbone, self.method, self.source, self.run, self.prompts
 
 
 class RecordedEntry(Cells):

@@ -12,6 +12,7 @@ from clipn.compute import processor
 from clipn.data.insertion import locked
 from clipn.errors import ClipnError
 from clipn.files import atomic
+from clipn.metrics import CONVENTION
 from clipn.report.origin import commit
 from clipn.report.published_numbers import DECIMALS, MEASURES, RECORDED, RecordedEntry, load_published
 from clipn.report.reading import read_table
@@ -75,6 +76,8 @@ def _rows(study: Study) -> list[dict[str, Any]]:
     measured = comparable(table.assign(source=table["backbone"]), study.study)
     if not measured:
         raise ClipnError(f"{path}: no number of what the study shows; {remedy}")
+    if all(row["measure"] != "fpr95" for row in measured):
+        raise ClipnError(f"{path}: holds no FPR95 in the convention {CONVENTION}; add it to `conventions` of the study")
     rows = []
     for key, group in grouped(measured, OWN[:-1]).items():
         values = {(row["ood"], row["measure"]): round(row["measured"], DECIMALS) for row in group}

@@ -23,7 +23,8 @@ def figure_names(study: Study, published: Collection[str]) -> list[str]:
     for id_dataset in study.pairs:
         for backbone in study.backbones:
             names += [f"{id_dataset}_{kind}_{backbone}" for kind in figure_kinds(study, backbone)]
-    if len({*map(family, study.backbones)}) > 1:
+    # Classifiers that were fitted on training images are left out of it.
+    if len({*map(family, study.backbones)}) > 1 and (study.baselines or study.runs):
         names += [f"{id_dataset}_backbones" for id_dataset in study.pairs]
     # One per ID dataset, whatever the backbones: it shows the one that most ablations ran on.
     names += [f"{id_dataset}_ablations" for id_dataset in study.pairs] if study.ablations else []

@@ -373,9 +373,16 @@ class RuleOptions:
         return [run.model_dump(mode="json") for run in self._study.runs]
 
     @property
+    def tower_remarks(self) -> Settings:
+        """Sentences below tables on what image towers saw."""
+        return self._remarks(tower_remarks(self._study))
+
+    @property
     def remarks(self) -> Settings:
-        """Sentences below every table, such as what image towers saw."""
-        texts = [*tower_remarks(self._study), *fit_remarks(self._study)]
+        """The same, and what was fitted on training images, below tables that hold it."""
+        return self._remarks([*tower_remarks(self._study), *fit_remarks(self._study)])
+
+    def _remarks(self, texts: list[str]) -> Settings:
         return Settings({"remarks": texts} if texts else {}, repeated("--remark", texts))
 
     @property

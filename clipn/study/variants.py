@@ -66,7 +66,7 @@ def require_members(variants: Mapping[str, AnyVariant], runs: Iterable[tuple[str
             others = ", ".join(other for other in variants if other not in soups)
             raise ValueError(f"variants.{name}.soup_of: {soup.soup_of!r} has no runs to average; name one of {others}")
     every = [*runs]
-    for backbone, variant, seeds in every:
+    for backbone, variant, _ in every:
         if variant not in soups:
             continue
         of = soups[variant].soup_of
@@ -75,5 +75,5 @@ def require_members(variants: Mapping[str, AnyVariant], runs: Iterable[tuple[str
             raise ValueError(f"runs: {variant} on {backbone}: {apart}; leave it out")
         if not any(other[:2] == (backbone, of) for other in every):
             raise ValueError(f"runs: {variant} on {backbone} has nothing to average; add runs of {of} on {backbone}")
-        if len(seeds) > 1:
+        if sum(len(numbers) for *other, numbers in every if other == [backbone, variant]) > 1:
             raise ValueError(f"runs: {variant} on {backbone} is one run, whatever {of} has; give it one number")

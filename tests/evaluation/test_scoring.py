@@ -24,12 +24,20 @@ from clipn.evaluation.class_texts import cache_classifiers
 from clipn.evaluation.classifiers import IDClassifier, Towers, id_classifier
 from clipn.evaluation.detector import Detector
 from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_features, score_pairs, score_runs
-from clipn.features.stored import Features, LogOdds, read_image_features, read_local_features, read_perturbed_features
+from clipn.features.stored import (
+    DISCRIMINANT_FORMAT,
+    Features,
+    LogOdds,
+    read_image_features,
+    read_local_features,
+    read_perturbed_features,
+)
 from clipn.metrics import measures
 from clipn.metrics.calibration import best_temperature, image_calibration
 from clipn.model.backbone import save_backbone
 from clipn.model.checkpoint import save_checkpoint
 from clipn.model.clipn import CLIPN
+from clipn.model.tensors import write_safetensors
 from clipn.scores import CALIBRATION, RULES, SCORES
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model
 
@@ -311,6 +319,17 @@ def test_plain_clip_tells_the_calibration_of_the_yes_tower_where_it_is_scored(st
     score_runs(study.inputs, study.classifiers, [*both, alone], SMALL.pairs)
     told = [{*CALIBRATION} <= {*pd.read_parquet(scoring.output)} for scoring in (*both, alone)]
     assert told == [True, False, True]
+
+
+def test_a_classifier_that_was_fitted_tells_nothing_of_the_calibration_of_runs(study: Study, tmp_path: Path) -> None:
+    classes, width = SMALL.classes, SMALL.width
+    tensors = {"weights": torch.zeros(classes, width).double(), "bias": torch.zeros(classes).double()}
+    write_safetensors(tmp_path / "fit.safetensors", tensors, {"format": DISCRIMINANT_FORMAT})
+    fits = {ID: tmp_path / "fit.safetensors"}
+    fitted = RunScoring("one", "none", "single", Methods(["msp"]), tmp_path / "fitted.parquet", fits)
+    run = run_scoring("one", "learnable/seed1", Methods(["ctw"]), tmp_path)
+    score_runs(study.inputs, study.classifiers, [fitted, run], SMALL.pairs)
+    assert all({*CALIBRATION} <= {*pd.read_parquet(scoring.output)} for scoring in (fitted, run))
 
 
 def test_a_run_scored_among_others_is_scored_as_alone(study: Study, tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_a_tolerance_is_stated_or_computed(tolerance: dict[str, float], tmp_path
         load_published(path)
 
 
+def test_an_entry_in_two_conventions_is_two(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.yaml"
+    entries = [BASELINE, BASELINE | {"convention": "openood"}]
+    path.write_text(yaml.safe_dump({"tolerances": CLOSE, "entries": entries}))
+    assert len(load_published(path).entries) == 2
+
+
 def test_an_entry_is_refused_twice(tmp_path: Path) -> None:
     path = tmp_path / "numbers.yaml"
     path.write_text(yaml.safe_dump({"tolerances": CLOSE, "entries": [BASELINE, BASELINE | {"cells": {"sun": [1]}}]}))

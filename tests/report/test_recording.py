@@ -217,6 +217,14 @@ def test_an_unfinished_study_is_refused() -> None:
     refused("demo", rf"^results/studies/demo/tables/metrics\.csv: no number of what the study shows; {remedy}$")
 
 
+def test_a_study_without_the_convention_of_records_is_refused() -> None:
+    finish("demo")
+    path = Path("results/studies/demo/tables/metrics.csv")
+    table = pd.read_csv(path, keep_default_na=False)
+    table[table["convention"] != "clipn"].to_csv(path, index=False)
+    refused("demo", r"metrics\.csv: holds no FPR95 in the convention clipn; add it to `conventions` of the study$")
+
+
 def test_a_file_that_cannot_take_the_entries_is_left_as_it_was() -> None:
     finish("demo")
     head, entries = OTHER_TEXT.split("\n\n")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
@@ -53,7 +54,7 @@ def fitted(dataset: str = "textures", **settings: object) -> dict[str, object]:
 
 def with_soup(
     backbone: str = "tiny", seeds: tuple[int, ...] = (1,), development: object = None, **soup: object
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Changes that leave two runs of `learnable` on one of two backbones, and what is to be their soup."""
     trained = {"architecture": "config/architectures/tiny.json", "training": {}}
     runs = [{"backbone": "tiny", "variant": "learnable", "seeds": [1, 2]}]
@@ -76,6 +77,13 @@ def test_datasets_for_development_are_made_and_never_scored() -> None:
     found = Study.model_validate(study_with("demo", **settings))
     assert found.datasets == ["cifar10", "cifar100", "sun", "places"]
     assert id_and_ood(found, "cifar10") == ["cifar10", "cifar100"]
+
+
+def test_a_soup_is_one_run_also_over_several_entries() -> None:
+    settings = with_soup()
+    twice = [*settings["runs"], {"backbone": "tiny", "variant": "soup", "seeds": [2]}]
+    with pytest.raises(ValidationError, match="runs: soup on tiny is one run, whatever learnable has; give it one"):
+        Study.model_validate(study_with("demo", **settings | {"runs": twice}))
 
 
 def test_runs_on_backbones_of_several_seeds_have_no_soup() -> None:

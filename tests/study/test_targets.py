@@ -63,6 +63,9 @@ def test_backbones_are_compared_where_there_are_several() -> None:
     for backbones, compared in ((seeded, False), (seeded | other, True)):
         names = figure_names(study(WRITTEN | {"backbones": backbones, "runs": [], "pairs": PAIRS}), [])
         assert ("imagenet_backbones" in names) is compared
+    fitted = {"train": {"imagenet": {"dataset": "svhn", "shots": 2}}, "runs": [], "baselines": [], "pairs": PAIRS}
+    names = figure_names(study(WRITTEN | fitted | {"backbones": seeded | other}), [])
+    assert "imagenet_backbones" not in names
 
 
 def test_figures_show_the_first_seed_of_every_variant_and_none_of_the_ablations() -> None:

@@ -16,7 +16,7 @@ from clipn.provenance.trace_tree import summary
 from clipn.report.formatting import MISSING, convention_sentence, dataset_title, fixed, method_title
 from clipn.report.leaderboard import Entry, ImageSet, Leaderboard, Measured, Protocol, leaderboard
 from clipn.report.page.rendering import render
-from clipn.scores import IMPORTED, PLAIN_CLIP
+from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP
 
 Job = tuple[str, str | None, tuple[str, ...]]
 """Rule, command and inputs of a job, which all files have in common that it made."""
@@ -142,6 +142,8 @@ def _kind(entry: Entry) -> str:
     """What a method works on."""
     if entry.prompts == IMPORTED:
         return "scores of others"
+    if entry.variant.startswith(FITTED):
+        return "training images of the ID classes"
     return "plain CLIP" if entry.variant == PLAIN_CLIP else "“no” tower"
 
 

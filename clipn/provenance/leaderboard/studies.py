@@ -17,6 +17,7 @@ from clipn.provenance.trace import TracedFile, trace_in
 from clipn.report.escaping import csv_text
 from clipn.report.leaderboard import Entry, ImageSet, Protocol, entries_of
 from clipn.report.reading import read_table
+from clipn.scores import SCORES
 from clipn.study.names import Scoring
 from clipn.study.parameters import Contents, recorded_values
 from clipn.study.paths import MIRROR, study_folder
@@ -61,7 +62,8 @@ class TracedStudy:
             for path, names in self.scorings.items()
             if (names["backbone"], names["variant"]) == (entry.backbone, entry.variant)
         }
-        return [path for path, prompts in of_variant.items() if prompts == entry.prompts] or [*of_variant]
+        has_own = entry.method in SCORES and SCORES[entry.method].prompts is not None
+        return [path for path, prompts in of_variant.items() if has_own or prompts == entry.prompts] or [*of_variant]
 
 
 def read_studies(root: Path) -> tuple[list[TracedStudy], dict[str, str]]:
