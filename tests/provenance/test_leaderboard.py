@@ -31,11 +31,13 @@ CHROMIUM = shutil.which("chromium")
 OUTPUT = Path("results/leaderboard.html")
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN", "dtd": "Textures <&>"}
 PHOTO_RUNS = [
-    run("none", 0, {("msp", "svhn"): (0.71, 0.6), ("neglabel", "svhn"): (0.75, 0.5)}),
+    run("none", 0, {("msp", "svhn"): (0.71, 0.6), ("neglabel", "svhn"): (0.75, 0.5), ("eoe", "svhn"): (0.74, 0.5)}),
     run("none", 0, {("msp", "svhn"): (0.72, 0.6)}, prompts="single"),
     *(run("base", seed, {("atd", "svhn"): (0.8 + seed / 100, 0.3)}) for seed in (1, 2)),
+    run("gda-4shot-alpha1.0", 1, {("msp", "svhn"): (0.77, 0.5)}),
 ]
-PHOTO_RUNS[0]["ood"][1]["prompts"] = "nice"
+for number, pool in enumerate(("nice", "single"), start=1):
+    PHOTO_RUNS[0]["ood"][number]["prompts"] = pool
 
 
 def table_of(runs: Sequence[Record]) -> str:
@@ -91,7 +93,7 @@ def test_cells_are_those_of_the_tables(made: Made) -> None:
     found = sorted(
         tuple(row[column] for column in (0, 2, 3, 4, 5, *range(6, 13))) for row in texts(rows_of(written(made)))
     )
-    labels = {"msp": "MSP", "ctw": "CLIPN-CTW", "atd": "CLIPN-ATD", "neglabel": "NegLabel"}
+    labels = {"msp": "MSP", "ctw": "CLIPN-CTW", "atd": "CLIPN-ATD", "neglabel": "NegLabel", "eoe": "EOE"}
     expected = []
     for study in ("demo", "photos"):
         with (made.root / home(study) / "tables/metrics.csv").open() as file:
@@ -114,7 +116,7 @@ def test_cells_are_those_of_the_tables(made: Made) -> None:
             names = [labels[row["method"]], row["backbone"], row["variant"], row["study"], row["prompts"]]
             expected.append((*names, *numbers, row["runs"]))
     assert found == sorted(expected)
-    assert len(found) == 6 + 4
+    assert len(found) == 6 + 6
 
 
 def test_without_a_program_every_table_falls_by_auroc(made: Made) -> None:
@@ -169,7 +171,14 @@ def test_prompt_pools_have_traces_of_their_own(made: Made) -> None:
     files = {pool: ("0", f"{home('photos')}/metrics/tiny/none/{pool}/seed0.json") for pool in ("clipn128", "single")}
     assert found["MSP", "clipn128"] == [files["clipn128"]]
     assert found["MSP", "single"] == [files["single"]]
-    assert found["NegLabel", "nice"] == [*files.values()]
+    assert found["NegLabel", "nice"] == found["EOE", "single"] == [*files.values()]
+
+
+def test_a_row_says_what_its_method_works_on(made: Made) -> None:
+    kinds = {(row[0].text, row[3].text): row[1].text for row in rows_of(written(made)) if row[4].text == "photos"}
+    assert kinds["NegLabel", "none"] == "plain CLIP"
+    assert kinds["CLIPN-ATD", "base"] == "“no” tower"
+    assert kinds["MSP", "gda-4shot-alpha1.0"] == "training images of the ID classes"
 
 
 def test_other_images_of_the_same_name_stand_apart_and_generated_ones_say_so(made: Made) -> None:
