@@ -54,6 +54,7 @@ FROM_METRICS = Counter(
 )
 SCORED = Counter({"score_runs": 1, "evaluate_runs": 1}) + FROM_METRICS
 PAGE = Counter({"report_page": 1, "publish_page": 1, "all": 1})
+STREAMS = Counter({"evaluate_streams": 1, "streams_table": 1})
 
 
 def table(project: Project, name: str) -> pd.DataFrame:
@@ -173,13 +174,16 @@ def test_a_table_is_traced_to_its_archives(finished: Project) -> None:
 
 
 DEPENDENTS = {
-    "archives/sun/SUN.tar.gz": SCORED
+    "archives/sun/SUN.tar.gz": SCORED + STREAMS
     + Counter({"fetch_archive": 1, "verify_dataset": 1, "cache_small_image_features": 1, "perturbed_features": 1}),
-    "features/tiny/sun.safetensors": SCORED + Counter({"cache_small_image_features": 1}),
+    "features/tiny/sun.safetensors": SCORED + STREAMS + Counter({"cache_small_image_features": 1}),
     "features/tiny/perturbed/cifar10.safetensors": SCORED + Counter({"perturbed_features": 1}),
-    "features/tiny/negative_labels/cifar10.safetensors": SCORED + Counter({"negative_labels": 1}),
+    "features/tiny/negative_labels/cifar10.safetensors": SCORED + STREAMS + Counter({"negative_labels": 1}),
+    "features/tiny/csp/cifar10.safetensors": SCORED + STREAMS + Counter({"negative_labels": 1}),
     "runs/tiny/learnable/seed2.safetensors": SCORED
-    + Counter({"train_clipn": 1, "training_figure": 1, "encode_classes": 1}),
+    + Counter({"train_clipn": 1, "average_runs": 1, "training_figure": 1, "encode_classes": 1}),
+    "runs/tiny/soup/seed1.safetensors": SCORED + Counter({"average_runs": 1, "encode_classes": 1}),
+    "metrics/streams/tiny.json": PAGE + STREAMS + Counter({"publish_tables": 1}),
     "classifiers/tiny.safetensors": SCORED + Counter({"encode_classes": 1}),
     "scores/tiny/none/single/seed0.parquet": SCORED,
     "metrics/tiny/none/single/seed0.json": FROM_METRICS + Counter({"evaluate_runs": 1}),
