@@ -117,9 +117,9 @@ def evaluate_streams(
     threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="streams worked on at a time")] = 1,
 ) -> None:
     """AUROC and FPR95 of methods that adapt on the test stream: ID and OOD images of a pair, shuffled together."""
-    from clipn.adaptation import PROMPTS
     from clipn.evaluation.streams import StreamOptions, measure_streams
     from clipn.scores import PLAIN_CLIP
+    from clipn.scores.neglabel import PROMPTS
     from clipn.study.names import Scoring
 
     named = {
