@@ -29,6 +29,7 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 MOST_THREADS = 1024
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 MOST_RESAMPLES = 100_000
+MOST_ORDERS = 1000
 LARGEST = 10**15
 """Of all numbers; what is larger is a slip, and some are no number that torch or NumPy can hold."""
 LARGEST_SCALE = 1e6

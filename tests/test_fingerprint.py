@@ -439,7 +439,7 @@ MUTATIONS = [
     ("metrics/calibration.py", "BINS = 15", "BINS = 16", {"evaluate_runs", "id_figures"}),
     ("metrics/calibration.py", "HOTTEST = 0.01, 100.0", "HOTTEST = 0.01, 10.0", {"score_runs", "average_greedily"}),
     ("metrics/bootstrap.py", "BLOCK = 2**16", "BLOCK = 2**15", {"evaluate_runs"}),
-    ("adaptation/adaneg.py", "GROUPS = 5", "GROUPS = 6", {"evaluate_streams", "streams_table"}),
+    ("adaptation/adaneg.py", "GROUPS = 5", "GROUPS = 6", {"evaluate_streams", "streams_table", "report_page"}),
     ("evaluation/streams.py", "default_rng(stream.seed)", "default_rng()", {"evaluate_streams"}),
     ("report/tables/streams.py", 'ALL_ORDERS = "all"', 'ALL_ORDERS = "mean"', {"streams_table"}),
     ("data/score_files.py", "scores if named is None", "-scores if named is None", {"import_scores"}),

@@ -11,10 +11,7 @@ from functools import partial
 from clipn.adaptation import adaneg
 from clipn.adaptation.memory import Array
 
-__all__ = ["ADAPTIVE", "PROMPTS", "AdaptiveMethod"]
-
-PROMPTS = "nice"
-"""Prompt pool of the ID labels and the negative ones: NegLabel's own."""
+__all__ = ["ADAPTIVE", "AdaptiveMethod"]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from clipn.cli.options import (
     LogitScale,
     Output,
     PairsOption,
-    finite,
     parse_lists,
     parse_logit_scale,
     parse_pairs,
+    positive,
 )
 from clipn.errors import ClipnError
 from clipn.yaml_models import LARGEST_SEED, MOST_RESAMPLES, MOST_THREADS
@@ -70,7 +70,7 @@ def fit(
     shots: Annotated[str, typer.Option(help="training images of every class, or `all`")] = "all",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of the choice of images")] = 1,
     alpha: Annotated[
-        float, typer.Option(min=0, callback=finite, help="weight of the fitted logits beside the zero-shot ones")
+        float, typer.Option(callback=positive, help="weight of the fitted logits beside the zero-shot ones")
     ] = 1.0,
 ) -> None:
     """Fit a classifier (GDA) of an ID dataset on cached features of its training images."""
@@ -113,20 +113,17 @@ def evaluate_streams(
     study: Annotated[str, typer.Option(help="name of the study, for the table")],
     output: Annotated[Path, typer.Option(help="folder to write to: of every backbone the metrics")],
     batch: Annotated[int, typer.Option(min=1, help="images that come at once")] = 128,
-    logit_scale: Annotated[str, typer.Option(help="what multiplies cosines, a number")] = "100",
+    logit_scale: Annotated[float, typer.Option(callback=positive, help="what multiplies cosines")] = 100.0,
     threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="streams worked on at a time")] = 1,
 ) -> None:
     """AUROC and FPR95 of methods that adapt on the test stream: ID and OOD images of a pair, shuffled together."""
-    from clipn.adaptation import PROMPTS
     from clipn.evaluation.streams import StreamOptions, measure_streams
     from clipn.scores import PLAIN_CLIP
+    from clipn.scores.neglabel import PROMPTS
     from clipn.study.names import Scoring
 
-    scale = parse_logit_scale(logit_scale)
-    if scale is None:
-        raise ClipnError("--logit-scale checkpoint: is known to classifiers, which no stream reads; give a number")
     named = {
         output / f"{name}.json": (features / name, {"study": study, **Scoring(name, PLAIN_CLIP, PROMPTS, 0).described})
         for name in backbones
     }
-    measure_streams(named, parse_pairs(pair), StreamOptions(method, order_seed, batch, scale), threads)
+    measure_streams(named, parse_pairs(pair), StreamOptions(method, order_seed, batch, logit_scale), threads)

@@ -145,6 +145,14 @@ def parse_logit_scale(text: str) -> float | None:
     return scale
 
 
+def positive(parameter: typer.CallbackParam, value: float) -> float:
+    """The number of an option that multiplies logits or cosines; raises ClipnError where it is none."""
+    # Also False for NaN.
+    if not 0 < value <= LARGEST_SCALE:
+        raise ClipnError(f"{parameter.opts[0]} {value}: give a positive number up to {LARGEST_SCALE:,.0f}")
+    return value
+
+
 def finite(parameter: typer.CallbackParam, value: float) -> float:
     """The number of an option, which its range does not keep from being NaN; raises ClipnError then."""
     if not math.isfinite(value):

@@ -16,6 +16,7 @@ from pydantic import (
 from clipn.data.archive_record import Archive as Archive
 from clipn.data.archive_record import Count, expanded
 from clipn.data.word_list import WordList
+from clipn.text.wordlists import WORDNET
 from clipn.yaml_models import Name, Record, RecordFile, Sha256, load_record_file, named
 
 Reader = Literal["cifar", "cifar_train", "imagenet_val", "folders", "flat", "list", "webdataset"]
@@ -266,6 +267,8 @@ class Registry(RecordFile):
     @model_validator(mode="after")
     def _names_are_one_thing_each(self) -> "Registry":
         kinds = {"a dataset": {*self.datasets}, "a caption source": {*self.captions}, "a word list": {*self.words}}
+        if WORDNET in self.words:
+            raise ValueError(f"words: {WORDNET} is the system's copy, wherever a study says so; choose another name")
         for (one, names), (other, others) in combinations(kinds.items(), 2):
             for name in names & others:
                 raise ValueError(f"{name} is {one} and {other}; name them apart")

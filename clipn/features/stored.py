@@ -95,7 +95,7 @@ def read_chosen_words(path: Path) -> list[str]:
         ClipnError: missing, damaged or foreign file.
     """
     header = read_metadata(path)
-    if header.get("format") != NEGATIVES_FORMAT:
+    if header.get("format") != NEGATIVES_FORMAT or "chosen" not in header:
         raise ClipnError(f"{path}: holds no words that were chosen; name a file of `clipn features negatives`")
     return [str(word) for word in json.loads(header["chosen"])]
 

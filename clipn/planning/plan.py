@@ -55,7 +55,7 @@ class Plan:
         crawled: caption sources whose images are fetched one by one, with the number of their addresses.
         disk: what its files take.
         work: for the towers.
-        unknown: sources and datasets of which the registry says no number; they count for nothing.
+        unknown: sources, datasets and word lists of which the registry says no number; they count for nothing.
     """
 
     study: Study

@@ -8,10 +8,12 @@ from clipn.data.readers import class_names
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
 from clipn.study.config import Study
 from clipn.study.data import StudyData
+from clipn.study.paths import StudyPaths
 from clipn.study.scorings import own_features, word_methods
+from clipn.study.word_lists import word_list
 from clipn.text import csp
 from clipn.text.prompts import prompt_pool
-from clipn.text.wordlists import read_words
+from clipn.text.wordlists import WORDNET, read_words
 from clipn.training.sampler import Sampler
 from clipn.training.settings import Variant
 
@@ -46,10 +48,12 @@ class StudySizes:
 
     @property
     def unknown(self) -> list[str]:
-        """Sources and datasets whose number, also of classes, is not in the registry."""
+        """Sources, datasets and the word list whose number, also of classes, is not in the registry."""
         sources = [name for name in self.study.captions.sources if self._samples(name) is None]
         images = [name for name in self.study.encoded_datasets if self._images(name) is None]
-        return list(dict.fromkeys([*sources, *images, *(name for name in self.study.pairs if not self._classes(name))]))
+        classes = [name for name in self.study.pairs if not self._classes(name)]
+        words = [str(self.study.negative_words)] if self._words() is None else []
+        return list(dict.fromkeys([*sources, *images, *classes, *words]))
 
     @property
     def total(self) -> int:
@@ -79,14 +83,21 @@ class StudySizes:
 
     def word_texts(self) -> int:
         """Texts of the words that methods set against the ID classes; none without such a method."""
-        source, methods = self.study.negative_words, word_methods(self.study)
-        words = 0
-        if source is not None and {"neglabel", "csp"} & {*methods}:
-            # Counting must not need the system's WordNet, nor a list that is still to be fetched.
-            words = len(read_words(source)["noun"]) if Path(source).is_file() else WORDNET_WORDS
+        methods, words = word_methods(self.study), self._words() or 0
         templates = {"neglabel": 1, "csp": len(csp.NOUN_TEMPLATES)}
         chosen_from = sum(words * templates[method] for method in methods if method != "eoe")
         return chosen_from + (ENVISIONED * len(self.study.pairs) if "eoe" in methods else 0)
+
+    def _words(self) -> int | None:
+        """Words that negative labels are chosen from; None: their list is still to be fetched."""
+        source = self.study.negative_words
+        if source is None or not {"neglabel", "csp"} & {*word_methods(self.study)}:
+            return 0
+        # Counting must not need the system's WordNet.
+        if source == WORDNET:
+            return WORDNET_WORDS
+        file = word_list(StudyPaths(self.study, self._data), source)
+        return len(read_words(file)["noun"]) if file is not None and Path(file).is_file() else None
 
     def _samples(self, name: str) -> int | None:
         record = self._data.record(name)

@@ -133,7 +133,7 @@ def _notes(plan: Plan) -> Iterator[str]:
     if any(file.bytes is None for file in plan.downloads):
         yield "Downloads of unknown size are in no sum, but for images of captions, whose size is estimated."
     for name in plan.unknown:
-        yield f"{name}: the registry does not say how many images, classes or captions it has; these count for nothing"
+        yield f"{name}: the registry does not say how many images, classes, captions or words; these count for nothing"
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()) -> Table:

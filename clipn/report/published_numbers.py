@@ -64,7 +64,7 @@ class Tolerance(Record):
 
 
 class PublishedMethod(Record):
-    """A method that this pipeline does not have, or of which its needs here do not tell the kind."""
+    """A method that this pipeline lacks, or never compares, or of which its needs here do not tell the kind."""
 
     title: Text = Field(description="printed name")
     kind: MethodKind = Field(
@@ -224,7 +224,8 @@ class PublishedNumbers(Record):
 
     tolerances: dict[Name, Tolerance] = Field(default={}, description="by name")
     methods: dict[Name, PublishedMethod] = Field(
-        default={}, description="by name: methods that this pipeline does not have, or whose kind must be said"
+        default={},
+        description="by name: methods that this pipeline lacks, or never compares, or whose kind must be said",
     )
     entries: list[Annotated[AnyEntry, BeforeValidator(_of_its_kind)]] = Field(
         default=[], description="in the order of the comparison table"

@@ -80,7 +80,7 @@ SCORES: dict[str, Score] = {
             neglabel.log_odds,
             frozenset({"labels", "negatives"}),
             log_odds=True,
-            prompts="nice",
+            prompts=neglabel.PROMPTS,
         ),
         Score("gl_mcm", "GL-MCM", gl_mcm.score, frozenset({"local"})),
         Score("l_mcm", "L-MCM", l_mcm.log_odds, frozenset({"local"}), log_odds=True),

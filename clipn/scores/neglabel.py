@@ -6,6 +6,8 @@ from scipy.special import expit, log_expit, logsumexp
 from clipn.scores.evidence import Evidence
 from clipn.scores.logits import TINY, Array, Logits, repaired
 
+PROMPTS = "nice"
+"""Prompt pool of the ID labels and the negative ones."""
 GROUPS = 100
 """Into how many groups the negative labels go, as in the authors' code."""
 BLOCK = 16

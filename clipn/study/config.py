@@ -162,12 +162,13 @@ class Study(Record):
     )
     train: dict[Name, FewShot] = Field(
         default={},
-        # Studies without the key print as they did before there was one.
+        # Studies without the key print as they did before there was one; so with those below that are left out.
         exclude_if=lambda value: not value,
         description="training images of ID datasets, for classifiers that are fitted on them",
     )
     development: dict[Name, list[Name]] = Field(
         default={},
+        exclude_if=lambda value: not value,
         description="OOD datasets of ID datasets that greedy soups are chosen on; none of them may be under `pairs`",
     )
     baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
@@ -191,6 +192,7 @@ class Study(Record):
     )
     envisioned_words: dict[Name, Name] = Field(
         default={},
+        exclude_if=lambda value: not value,
         description="for `eoe`: word list of the registry that a language model envisioned, by ID dataset",
     )
     perturbation: float = Field(

@@ -175,8 +175,14 @@ def _check_data(study: Study, path: Path) -> None:
     sources = study.captions.sources
     if len({data.is_generated(name) for name in sources}) > 1:
         raise ClipnError(f"{path}: captions.sources: some are the demo's and some are not; name those of one registry")
-    trained_on = [images.dataset for images in study.train.values()]
-    for key, names in (("captions.sources", sources), ("pairs", study.datasets), ("train", trained_on)):
+    named = {
+        "captions.sources": sources,
+        "development": [name for ood_datasets in study.development.values() for name in ood_datasets],
+        # Those of `development` are among them.
+        "pairs": study.datasets,
+        "train": [images.dataset for images in study.train.values()],
+    }
+    for key, names in named.items():
         for name in names:
             if name not in data.names:
                 raise ClipnError(f"{path}: {key}: {name!r} is not in the registry; it has {', '.join(data.names)}")

@@ -4,13 +4,15 @@ from pydantic import Field, field_validator
 
 from clipn.adaptation import ADAPTIVE
 from clipn.scores import SCORES
-from clipn.yaml_models import Record, Seed
+from clipn.yaml_models import MOST_ORDERS, Record, Seed
 
 
 class Stream(Record):
     """Order and batch of the images of a pair; ID and OOD images, all of both, come shuffled together."""
 
-    seeds: list[Seed] = Field(min_length=1, description="of the orders; each is a stream of its own, and a row")
+    seeds: list[Seed] = Field(
+        min_length=1, max_length=MOST_ORDERS, description="of the orders; each is a stream of its own, and a row"
+    )
     batch: int = Field(default=128, ge=1, le=1_000_000, description="images that come at once")
 
     @field_validator("seeds")

@@ -1,5 +1,6 @@
 """Lists of words that might name what is in no ID class: a user's file, or WordNet's nouns and adjectives."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ FOLDER = Path("/usr/share/wordnet")
 """Where the system's package puts WordNet."""
 LICENCE = "  "
 """How the lines of WordNet's licence begin, which precede its words."""
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What JSON may hold and no text in UTF-8 may."""
 
 Wordlists = Mapping[str, Sequence[str]]
 """Sorted words by part of speech: `noun` and `adj`."""
@@ -29,7 +32,7 @@ def read_words(source: str, folder: Path = FOLDER, left_out: Collection[str] = (
             another file has them, too.
 
     Raises:
-        ClipnError: the file or WordNet is missing, holds no word, or is not UTF-8 text.
+        ClipnError: the file or WordNet is missing or damaged, holds no word, or is not UTF-8 text.
     """
     if source == WORDNET:
         lemmas = {part: {*_lemmas(folder, part, left_out)} for part in ("noun", "adj")}
@@ -48,19 +51,26 @@ def _lemmas(folder: Path, part: str, left_out: Collection[str]) -> Iterator[str]
     if not path.is_file():
         remedy = "install WordNet (`apt-get install wordnet-base`) or name a word list"
         raise ClipnError(f"{path}: no such file; {remedy}")
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith(LICENCE):
-                continue
-            # Lemmas have underscores for spaces (WordNet's manual, wndb).
-            entry = line.split(" ")
-            if not left_out:
-                yield entry[0].replace("_", " ")
-            # Offset, number of the lexicographer file, part of speech, count in hexadecimal, each word before an id.
-            elif entry[1] not in left_out:
-                for word in entry[4 : 4 + 2 * int(entry[3], 16) : 2]:
-                    # Adjectives may end in a place, such as `(p)`; and the index has all in small letters.
-                    yield word.partition("(")[0].replace("_", " ").lower()
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield from _lemmas_of_line(line.decode(), left_out)
+            except (ValueError, IndexError) as error:
+                raise ClipnError(f"{path}: line {number} is damaged; install WordNet again") from error
+
+
+def _lemmas_of_line(line: str, left_out: Collection[str]) -> Iterator[str]:
+    if line.startswith(LICENCE):
+        return
+    # Lemmas have underscores for spaces (WordNet's manual, wndb).
+    entry = line.split(" ")
+    if not left_out:
+        yield entry[0].replace("_", " ")
+    # Offset, number of the lexicographer file, part of speech, count in hexadecimal, each word before an id.
+    elif entry[1] not in left_out:
+        for word in entry[4 : 4 + 2 * int(entry[3], 16) : 2]:
+            # Adjectives may end in a place, such as `(p)`; and the index has all in small letters.
+            yield word.partition("(")[0].replace("_", " ").lower()
 
 
 def _read_lists(path: Path) -> list[str]:
@@ -69,6 +79,8 @@ def _read_lists(path: Path) -> list[str]:
     for key, words in read_mapping(path).items():
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ClipnError(f"{path}: {key}: is no list of words; correct it")
+        for word in filter(SURROGATE.search, words):
+            raise ClipnError(f"{path}: {word!r} has half a character, a surrogate without its other; correct it")
         found += [word.strip() for word in words if word.strip()]
     return found
 

@@ -248,3 +248,10 @@ def test_shots_are_a_whole_number_or_all(clipn: Any, tmp_path: Path, shots: str)
     options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
     text = f"error: --shots {shots!r}: give a whole number of 2 or more, or `all`"
     assert clipn("fit", "cifar10", *options, "--shots", shots) == (1, [text])
+
+
+@pytest.mark.parametrize("alpha", ["0.0", "-1.0", "nan", "1e+308"])
+def test_the_weight_of_a_fit_is_one_that_a_study_may_have(clipn: Any, tmp_path: Path, alpha: str) -> None:
+    options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
+    text = f"error: --alpha {alpha}: give a positive number up to 1,000,000"
+    assert clipn("fit", "cifar10", *options, "--alpha", alpha) == (1, [text])

@@ -118,7 +118,7 @@ def test_the_halves_of_imagenet_x_have_their_classes_in_order(tmp_path: Path) ->
     assert class_names(unknown) == [every[0], every[3], every[999]]
 
 
-@pytest.mark.parametrize("text", ["1\n1\n", "1000\n", "-1\n", "n01440764\n", "\n"])
+@pytest.mark.parametrize("text", ["1\n1\n", "1000\n", "-1\n", "n01440764\n", "1" * 5000, "\n"])
 def test_class_lists_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     validation_set(tmp_path)
     write_files(tmp_path, {"imagenet_x_id.txt": text.encode()})

@@ -57,6 +57,11 @@ def test_a_name_is_one_thing(kind: str) -> None:
         Registry.model_validate({kind: {"moons": other}, "words": {"moons": record()}})
 
 
+def test_a_list_is_not_called_like_the_systems_copy() -> None:
+    with pytest.raises(ValueError, match=r"words: wordnet is the system's copy, .*; choose another name"):
+        Registry.model_validate({"words": {"wordnet": record()}})
+
+
 def test_two_lists_in_one_file_name() -> None:
     others = record(archive=record()["archive"] | {"sha256": "0" * 64})
     with pytest.raises(ValueError, match=r"store different files as 'moons\.txt'; name them apart"):

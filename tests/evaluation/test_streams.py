@@ -83,10 +83,11 @@ def test_what_does_not_fit_is_refused(features: Path, tmp_path: Path) -> None:
         measured(features)
 
 
-def test_a_stream_has_a_number_as_its_scale(features: Path) -> None:
+@pytest.mark.parametrize("scale", ["nan", "0.0"])
+def test_a_stream_has_a_positive_number_as_its_scale(features: Path, scale: str) -> None:
     words = f"evaluate-streams b --features {features} --pair {ID}:sun --method adaneg --order-seed 1 --study s"
-    with pytest.raises(ClipnError, match="--logit-scale checkpoint: is known to classifiers, which no stream reads"):
-        app([*words.split(), "--output", str(features), "--logit-scale", "checkpoint"], standalone_mode=False)
+    with pytest.raises(ClipnError, match=rf"^--logit-scale {scale}: give a positive number up to 1,000,000$"):
+        app([*words.split(), "--output", str(features), "--logit-scale", scale], standalone_mode=False)
 
 
 def test_no_method_stands_on_both_sides() -> None:

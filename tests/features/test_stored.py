@@ -14,6 +14,7 @@ from clipn.features.stored import (
     LOCAL_FORMAT,
     NEGATIVES_FORMAT,
     PERTURBED_FORMAT,
+    read_chosen_words,
     read_image_features,
     read_local_features,
     read_negative_labels,
@@ -74,6 +75,11 @@ def test_features_of_no_row_or_another_kind(
 def test_a_file_without_features(tmp_path: Path) -> None:
     for file_format, read in ((IMAGE_FORMAT, read_image_features), (NEGATIVES_FORMAT, read_negative_labels)):
         assert "holds no float32 features" in refusal(stored(tmp_path, file_format, other=GOOD.clone()), read)
+
+
+def test_words_that_no_header_names(tmp_path: Path) -> None:
+    said = refusal(stored(tmp_path, NEGATIVES_FORMAT, negatives=GOOD.clone()), read_chosen_words)
+    assert "holds no words that were chosen; name a file of `clipn features negatives`" in said
 
 
 @pytest.mark.parametrize("column", [torch.zeros(3, 2).double(), torch.zeros(3).double(), torch.zeros(3, 1)])

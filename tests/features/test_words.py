@@ -85,6 +85,16 @@ def test_words_outside_lexicographer_files(tmp_path: Path) -> None:
         read_words("wordnet", tmp_path, csp.LEFT_OUT)
 
 
+@pytest.mark.parametrize(
+    "line", [b"00000001 03 n 0g entity 0", b"00000001 03 n", b"00000001", b"", b"1 03 n 01 \xe9 0"]
+)
+def test_a_damaged_line_of_wordnet(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "data.noun").write_bytes(DATA["data.noun"].encode() + line + b"\n")
+    (tmp_path / "data.adj").write_text(DATA["data.adj"])
+    with pytest.raises(ClipnError, match=r"data\.noun: line 9 is damaged; install WordNet again"):
+        read_words("wordnet", tmp_path, csp.LEFT_OUT)
+
+
 def test_lists_as_released_for_eoe(tmp_path: Path) -> None:
     path = tmp_path / "words.json"
     write_json(path, {"far": ["Sunset", " Moon "], "near": ["Moon", ""]})
@@ -102,6 +112,12 @@ def test_lists_as_released_for_eoe(tmp_path: Path) -> None:
 def test_lists_that_are_none(tmp_path: Path, content: Any, complaint: str) -> None:
     write_json(tmp_path / "words.json", content)
     with pytest.raises(ClipnError, match=rf"words\.json: {complaint}"):
+        read_words(str(tmp_path / "words.json"))
+
+
+def test_lists_with_half_a_character(tmp_path: Path) -> None:
+    (tmp_path / "words.json").write_text('{"far": ["moon", "\\ud83d\\ude00", "\\ud800"]}')
+    with pytest.raises(ClipnError, match=r"words\.json: '\\ud800' has half a character, .*; correct it"):
         read_words(str(tmp_path / "words.json"))
 
 

@@ -187,7 +187,7 @@ class TestPage:
             "training b/learnable, 1 seed fp16 1,000 224,640 10 d 30 min",
             "class texts b fp32 0.78 3 s 0 s",
             "in all 1,000 224,641 10 d 30 min",
-            "lsun_crop: the registry does not say how many images, classes or captions it has; these count for nothing",
+            "lsun_crop: the registry does not say how many images, classes, captions or words; these count for nothing",
         ):
             assert line in text
 

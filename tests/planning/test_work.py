@@ -245,6 +245,17 @@ class TestWork:
         methods = {"baselines": ["neglabel"], "negative_words": "wordnet"}
         assert operations(study(registry, **methods))["negative labels b"] == 139_000 * 10
 
+    def test_words_of_a_record_are_those_of_its_file_once_that_is_fetched(
+        self, registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        words = {"far": {"title": "Far", "source": "x", "archive": archive("far.txt", sha256="0" * 64)}}
+        registry.write_text(yaml.safe_dump(yaml.safe_load(registry.read_text()) | {"words": words}))
+        made = study(registry, baselines=["neglabel"], negative_words="far")
+        assert (StudySizes(made).word_texts(), StudySizes(made).unknown) == (0, ["far"])
+        write_files(tmp_path / "results/studies/s/archives/far", {"far.txt": b"hill\nlake\nhill\n"})
+        assert (StudySizes(made).word_texts(), StudySizes(made).unknown) == (2, [])
+
     def test_csp_puts_every_word_in_its_templates_and_eoe_has_500_outliers(self, registry: Path) -> None:
         methods = {"baselines": ["eoe", "csp", "neglabel"], "negative_words": "wordnet"}
         envisioned = {"imagenet": "outliers"}

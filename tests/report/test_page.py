@@ -19,7 +19,7 @@ from clipn.report.page.build import CAPTIONS, PageContents, PageFiles, page
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from tests.helpers.outline import Outline
-from tests.helpers.report_runs import BASELINE, Record, decided, run, taught, write_study
+from tests.helpers.report_runs import BASELINE, Record, accuracy, decided, run, taught, write_runs, write_study
 from tests.helpers.tiny_dataset import encoded
 
 CHROMIUM = shutil.which("chromium")
@@ -45,12 +45,14 @@ def rendered(
     resamples: int = 41,
     shared: Path | None = None,
     id_datasets: Sequence[str] = ("cifar10", "imagenet"),
+    streams: Sequence[Record] = (),
 ) -> str:
     """The page of a study with one backbone, one checkpoint, and pictures that are their names.
 
     Data and backbone may lie in the folder of another study.
     """
     metrics = write_study(folder, [run | {"study": study} for run in runs], options, study, resamples)
+    build.write_streams_table(write_runs(folder / "streams", streams), study, folder / "tables", folder / "datasets")
     pictures = [folder / "figures" / f"{name}.png" for name in figures]
     weights = [(shared or folder) / "backbones/tiny.safetensors", folder / "runs/tiny/base/seed1.safetensors"]
     for path in (*pictures, *weights):
@@ -188,6 +190,24 @@ def test_a_study_without_a_no_tower_resamples_and_ablations(tmp_path: Path) -> N
     assert "No published number stands for" in outline.text
     assert "ablations" not in [attributes["id"] for attributes in outline.all("section")]
     assert len(outline.all("img")) == 2
+
+
+def test_methods_that_adapt_have_a_section_of_their_own(tmp_path: Path) -> None:
+    found = run("none", 0, {("adaneg", "svhn"): (0.8, 0.4)}, prompts="nice")
+    stream = {"order_seed": 3, "batch": 128, "mix": "shuffled", "id_images": 600, "ood_images": 100}
+    outline = Outline(rendered(tmp_path, streams=[found | {"ood": [found["ood"][0] | stream]}]))
+    anchors = [attributes["id"] for attributes in outline.all("section")]
+    assert anchors[anchors.index("ablations") + 1] == "test-time"
+    assert "Numbers that depend on order, batch and mix of the test images" in outline.text
+    assert "CIFAR-10 SVHN AdaNeg tiny 3 128 shuffled 1 80.00 40.00" in outline.text
+
+
+def test_a_fitted_classifier_has_an_accuracy_of_its_own(tmp_path: Path) -> None:
+    shared = "The “yes” tower is frozen, so all variants of a backbone share it"
+    assert f"{shared}. " in Outline(rendered(tmp_path / "shared")).text
+    fitted = run("gda-4shot-alpha1.0", 1, {("msp", "svhn"): (0.8, 0.5)}, id_accuracy=[accuracy(0.95)])
+    text = Outline(rendered(tmp_path / "fitted", [*RUNS, fitted])).text
+    assert f"{shared}, but for classifiers that are fitted on training images (gda-…). " in text
 
 
 def test_the_same_files_give_the_same_page(tmp_path: Path) -> None:

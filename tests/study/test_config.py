@@ -194,6 +194,20 @@ def test_eoe_needs_words_for_every_id_dataset_where_none_are_generated() -> None
     assert Study.model_validate(study_with("demo", baselines=["eoe", "csp"])).envisioned_words == {}
 
 
+def test_a_dataset_for_development_that_the_registry_has_not() -> None:
+    message = "^config/studies/released.yaml: development: 'nope' is not in the registry; it has "
+    with pytest.raises(ClipnError, match=message):
+        parse_study(study_with("released", development={"imagenet": ["nope"]}))
+
+
+def test_what_only_some_studies_have_is_not_printed_of_the_others() -> None:
+    printed = Study.model_validate(study_with("released")).model_dump()
+    assert not printed.keys() & {"train", "development", "envisioned_words"}
+    whole = fitted() | with_soup(kind="greedy", development={"cifar10": ["lsun_crop"]})
+    printed = Study.model_validate(study_with("demo", **whole, envisioned_words={"cifar10": "moons"})).model_dump()
+    assert printed.keys() >= {"train", "development", "envisioned_words"}
+
+
 def test_a_word_list_that_the_registry_has_not() -> None:
     path = "config/studies/released.yaml"
     study = study_with("released")

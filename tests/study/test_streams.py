@@ -36,6 +36,7 @@ def test_a_stream_has_batches_of_128_unless_it_says_otherwise() -> None:
         ({"methods": ["adaneg", "adaneg"]}, "test_time.methods: a method occurs twice; name each once"),
         ({"methods": []}, "test_time.methods: List should have at least 1 item"),
         ({"stream": {"seeds": [1, 1]}}, "test_time.stream.seeds: an order occurs twice; name each seed once"),
+        ({"stream": {"seeds": [*range(1001)]}}, "test_time.stream.seeds: List should have at most 1000 items"),
         ({"stream": {"seeds": [1], "batch": 0}}, "test_time.stream.batch: "),
         ({"stream": {"seeds": [1], "order": 2}}, "test_time.stream.order: unknown key"),
         ({"streams": {}}, "test_time.streams: unknown key"),

@@ -4,7 +4,7 @@
 rule report_page:
     input:
         metrics=METRICS,
-        tables=[paths.table(name) for name in (*OVERALL_TABLES, "published")],
+        tables=[paths.table(name) for name in (*OVERALL_TABLES, TEST_TIME, "published")],
         figures=[paths.figure(name) for name in FIGURES],
         descriptions=[
             *DESCRIPTIONS,

@@ -3,6 +3,7 @@
 The devkit numbers its synsets in an order of its own; labels follow the sorted WordNet ids.
 """
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -66,7 +67,8 @@ def class_numbers(location: Location, classes: int) -> list[int]:
     if location.class_list is None:
         return list(range(classes))
     lines = read_lines(location.class_list)
-    numbers = sorted({int(line) for line in lines if line.isascii() and line.isdigit() and int(line) < classes})
+    # Python takes no more than some thousand digits for a number.
+    numbers = sorted({int(line) for line in lines if re.fullmatch("[0-9]{1,9}", line) and int(line) < classes})
     if not numbers or len(numbers) < len(lines):
         expected = f"write a different number from 0 to {classes - 1} on each line"
         raise ClipnError(f"{location.class_list}: {len(lines)} lines hold {len(numbers)} classes; {expected}")

@@ -19,6 +19,7 @@ from clipn.report.tables.build import shown
 from clipn.report.tables.ood import ood_table
 from clipn.report.tables.published import printed_published
 from clipn.report.tables.verdict import EQUAL, compared_rows, sentences
+from clipn.scores import FITTED
 
 PACKAGES = (
     "clipn",
@@ -161,12 +162,19 @@ def _sections(folder: Path, shows: PageContents, titles: Mapping[str, str]) -> I
     tables = [layouts.printed_decisions(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
     yield html.Section("decisions", "Threshold-free decisions", note, tables)
     accuracy = read_table(folder / "id_accuracy.csv")
-    note = "The “yes” tower is frozen, so all variants of a backbone share it."
+    fitted = accuracy["variant"].str.startswith(FITTED).any()
+    but = f", but for classifiers that are fitted on training images ({FITTED}…)" if fitted else ""
+    note = f"The “yes” tower is frozen, so all variants of a backbone share it{but}."
     yield html.Section("accuracy", "ID accuracy", note, [layouts.printed_accuracy(accuracy, study, titles)])
     curves = read_table(folder / "ablations.csv")
     if len(curves):
         note = "Variants that differ in one setting from the first; prompt pools and backbones of the first variant."
         yield html.Section("ablations", "Ablations", note, [layouts.printed_ablations(curves, study, titles)])
+    streams = read_table(folder / "test_time.csv")
+    if len(streams):
+        note = "Numbers that depend on order, batch and mix of the test images, and compare with none of those above."
+        tables = [layouts.printed_streams(streams, study, titles)]
+        yield html.Section("test-time", "Methods that adapt on the test stream", note, tables)
 
 
 def _picture(path: Path, id_datasets: Sequence[str], titles: Mapping[str, str]) -> html.Picture:
