@@ -18,7 +18,7 @@ from clipn.provenance.records import incomplete_outputs, read_records
 from clipn.study.run_lock import only_run
 from tests.helpers.checkout import DEMO, Checkout
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
-from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STUDY
+from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STREAMS, STUDY
 
 pytestmark = pytest.mark.workflow
 
@@ -121,7 +121,7 @@ def test_a_setting_re_runs_exactly_what_depends_on_it(clone: Checkout) -> None:
     ("module", "line", "dependents"),
     [
         ("clipn/report/figures/gallery.py", "COUNT = 13", PAGE + Counter({"id_figures": 3, "publish_figures": 1})),
-        ("clipn/text/wordlists.py", 'LICENCE = "#"', SCORED + Counter({"negative_labels": 1})),
+        ("clipn/text/wordlists.py", 'LICENCE = "#"', SCORED + STREAMS + Counter({"negative_labels": 1})),
     ],
 )  # fmt: skip
 def test_a_constant_re_runs_exactly_what_uses_it(

@@ -118,15 +118,15 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
         (["gl_mcm", "l_mcm"], (0, 0, 3, 1, 3)),
         ([], (0, 0, 0, 1, 3)),
     ):
-        planned = project.plan(baselines=baselines, backbones=tiny)
+        planned = project.plan(baselines=baselines, backbones=tiny, test_time=None)
         assert tuple(planned[rule] for rule in own) == expected
 
 
 def test_streams_are_measured_in_studies_that_name_them(project: Project) -> None:
     rules = ("negative_labels", "evaluate_streams", "streams_table")
     test_time = {"methods": ["adaneg"], "stream": {"seeds": [1, 2]}}
-    for changes, expected in (({"test_time": test_time}, (1, 1, 1)), ({}, (0, 0, 1))):
-        planned = project.plan(baselines=["mcm"], **changes)
+    for named, expected in ((test_time, (1, 1, 1)), (None, (0, 0, 1))):
+        planned = project.plan(baselines=["mcm"], test_time=named)
         assert tuple(planned[rule] for rule in rules) == expected
 
 
@@ -155,7 +155,7 @@ def test_classifiers_are_fitted_for_every_seed_on_features_that_are_cached_like_
 
 
 def test_words_of_several_methods_are_encoded_in_one_job(project: Project) -> None:
-    with project.planned(baselines=["csp", "eoe"]) as plan:
+    with project.planned(baselines=["csp", "eoe"], test_time=None) as plan:
         found = {path for path in plan.outputs if re.search(r"/features/tiny/(csp|eoe|negative_labels)/", path)}
     folder = "results/studies/demo/features/tiny"
     id_datasets = ("imagenet", "cifar10", "cifar100")
