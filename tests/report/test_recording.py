@@ -265,7 +265,7 @@ def test_a_row_is_recorded_once() -> None:
 def test_what_the_project_records_of_its_demo() -> None:
     published = load_published(ROOT / PUBLISHED)
     entries = published.recorded("demo")
-    assert len(entries) == 3 * (9 + 2 * 3)
+    assert len(entries) == 3 * (12 + 2 * 4)
     assert all("average" in entry.cells for entry in entries)
     assert len({entry.source for entry in entries}) == 1
     count = sum(len(list(entry.values())) for entry in entries)
