@@ -29,6 +29,7 @@ features_app = typer.Typer(help="Cache what the frozen towers say.", no_args_is_
 
 Names = Annotated[list[str], typer.Argument(help="datasets")]
 IDNames = Annotated[list[str], typer.Argument(help="ID datasets")]
+IDNameFirst = Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")]
 TowerFile = Annotated[Path, typer.Option(help="image tower file")]
 OutputFolder = Annotated[Path, typer.Option(help="folder to write to, a file per dataset")]
 
@@ -57,7 +58,7 @@ def image_features(
 
 @features_app.command("perturbed")
 def perturbed_features(
-    names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
+    names: IDNameFirst,
     registries: RegistryFiles,
     archives: Archives,
     datasets: Datasets,
@@ -74,16 +75,17 @@ def perturbed_features(
 ) -> None:
     """Cache the image features of datasets, perturbed as ODIN does under the classes of the first."""
     from clipn.features.folders import DatasetFolders
-    from clipn.features.perturbed import perturb_datasets
+    from clipn.features.perturbed import cache_perturbed_features
 
     folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
     scale = parse_logit_scale(logit_scale)
-    perturb_datasets(backbone, names, folders, prompts, scale, epsilon, output, device, threads)
+    opened, classes = folders.with_classes(names)
+    cache_perturbed_features(backbone, opened, classes, prompts, scale, epsilon, output, device, threads)
 
 
 @features_app.command("local")
 def local_features(
-    names: Annotated[list[str], typer.Argument(help="datasets, the ID dataset first")],
+    names: IDNameFirst,
     registries: RegistryFiles,
     archives: Archives,
     datasets: Datasets,
@@ -96,10 +98,10 @@ def local_features(
 ) -> None:
     """Cache what patches of the images of datasets say of the classes of the first, for GL-MCM and L-MCM."""
     from clipn.features.folders import DatasetFolders
-    from clipn.features.local import cache_local_of_datasets
+    from clipn.features.local import cache_local_features
 
-    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
-    cache_local_of_datasets(backbone, names, folders, prompts, output, device, threads)
+    opened, classes = DatasetFolders(registries, archives, datasets, parse_copies(unpacked)).with_classes(names)
+    cache_local_features(backbone, opened, classes, prompts, output, device, threads)
 
 
 @features_app.command("negatives")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipn.data.description import read_classes
 from clipn.data.readers import Image, read_dataset
 from clipn.data.registry import registry_of
 
@@ -33,3 +34,11 @@ class DatasetFolders:
         registry = registry_of(name, self.registries)
         images = read_dataset(name, registry, self.archives / name, self.unpacked.get(name))
         return self.datasets / name / "manifest.parquet", images
+
+    def with_classes(self, names: Sequence[str]) -> tuple[dict[str, tuple[Path, Iterator[Image]]], list[str]]:
+        """Datasets by name, and the class names of the first.
+
+        Raises:
+            ClipnError: as `open`, or the first has no class names.
+        """
+        return {name: self.open(name) for name in names}, read_classes(self.datasets / names[0] / "dataset.json")

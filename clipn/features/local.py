@@ -1,50 +1,17 @@
 """What patches of images say of ID classes, for GL-MCM and L-MCM (Miyai et al., IJCV 2025): one number per image."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
-import open_clip
 import torch
 from torch import Tensor
 
-from clipn.compute import prepare_torch
-from clipn.data.description import read_classes
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
-from clipn.features.folders import DatasetFolders
-from clipn.features.images import image_batches
 from clipn.features.stored import LOCAL_FORMAT
-from clipn.files import file_hash
-from clipn.model.backbone import load_backbone
-from clipn.model.clipn import class_weights, encode_text
+from clipn.features.under_classes import ImagesUnderClasses
 from clipn.model.patches import patch_features
-from clipn.model.tensors import write_safetensors
 from clipn.model.vision import require_patches
-from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
-
-BATCH = 32
-"""Images whose patches are compared with all classes at once: 50 MB of cosines for 196 patches and 1,000 classes."""
-
-
-def cache_local_of_datasets(
-    backbone: Path,
-    names: Sequence[str],
-    folders: DatasetFolders,
-    prompts: str,
-    output: Path,
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """As `cache_local_features`, of datasets of a registry, under the classes of the first of `names`.
-
-    Raises:
-        ClipnError: as `cache_local_features`, or a dataset is not in the registry or not where it should be.
-    """
-    datasets = {name: folders.open(name) for name in names}
-    classes = read_classes(folders.datasets / names[0] / "dataset.json")
-    cache_local_features(backbone, datasets, classes, prompts, output, device, threads)
 
 
 def cache_local_features(
@@ -74,24 +41,14 @@ def cache_local_features(
     """
     if not classes:
         raise ClipnError("classes: patches are compared with the names of ID classes; give at least one")
-    prepare_torch(device, threads)
-    clip, architecture = load_backbone(backbone)
-    require_patches(architecture["vision_cfg"], str(backbone))
-    clip = clip.to(device)
-    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
-    weights = class_weights(partial(encode_text, clip), tokenizer, classes, prompt_pool(prompts), device).double()
+    found = ImagesUnderClasses(backbone, datasets, classes, prompts, device, threads)
+    require_patches(found.architecture["vision_cfg"], str(backbone))
 
     @torch.inference_mode()
-    def log_odds(manifest: Path, images: Iterable[Image]) -> Tensor:
-        batches = image_batches(manifest, images, architecture)
-        parts = (part.to(device) for batch in batches for part in batch.split(BATCH))
-        return torch.cat([best_patch(patch_features(clip, part), weights).cpu() for part in parts])
+    def log_odds(images: Tensor) -> Tensor:
+        return best_patch(patch_features(found.clip, images), found.weights)
 
-    manifests = {name: file_hash(manifest) for name, (manifest, _) in datasets.items()}
-    made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "manifests": json.dumps(manifests)}
-    settings = {"prompts": pool_name(prompts), "templates": pool_hash(prompts)}
-    tensors = {name: log_odds(*dataset) for name, dataset in datasets.items()}
-    write_safetensors(output, tensors, {"format": LOCAL_FORMAT, **made_from, **settings})
+    found.write(output, LOCAL_FORMAT, log_odds, {})
 
 
 def best_patch(patches: Tensor, weights: Tensor) -> Tensor:

@@ -1,51 +1,18 @@
 """Features of images moved a step towards what the model takes them for (ODIN, Liang et al., ICLR 2018)."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import open_clip
 import torch
 from torch import Tensor
 
-from clipn.compute import prepare_torch
-from clipn.data.description import read_classes
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
-from clipn.features.folders import DatasetFolders
-from clipn.features.images import image_batches
 from clipn.features.stored import PERTURBED_FORMAT
-from clipn.files import file_hash
-from clipn.model.backbone import load_backbone
-from clipn.model.clipn import class_weights, encode_image, encode_text
-from clipn.model.tensors import write_safetensors
+from clipn.features.under_classes import ImagesUnderClasses
+from clipn.model.clipn import encode_image
 from clipn.scores.odin import TEMPERATURE
-from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
-
-BATCH = 32
-"""Images whose gradient is taken at once; they need far more memory than those that are only encoded."""
-
-
-def perturb_datasets(
-    backbone: Path,
-    names: Sequence[str],
-    folders: DatasetFolders,
-    prompts: str,
-    logit_scale: float | None,
-    epsilon: float,
-    output: Path,
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """As `cache_perturbed_features`, of datasets of a registry, under the classes of the first of `names`.
-
-    Raises:
-        ClipnError: as `cache_perturbed_features`, or a dataset is not in the registry or not where it should be.
-    """
-    datasets = {name: folders.open(name) for name in names}
-    classes = read_classes(folders.datasets / names[0] / "dataset.json")
-    cache_perturbed_features(backbone, datasets, classes, prompts, logit_scale, epsilon, output, device, threads)
 
 
 def cache_perturbed_features(
@@ -78,24 +45,14 @@ def cache_perturbed_features(
     """
     if not classes:
         raise ClipnError("classes: the perturbation needs the names of ID classes; give at least one")
-    prepare_torch(device, threads)
-    clip, architecture = load_backbone(backbone)
-    clip = clip.to(device).requires_grad_(False)
+    found = ImagesUnderClasses(backbone, datasets, classes, prompts, device, threads)
+    clip, weights = found.clip.requires_grad_(False), found.weights
     scale = clip.logit_scale.exp().item() if logit_scale is None else logit_scale
-    tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
-    weights = class_weights(partial(encode_text, clip), tokenizer, classes, prompt_pool(prompts), device).double()
 
-    def features(manifest: Path, images: Iterable[Image]) -> Tensor:
-        batches = image_batches(manifest, images, architecture)
-        parts = (part.to(device) for batch in batches for part in batch.split(BATCH))
-        return torch.cat([encode_image(clip, perturbed(clip, part, weights, scale, epsilon)).cpu() for part in parts])
+    def features(images: Tensor) -> Tensor:
+        return encode_image(clip, perturbed(clip, images, weights, scale, epsilon))
 
-    manifests = {name: file_hash(manifest) for name, (manifest, _) in datasets.items()}
-    made_from = {"backbone": file_hash(backbone), "classes": lines_sha256(classes), "manifests": json.dumps(manifests)}
-    settings = {"prompts": pool_name(prompts), "templates": pool_hash(prompts)}
-    settings |= {"logit_scale": str(scale), "epsilon": str(epsilon)}
-    tensors = {name: features(*dataset) for name, dataset in datasets.items()}
-    write_safetensors(output, tensors, {"format": PERTURBED_FORMAT, **made_from, **settings})
+    found.write(output, PERTURBED_FORMAT, features, {"logit_scale": str(scale), "epsilon": str(epsilon)})
 
 
 def perturbed(clip: open_clip.CLIP, images: Tensor, weights: Tensor, logit_scale: float, epsilon: float) -> Tensor:

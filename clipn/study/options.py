@@ -95,10 +95,12 @@ class RuleOptions:
         """Datasets that are encoded in one job, as arguments."""
         return Settings({"datasets of one job": [*datasets]}, datasets) + self.images_of_all(datasets)
 
-    def datasets_of(self, id_dataset: str) -> Settings:
-        """An ID dataset and its OOD datasets, as arguments."""
+    def images_and_classes(self, id_dataset: str) -> Settings:
+        """An ID dataset and its OOD datasets, as arguments, where they lie, and how they are encoded."""
         names = id_and_ood(self._study, id_dataset)
-        return Settings({f"pairs.{id_dataset}": names[1:]}, names)
+        return (
+            Settings({f"pairs.{id_dataset}": names[1:]}, names) + self.images_of_all(names) + self.datasets + self.model
+        )
 
     @property
     def datasets(self) -> Settings:

@@ -14,7 +14,7 @@ from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.features import images as features
-from clipn.features import local
+from clipn.features import under_classes
 from clipn.features.local import best_patch, cache_local_features
 from clipn.features.stored import LOCAL_FORMAT, LogOdds, read_local_features
 from clipn.files import file_hash
@@ -115,7 +115,7 @@ def test_every_dataset_has_its_own(files: Files) -> None:
 def test_batches_do_not_matter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read_local_features(files.cached("whole"))["all"]
     monkeypatch.setattr(features, "BATCH", 7)
-    monkeypatch.setattr(local, "BATCH", 3)
+    monkeypatch.setattr(under_classes, "BATCH", 3)
     np.testing.assert_allclose(read_local_features(files.cached("parts"))["all"], whole, rtol=0, atol=ROUNDING)
 
 

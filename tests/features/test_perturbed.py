@@ -15,7 +15,7 @@ from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.features import images as features
-from clipn.features import perturbed as perturbation
+from clipn.features import under_classes
 from clipn.features.images import cache_image_features
 from clipn.features.perturbed import cache_perturbed_features, perturbed
 from clipn.features.stored import PERTURBED_FORMAT, read_image_features, read_perturbed_features
@@ -151,7 +151,7 @@ def test_without_a_step_they_are_the_plain_ones(files: Files) -> None:
 def test_batches_do_not_matter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = stored_in(files.features("whole"))["all"]
     monkeypatch.setattr(features, "BATCH", 7)
-    monkeypatch.setattr(perturbation, "BATCH", 3)
+    monkeypatch.setattr(under_classes, "BATCH", 3)
     parts = stored_in(files.features("parts"))["all"]
     torch.testing.assert_close(parts, whole, rtol=0, atol=2e-5)
 

@@ -118,6 +118,18 @@ def released(wildcards):
     return released_source(study, wildcards.variant, int(wildcards.seed))
 
 
+def images_and_classes(wildcards):
+    """What rules read that look at the images of an ID dataset and its OOD datasets under the classes of the first."""
+    names = scorings.id_and_ood(study, wildcards.id_dataset)
+    return {
+        "registries": paths.generated_registries(*names),
+        "indexed": [
+            path(name) for name in names for path in (paths.manifest, paths.description)
+        ],
+        "archives": paths.archives(*names),
+    }
+
+
 def training_images(wildcards):
     """Dataset that the classifiers of an ID dataset are fitted on."""
     return study.train[wildcards.id_dataset].dataset

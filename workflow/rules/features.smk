@@ -271,16 +271,8 @@ if WORD_METHODS:
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:
-        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
+        unpack(images_and_classes),
         backbone=paths.backbone("{backbone}"),
-        indexed=lambda wildcards: [
-            path(name)
-            for name in scorings.id_and_ood(study, wildcards.id_dataset)
-            for path in (paths.manifest, paths.description)
-        ],
-        archives=lambda wildcards: paths.archives(
-            *scorings.id_and_ood(study, wildcards.id_dataset)
-        ),
     output:
         paths.perturbed_features("{backbone}", "{id_dataset}"),
     log:
@@ -291,37 +283,21 @@ rule perturbed_features:
     resources:
         **job_resources(2000, study.threads, GPU),
     params:
-        names=lambda wildcards: options.datasets_of(wildcards.id_dataset),
-        images=lambda wildcards: contents.images(
-            *scorings.id_and_ood(study, wildcards.id_dataset)
-        ),
+        images=lambda w: contents.images(*scorings.id_and_ood(study, w.id_dataset)),
         pool=contents.prompt_pool(scorings.main_pool(study)),
-        options=lambda wildcards: options.images_of_all(
-            scorings.id_and_ood(study, wildcards.id_dataset)
-        )
-        + options.datasets
-        + options.model
+        options=lambda w: options.images_and_classes(w.id_dataset)
         + options.prompts()
         + options.perturbation,
         code=fingerprint("clipn.cli.features.perturbed_features"),
     shell:
-        "clipn --log {log} features perturbed {params.names} {params.options} --backbone {input.backbone}"
-        " --output {output}"
+        "clipn --log {log} features perturbed {params.options} --backbone {input.backbone} --output {output}"
 
 
 # What patches of images say of the ID classes, for GL-MCM and L-MCM; all datasets of an ID dataset in one job.
 rule local_features:
     input:
-        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
+        unpack(images_and_classes),
         backbone=paths.backbone("{backbone}"),
-        indexed=lambda wildcards: [
-            path(name)
-            for name in scorings.id_and_ood(study, wildcards.id_dataset)
-            for path in (paths.manifest, paths.description)
-        ],
-        archives=lambda wildcards: paths.archives(
-            *scorings.id_and_ood(study, wildcards.id_dataset)
-        ),
     output:
         paths.local_features("{backbone}", "{id_dataset}"),
     log:
@@ -332,18 +308,9 @@ rule local_features:
     resources:
         **job_resources(2000, study.threads, GPU),
     params:
-        names=lambda wildcards: options.datasets_of(wildcards.id_dataset),
-        images=lambda wildcards: contents.images(
-            *scorings.id_and_ood(study, wildcards.id_dataset)
-        ),
+        images=lambda w: contents.images(*scorings.id_and_ood(study, w.id_dataset)),
         pool=contents.prompt_pool(scorings.main_pool(study)),
-        options=lambda wildcards: options.images_of_all(
-            scorings.id_and_ood(study, wildcards.id_dataset)
-        )
-        + options.datasets
-        + options.model
-        + options.prompt_pool,
+        options=lambda w: options.images_and_classes(w.id_dataset) + options.prompt_pool,
         code=fingerprint("clipn.cli.features.local_features"),
     shell:
-        "clipn --log {log} features local {params.names} {params.options} --backbone {input.backbone}"
-        " --output {output}"
+        "clipn --log {log} features local {params.options} --backbone {input.backbone} --output {output}"
