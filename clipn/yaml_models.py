@@ -1,6 +1,6 @@
 """Typed records in YAML files, and one-line messages about what is wrong with them."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -63,6 +63,12 @@ class Record(BaseModel):
         if isinstance(value, int | float) and abs(value) > LARGEST:
             raise ValueError(f"is beyond {LARGEST:,}; correct it")
         return value
+
+
+def require_distinct(values: Sequence[object], what: str) -> None:
+    """Raise a ValueError if one of the values occurs twice."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"a {what} occurs twice; name each once")
 
 
 class RecordFile(Record):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from clipn.data.registry import CaptionSource
 from clipn.planning.flops import FLOAT, TowerCosts
 from clipn.planning.sizes import StudySizes
-from clipn.study.config import Run, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.runs import image_caches, text_caches
-from clipn.study.variants import ReleasedVariant, as_taught
+from clipn.study.settings.runs import Run
+from clipn.study.settings.variants import ReleasedVariant, as_taught
 from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 

@@ -8,7 +8,7 @@ from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
 from clipn.study.runs import image_caches, runs_with_steps, text_caches
 from clipn.study.scorings import prompt_pools, scorings
-from clipn.study.variants import ReleasedVariant, as_taught
+from clipn.study.settings.variants import ReleasedVariant, as_taught
 from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 

@@ -1,98 +1,31 @@
 """The typed model of a study; its JSON schema in `workflow/schemas/` is generated from it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from clipn.adaptation import ADAPTIVE
 from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
 from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import COLUMNS, FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
-from clipn.study.backbone_seeds import with_backbone_seeds
-from clipn.study.few_shot import FewShot
-from clipn.study.names import family, seed_of
+from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
+from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_backbone_seeds
+from clipn.study.settings.backbones import Backbone
+from clipn.study.settings.few_shot import FewShot
+from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
+from clipn.study.settings.pairs import require_others, require_unreported, require_untested
+from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
+from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
 from clipn.study.streams import Adaptation
-from clipn.study.variants import AnyVariant, ReleasedVariant, Soup, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
-from clipn.training.settings import BackboneTraining, Variant
-from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Seed, Threads
+from clipn.training.settings import Variant
+from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Threads, require_distinct
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
-
-
-def _require_distinct(values: Sequence[object], what: str) -> None:
-    if len(set(values)) < len(values):
-        raise ValueError(f"a {what} occurs twice; name each once")
-
-
-class Backbone(Record):
-    """An open_clip model, pretrained or trained by the pipeline."""
-
-    architecture: str = Field(description="open_clip name or path of a JSON file of the same form")
-    pretrained: str | None = Field(
-        default=None, description="open_clip tag of a record in config/weights.yaml, or local weight file"
-    )
-    training: BackboneTraining | None = Field(default=None, description="how to train it; instead of `pretrained`")
-    image_tower: str | None = Field(
-        default=None,
-        description="tower of timm that training starts from: record in config/weights.yaml, or local weight file",
-    )
-    seeds: list[Seed] | None = Field(
-        default=None,
-        min_length=1,
-        description="one training for each, called NAME.seedK; run K of a variant is then on that of seed K",
-    )
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "Backbone":
-        if (self.pretrained is None) == (self.training is None):
-            raise ValueError("give either `pretrained` or `training`")
-        if self.training is None and (self.image_tower or self.seeds):
-            raise ValueError("`image_tower` and `seeds` are for a backbone with `training`; leave them out")
-        if self.seeds:
-            raise ValueError("seeds: name each once, and no `seed` under `training` beside them")
-        if self.training and self.training.lock_images and self.image_tower is None:
-            raise ValueError("training.lock_images: needs `image_tower`; name what is locked")
-        return self
-
-    @property
-    def locked(self) -> bool:
-        """Whether its image tower is locked in training."""
-        return self.training is not None and self.training.lock_images
-
-
-class Run(Record):
-    """Trainings of one variant on one backbone, or published checkpoints of it."""
-
-    backbone: Name
-    variant: Name
-    seeds: list[Seed] = Field(
-        min_length=1, description="one training each; of a released variant the numbers of its checkpoints"
-    )
-    shared: bool = Field(default=False, description="whether these are runs of the study that this one extends")
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct(cls, seeds: list[int]) -> list[int]:
-        _require_distinct(seeds, "seed")
-        return seeds
-
-
-class ImportedScores(Record):
-    """Scores of a method that others computed, which `clipn scores import` enters."""
-
-    backbone: Name = Field(description="backbone of the study that they were computed on")
-    higher: Literal["id", "ood"] = Field(description="what has higher scores")
-    column: str = Field(default="score", description="column, or array of an NPZ file, that holds the scores")
-    files: dict[Name, dict[Name, str]] = Field(
-        min_length=1, description="ID dataset -> itself and its OOD datasets -> CSV, Parquet or NPZ"
-    )
 
 
 class Captions(CaptionPreparation):
@@ -105,12 +38,12 @@ class Captions(CaptionPreparation):
     @field_validator("sources")
     @classmethod
     def _distinct(cls, sources: list[str]) -> list[str]:
-        _require_distinct(sources, "source")
+        require_distinct(sources, "source")
         return sources
 
 
 def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]:
-    _require_distinct(names, what)
+    require_distinct(names, what)
     for name in names:
         if name not in known:
             raise ValueError(f"no {what} {name!r}; choose among {', '.join(known)}")
@@ -274,20 +207,12 @@ class Study(Record):
     @field_validator("pairs")
     @classmethod
     def _others_as_ood(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
-        for id_dataset, ood_datasets in pairs.items():
-            if not ood_datasets or id_dataset in ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
-                raise ValueError(f"{id_dataset}: name one or more other datasets, each once")
+        require_others(pairs)
         return pairs
 
     @model_validator(mode="after")
-    def _training_images_are_of_id_datasets(self) -> "Study":
-        for id_dataset, images in self.train.items():
-            if id_dataset not in self.pairs:
-                raise ValueError(f"train: {id_dataset} is no ID dataset; name one of {', '.join(self.pairs)}")
-            if images.dataset in (id_dataset, *self.pairs[id_dataset]):
-                raise ValueError(
-                    f"train.{id_dataset}.dataset: {images.dataset} is tested in `pairs`; name other images to fit on"
-                )
+    def _training_images_are_not_tested(self) -> "Study":
+        require_untested(self.train, self.pairs)
         return self
 
     @model_validator(mode="after")
@@ -297,58 +222,13 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
-    def _runs_name_what_exists(self) -> "Study":
-        for run in self.runs:
-            if run.backbone not in self.backbones:
-                raise ValueError(f"runs: no backbone {run.backbone!r}; it must be one of {', '.join(self.backbones)}")
-            if run.variant not in self.variants:
-                raise ValueError(f"runs: no variant {run.variant!r}; it must be one of {', '.join(self.variants)}")
-        return self
-
-    @model_validator(mode="after")
-    def _names_of_seeds_are_what_they_say(self) -> "Study":
-        firsts: dict[str, Backbone] = {}
-        for name, backbone in self.backbones.items():
-            seed, several = seed_of(name), family(name)
-            if seed is None or backbone.training is None:
-                alike = seed is None
-            else:
-                without = backbone.model_copy(update={"training": backbone.training.model_copy(update={"seed": 0})})
-                runs = [run.seeds for run in self.runs if run.backbone == name]
-                alike = backbone.training.seed == seed and firsts.setdefault(several, without) == without
-                alike = alike and several not in self.backbones and all(seeds == [seed] for seeds in runs)
-            if not alike:
-                told = f"is what the training of {several} with seed {seed} is called, and its run"
-                raise ValueError(f"backbones: {name} {told}; call it otherwise, or give {several} `seeds`")
-        return self
-
-    @model_validator(mode="after")
-    def _shared_runs_are_of_another_study(self) -> "Study":
+    def _runs_are_possible(self) -> "Study":
+        require_known(self.runs, self.backbones, self.variants)
+        require_names_of_seeds(self.backbones, self.runs)
         if self.extends is None and any(run.shared for run in self.runs):
             raise ValueError("runs: `shared` is for a study that `extends` another; leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _runs_are_distinct(self) -> "Study":
-        every = [(run.backbone, run.variant, seed) for run in self.runs for seed in run.seeds]
-        for backbone, variant, seed in every:
-            if every.count((backbone, variant, seed)) > 1:
-                raise ValueError(f"runs: {backbone}/{variant} with seed {seed} is named twice; name it once")
-        return self
-
-    @model_validator(mode="after")
-    def _released_runs_have_checkpoints(self) -> "Study":
-        for run in self.runs:
-            variant = self.variants[run.variant]
-            numbers_there_are = variant.checkpoints if isinstance(variant, ReleasedVariant) else run.seeds
-            for seed in run.seeds:
-                if seed not in numbers_there_are:
-                    numbers = ", ".join(map(str, numbers_there_are))
-                    raise ValueError(f"runs: {run.variant} has no checkpoint {seed}; `seeds` must be among {numbers}")
-        return self
-
-    @model_validator(mode="after")
-    def _soups_have_members(self) -> "Study":
+        require_once(self.runs)
+        require_checkpoints(self.runs, self.variants)
         require_members(self.variants, [(run.backbone, run.variant, run.seeds) for run in self.runs])
         return self
 
@@ -356,18 +236,7 @@ class Study(Record):
     def _development_is_never_reported(self) -> "Study":
         kinds = {run.variant: self.variants[run.variant] for run in self.runs}
         greedy = [name for name, kind in kinds.items() if isinstance(kind, Soup) and kind.kind == "greedy"]
-        if greedy and not self.development:
-            raise ValueError(f"development: {greedy[0]} is chosen on it; name an ID dataset and OOD datasets for it")
-        reported = {name for id_dataset, ood in self.pairs.items() for name in (id_dataset, *ood)}
-        for id_dataset, ood_datasets in self.development.items():
-            if id_dataset not in self.pairs:
-                known = ", ".join(self.pairs)
-                raise ValueError(f"development: {id_dataset!r} is no ID dataset of `pairs`; choose among {known}")
-            if not ood_datasets or len(set(ood_datasets)) < len(ood_datasets):
-                raise ValueError(f"development.{id_dataset}: name one or more datasets, each once")
-            for name in ood_datasets:
-                if name in reported:
-                    raise ValueError(f"development.{id_dataset}: {name} is under `pairs`; name datasets that are not")
+        require_unreported(self.development, self.pairs, greedy)
         return self
 
     @model_validator(mode="after")
@@ -381,23 +250,8 @@ class Study(Record):
 
     @model_validator(mode="after")
     def _imported_scores_are_of_the_pairs(self) -> "Study":
-        for name, scores in self.imported.items():
-            if name in SCORES or name in RULES:
-                raise ValueError(f"imported: {name!r} is a method of our own; choose another name")
-            if name in ADAPTIVE:
-                raise ValueError(
-                    f"imported: {name!r} adapts on the test stream, and stands beside no other score; leave it out"
-                )
-            if name in COLUMNS or name.startswith(("clean_", "accepts_")):
-                raise ValueError(f"imported: {name!r} is a column of score files; choose another name")
-            if scores.backbone not in self.backbones:
-                known = ", ".join(self.backbones)
-                raise ValueError(f"imported.{name}.backbone: no backbone {scores.backbone!r}; choose among {known}")
-            for id_dataset, files in scores.files.items():
-                expected = {id_dataset, *self.pairs.get(id_dataset, [])}
-                if id_dataset not in self.pairs or files.keys() != expected:
-                    sets = ", ".join(sorted(expected)) if id_dataset in self.pairs else f"no pair of {id_dataset}"
-                    raise ValueError(f"imported.{name}.files.{id_dataset}: name a file of each of its sets: {sets}")
+        require_own_names(self.imported)
+        require_scores_of_pairs(self.imported, self.backbones, self.pairs)
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.runs import soup_members
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings, word_methods
-from clipn.study.variants import ReleasedVariant, Soup
+from clipn.study.settings.variants import ReleasedVariant, Soup
 from clipn.study.weights import backbone_source, image_towers, is_weight_file, tower_record, tower_remarks
 from clipn.study.word_lists import envisioned_words, word_list
 from clipn.training.settings import Variant

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from clipn.study.config import Run, Study
+from clipn.study.config import Study
 from clipn.study.names import RunName
-from clipn.study.variants import Soup
+from clipn.study.settings.runs import Run
+from clipn.study.settings.variants import Soup
 from clipn.training.settings import Variant
 
 

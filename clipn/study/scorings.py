@@ -5,7 +5,7 @@ from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.fits import fits
 from clipn.study.names import Scoring
-from clipn.study.variants import as_taught
+from clipn.study.settings.variants import as_taught
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
 

@@ -7,7 +7,7 @@ from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_we
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.names import family
-from clipn.study.variants import ReleasedVariant
+from clipn.study.settings.variants import ReleasedVariant
 
 
 class WeightSource(NamedTuple):

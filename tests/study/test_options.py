@@ -15,7 +15,7 @@ from clipn.study.names import RunName
 from clipn.study.options import RuleOptions
 from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
-from clipn.study.variants import ReleasedVariant
+from clipn.study.settings.variants import ReleasedVariant
 from tests.helpers.studies import GENERATED, WRITTEN, study
 
 ROOT = Path(__file__).parents[2]

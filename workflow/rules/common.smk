@@ -33,7 +33,7 @@ from clipn.study.paths import (
 from clipn.study.run_lock import begin_run
 from clipn.study.runs import soup_members
 from clipn.study.snakemake import mode_of, or_exit
-from clipn.study.variants import ReleasedVariant, Soup
+from clipn.study.settings.variants import ReleasedVariant, Soup
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,

@@ -3,10 +3,12 @@
 The spread over such runs is that of the whole pipeline, and not of the "no" tower alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipn.study.names import seeded
+from clipn.study.names import family, seed_of, seeded
+from clipn.study.settings.backbones import Backbone
+from clipn.study.settings.runs import Run
 
 
 def with_backbone_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,3 +43,20 @@ def _runs(run: Any, seeds: Mapping[str, list[Any]]) -> list[Any]:
         case {"backbone": str() as name, "seeds": [*own]} if name in seeds:
             return [{**run, "backbone": seeded(name, seed), "seeds": [seed]} for seed in own]
     return [run]
+
+
+def require_names_of_seeds(backbones: Mapping[str, Backbone], runs: Sequence[Run]) -> None:
+    """Raise a ValueError if a backbone is called like one of several trainings but is not."""
+    firsts: dict[str, Backbone] = {}
+    for name, backbone in backbones.items():
+        seed, several = seed_of(name), family(name)
+        if seed is None or backbone.training is None:
+            alike = seed is None
+        else:
+            without = backbone.model_copy(update={"training": backbone.training.model_copy(update={"seed": 0})})
+            seeds_of_runs = [run.seeds for run in runs if run.backbone == name]
+            alike = backbone.training.seed == seed and firsts.setdefault(several, without) == without
+            alike = alike and several not in backbones and all(seeds == [seed] for seeds in seeds_of_runs)
+        if not alike:
+            told = f"is what the training of {several} with seed {seed} is called, and its run"
+            raise ValueError(f"backbones: {name} {told}; call it otherwise, or give {several} `seeds`")
