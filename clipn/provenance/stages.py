@@ -11,7 +11,8 @@ import yaml
 
 from clipn.errors import ClipnError
 from clipn.files import file_hash, named
-from clipn.study.paths import short_path, study_folder
+from clipn.study.paths import study_folder
+from clipn.study.report_paths import short_path
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"

@@ -15,8 +15,8 @@ from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, differences, read_records
 from clipn.provenance.run_state import RunState
 from clipn.provenance.trace import SHORT
-from clipn.study.parameters import MISSING, Contents, Settings, changed_values, is_keyed
 from clipn.study.paths import study_of
+from clipn.study.rules.parameters import MISSING, Contents, Settings, changed_values, is_keyed
 from clipn.study.snakemake import PlannedJob
 
 ABSENT = "not here"

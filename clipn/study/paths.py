@@ -1,4 +1,4 @@
-"""Where the files of a study lie, relative to the project; the one home of these paths.
+"""Where the files of a study lie, relative to the project; with `report_paths.py` the one home of these paths.
 
 A name may be a wildcard of a rule: `paths.backbone("{backbone}")` is the pattern of all backbones.
 """
@@ -9,31 +9,17 @@ from pathlib import PurePath
 
 from clipn.features.stored import WORD_FEATURES
 from clipn.scores import IMPORTED, PLAIN_CLIP
-from clipn.study.config import ID_DATASETS, Study
+from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import RunName, Scoring, family
+from clipn.study.report_paths import RESULTS, ReportPaths
 from clipn.study.runs import run_names, stored_views
 from clipn.study.scorings import OWN_FEATURES
 from clipn.study.weights import is_weight_file, weight_record
 from clipn.training.settings import Variant
 
-RESULTS = "results"
-OWN_TABLES = "own_id"
-"""Folder, among the tables, of those of other ID datasets than the paper's: DVC stores them as a whole."""
 MIRROR = "archives/mirror"
 """Folder, in that of a study, that the generated archives of the demo lie in."""
-PRINTED = ("csv", "md", "tex")
-"""Endings of a table that has printed forms."""
-OVERALL_TABLES = {
-    "id_accuracy": PRINTED,
-    "decisions": PRINTED,
-    "metrics": ("csv",),
-    "differences": PRINTED,
-    "ablations": PRINTED,
-}
-"""Tables over all ID datasets that are made from the metrics alone, with their endings."""
-TEST_TIME = "test_time"
-"""Table of the methods that adapt on the test stream; a header alone in a study without any."""
 
 
 def study_folder(study: str) -> str:
@@ -54,13 +40,7 @@ def study_of(path: str) -> tuple[str, str] | None:
     return parts[2], "/".join(parts[3:])
 
 
-def short_path(path: str) -> str:
-    """Where people find a copy of a file of the active study, which lies in its folder."""
-    parts = PurePath(path).parts[3:]
-    return "/".join([RESULTS, *(part for part in parts if part != OWN_TABLES)])
-
-
-class StudyPaths:
+class StudyPaths(ReportPaths):
     """Paths of a study's files.
 
     Attributes:
@@ -77,7 +57,8 @@ class StudyPaths:
         self.study = study
         self.data = data
         owner = study.extends or study.study
-        self.folder, self.shared = study_folder(study.study), study_folder(owner)
+        super().__init__(study_folder(study.study))
+        self.shared = study_folder(owner)
         self.logs, self.shared_logs = log_folder(study.study), log_folder(owner)
         self.work = f"work/{owner}"
         self._shared_runs = {*run_names(run for run in study.runs if run.shared)}
@@ -340,37 +321,3 @@ class StudyPaths:
     def streams(self, backbone: str) -> str:
         """Those of a backbone."""
         return f"{self.streams_folder}/{backbone}.json"
-
-    # What people look at
-
-    @property
-    def tables_folder(self) -> str:
-        """Folder of the tables."""
-        return f"{self.folder}/tables"
-
-    def table(self, name: str, ending: str = "csv") -> str:
-        """A table."""
-        return f"{self.tables_folder}/{name}.{ending}"
-
-    def ood_table(self, id_dataset: str, ending: str = "csv") -> str:
-        """Table of an ID dataset; a wildcard stands for one of the study's own."""
-        return self.table(f"{'' if id_dataset in ID_DATASETS else f'{OWN_TABLES}/'}{id_dataset}_ood", ending)
-
-    @property
-    def figures_folder(self) -> str:
-        """Folder of the figures."""
-        return f"{self.folder}/figures"
-
-    def figure(self, name: str, ending: str = "png") -> str:
-        """A figure."""
-        return f"{self.figures_folder}/{name}.{ending}"
-
-    @property
-    def page(self) -> str:
-        """The HTML page."""
-        return f"{self.folder}/report.html"
-
-    @property
-    def summary(self) -> str:
-        """Averages for `dvc metrics`."""
-        return f"{self.folder}/metrics.json"

@@ -6,7 +6,8 @@ from itertools import product
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
 from clipn.study.fits import fits
-from clipn.study.paths import OVERALL_TABLES, PRINTED, TEST_TIME, StudyPaths, short_path
+from clipn.study.paths import StudyPaths
+from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, own_features
 from clipn.study.weights import image_towers, locked_towers

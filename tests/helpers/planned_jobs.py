@@ -6,7 +6,7 @@ from typing import Any
 
 from clipn.provenance.run_state import RunState
 from clipn.provenance.why import Reason, reasons
-from clipn.study.parameters import Contents, Settings
+from clipn.study.rules.parameters import Contents, Settings
 from clipn.study.snakemake import PlannedJob
 from tests.helpers.records import write_record
 

@@ -10,7 +10,7 @@ from clipn.errors import ClipnError
 from clipn.provenance.accept import WITHOUT_RECORD, accept
 from clipn.provenance.records import JobRecord, read_records
 from clipn.provenance.stage_files import read_stage_records
-from clipn.study.parameters import settings_of
+from clipn.study.rules.parameters import settings_of
 from clipn.study.snakemake import Mode, Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import record_file, sha256
@@ -22,7 +22,7 @@ configfile: "config.yaml"
 
 from clipn.study.snakemake import Mode
 from clipn.study.snakemake import mode_of
-from clipn.study.parameters import settings_of
+from clipn.study.rules.parameters import settings_of
 with open("modes", "a") as modes:
     modes.write(f"{mode_of(workflow).value} ")
 

@@ -24,7 +24,7 @@ from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.run_state import RunState
-from clipn.study.parameters import settings_of
+from clipn.study.rules.parameters import settings_of
 from clipn.study.snakemake import mode_of
 
 configfile: "config.yaml"

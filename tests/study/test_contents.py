@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from clipn.provenance.hash_cache import HashCache
-from clipn.study import contents as module
-from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
+from clipn.study.rules import contents as module
+from clipn.study.rules.contents import RuleContents
 from tests.helpers.records import sha256
 from tests.helpers.studies import GENERATED, WRITTEN, study
 

@@ -12,9 +12,9 @@ from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study
 from clipn.study.names import RunName
-from clipn.study.options import RuleOptions
-from clipn.study.parameters import Settings, changed_values, flattened
 from clipn.study.paths import StudyPaths
+from clipn.study.rules.options import RuleOptions
+from clipn.study.rules.parameters import Settings, changed_values, flattened
 from clipn.study.settings.variants import ReleasedVariant
 from tests.helpers.studies import GENERATED, WRITTEN, study
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipn.study.parameters import (
+from clipn.study.rules.parameters import (
     MISSING,
     Contents,
     Settings,

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from clipn.study.names import RunName, Scoring
-from clipn.study.paths import short_path, study_folder, study_of
+from clipn.study.paths import study_folder, study_of
+from clipn.study.report_paths import short_path
 from clipn.study.targets import data_files
 from clipn.study.word_lists import fetched_words, word_files
 from tests.helpers.studies import GENERATED, WRITTEN, paths

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from clipn.planning.sizes import StudySizes
-from clipn.study.options import RuleOptions
 from clipn.study.paths import StudyPaths
+from clipn.study.rules.options import RuleOptions
 from clipn.study.targets import all_files, feature_files, number_files, own_feature_files, report_files
 from clipn.yaml_models import first_error
 from tests.helpers.studies import GENERATED, WRITTEN, paths, study

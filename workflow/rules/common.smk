@@ -16,24 +16,18 @@ from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, scorings, targets, word_lists
 from clipn.study.config import ID_DATASETS
-from clipn.study.contents import RuleContents
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study, parse_study, study_files
 from clipn.study.names import RunName
-from clipn.study.options import RuleOptions
-from clipn.study.parameters import file_arguments, repeated
-from clipn.study.paths import (
-    OVERALL_TABLES,
-    PRINTED,
-    TEST_TIME,
-    StudyPaths,
-    log_folder,
-    short_path,
-)
+from clipn.study.paths import StudyPaths, log_folder
+from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
+from clipn.study.rules.contents import RuleContents
+from clipn.study.rules.options import RuleOptions
+from clipn.study.rules.parameters import file_arguments, repeated
 from clipn.study.run_lock import begin_run
 from clipn.study.runs import soup_members
-from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.settings.variants import ReleasedVariant, Soup
+from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,

@@ -19,8 +19,8 @@ from clipn.report.leaderboard import Entry, ImageSet, Protocol, entries_of
 from clipn.report.reading import read_table
 from clipn.scores import SCORES
 from clipn.study.names import Scoring
-from clipn.study.parameters import Contents, recorded_values
 from clipn.study.paths import MIRROR, study_folder
+from clipn.study.rules.parameters import Contents, recorded_values
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from clipn.files import file_hash
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.names import family
-from clipn.study.parameters import Contents
+from clipn.study.rules.parameters import Contents
 from clipn.study.scorings import prompt_pools, word_methods
 from clipn.study.weights import is_weight_file, weight_record
 from clipn.text import csp

@@ -1,0 +1,1 @@
+"""What rules of the workflow depend on, recorded so that a change of it can be named."""
