@@ -1,12 +1,17 @@
 """Small studies, as their YAML files would hold them."""
 
 import json
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.paths import StudyPaths
+from clipn.study.rules.options import RuleOptions
 
+STUDIES = Path(__file__).parents[2] / "config" / "studies"
 GENERATED = {
     "study": "demo",
     "demo": {"images": 40},
@@ -44,3 +49,13 @@ def paths(settings: dict[str, Any], **changes: Any) -> StudyPaths:
     """The paths of a study, some of whose settings are others."""
     made = study(settings | changes)
     return StudyPaths(made, StudyData(made))
+
+
+def options_of(made: Study) -> RuleOptions:
+    """Of a study whose registry need not be there."""
+    return RuleOptions(StudyPaths(made, StudyData(made.model_copy(update={"registry": None}))))
+
+
+def study_with(name: str, **changes: object) -> dict[str, object]:
+    """Settings of one of the project's studies, some of them others."""
+    return {"study": name, **yaml.safe_load((STUDIES / f"{name}.yaml").read_text()), **changes}
