@@ -187,6 +187,14 @@ def test_roc_legend_shows_auroc() -> None:
     assert "study: demo" in texts(figure)
 
 
+def test_curves_of_eight_variants_of_a_method_differ() -> None:
+    """By their dashes alone: colour and marker are those of the method."""
+    names = [f"variant{number}" for number in range(8)]
+    curves = roc_curves([scored(name, 1, ("ctw",)) for name in names], CONTEXT).axes[0].get_lines()[:8]
+    assert {curve.get_color() for curve in curves} == {line_style("ctw").colour}
+    assert len({str(curve._dash_pattern) for curve in curves}) == 8
+
+
 def test_training_curves_show_the_mean_over_seeds() -> None:
     figure = training_curves([log(1), log(2)], {"tiny": BACKBONE_LOG}, "demo")
     assert len(figure.axes) == 5

@@ -40,6 +40,8 @@ def test_every_bin_that_holds_images_is_at_its_confidence_and_accuracy() -> None
     (points,) = (line for line in left.lines if line.get_marker() == "o")
     expected = [[0.2, 0], [0.49, 1 / 2], [np.mean(CONFIDENCE[:3]), 2 / 3]]
     np.testing.assert_allclose(points.get_xydata(), expected)
+    # Points at the ends would be cut in half.
+    assert all(low < 0 and high > 1 for low, high in (left.get_xlim(), left.get_ylim()))
     counts = [patch.get_data() for patch in right.patches]
     assert [part.values.sum() for part in counts] == [3, 3]
     assert [part.values[-1] for part in counts] == [2, 1]

@@ -77,7 +77,8 @@ def _diagram(axes: Axes, confidence: Array, is_right: NDArray[np.bool_]) -> None
     axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=0.7, label="calibrated")
     axes.vlines(said, true, said, color=_WRONG, alpha=0.5, linewidth=5, label="gap")
     axes.plot(said, true, "o", color=ID_COLOUR, markersize=3.5, label=f"one of {BINS} bins")
-    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Mean confidence", ylabel="Accuracy", aspect="equal")
+    # A little beyond 0 and 1, so that points there are whole.
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="Mean confidence", ylabel="Accuracy", aspect="equal")
 
 
 def _summary(images: pd.DataFrame, confidence: Array, is_right: NDArray[np.bool_]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from clipn.metrics import auroc, roc
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.series import Series, ood_datasets_of, select
-from clipn.report.figures.style import DASHES, GREY, finish, house_style, line_style, panel_grid
+from clipn.report.figures.style import DASHES, GREY, Dash, finish, house_style, line_style, panel_grid
 from clipn.report.reading import ScoredRun
 from clipn.scores import PLAIN_CLIP
 
@@ -43,12 +43,14 @@ def _panel(axes: Axes, series: Sequence[Series], ood: str) -> None:
             continue
         style = line_style(item.method)
         # Colour and marker tell the method; where a method comes in several variants, the dash tells them apart.
-        dash = DASHES[variants.index(item.variant) % len(DASHES)] if item.variant in variants else style.dash
+        dash: Dash = style.dash
+        if item.variant in variants:
+            dash = DASHES[variants.index(item.variant) % len(DASHES)]
         # Each curve starts its markers elsewhere, or those of near curves would hide each other.
         first_marker = _BETWEEN_MARKERS * (0.2 + 0.8 * index / len(series))
         axes.plot(
             *roc(item.id_scores, item.ood_scores[ood]),
-            dash,
+            linestyle=dash,
             color=style.colour,
             linewidth=style.width,
             marker=style.marker,
@@ -69,6 +71,7 @@ def _panel(axes: Axes, series: Sequence[Series], ood: str) -> None:
         alignment="left",
         loc="center left",
         bbox_to_anchor=(1.01, 0.5),
-        handlelength=2.6,
+        # Long enough for a dash to be seen beside its marker.
+        handlelength=4,
         labelspacing=0.35,
     )

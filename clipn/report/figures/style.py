@@ -19,7 +19,18 @@ ID_COLOUR, OOD_COLOUR, GREY = "#0072B2", "#D55E00", "#777777"
 PALETTE = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#0072B2", "#D55E00", "#000000", "#8C564B")
 """Okabe and Ito's colours and a brown."""
 
-DASHES = ("-", ":", "--", "-.")
+Dash = str | tuple[float, tuple[float, ...]]
+DASHES: tuple[Dash, ...] = (
+    "-",
+    ":",
+    "--",
+    "-.",
+    (0, (1.5, 1)),
+    (0, (4, 1.5, 1, 1.5, 1, 1.5)),
+    (0, (1, 4)),
+    (0, (5, 1.5, 2, 1.5)),
+)
+"""Of matplotlib: names, or an offset with the lengths of lines and gaps in widths of the line."""
 
 MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h", "+", "1", "2")
 

@@ -56,9 +56,9 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
         for index, (names, members) in enumerate(groups.items()):
             colour, dash = colours[index % len(colours)], DASHES[index // len(colours) % len(DASHES)]
             for log in members:
-                axes.plot(log["step"], log[column], dash, color=colour, linewidth=0.5, alpha=0.45)
+                axes.plot(log["step"], log[column], linestyle=dash, color=colour, linewidth=0.5, alpha=0.45)
             mean = pd.concat(members).groupby("step")[column].mean()
-            axes.plot(mean.index, mean, dash, color=colour, label=", ".join(names))
+            axes.plot(mean.index, mean, linestyle=dash, color=colour, label=", ".join(names))
         axes.set_title(title)
     if backbone_logs:
         for (name, log), colour in zip(backbone_logs.items(), cycle(reversed(PALETTE))):
