@@ -1,5 +1,6 @@
 """How many samples, images, classes and texts a study has, as its registry expects them."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -65,9 +66,18 @@ class StudySizes:
         sampler = Sampler(self.total, variant.batch_size, variant.epochs, 0, variant.share)
         return sampler.samples_per_epoch * variant.epochs
 
-    def class_texts(self, pool: str) -> int:
-        """Texts that name the classes of all ID datasets in every template of a pool."""
-        return len(prompt_pool(pool)) * sum(self._classes(name) or 0 for name in self.study.pairs)
+    def classes(self, id_dataset: str) -> int:
+        """Classes of an ID dataset."""
+        return self._classes(id_dataset) or 0
+
+    def class_texts(self, pool: str, id_datasets: Iterable[str] | None = None) -> int:
+        """Texts that name the classes of ID datasets, by default of all, in every template of a pool."""
+        return len(prompt_pool(pool)) * sum(map(self.classes, self.study.pairs if id_datasets is None else id_datasets))
+
+    def training_images(self, id_dataset: str) -> int:
+        """Images that a classifier of an ID dataset is fitted on."""
+        chosen = self.study.train[id_dataset]
+        return self.images[chosen.dataset] if chosen.shots == "all" else chosen.shots * self.classes(id_dataset)
 
     def under_classes(self, need: str) -> tuple[int, int]:
         """Images that are perturbed, or whose patches are compared; and class texts that are encoded for that.
@@ -81,9 +91,14 @@ class StudySizes:
         every = [name for id_dataset, others in self.study.pairs.items() for name in (id_dataset, *others)]
         return sum(self.images[name] for name in every), self.class_texts(self.study.prompts[0])
 
+    @property
+    def words(self) -> int:
+        """Words that negative labels are chosen from."""
+        return self._words() or 0
+
     def word_texts(self) -> int:
         """Texts of the words that methods set against the ID classes; none without such a method."""
-        methods, words = word_methods(self.study), self._words() or 0
+        methods, words = word_methods(self.study), self.words
         templates = {"neglabel": 1, "csp": len(csp.NOUN_TEMPLATES)}
         chosen_from = sum(words * templates[method] for method in methods if method != "eoe")
         return chosen_from + (ENVISIONED * len(self.study.pairs) if "eoe" in methods else 0)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from clipn.data.overview import human_bytes, plain_table
 from clipn.planning.plan import Download, Plan
-from clipn.planning.work import CORE, CORES, GPU, PEAK, SUSTAINED, TOKENS, Work
+from clipn.planning.work import CORE, CORES, FLOAT64, GPU, PEAK, SUSTAINED, TOKENS, Work
 
 GIGA, TERA = 1e9, 1e12
 CPU = f"{CORES} cores"
@@ -105,8 +105,8 @@ def _work_row(part: Work, core: float, gpu_hours: float) -> list[str]:
     tera = part.operations / TERA
     # Three digits, and no "1.2e+03" for thousands.
     operations = f"{tera:,.0f}" if tera >= 100 else f"{tera:.3g}"
-    hours = (part.cpu_hours(core), gpu_hours)
-    return [part.kind, part.of, part.precision, images, operations, *map(_duration, hours)]
+    hours = [_duration(time) if time else "" for time in (part.cpu_hours(core), gpu_hours)]
+    return [part.kind, part.of, part.precision, images, operations, *hours]
 
 
 def _duration(hours: float) -> str:
@@ -130,6 +130,8 @@ def _notes(plan: Plan) -> Iterator[str]:
         f"{GPU}: {SUSTAINED:.0%} of its dense peak, which is {peaks}; another GPU takes it times the ratio of peaks. "
         "Where decoding images on the CPU is slower, that decides."
     )
+    if any(part.precision == FLOAT64 for part in plan.work):
+        yield "What is computed from features, in fp64, is computed on the CPU whatever the device."
     if any(file.bytes is None for file in plan.downloads):
         yield "Downloads of unknown size are in no sum, but for images of captions, whose size is estimated."
     for name in plan.unknown:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from clipn.planning.cached import fit_operations, stream_operations
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
-from clipn.study.runs import image_caches, runs_with_steps, text_caches
+from clipn.study.runs import image_caches, runs_with_steps, soup_members, text_caches
 from clipn.study.scorings import prompt_pools, scorings
-from clipn.study.settings.variants import ReleasedVariant, as_taught
+from clipn.study.settings.variants import ReleasedVariant, Soup, as_taught
 from clipn.study.weights import locked_towers
 from clipn.training.settings import Variant
 
@@ -20,6 +21,8 @@ PEAK = {"fp16": 312e12, "bf16": 312e12, "fp32": 19.5e12}
 """Operations per second of that GPU, dense, as NVIDIA's data sheet gives them."""
 SUSTAINED = 0.4
 """Share of the peak that is reached."""
+FLOAT64 = "fp64"
+"""Of features, on the CPU whatever the device."""
 CORES = 8
 CORE = {"portable": 33e9, "fast": 70e9}
 """Operations per second of one core in float32 by arithmetic: training and texts of ViT-B/32, which images surpass by a
@@ -32,14 +35,14 @@ PERTURBATION = 3
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of work with the towers of a study.
+    """One kind of work of a study.
 
     Attributes:
         kind: what is done.
         of: for what.
         operations: floating-point operations, a multiply-add being two.
         images: how many are decoded.
-        precision: of the towers.
+        precision: of the towers; `FLOAT64` of what is computed from their features.
     """
 
     kind: str
@@ -50,11 +53,11 @@ class Work:
 
     @property
     def gpu_hours(self) -> float:
-        """Hours of the assumed GPU at the assumed share of its peak."""
-        return self.operations / (SUSTAINED * PEAK[self.precision]) / 3600
+        """Hours of the assumed GPU at the assumed share of its peak; none of what the CPU computes in any case."""
+        return self.operations / (SUSTAINED * PEAK[self.precision]) / 3600 if self.precision in PEAK else 0.0
 
     def cpu_hours(self, core: float) -> float:
-        """Hours of the assumed cores at `core` operations per second each, in float32 whatever the precision."""
+        """Hours of the assumed cores at `core` operations per second each, whatever the precision."""
         return self.operations / (CORES * core) / 3600
 
 
@@ -79,14 +82,14 @@ def training_operations(variant: Variant, samples: int, costs: TowerCosts) -> fl
 
 
 def work(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> list[Work]:
-    """All work with the towers, by kind, in the order of the pipeline.
+    """All work with the towers and their features, by kind, in the order of the pipeline.
 
     Args:
         study: the study.
         sizes: its sizes.
         costs: of every backbone.
     """
-    parts = [*_training(study, sizes, costs), *_evaluation(study, sizes, costs)]
+    parts = [*_training(study, sizes, costs), *_evaluation(study, sizes, costs), *_cached(study, sizes, costs)]
     return [part for part in parts if part.operations]
 
 
@@ -112,6 +115,13 @@ def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
         images = number * samples if variant.augmentation == "online" else 0
         what = f"{run.backbone}/{run.variant}, {number} seed{'s' if number > 1 else ''}"
         yield Work("training", what, operations, images, variant.precision)
+    for run in study.runs:
+        soup = study.variants[run.variant]
+        if isinstance(soup, Soup) and soup.kind == "greedy":
+            # Each run is scored, then each mean but that of the best alone: by the texts of both towers.
+            scored = 2 * len(soup_members(study, run.backbone, run.variant)) - 1
+            texts = scored * 2 * sizes.class_texts(study.prompts[0], study.development)
+            yield Work("greedy soup", f"{run.backbone}/{run.variant}", texts * costs[run.backbone].text)
 
 
 def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> Iterator[Work]:
@@ -136,3 +146,12 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
         yield Work("class texts", name, texts * cost.text)
     for name, cost in costs.items():
         yield Work("negative labels", name, sizes.word_texts() * cost.text)
+
+
+def _cached(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> Iterator[Work]:
+    """Classifiers that are fitted, and methods that adapt on the test stream."""
+    for name, cost in costs.items():
+        fitting = fit_operations(study, sizes, name, cost.dimension)
+        yield Work("fitted classifiers", name, fitting, precision=FLOAT64)
+    for name, cost in costs.items():
+        yield Work("test streams", name, stream_operations(study, sizes, cost.dimension), precision=FLOAT64)

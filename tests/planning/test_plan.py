@@ -198,6 +198,12 @@ class TestPage:
         training = Work("training", "b", 8 * 33e9 * seconds)
         assert any(line.startswith("training") and f" {text} " in line for line in lines(plan(work=[training])))
 
+    def test_what_the_cpu_computes_in_any_case_has_no_hours_of_a_gpu(self) -> None:
+        text = lines(plan(work=[Work("test streams", "b", 8 * 33e9 * 59, precision="fp64")]))
+        assert "test streams b fp64 15.6 59 s" in text
+        assert "What is computed from features, in fp64, is computed on the CPU whatever the device." in text
+        assert not any("in fp64" in line for line in lines(plan()))
+
     def test_the_fastest_kernels_take_less_time(self) -> None:
         found = as_mapping(plan(arithmetic="fast"))
         assert found["work"][0]["cpu_hours"] * 8 * 70e9 * 3600 == pytest.approx(found["work"][0]["operations"])

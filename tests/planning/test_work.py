@@ -3,75 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import pytest
 import yaml
 
-from clipn.files import write_json
-from clipn.model.backbone import build
-from clipn.model.clipn import CLIPN
 from clipn.planning.disk import DiskUsage, disk_usage
-from clipn.planning.flops import TowerCosts, measure
+from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
 from clipn.planning.work import Work, training_operations, work
 from clipn.study.config import Study
 from clipn.text.prompts import prompt_pool
 from clipn.training.settings import Variant
 from tests.helpers.tiny_dataset import write_files
-from tests.helpers.tiny_model import ARCHITECTURE, tiny_model
 
-GIGA = 1e9
 COSTS = TowerCosts(
     image=1000, text=10, dimension=8, context=20, width=4, parameters=100, no_parameters=30, tower_width=64
 )
-
-
-def block(positions: int, width: int) -> int:
-    """Multiply-adds of a transformer block: four projections, attention twice, and a fourfold hidden layer."""
-    return positions * width**2 * (4 + 8) + 2 * positions**2 * width
-
-
-def vit(size: int, patch: int, width: int, layers: int, dimension: int) -> int:
-    """Multiply-adds of a vision transformer for one image."""
-    patches = (size // patch) ** 2
-    return patches * 3 * patch**2 * width + layers * block(patches + 1, width) + width * dimension
-
-
-class TestFlops:
-    @pytest.mark.parametrize(
-        ("name", "image", "published", "text"),
-        [
-            ("ViT-B-32", vit(224, 32, 768, 12, 512), 4.4, 12 * block(77, 512) + 512 * 512),
-            ("ViT-B-16", vit(224, 16, 768, 12, 512), 17.6, 12 * block(77, 512) + 512 * 512),
-            ("ViT-L-14", vit(224, 14, 1024, 24, 768), 81.1, 12 * block(77, 768) + 768 * 768),
-        ],
-    )
-    def test_operations_are_twice_the_multiply_adds(self, name: str, image: int, published: float, text: int) -> None:
-        costs = measure(name, tokens=77)
-        assert costs.image == 2 * image
-        assert costs.text == 2 * text
-        assert costs.image / GIGA == pytest.approx(2 * published, rel=0.01)
-
-    def test_a_short_text_costs_its_own_length(self) -> None:
-        assert measure("ViT-B-32", tokens=20).text == 2 * (12 * block(20, 512) + 512 * 512)
-
-    def test_a_text_is_cut_to_what_the_architecture_reads(self) -> None:
-        name = "config/architectures/tiny.json"
-        assert measure(name, tokens=77).text == measure(name, tokens=32).text
-
-    def test_sizes_are_those_of_the_models(self, tmp_path: Path) -> None:
-        write_json(tmp_path / "tiny.json", ARCHITECTURE)
-        costs = measure(str(tmp_path / "tiny.json"), tokens=20)
-        assert (costs.dimension, costs.context, costs.width) == (32, 77, 32)
-        assert costs.backbone_bytes == stored(build(ARCHITECTURE))
-        assert costs.checkpoint_bytes(prompts=3) == stored(tiny_model(prompts=3))
-        assert costs.checkpoint_bytes(prompts=3, tokens=5) == stored(tiny_model(prompts=3, tokens=5))
-        assert costs.checkpoint_bytes(prompts=0) == stored(tiny_model(prompts=0))
-
-
-def stored(model: open_clip.CLIP | CLIPN) -> int:
-    """Bytes of all tensors of a model."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
 
 
 @pytest.mark.parametrize(
@@ -255,6 +201,43 @@ class TestWork:
         assert (StudySizes(made).word_texts(), StudySizes(made).unknown) == (0, ["far"])
         write_files(tmp_path / "results/studies/s/archives/far", {"far.txt": b"hill\nlake\nhill\n"})
         assert (StudySizes(made).word_texts(), StudySizes(made).unknown) == (2, [])
+
+    def test_greedy_soups_score_every_run_and_mean_on_what_is_held_out(self, registry: Path) -> None:
+        variants = {"learnable": {"epochs": 0}, "best": {"soup_of": "learnable", "kind": "greedy"}}
+        runs = [
+            {"backbone": "b", "variant": name, "seeds": seeds}
+            for name, seeds in (("learnable", [1, 2, 3]), ("best", [1]))
+        ]
+        pairs = {"imagenet": ["sun"], "cifar10": ["sun"]}
+        found = operations(
+            study(registry, variants=variants, runs=runs, pairs=pairs, development={"cifar10": ["isun"]})
+        )
+        assert found["greedy soup b/best"] == (3 + 2) * 2 * 10 * 10
+
+    @pytest.mark.parametrize(("shots", "images"), [(4, 4 * 5), ("all", 50)])
+    def test_fits_of_every_seed_are_in_float64_on_the_cpu(self, registry: Path, shots: int | str, images: int) -> None:
+        seeds = [1] if shots == "all" else [1, 2, 3]
+        made = study(registry, train={"imagenet": {"dataset": "cifar10", "shots": shots, "seeds": seeds}})
+        (found,) = (part for part in work(made, StudySizes(made), {"b": COSTS}) if part.kind == "fitted classifiers")
+        covariance, factors, solution = 2 * images * 8**2, 2 * 8**3 / 3, 2 * 8**2 * 5
+        assert found.operations == pytest.approx(len(seeds) * (covariance + factors + solution))
+        assert (found.of, found.precision, found.images, found.gpu_hours) == ("b", "fp64", 0, 0)
+        assert found.cpu_hours(found.operations) == pytest.approx(1 / 8 / 3600)
+
+    def test_streams_compare_images_with_labels_and_memory(self, registry: Path, tmp_path: Path) -> None:
+        words = tmp_path / "words.txt"
+        words.write_text("".join(f"word {number}\n" for number in range(40)))
+        test_time = {"methods": ["adaneg", "adaneg_released"], "stream": {"seeds": [1, 2, 3]}}
+        pairs = {"imagenet": ["sun", "cifar10"], "cifar10": ["sun"]}
+        found = operations(study(registry, test_time=test_time, negative_words=str(words), pairs=pairs))
+        of_imagenet = (100 + 20 + 100 + 50) * (6 + 5 + 10 * 5)
+        of_cifar10 = (50 + 20) * (6 + 10 + 10 * 10)
+        assert found["test streams b"] == 2 * 3 * 2 * 8 * (of_imagenet + of_cifar10)
+
+    def test_wordnet_has_more_words_than_become_negative_labels(self, registry: Path) -> None:
+        test_time = {"methods": ["adaneg"], "stream": {"seeds": [1]}}
+        found = operations(study(registry, test_time=test_time, negative_words="wordnet"))
+        assert found["test streams b"] == 2 * 8 * 120 * (10_000 + 5 + 10 * 5)
 
     def test_csp_puts_every_word_in_its_templates_and_eoe_has_500_outliers(self, registry: Path) -> None:
         methods = {"baselines": ["eoe", "csp", "neglabel"], "negative_words": "wordnet"}

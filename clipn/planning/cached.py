@@ -1,0 +1,34 @@
+"""Operations of what is computed from cached features: classifiers that are fitted, and methods on test streams."""
+
+from clipn.adaptation.memory import LENGTH
+from clipn.features.negative_labels import NUMBER, PERCENT
+from clipn.planning.sizes import StudySizes
+from clipn.study.config import Study
+from clipn.study.fits import fits
+
+
+def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:
+    """Operations of fitting all classifiers on a backbone whose features have `dimension` numbers.
+
+    The covariance of d numbers takes 2 d^2 per image, its factors 2 d^3 / 3, and the solution 2 d^2 per class.
+    """
+    found = (id_dataset for fit, names in fits(study).items() if fit.backbone == backbone for id_dataset in names)
+    rows = sum(sizes.training_images(name) + dimension / 3 + sizes.classes(name) for name in found)
+    return 2 * dimension**2 * rows
+
+
+def stream_operations(study: Study, sizes: StudySizes, dimension: int) -> float:
+    """Operations of all methods on all test streams, on features of `dimension` numbers.
+
+    Every image is compared with the texts of all ID and negative labels, and with the memory of those that have
+    images: taken to be the ID labels.
+    """
+    if study.test_time is None:
+        return 0
+    negatives = min(NUMBER, sizes.words * PERCENT // 100)
+    products = 0
+    for id_dataset, ood_datasets in study.pairs.items():
+        images = sum(sizes.images[id_dataset] + sizes.images[name] for name in ood_datasets)
+        products += images * (negatives + (1 + LENGTH) * sizes.classes(id_dataset))
+    streams = len(study.test_time.methods) * len(study.test_time.stream.seeds)
+    return 2 * dimension * streams * products
