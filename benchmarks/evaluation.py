@@ -4,7 +4,8 @@ Three runs are evaluated from cached features. The pipeline scores the baselines
 as its workflow does; the plain script computes every method for every run. Every step has a process of its own. Its
 seconds are those of the work, from files to figures; imports and the encoding of texts are part of neither side. Both
 ways take turns, so that a busy machine slows both; what the pipeline does once is done at every turn, and its median
-counts.
+counts. At last one run is scored by all methods in one pass, and by one plain script per method, each of which reads
+all files.
 """
 
 import os
@@ -55,6 +56,8 @@ class Job(NamedTuple):
 ONCE = Job("baselines", 0, BASELINES, ())
 JOBS = [ONCE, *(Job(f"run {run}", run, TAUGHT, tuple(RULES)) for run in range(RUNS))]
 PLAIN = [Job(f"plain run {run}", run, tuple(SCORES), tuple(RULES)) for run in range(RUNS)]
+EVERY = Job("all methods", 0, tuple(SCORES), tuple(RULES))
+SCRIPTS = [Job(f"plain {name} alone", 0, [name], ()) for name in SCORES]
 SLIM = [Job(f"plain run {run} without baselines", run, TAUGHT, tuple(RULES)) for run in range(1, RUNS)]
 
 
@@ -135,14 +138,20 @@ def main(
         ours, theirs = _in_turns(folder, threads)
         differences = [largest_differences(folder, run) for run in range(RUNS)]
         slim = {job.name: [measured(plain, folder, job)] for job in SLIM}
+        one_pass = {
+            "scoring, all methods": [measured(score, folder, EVERY, threads)],
+            "metrics, all methods": [measured(evaluate, folder, EVERY, 0)],
+        }
+        scripts = {job.name: [measured(plain, folder, job)] for job in SCRIPTS}
         bootstrap = {
             f"metrics, {resamples} resamples, {job.name}": [measured(evaluate, folder, job, resamples)] for job in JOBS
         }
     print(f"{sum(SIZE.images.values()):,} images, {SIZE.classes:,} classes, {len(SCORES)} methods, {RUNS} runs")
-    pipeline, whole, rest, _ = (_table(steps) for steps in (ours, theirs, slim, bootstrap))
+    pipeline, whole, rest, together, apart, _ = map(_table, (ours, theirs, slim, one_pass, scripts, bootstrap))
     once = whole / RUNS + rest
     print(f"pipeline {pipeline:.1f} s; plain {whole:.1f} s, {whole / pipeline:.1f}x")
     print(f"plain, baselines in one run only: {once:.1f} s, {once / pipeline:.1f}x")
+    print(f"one run: one pass {together:.1f} s; a script per method {apart:.1f} s, {apart / together:.1f}x")
     print("largest difference of scores {:.1e}, of metrics {:.1e}".format(*np.max(differences, axis=0)))
     _describe_machine()
 
