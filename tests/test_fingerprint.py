@@ -446,7 +446,7 @@ MUTATIONS = [
     ("cli/report.py", "write_ood_table(metrics,", "write_ood_table(metrics[1:],", {"ood_table"}),
     ("report/tables/intervals.py", '"low": 100 * low', '"low": 99 * low', {"tables"}),
     ("report/tables/published.py", "_ROUNDING = 1e-9", "_ROUNDING = 1e-8", {"published_table"}),
-    ("report/tables/related.py", "bool(ood == AVERAGE)", "bool(ood != AVERAGE)", {"published_table", "report_page"}),
+    ("report/tables/related.py", "key=is_average", "key=str", {"published_table", "report_page"}),
     ("report/tables/build.py", "float(fixed(row[measure]))", "5 + float(fixed(row[measure]))", {"metrics_summary"}),
     ("report/page/build.py", "MANY = ", "MANY = 1 + ", {"report_page"}),
     ("report/figures/histograms.py", "_BINS = ", "_BINS = 1 + ", {"id_figures"}),

@@ -25,12 +25,14 @@ def ood_table(
     datasets: Datasets,
     variants: Variants,
     prompts: Prompts,
+    average: Annotated[list[str] | None, typer.Option(help="NAME:OOD,OOD, a further average; repeat")] = None,
     remarks: Remarks = None,
 ) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset: CSV, JSON, Markdown, LaTeX."""
-    from clipn.report.tables.build import write_ood_table
+    from clipn.report.tables.build import parse_averages, write_ood_table
 
-    write_ood_table(metrics, id_dataset, tables, datasets, variants, prompts, remarks or [])
+    subsets = parse_averages(average or [])
+    write_ood_table(metrics, id_dataset, tables, datasets, variants, prompts, subsets, remarks or [])
 
 
 @app.command("tables")

@@ -56,8 +56,16 @@ def setting_title(setting: str) -> str:
 
 
 def dataset_title(name: str, titles: Mapping[str, str]) -> str:
-    """Printed name of a dataset or of the average over OOD sets; an identifier without one stays as it is."""
-    return "Average" if name == AVERAGE else one_line(titles.get(name, name))
+    """Printed name of a dataset or of an average over OOD sets; an identifier without one stays as it is."""
+    if is_average(name):
+        of_some = name.removeprefix(AVERAGE).removeprefix("_")
+        return f"Average ({of_some})" if of_some else "Average"
+    return one_line(titles.get(name, name))
+
+
+def is_average(ood: str) -> bool:
+    """Whether an entry of the column `ood` is an average, over all OOD sets or, as `average_near`, over some."""
+    return ood == AVERAGE or ood.startswith(f"{AVERAGE}_")
 
 
 def label(column: str, value: object, titles: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_bac
 from clipn.study.settings.backbones import Backbone
 from clipn.study.settings.few_shot import FewShot
 from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
-from clipn.study.settings.pairs import require_others, require_unreported, require_untested
+from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
 from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
 from clipn.study.streams import Adaptation
@@ -140,6 +140,11 @@ class Study(Record):
         min_length=1,
         description="readings of FPR95; tables show the first, metrics.csv has all; intervals are of `clipn` alone",
     )
+    averages: dict[Name, list[Name]] = Field(
+        default={},
+        exclude_if=lambda value: not value,
+        description="further averages in tables of OOD detection, over some OOD sets of an ID dataset, by name: `near`",
+    )
     resamples: int = Field(
         default=1000, ge=0, le=MOST_RESAMPLES, description="of the images, for the intervals; 0: no intervals"
     )
@@ -209,6 +214,11 @@ class Study(Record):
     def _others_as_ood(cls, pairs: dict[str, list[str]]) -> dict[str, list[str]]:
         require_others(pairs)
         return pairs
+
+    @model_validator(mode="after")
+    def _averages_are_over_ood_sets(self) -> "Study":
+        require_together(self.averages, self.pairs)
+        return self
 
     @model_validator(mode="after")
     def _training_images_are_not_tested(self) -> "Study":

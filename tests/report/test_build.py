@@ -125,7 +125,7 @@ def test_shown_are_some_variants_under_one_pool_and_methods_with_a_pool_of_their
 
 def test_a_wide_table_without_rows_is_a_sentence(tmp_path: Path) -> None:
     write_descriptions(tmp_path / "datasets", {"imagenet": "ImageNet-1K"})
-    build.write_ood_table([], "imagenet", tmp_path / "tables", tmp_path / "datasets", ["none"], "clipn128")
+    build.write_ood_table([], "imagenet", tmp_path / "tables", tmp_path / "datasets", ["none"], "clipn128", {})
     assert (tmp_path / "tables/imagenet_ood.md").read_text() == "**This study has no ID dataset ImageNet-1K.**\n"
     assert json.loads((tmp_path / "tables/imagenet_ood.json").read_text()) == []
 
@@ -184,7 +184,7 @@ def test_written_tables_have_all_their_forms(tmp_path: Path) -> None:
 
 def test_a_table_of_runs_of_several_arithmetics_names_all(tmp_path: Path) -> None:
     runs = write_runs(tmp_path, [BASELINE, *(seed | {"arithmetic": "cuda torch-2.0"} for seed in SEEDS)])
-    build.write_ood_table(runs, "cifar10", tmp_path, tmp_path, ["learnable"], "single")
+    build.write_ood_table(runs, "cifar10", tmp_path, tmp_path, ["learnable"], "single", {})
     both = "portable avx2 numpy-2.0 and cuda torch-2.0"
     assert set(reading.read_table(tmp_path / "cifar10_ood.csv")["arithmetic"]) == {both}
     assert {row["arithmetic"] for row in read_json(tmp_path / "cifar10_ood.json")} == {both}

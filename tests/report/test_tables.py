@@ -37,6 +37,17 @@ def test_average_deviates_as_the_averages_of_the_runs() -> None:
     assert (average["fpr95"], average["fpr95_sd"]) == pytest.approx((35, 0))
 
 
+def test_some_ood_sets_have_an_average_of_their_own_before_that_of_all() -> None:
+    table = ood_table(SEEDS, "cifar10", {"near": ["svhn"], "both": ["svhn", "dtd"]})
+    assert list(table["ood"]) == ["svhn", "dtd", "average_near", "average_both", "average"]
+    numbers = table.set_index("ood")[["auroc", "auroc_sd", "fpr95", "fpr95_sd"]]
+    assert numbers.loc["average_near"].equals(numbers.loc["svhn"].rename("average_near"))
+    assert numbers.loc["average_both"].equals(numbers.loc["average"].rename("average_both"))
+    assert "| SVHN | DTD | Average (near) | Average (both) | Average |" in markdown(
+        table, {"svhn": "SVHN", "dtd": "DTD"}
+    )
+
+
 def test_rows_follow_first_appearance_and_average_is_last() -> None:
     table = ood_table([BASELINE, *SEEDS], "cifar10")
     assert ",".join(table.columns) == OOD_COLUMNS

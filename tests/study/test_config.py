@@ -103,6 +103,8 @@ def test_runs_on_backbones_of_several_seeds_have_no_soup() -> None:
         ({"rules": ["ctw", "mcm"]}, "no rule 'mcm'; choose among ctw, atd, atd_original"),
         ({"conventions": ["clipn", "sklearn"]}, "no convention 'sklearn'; choose among clipn, "),
         ({"conventions": []}, "should have at least 1 item"),
+        ({"averages": {"near": []}}, "averages: near: name OOD sets that one ID dataset of `pairs` has"),
+        ({"averages": {"near": ["sun", "lsun_resize"]}}, "averages: near: name OOD sets that one ID dataset"),
         ({"resamples": -1}, "greater than or equal to 0"),
         ({"perturbation": 0}, "greater than 0"),
         (

@@ -112,6 +112,15 @@ def test_a_study_without_training_images_is_told_as_before(options: RuleOptions)
     assert not any(key.startswith("train") for key in options.page)
 
 
+def test_averages_are_of_the_id_datasets_that_have_their_ood_sets() -> None:
+    averages = {"scenes": ["sun", "places"], "one": ["cifar100"]}
+    options = options_of(study(GENERATED | {"averages": averages}))
+    assert options.ood_table("imagenet")["averages"] == {"scenes": ["sun", "places"]}
+    assert options.ood_table("imagenet").words[-2:] == ["--average", "scenes:sun,places"]
+    assert options.ood_table("cifar10").words[-2:] == ["--average", "one:cifar100"]
+    assert options.ood_table("cifar100") == options.tables
+
+
 def test_remarks_say_what_fitted_classifiers_saw() -> None:
     every = TRAIN | {"cifar10": {"dataset": "lsun_resize", "shots": "all", "alpha": 0.5}}
     added = "times the logits of a Gaussian discriminant analysis of"

@@ -20,7 +20,7 @@ rule ood_table:
     resources:
         **job_resources(mem_mb=300),
     params:
-        options=options.tables,
+        options=lambda wildcards: options.ood_table(wildcards.id_dataset),
         code=fingerprint("clipn.cli.report.ood_table"),
     shell:
         "clipn --log {log} report ood-table {input.metrics} --id {wildcards.id_dataset} {params.options}"

@@ -40,8 +40,8 @@ def grouped(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], l
     return groups
 
 
-def averages(rows: list[Row], measures: Sequence[str]) -> list[Row]:
-    """One row per run and method: the mean over the OOD sets of its ID dataset.
+def averages(rows: list[Row], measures: Sequence[str], name: str = AVERAGE) -> list[Row]:
+    """One row per run and method, `name` as its OOD set: the mean over the OOD sets of its ID dataset.
 
     An image list that some OOD sets lack has none.
 
@@ -54,7 +54,7 @@ def averages(rows: list[Row], measures: Sequence[str]) -> list[Row]:
             raise ClipnError(f"metrics of {_name(group[0])}: seeds differ in their OOD sets; evaluate all again")
     every = {id_dataset: {row["ood"] for row in group} for (id_dataset,), group in grouped(rows, ("id",)).items()}
     return [
-        run[0] | {"ood": AVERAGE} | {measure: mean(run, measure) for measure in measures}
+        run[0] | {"ood": name} | {measure: mean(run, measure) for measure in measures}
         for run in grouped(rows, (*BLOCK, "seed")).values()
         if {row["ood"] for row in run} == every[run[0]["id"]]
     ]

@@ -1,6 +1,6 @@
 """The steps that write the tables of a study, and what is shown in them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,22 @@ def parse_ablations(texts: Sequence[str]) -> list[Ablation]:
     return [Ablation(*part) for part in parts]
 
 
+def parse_averages(texts: Sequence[str]) -> dict[str, list[str]]:
+    """`NAME:OOD,OOD` texts.
+
+    Raises:
+        ClipnError: a text has another form.
+    """
+    parts = [text.partition(":") for text in texts]
+    for text, (name, _, ood_datasets) in zip(texts, parts, strict=True):
+        if not name or not ood_datasets:
+            raise ClipnError(f"--average {text!r}: write it as NAME:OOD,OOD, e.g. near:ssb_hard,ninco")
+    return {name: ood_datasets.split(",") for name, _, ood_datasets in parts}
+
+
 def write_ood_table(
     metrics: Sequence[Path], id_dataset: str, folder: Path, datasets: Path, variants: Sequence[str], prompts: str,
-    remarks: Sequence[str] = (),
+    subsets: Mapping[str, Collection[str]], remarks: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write `<ID dataset>_ood` as CSV and JSON, and what is shown of it as Markdown and LaTeX.
 
@@ -68,10 +81,11 @@ def write_ood_table(
         datasets: folder with one indexed dataset per folder.
         variants: those shown.
         prompts: prompt pool shown.
+        subsets: OOD sets with an average of their own, as of `ood_table`.
         remarks: sentences below it.
     """
     runs, titles = read_metrics(metrics), read_titles(datasets)
-    table = ood_table(runs, id_dataset)
+    table = ood_table(runs, id_dataset, subsets)
     rows, arithmetic = shown(table, variants, prompts), arithmetic_of(runs)
     nothing = PrintedTable(f"This study has no ID dataset {dataset_title(id_dataset, titles)}.")
     printed = nothing if rows.empty else layouts.printed_ood(rows, titles)

@@ -14,6 +14,7 @@ from clipn.report.formatting import (
     convention_sentence,
     dataset_title,
     fixed,
+    is_average,
     label,
     method_title,
     signed,
@@ -43,7 +44,7 @@ def printed_ood(table: pd.DataFrame, titles: Titles | None = None) -> PrintedTab
             raise ClipnError(f"printed table: column {column!r} mixes {mixed}; make one table for each")
     titles = titles or {}
     labels = ["method", "backbone", "variant", *_varying(table, "prompts", "ood_version"), "runs"]
-    ood_datasets = list(dict.fromkeys(sorted(table["ood"], key=lambda ood: bool(ood == AVERAGE))))
+    ood_datasets = list(dict.fromkeys(sorted(table["ood"], key=is_average)))
     # Best is what prints best: a hidden third decimal would leave one of two equal numbers without its bold.
     printed = table[["auroc", "fpr95"]].map(lambda value: float(fixed(value)))
     # Image lists compete apart: a method is no better for having been measured on an easier list.

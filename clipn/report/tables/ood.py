@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from clipn.report.escaping import csv_text
-from clipn.report.formatting import fixed, precise
+from clipn.report.formatting import AVERAGE, fixed, precise
 from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
 from clipn.scores import FITTED, PLAIN_CLIP
 
@@ -24,25 +24,34 @@ _DECISION_COLUMNS = (
 )
 
 
-def ood_table(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> pd.DataFrame:
+def ood_table(
+    runs: Sequence[Mapping[str, Any]], id_dataset: str, subsets: Mapping[str, Collection[str]] | None = None
+) -> pd.DataFrame:
     """AUROC (higher is better) and FPR95 (lower is better) against each OOD set of one ID dataset.
 
     Args:
         runs: parsed metrics files, one per run, fractions in [0, 1].
         id_dataset: identifier of the ID dataset; without records of it the table has no rows.
+        subsets: some of its OOD sets, by a name such as `near`, with an average of their own.
 
     Returns:
         One row per (backbone, variant, method, image list, OOD set), percent, mean and sample standard deviation
         over runs (NaN for one run). The row `average` is the mean over OOD sets, its deviation that of the
-        per-run averages; an image list that some OOD sets lack has none. Rows follow first appearance in `runs`,
-        `average` last.
+        per-run averages; an image list that some OOD sets lack has none; `average_<name>` is the same over a subset.
+        Rows follow first appearance in `runs`, averages last.
 
     Raises:
         ClipnError: a run misses a key or is given twice, or runs differ in their OOD sets.
     """
     rows = [row for row in collect(runs, "ood") if row["id"] == id_dataset]
     measures = ("auroc", "fpr95")
-    return over_runs(rows + averages(rows, measures), (*BLOCK, "ood"), measures, _OOD_COLUMNS.split(","))
+    averaged = [
+        row
+        for name, ood_datasets in (subsets or {}).items()
+        for row in averages([row for row in rows if row["ood"] in ood_datasets], measures, f"{AVERAGE}_{name}")
+    ]
+    every = rows + averaged + averages(rows, measures)
+    return over_runs(every, (*BLOCK, "ood"), measures, _OOD_COLUMNS.split(","))
 
 
 def id_accuracy_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from clipn.data.registry import OFFICIAL
 from clipn.metrics import CONVENTION
-from clipn.report.formatting import AVERAGE, HEADINGS, MISSING, convention_sentence, dataset_title, fixed
+from clipn.report.formatting import HEADINGS, MISSING, convention_sentence, dataset_title, fixed, is_average
 from clipn.report.published_numbers import MEASURES, RECORDED
 from clipn.report.tables.printed import Cell, PrintedTable, cell
 from clipn.report.tables.verdict import OTHER_STUDY, compared_rows
@@ -42,7 +42,7 @@ def related_tables(table: pd.DataFrame, titles: Mapping[str, str]) -> list[Print
 
 
 def _related(rows: pd.DataFrame, titles: Mapping[str, str]) -> PrintedTable:
-    ood_datasets = sorted(dict.fromkeys(rows["ood"]), key=lambda ood: bool(ood == AVERAGE))
+    ood_datasets = sorted(dict.fromkeys(rows["ood"]), key=is_average)
     id_dataset, version, convention, kind = (str(rows[key].iloc[0]) for key in _SHARED)
     lists = "" if version == OFFICIAL else f", image lists {version}"
     reading = "" if convention == CONVENTION else f" {convention_sentence(convention)}"

@@ -128,6 +128,13 @@ class RuleOptions(ModelOptions):
         """What tables print."""
         return self.shown + self.remarks + self.datasets
 
+    def ood_table(self, id_dataset: str) -> Settings:
+        """What the table of an ID dataset prints, with the averages over some of its OOD sets."""
+        ood_datasets = {*self._study.pairs.get(id_dataset, ())}
+        found = {name: sets for name, sets in self._study.averages.items() if {*sets} <= ood_datasets}
+        texts = (f"{name}:{','.join(sets)}" for name, sets in found.items())
+        return self.tables + Settings({"averages": found} if found else {}, repeated("--average", texts))
+
     @property
     def kept_tables(self) -> Settings:
         """Tables of all ID datasets, as patterns that `find` passes over; no setting, as the tables tell of it."""

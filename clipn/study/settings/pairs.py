@@ -15,6 +15,13 @@ def require_others(pairs: Pairs) -> None:
             raise ValueError(f"{id_dataset}: name one or more other datasets, each once")
 
 
+def require_together(averages: Mapping[str, Sequence[str]], pairs: Pairs) -> None:
+    """Raise a ValueError if an average is not over OOD sets of one ID dataset."""
+    for name, ood_datasets in averages.items():
+        if not ood_datasets or not any({*ood_datasets} <= {*sets} for sets in pairs.values()):
+            raise ValueError(f"averages: {name}: name OOD sets that one ID dataset of `pairs` has")
+
+
 def require_untested(train: Mapping[str, FewShot], pairs: Pairs) -> None:
     """Raise a ValueError if training images are of no ID dataset, or those that are tested."""
     for id_dataset, images in train.items():
