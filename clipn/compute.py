@@ -59,6 +59,8 @@ _NEEDED = {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"}
 """What Linux calls the instructions of x86-64-v3."""
 
 _held: Arithmetic = "fast"
+_leases: list[object] = []
+"""Of the GPU of this process, until it ends."""
 
 
 def hold(arithmetic: Arithmetic) -> None:
@@ -137,15 +139,23 @@ def _cpu_info(key: str) -> str:
 
 
 def prepare_torch(device: str, threads: int) -> None:
-    """Fix the number of threads and ask for deterministic kernels.
+    """Fix the number of threads and ask for deterministic kernels; `cuda` becomes a GPU that no other process has.
 
     Raises:
-        ClipnError: `device` is `cuda` and there is none.
+        ClipnError: `device` is `cuda` and there is none, or other processes have all of several.
     """
     import torch  # here, as the kernels must be held before
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
+        # One alone is shared, as nobody could choose another.
+        if (count := torch.cuda.device_count()) > 1 and not _leases:
+            from clipn.gpu_lease import lease, visible_gpus  # here, as few steps need it
+
+            index, lock = lease(visible_gpus(count))
+            torch.cuda.set_device(index)
+            _leases.append(lock)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may add up in any order
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")

@@ -20,6 +20,7 @@ LAYERS = [
         "plain_text",
         "progress",
         "garbage",
+        "gpu_lease",
         "iteration",
         "compute",
         "fingerprint",

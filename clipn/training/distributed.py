@@ -60,7 +60,7 @@ class ProcessGroup:
 
 @contextmanager
 def process_group(device: str, expected: int) -> Iterator[tuple[ProcessGroup, str]]:
-    """Join the processes that `torchrun` started; yields their group and the device of this one.
+    """Join the processes that `torchrun` started; yields their group and the device of this one, `prepare_torch`'s.
 
     Raises:
         ClipnError: they are not as many as `expected`.
@@ -77,8 +77,8 @@ def process_group(device: str, expected: int) -> Iterator[tuple[ProcessGroup, st
         # Checked before NCCL starts, which names no remedy for a device that is not there.
         if torch.cuda.device_count() <= int(os.environ["LOCAL_RANK"]):
             raise ClipnError(f"processes: {expected} need a GPU each, found {torch.cuda.device_count()}; use fewer")
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(device)
+        # That of this process, see `clipn.compute.prepare_torch`.
+        device = f"cuda:{torch.cuda.current_device()}"
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield ProcessGroup(int(os.environ["RANK"]), size), device
