@@ -426,7 +426,7 @@ MUTATIONS = [
     ("model/image_tower.py", "BATCH = 32", "BATCH = 16", TOWER_FEATURES),
     ("model/image_tower.py", '"_bn1": "bn2"}', '"_bn1": "bn4"}', {"import_image_tower"}),
     ("features/tower.py", "projected[None]", "-projected[None]", {"project_caption_images"}),
-    ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
+    ("features/tower.py", "with_norms(projected)", "with_norms(-projected)", {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
     ("features/outliers.py", "word.lower()", "word.upper()", {"negative_labels"}),
     ("text/csp.py", "SEED = 0", "SEED = 1", {"negative_labels"}),

@@ -15,6 +15,8 @@ Features = NDArray[np.float32]
 LogOdds = NDArray[np.float64]
 
 IMAGE_FORMAT = "clipn-image-features-1"
+NORMS = "norms"
+"""Name of the array, beside image features, of their lengths before they were brought to 1."""
 
 
 class WordFeatures(NamedTuple):
@@ -53,6 +55,21 @@ def read_image_features(path: Path) -> Features:
         ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
     return unit_features(path, read_arrays(path, IMAGE_FORMAT)[0], "image")
+
+
+def read_norms(path: Path) -> Features:
+    """Lengths (n,) of image features before they were brought to 1, as `clipn.features.images` writes them.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one without a positive length of every feature.
+    """
+    arrays: dict[str, Any] = read_arrays(path, IMAGE_FORMAT, "image")[0]
+    if NORMS not in arrays:
+        raise ClipnError(f"{path}: has no norms, which features cached earlier lack; delete it and cache them again")
+    norms: Features = arrays[NORMS]
+    if norms.dtype != np.float32 or norms.shape != arrays["image"].shape[:1] or not (norms > 0).all():
+        raise ClipnError(f"{path}: holds no positive float32 length of every feature; delete it and run again")
+    return norms
 
 
 def read_perturbed_features(path: Path) -> dict[str, Features]:
