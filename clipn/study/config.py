@@ -267,8 +267,10 @@ class Study(Record):
     def _none_is_taken(cls, variants: dict[str, AnyVariant]) -> dict[str, AnyVariant]:
         if PLAIN_CLIP in variants:
             raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
-        if taken := [name for name in variants if name.startswith(FITTED)]:
-            raise ValueError(f"{taken[0]}: {FITTED!r} begins names of fitted classifiers; call the variant otherwise")
+        for prefix in FITTED:
+            if taken := [name for name in variants if name.startswith(prefix)]:
+                begins = f"{prefix!r} begins names of fitted classifiers"
+                raise ValueError(f"{taken[0]}: {begins}; call the variant otherwise")
         return variants
 
     @field_validator("pairs")

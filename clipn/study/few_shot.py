@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from clipn.scores import FITTED
+from clipn.scores import GDA
 from clipn.yaml_models import LARGEST_SCALE, FileName, Record, Seed
 
 
@@ -42,4 +42,4 @@ class FewShot(Record):
     @property
     def variant(self) -> str:
         """What tables call it, e.g. `gda-16shot-alpha1.0`."""
-        return f"{FITTED}{self.shots}shot-alpha{self.alpha}"
+        return f"{GDA}{self.shots}shot-alpha{self.alpha}"
