@@ -44,6 +44,10 @@ PERTURBED_FORMAT = "clipn-perturbed-features-2"
 LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
 DISCRIMINANT_FORMAT = "clipn-discriminant-1"
+PROBE_FORMAT = "clipn-probe-1"
+NETWORK_FORMAT = "clipn-network-logits-1"
+NETWORKS = "networks"
+"""Folder, among those of the features of backbones, of the logits of networks, with a folder for each."""
 OFF_UNIT = 1e-2
 """How far from 1 the squared length of a feature may be: twice what normalising in bfloat16 leaves."""
 
@@ -125,6 +129,28 @@ def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float
     """
     arrays: dict[str, Any] = read_arrays(path, DISCRIMINANT_FORMAT, "weights", "bias")[0]
     return arrays["weights"], arrays["bias"]
+
+
+def read_probe(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.probe`, for features that are not normalised.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    arrays: dict[str, Any] = read_arrays(path, PROBE_FORMAT, "weights", "bias")[0]
+    return arrays["weights"], arrays["bias"]
+
+
+def read_network_logits(path: Path) -> Features:
+    """Logits (n, classes) of `clipn.features.network.cache_network_logits`.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one that holds no such matrix.
+    """
+    logits = read_arrays(path, NETWORK_FORMAT, "logits")[0]["logits"]
+    if logits.dtype != np.float32 or logits.ndim != 2 or not logits.size:
+        raise ClipnError(f"{path}: holds no float32 row of logits for every image; delete it and run again")
+    return logits
 
 
 def unit_features(path: Path, arrays: Mapping[str, Any], name: str) -> Features:

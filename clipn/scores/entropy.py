@@ -13,4 +13,4 @@ def score(evidence: Evidence) -> Array:
     log(1 + others): two terms of one sign, in which nothing cancels.
     """
     yes = evidence.yes
-    return (yes.weights * yes.gaps).sum(axis=1) / (1 + yes.others) - np.log1p(yes.others)
+    return np.asarray((yes.weights * yes.gaps).sum(axis=1) / (1 + yes.others) - np.log1p(yes.others))

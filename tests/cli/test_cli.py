@@ -239,7 +239,7 @@ def test_what_is_fitted_is_told_with_its_id_datasets_and_nothing_else_is(
 ) -> None:
     folders = [word for name in ("datasets", "features", "classifiers", "output") for word in (f"--{name}", tmp_path)]
     status, lines = clipn("score", f"{scoring}:msp", "--pair", "cifar10:sun", *fits, *folders)
-    text = f"error: SCORINGS {scoring!r}: gda-... and no other needs --fit, with ID datasets of --pair"
+    text = f"error: SCORINGS {scoring!r}: gda-... and cooked-... and no other need --fit, with ID datasets of --pair"
     assert (status, lines) == (1, [text])
 
 
