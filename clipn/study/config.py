@@ -12,8 +12,9 @@ from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import COLUMNS, FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
-from clipn.study.few_shot import FewShot
+from clipn.study.cooked import AnyFit
 from clipn.study.names import family, seed_of
+from clipn.study.networks import Network, require_networks
 from clipn.study.streams import Adaptation
 from clipn.study.variants import AnyVariant, ReleasedVariant, Soup, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
@@ -160,7 +161,12 @@ class Study(Record):
     pairs: dict[Name, list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
     )
-    train: dict[Name, FewShot] = Field(
+    networks: dict[Name, Network] = Field(
+        default={},
+        exclude_if=lambda value: not value,
+        description="networks that were trained on the classes of ID datasets, for `cooked` under `train`",
+    )
+    train: dict[Name, AnyFit] = Field(
         default={},
         # Studies without the key print as they did before there was one; so with those below that are left out.
         exclude_if=lambda value: not value,
@@ -290,6 +296,11 @@ class Study(Record):
                 raise ValueError(
                     f"train.{id_dataset}.dataset: {images.dataset} is tested in `pairs`; name other images to fit on"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _networks_and_probes_are_there(self) -> "Study":
+        require_networks(self.train, self.networks, self.backbones)
         return self
 
     @model_validator(mode="after")
@@ -475,4 +486,4 @@ class Study(Record):
     @property
     def encoded_datasets(self) -> list[str]:
         """Every dataset whose images are encoded: `datasets`, then those that classifiers are fitted on."""
-        return list(dict.fromkeys([*self.datasets, *(images.dataset for images in self.train.values())]))
+        return list(dict.fromkeys([*self.datasets, *(fit.dataset for fit in self.train.values() if fit.dataset)]))

@@ -14,6 +14,7 @@ from clipn.study.figures import figure_kinds
 from clipn.study.fits import fit_remarks, fits, fitted_variants
 from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName, family
+from clipn.study.networks import id_datasets_of, networks_of
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.runs import soup_members
@@ -304,13 +305,25 @@ class RuleOptions:
         """ID datasets of the classifiers that are fitted on training images."""
         found = {str(fit): names for fit, names in fits(self._study).items()}
         texts = (f"{fit}:{','.join(names)}" for fit, names in found.items())
-        return Settings({"ID datasets of fits": found} if found else {}, repeated("--fit", texts))
+        networks = networks_of(self._study.train)
+        keys = {f"train.{id_dataset}.network": name for id_dataset, name in networks.items()}
+        named = repeated("--network", (f"{id_dataset}:{name}" for id_dataset, name in networks.items()))
+        return Settings({"ID datasets of fits": found, **keys} if found else {}, [*repeated("--fit", texts), *named])
 
     def training_images(self, id_dataset: str) -> Settings:
         """What a classifier of an ID dataset is fitted on; the seed is that of the output."""
-        images = self._study.train[id_dataset].model_dump(exclude={"seeds"})
+        images = self._study.train[id_dataset].model_dump(include={"dataset", "shots", "alpha"})
         options = settings_of(images, f"train.{id_dataset}", {"dataset": "train"})
         return options + self.datasets + self._recorded_arithmetic
+
+    def network(self, name: str) -> Settings:
+        """A network, and the ID datasets whose rows use it."""
+        network = self._study.networks[name]
+        users = id_datasets_of(self._study.train, name)
+        # The weights are an input; their key makes a change of them known by name.
+        keys = {f"networks.{name}.weights": network.weights, f"ID datasets of {name}": users}
+        model = settings_of({"model": network.model}, f"networks.{name}")
+        return model + Settings(keys, repeated("--id-dataset", users)) + self.datasets + self.model
 
     @property
     def streams(self) -> Settings:

@@ -59,7 +59,8 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train", "development",
+    "registry", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train", "networks",
+    "development",
     "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",
 }  # fmt: skip
