@@ -250,6 +250,12 @@ def test_shots_are_a_whole_number_or_all(clipn: Any, tmp_path: Path, shots: str)
     assert clipn("fit", "cifar10", *options, "--shots", shots) == (1, [text])
 
 
+def test_a_probe_is_content_with_one_image_of_a_class(clipn: Any, tmp_path: Path) -> None:
+    options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
+    text = "error: --shots '0': give a whole number of 1 or more, or `all`"
+    assert clipn("fit-probe", "cifar10", *options, "--shots", "0") == (1, [text])
+
+
 @pytest.mark.parametrize("alpha", ["0.0", "-1.0", "nan", "1e+308"])
 def test_the_weight_of_a_fit_is_one_that_a_study_may_have(clipn: Any, tmp_path: Path, alpha: str) -> None:
     options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
