@@ -184,7 +184,7 @@ if study.networks:
             job_benchmark("cache_network_logits/{network}/{dataset}", paths.shared_logs)
         threads: study.threads
         resources:
-            **job_resources(1500, study.threads, GPU),
+            **job_resources(2000, study.threads, GPU),
         params:
             images=lambda wildcards: contents.images(wildcards.dataset),
             weights=lambda w: contents.local_weights(study.networks[w.network].weights),
