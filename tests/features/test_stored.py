@@ -13,13 +13,17 @@ from clipn.features.stored import (
     IMAGE_FORMAT,
     LOCAL_FORMAT,
     NEGATIVES_FORMAT,
+    NETWORK_FORMAT,
     PERTURBED_FORMAT,
+    PROBE_FORMAT,
     read_chosen_words,
     read_image_features,
     read_local_features,
     read_negative_labels,
+    read_network_logits,
     read_norms,
     read_perturbed_features,
+    read_probe,
 )
 from clipn.model.tensors import write_safetensors
 
@@ -101,3 +105,18 @@ def test_features_that_were_cached_without_their_norms(tmp_path: Path) -> None:
 def test_norms_of_another_kind(tmp_path: Path, norms: Tensor) -> None:
     path = stored(tmp_path, IMAGE_FORMAT, image=GOOD.clone(), norms=norms)
     assert "holds no positive float32 length of every feature; delete it and run again" in refusal(path, read_norms)
+
+
+@pytest.mark.parametrize("logits", [torch.ones(3), torch.ones(3, 2).double(), torch.empty(0, 2), torch.empty(3, 0)])
+def test_logits_of_a_network_of_another_kind(tmp_path: Path, logits: Tensor) -> None:
+    path = stored(tmp_path, NETWORK_FORMAT, logits=logits)
+    assert "holds no float32 row of logits for every image; delete it and run again" in refusal(
+        path, read_network_logits
+    )
+
+
+def test_a_network_or_a_probe_that_lacks_something(tmp_path: Path) -> None:
+    assert "lacks logits; delete it" in refusal(
+        stored(tmp_path, NETWORK_FORMAT, other=GOOD.clone()), read_network_logits
+    )
+    assert "lacks bias; delete it" in refusal(stored(tmp_path, PROBE_FORMAT, weights=GOOD.double()), read_probe)

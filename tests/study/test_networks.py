@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from clipn.data.weights_registry import WeightsRegistry
 from clipn.errors import ClipnError
 from clipn.study.data import StudyData
 from clipn.study.fits import fits
@@ -151,3 +152,10 @@ def test_weights_and_probes_that_are_not_there(tmp_path: Path) -> None:
             parse_study(GENERATED | changes | {"networks": networks})
     file.touch()
     parse_study(GENERATED | changes | {"networks": {"published": NETWORKS["published"]}})
+
+
+def test_a_network_is_called_like_no_other_weights() -> None:
+    network, tower = ({"title": file, "archive": {"file": file, "manual": "ask"}} for file in ("a.pth", "b.pth"))
+    records = {"networks": {"one": network}, "image_towers": {"one": tower | {"trained_on": "photographs"}}}
+    with pytest.raises(ValidationError, match="one is a network and something else; name them apart"):
+        WeightsRegistry.model_validate(records)
