@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import entr, expit, logsumexp, softmax
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 BATCH = 512
@@ -136,6 +136,13 @@ def eoe(batch: Batch) -> Array:
     return np.asarray(p[:, : labels.shape[1]].max(axis=1) - 0.25 * p[:, labels.shape[1] :].max(axis=1))
 
 
+def entropy(batch: Batch) -> Array:
+    """Negated entropy (n,) of the classes; the logarithm of the largest p is that of 1 less the others."""
+    others = np.sort(softmax(batch.yes, axis=1), axis=1)[:, :-1]
+    rest = others.sum(axis=1)
+    return np.asarray((1 - rest) * np.log1p(-rest) - entr(others).sum(axis=1))
+
+
 def ctw(batch: Batch) -> Array:
     """Probability (n,) that the winning class gets no "no"."""
     return np.asarray(1 - batch.p_no[np.arange(len(batch.p_no)), batch.yes.argmax(axis=1)])
@@ -158,6 +165,7 @@ METHODS: dict[str, Callable[[Batch], Array]] = {
     "logit_gap": logit_gap,
     "csp": lambda batch: neglabel(batch.words["csp_labels"], batch.words["csp_negatives"]),
     "eoe": eoe,
+    "entropy": entropy,
 }
 """Scores (n,), higher = more in-distribution; probabilities as they are."""
 

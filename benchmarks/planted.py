@@ -100,7 +100,9 @@ def plant(folder: Path, size: Size, runs: int, seed: int = 0) -> None:
         images = _near(draw, id_share * yes[classes] + ood_share * ood)
         perturbed[name] = _unit(images + PUSH * yes[(images @ yes.T).argmax(axis=1)])
         local[name] = PATCH + (images @ yes.T).max(axis=1, keepdims=True).astype(np.float64)
-        _write(cached / f"{name}.safetensors", stored.IMAGE_FORMAT, {"image": images})
+        # Of a generator of their own, as those that were drawn before they were there stay.
+        norms = 10 + np.random.default_rng(len(images)).normal(size=count).astype(np.float32)
+        _write(cached / f"{name}.safetensors", stored.IMAGE_FORMAT, {"image": images, stored.NORMS: norms})
         _describe(scoring_inputs(folder).datasets / name, classes if name == ID else np.full(count, -1), size.classes)
     _write(cached / "perturbed" / f"{ID}.safetensors", stored.PERTURBED_FORMAT, perturbed)
     _write(cached / "local" / f"{ID}.safetensors", stored.LOCAL_FORMAT, local)

@@ -396,6 +396,7 @@ READERS = {
     "local_features",
     "id_figures",
     "cache_tower_features",
+    "cache_network_logits",
 } | IMAGE_FEATURES
 MUTATIONS = [
     ("demo/world.py", "PIXEL_NOISE = 0.05", "PIXEL_NOISE = 0.06", {"generate_demo"}),
@@ -426,7 +427,7 @@ MUTATIONS = [
     ("model/image_tower.py", "BATCH = 32", "BATCH = 16", TOWER_FEATURES),
     ("model/image_tower.py", '"_bn1": "bn2"}', '"_bn1": "bn4"}', {"import_image_tower"}),
     ("features/tower.py", "projected[None]", "-projected[None]", {"project_caption_images"}),
-    ("features/tower.py", '"image": projected}', '"image": -projected}', {"project_image_features"}),
+    ("features/tower.py", "with_norms(projected)", "with_norms(-projected)", {"project_image_features"}),
     ("features/negative_labels.py", "QUANTILE = 0.95", "QUANTILE = 0.9", {"negative_labels"}),
     ("features/outliers.py", "word.lower()", "word.upper()", {"negative_labels"}),
     ("text/csp.py", "SEED = 0", "SEED = 1", {"negative_labels"}),
@@ -434,6 +435,11 @@ MUTATIONS = [
     ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
     ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),
     ("evaluation/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
+    ("evaluation/probe.py", "TOLERANCE = 1e-8", "TOLERANCE = 1e-7", {"fit_probe"}),
+    ("evaluation/imported_probe.py", "of_shape[0].double()", "-of_shape[0].double()", {"import_probe"}),
+    ("evaluation/cooked.py", "np.log(len(logits))", "np.log(2)", {"score_runs"}),
+    ("model/network.py", "tags[0]].transforms", "tags[-1]].transforms", {"cache_network_logits"}),
+    ("features/network.py", "BATCH = 32", "BATCH = 16", {"cache_network_logits"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs", "average_greedily"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),
     ("metrics/calibration.py", "BINS = 15", "BINS = 16", {"evaluate_runs", "id_figures"}),

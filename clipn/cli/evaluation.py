@@ -14,7 +14,9 @@ from clipn.cli.options import (
     PairsOption,
     parse_lists,
     parse_logit_scale,
+    parse_named,
     parse_pairs,
+    parse_shots,
     positive,
 )
 from clipn.errors import ClipnError
@@ -38,37 +40,56 @@ def score(
         list[str] | None,
         typer.Option("--fit", help="BACKBONE/VARIANT/seedK:ID,ID of classifiers that `clipn fit` made; repeat"),
     ] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--network", help="ID:NAME of the network that is averaged with the probe of `clipn fit-probe`"),
+    ] = None,
     logit_scale: LogitScale = "100",
     threads: Annotated[int, typer.Option(min=1, max=MOST_THREADS, help="batches scored at a time")] = 1,
 ) -> None:
     """Score all ID and OOD images of runs, and of plain CLIP, from cached features and classifiers."""
     from clipn.evaluation.scoring import Methods, RunScoring, ScoringInputs, score_runs
-    from clipn.scores import FITTED, PLAIN_CLIP
+    from clipn.features.stored import NETWORKS
+    from clipn.scores import COOKED, FITTED, PLAIN_CLIP
     from clipn.study.names import SEED, RunName, Scoring
 
     of_runs, pairs, written = rule or [], parse_pairs(pair), []
     fitted = parse_lists("--fit", fits or [], "BACKBONE/VARIANT/seedK:ID,ID")
+    network_of = parse_named("--network", networks or [], "ID:NAME")
     for text, methods in parse_lists("SCORINGS", scorings, "BACKBONE/VARIANT/PROMPTS/seedK:METHOD,METHOD").items():
         name = Scoring.of(PurePath(text))
         chosen = Methods(methods, () if name.run == PLAIN_CLIP else of_runs)
         names = fitted.get(str(RunName(name.backbone, name.variant, name.seed)), [])
         if name.is_fitted != bool(names) or not {*names} <= pairs.keys():
-            raise ClipnError(f"SCORINGS {text!r}: {FITTED}... and no other needs --fit, with ID datasets of --pair")
-        folder = features / name.backbone / "discriminants"
+            kinds = " and ".join(f"{prefix}..." for prefix in FITTED)
+            raise ClipnError(f"SCORINGS {text!r}: {kinds} and no other need --fit, with ID datasets of --pair")
+        is_cooked = name.variant.startswith(COOKED)
+        if is_cooked and not {*names} <= network_of.keys():
+            raise ClipnError(f"SCORINGS {text!r}: {COOKED}... averages three classifiers; give every ID a --network")
+        folder = features / name.backbone / ("probes" if is_cooked else "discriminants")
         files = {id_dataset: folder / id_dataset / f"{SEED}{name.seed}.safetensors" for id_dataset in names}
-        written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, output / f"{name}.parquet", files))
+        logits = {id_dataset: features / NETWORKS / network_of[id_dataset] for id_dataset in names if is_cooked}
+        result = output / f"{name}.parquet"
+        written.append(RunScoring(name.backbone, name.run, name.prompts, chosen, result, files, logits))
     scale = parse_logit_scale(logit_scale)
     score_runs(ScoringInputs(datasets, features), classifiers, written, pairs, scale, threads)
 
 
+IDDataset = Annotated[str, typer.Argument(help="ID dataset")]
+TrainingSet = Annotated[str, typer.Option(help="dataset of its training images, with the same classes")]
+OfBackbone = Annotated[Path, typer.Option(help="folder with the image features of a backbone")]
+Shots = Annotated[str, typer.Option(help="training images of every class, or `all`")]
+ChoiceSeed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of the choice of images")]
+
+
 def fit(
-    id_dataset: Annotated[str, typer.Argument(help="ID dataset")],
-    train: Annotated[str, typer.Option(help="dataset of its training images, with the same classes")],
+    id_dataset: IDDataset,
+    train: TrainingSet,
     datasets: Datasets,
-    features: Annotated[Path, typer.Option(help="folder with the image features of a backbone")],
+    features: OfBackbone,
     output: Output,
-    shots: Annotated[str, typer.Option(help="training images of every class, or `all`")] = "all",
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of the choice of images")] = 1,
+    shots: Shots = "all",
+    seed: ChoiceSeed = 1,
     alpha: Annotated[
         float, typer.Option(callback=positive, help="weight of the fitted logits beside the zero-shot ones")
     ] = 1.0,
@@ -76,10 +97,38 @@ def fit(
     """Fit a classifier (GDA) of an ID dataset on cached features of its training images."""
     from clipn.evaluation.fit import TrainingImages, write_discriminant
 
-    if shots != "all" and not (shots.isdecimal() and int(shots) > 1):
-        raise ClipnError(f"--shots {shots!r}: give a whole number of 2 or more, or `all`")
-    images = TrainingImages(train, None if shots == "all" else int(shots), seed, alpha)
+    # One image of a class has no covariance.
+    images = TrainingImages(train, parse_shots(shots, 2), seed, alpha)
     write_discriminant(id_dataset, images, datasets, features, output)
+
+
+def fit_probe(
+    id_dataset: IDDataset,
+    train: TrainingSet,
+    datasets: Datasets,
+    features: OfBackbone,
+    output: Output,
+    shots: Shots = "all",
+    seed: ChoiceSeed = 1,
+) -> None:
+    """Fit a linear probe of an ID dataset on cached features of its training images, for COOkeD."""
+    from clipn.evaluation.fit import TrainingImages
+    from clipn.evaluation.probe import write_probe
+
+    write_probe(id_dataset, TrainingImages(train, parse_shots(shots, 1), seed), datasets, features, output)
+
+
+def import_probe(
+    weights: Annotated[Path, typer.Argument(help=".safetensors, or .ckpt, .pt, .pth or .bin with nothing but tensors")],
+    id_dataset: Annotated[str, typer.Option(help="ID dataset whose classes it tells apart, in its order")],
+    datasets: Datasets,
+    features: OfBackbone,
+    output: Output,
+) -> None:
+    """Bring a linear probe that others trained on image features to the form of `clipn fit-probe`."""
+    from clipn.evaluation.imported_probe import convert_probe
+
+    convert_probe(weights, id_dataset, datasets, features, output)
 
 
 def evaluate(

@@ -198,6 +198,33 @@ def projected_features(
     project_image_features(backbone, files, device, threads)
 
 
+@features_app.command("network")
+def network_logits(
+    names: Names,
+    registries: RegistryFiles,
+    archives: Archives,
+    datasets: Datasets,
+    model: Annotated[str, typer.Option(help="torchvision/NAME or timm/NAME, with .TAG where it has several weights")],
+    weights: Annotated[Path, typer.Option(help="its weights: .safetensors, or .pth and the like with tensors alone")],
+    output: OutputFolder,
+    id_dataset: Annotated[
+        list[str] | None, typer.Option(help="ID dataset whose classes it was trained on, to be compared; repeat")
+    ] = None,
+    unpacked: UnpackedCopies = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache the logits that a network, which was trained on the classes of an ID dataset, gives images of datasets."""
+    from clipn.data.description import read_classes
+    from clipn.features.folders import DatasetFolders
+    from clipn.features.network import cache_network_logits
+
+    folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
+    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
+    classes = {name: len(read_classes(datasets / name / "dataset.json")) for name in id_dataset or []}
+    cache_network_logits(model, weights, opened, classes, device, threads)
+
+
 @features_app.command("captions")
 def caption_features(
     index: ShardIndex,

@@ -158,3 +158,14 @@ def finite(parameter: typer.CallbackParam, value: float) -> float:
     if not math.isfinite(value):
         raise ClipnError(f"--{parameter.name} {value}: give a finite number")
     return value
+
+
+def parse_shots(text: str, least: int) -> int | None:
+    """Images of every class; None: all.
+
+    Raises:
+        ClipnError: it is neither `all` nor a whole number of at least `least`.
+    """
+    if text != "all" and not (text.isdecimal() and int(text) >= least):
+        raise ClipnError(f"--shots {text!r}: give a whole number of {least} or more, or `all`")
+    return None if text == "all" else int(text)

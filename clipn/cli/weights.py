@@ -30,7 +30,7 @@ Tag = Annotated[str | None, typer.Option(help="open_clip tag of the weights, for
 
 @weights_app.command()
 def fetch(
-    key: Annotated[str, typer.Argument(help="ARCHITECTURE/TAG of a backbone, or name of a checkpoint or image tower")],
+    key: Annotated[str, typer.Argument(help="ARCHITECTURE/TAG of a backbone, or name of another record")],
     registry: Annotated[Path, typer.Option(help="registry of weights")],
     output: Output,
 ) -> None:

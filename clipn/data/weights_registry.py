@@ -47,11 +47,14 @@ class ImageTower(WeightFile):
 
 
 class WeightsRegistry(RecordFile):
-    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of CLIPN and image towers by a name."""
+    """All weights that a study may name: of backbones by ARCHITECTURE/TAG, of all others by a name."""
 
     backbones: dict[str, Weights] = Field(default={}, description="weights of CLIP backbones")
     checkpoints: dict[Name, Weights] = Field(default={}, description="checkpoints of CLIPN")
     image_towers: dict[FileName, ImageTower] = Field(default={}, description="image towers that backbones start from")
+    networks: dict[FileName, WeightFile] = Field(
+        default={}, description="networks that were trained on the classes of an ID dataset"
+    )
 
     @field_validator("backbones")
     @classmethod
@@ -69,6 +72,8 @@ class WeightsRegistry(RecordFile):
                 raise ValueError(f"two records store a file {file!r}; name them apart")
         for key in self.models.keys() & self.image_towers.keys():
             raise ValueError(f"{key} is a model and an image tower; name them apart")
+        for key in self.networks.keys() & {*self.models, *self.image_towers}:
+            raise ValueError(f"{key} is a network and something else; name them apart")
         return self
 
     @property
@@ -77,15 +82,15 @@ class WeightsRegistry(RecordFile):
         return {**self.backbones, **self.checkpoints}
 
     @property
-    def records(self) -> dict[str, Weights | ImageTower]:
+    def records(self) -> dict[str, WeightFile]:
         """All records by their keys."""
-        return {**self.models, **self.image_towers}
+        return {**self.models, **self.image_towers, **self.networks}
 
     def image_tower(self, key: str) -> ImageTower:
         """Raises ClipnError when there is no image tower of that key."""
         return named(self.image_towers, key, "image tower", self._path)
 
-    def weights(self, key: str) -> Weights | ImageTower:
+    def weights(self, key: str) -> WeightFile:
         """Raises ClipnError when there is no record of that key."""
         return named(self.records, key, "weights", self._path)
 

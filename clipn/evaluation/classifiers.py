@@ -1,6 +1,6 @@
 """The weights of ID datasets' classes: they turn image features into the logits that methods read."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -37,6 +37,20 @@ class Towers(NamedTuple):
     scale: float
     yes: Array
     no: Array | None
+
+
+class ImageEvidence(NamedTuple):
+    """What a classifier says of the images of a dataset, taken a few at a time.
+
+    Attributes:
+        of: all logits of a range of rows.
+        images: number of images.
+        classes: number of ID classes.
+    """
+
+    of: Callable[[slice], Evidence]
+    images: int
+    classes: int
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
 from clipn.evaluation.discriminant import fit_discriminant
 from clipn.evaluation.shots import training_rows
-from clipn.features.stored import DISCRIMINANT_FORMAT, read_image_features
+from clipn.features.stored import DISCRIMINANT_FORMAT, Features, read_image_features
 from clipn.files import file_hash
 from clipn.model.tensors import write_arrays
 
@@ -29,6 +33,22 @@ class TrainingImages:
     alpha: float = 1.0
 
 
+class ChosenImages(NamedTuple):
+    """Training images as they were chosen.
+
+    Attributes:
+        path: file of the image features of their dataset.
+        features: unit-norm (n, d) of all of them.
+        rows: those that were chosen, of every class of the ID dataset.
+        header: hashes of what they were read from, and how they were chosen.
+    """
+
+    path: Path
+    features: Features
+    rows: list[NDArray[np.intp]]
+    header: dict[str, str]
+
+
 def write_discriminant(id_dataset: str, images: TrainingImages, datasets: Path, features: Path, output: Path) -> None:
     """Write `weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.discriminant`, both times `alpha`.
 
@@ -43,14 +63,19 @@ def write_discriminant(id_dataset: str, images: TrainingImages, datasets: Path, 
         ClipnError: a file is missing or damaged, features are not of the manifest, or as
             `clipn.evaluation.shots.training_rows` and `clipn.evaluation.discriminant.fit_discriminant`.
     """
+    chosen = chosen_images(id_dataset, images, datasets, features)
+    fitted = fit_discriminant([chosen.features[rows] for rows in chosen.rows])
+    arrays = {name: images.alpha * array for name, array in fitted._asdict().items()}
+    write_arrays(output, arrays, {"format": DISCRIMINANT_FORMAT, **chosen.header, "alpha": str(images.alpha)})
+
+
+def chosen_images(id_dataset: str, images: TrainingImages, datasets: Path, features: Path) -> ChosenImages:
+    """The training images of an ID dataset with their features; arguments and errors as of `write_discriminant`."""
     rows = training_rows(datasets, id_dataset, images.dataset, images.shots, images.seed)
     path = features / f"{images.dataset}.safetensors"
     cached = read_image_features(path)
     manifest = datasets / images.dataset / "manifest.parquet"
     if len(cached) != (count := len(read_manifest(manifest))):
         raise ClipnError(f"{path}: has {len(cached)} features, but {manifest} lists {count} images; cache them again")
-    fitted = fit_discriminant([cached[of_class] for of_class in rows])
-    header = {"format": DISCRIMINANT_FORMAT, "features": file_hash(path), "manifest": file_hash(manifest)}
-    settings = {"shots": str(images.shots or "all"), "seed": str(images.seed), "alpha": str(images.alpha)}
-    arrays = {name: images.alpha * array for name, array in fitted._asdict().items()}
-    write_arrays(output, arrays, {**header, **settings})
+    hashes = {"features": file_hash(path), "manifest": file_hash(manifest)}
+    return ChosenImages(path, cached, rows, {**hashes, "shots": str(images.shots or "all"), "seed": str(images.seed)})

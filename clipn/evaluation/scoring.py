@@ -15,7 +15,8 @@ from clipn.compute import one_thread
 from clipn.data.cleaning import CLEAN
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.classifiers import Classifiers, IDClassifier, Towers, id_classifier
+from clipn.evaluation.classifiers import Classifiers, IDClassifier, ImageEvidence, Towers, id_classifier
+from clipn.evaluation.cooked import Cooked
 from clipn.features.stored import (
     Features,
     LogOdds,
@@ -27,7 +28,7 @@ from clipn.features.stored import (
 from clipn.files import atomic
 from clipn.metrics.calibration import best_temperature, image_calibration
 from clipn.progress import tracked
-from clipn.scores import PLAIN_CLIP, RULES, SCORES, Rule, Score
+from clipn.scores import PLAIN_CLIP, RULES, SCORES, Evidence, Rule, Score
 
 ROWS = 128
 """Images scored at once: their logits fit into a processor's cache, those of 10,000 negative labels take 10 MB."""
@@ -87,6 +88,8 @@ class RunScoring:
         output: Parquet to write.
         fits: files of the classifiers that were fitted on training images, by ID dataset, which alone are scored then;
             without any, all are, by what the run says of their classes.
+        networks: folders of the logits of networks, by ID dataset: its fit is then a linear probe, and the three are
+            averaged as in COOkeD.
     """
 
     backbone: str
@@ -95,6 +98,7 @@ class RunScoring:
     methods: Methods
     output: Path
     fits: Mapping[str, Path] = field(default_factory=dict)
+    networks: Mapping[str, Path] = field(default_factory=dict)
 
 
 def score_runs(
@@ -129,7 +133,15 @@ def score_runs(
         of_its_own = bool(scoring.fits) or scoring.run == PLAIN_CLIP
         calibrated = of_its_own or (scoring.backbone, scoring.pool) not in plain
         score_pairs(
-            towers_of, scoring.methods, scored, own, scoring.output, threads, fits=scoring.fits, calibrated=calibrated
+            towers_of,
+            scoring.methods,
+            scored,
+            own,
+            scoring.output,
+            threads,
+            fits=scoring.fits,
+            networks=scoring.networks,
+            calibrated=calibrated,
         )
 
 
@@ -142,6 +154,7 @@ def score_pairs(
     threads: int = 1,
     *,
     fits: Mapping[str, Path] | None = None,
+    networks: Mapping[str, Path] | None = None,
     calibrated: bool = True,
 ) -> None:
     """Write the scores of all images under the classes of every ID dataset.
@@ -156,33 +169,45 @@ def score_pairs(
             row and path are those of the image in the manifest.
         threads: batches scored at a time; no digit depends on it.
         fits: as of `RunScoring`.
+        networks: as of `RunScoring`.
         calibrated: whether the file says what the class probabilities of the ID images are worth.
     """
     tables = []
     with ThreadPoolExecutor(threads) as pool:
         for id_dataset, ood_datasets in pairs.items():
-            classifier = id_classifier(
-                towers_of(id_dataset), methods.needs, _features(id_dataset, inputs), inputs.features, id_dataset
-            )
-            if fits:
-                classifier = _fitted(classifier, fits[id_dataset])
-            perturbed: dict[str, Features] = {}
-            if "perturbed" in methods.needs:
-                # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
-                perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
-            local: dict[str, LogOdds] = {}
-            if "local" in methods.needs:
-                local = read_local_features(inputs.features / "local" / f"{id_dataset}.safetensors")
+            fit, network = (files.get(id_dataset) if files else None for files in (fits, networks))
+            images_of: Callable[[str], ImageEvidence]
+            if fit and network:
+                images_of = Cooked(towers_of(id_dataset), fit, inputs.features, network).images
+            else:
+                images_of = _zero_shot(towers_of(id_dataset), methods, inputs, id_dataset, fit)
             for dataset in (id_dataset, *ood_datasets):
-                features = _features(dataset, inputs)
-                labels = None
+                images, labels = images_of(dataset), None
                 if calibrated and dataset == id_dataset:
-                    labels = _manifest_of(dataset, inputs.datasets, len(features))["label"].to_numpy()
-                own = perturbed.get(dataset), local.get(dataset)
-                scores = score_features(classifier, features, *own, methods, pool, labels)
+                    labels = _manifest_of(dataset, inputs.datasets, images.images)["label"].to_numpy()
+                scores = _score(images, methods, pool, labels)
                 tables.append(labelled(scores, id_dataset, dataset, inputs.datasets))
     with atomic(output) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, compression="zstd", index=False)
+
+
+def _zero_shot(
+    towers: Towers, methods: Methods, inputs: ScoringInputs, id_dataset: str, fit: Path | None
+) -> Callable[[str], ImageEvidence]:
+    """What the towers say of the images of a dataset under the classes of an ID dataset, and what was fitted to it."""
+    classifier = id_classifier(towers, methods.needs, _features(id_dataset, inputs), inputs.features, id_dataset)
+    if fit:
+        classifier = _fitted(classifier, fit)
+    perturbed: dict[str, Features] = {}
+    if "perturbed" in methods.needs:
+        # OOD images lie in the ID dataset's file, too: they were moved towards its classes.
+        perturbed = read_perturbed_features(inputs.features / "perturbed" / f"{id_dataset}.safetensors")
+    local: dict[str, LogOdds] = {}
+    if "local" in methods.needs:
+        local = read_local_features(inputs.features / "local" / f"{id_dataset}.safetensors")
+    return lambda dataset: _evidence(
+        classifier, _features(dataset, inputs), perturbed.get(dataset), local.get(dataset), methods
+    )
 
 
 def _fitted(classifier: IDClassifier, fit: Path) -> IDClassifier:
@@ -211,6 +236,17 @@ def score_features(
         ClipnError: features and classes are of different backbones, or there are more or fewer perturbed images or
             best patches.
     """
+    return _score(_evidence(classifier, features, perturbed, local, methods), methods, pool, labels)
+
+
+def _evidence(
+    classifier: IDClassifier,
+    features: Features,
+    perturbed: Features | None,
+    local: LogOdds | None,
+    methods: Methods,
+) -> ImageEvidence:
+    """What a classifier says of images; errors as of `score_features`."""
     weights = (classifier.yes, classifier.no, *classifier.words.values())
     widths = {features.shape[1], *(given.shape[1] for given in weights if given is not None)}
     own = {"perturbed": (perturbed, features.shape), "local": (local, (len(features), 1))}
@@ -220,12 +256,22 @@ def score_features(
             "features: of images, texts, perturbed images or patches lack some or differ in size; make them again"
         )
 
-    # The temperature takes those of all images at once.
-    logits = np.empty((len(features) if labels is not None else 0, len(classifier.yes)))
+    def evidence(rows: slice) -> Evidence:
+        moved = None if perturbed is None else perturbed[rows]
+        return classifier.evidence(features[rows], moved, None if local is None else local[rows])
+
+    return ImageEvidence(evidence, len(features), len(classifier.yes))
+
+
+def _score(
+    images: ImageEvidence, methods: Methods, pool: Executor, labels: NDArray[np.integer] | None = None
+) -> pd.DataFrame:
+    """Columns as of `score_features`."""
+    # The temperature takes the logits of all images at once.
+    logits = np.empty((images.images if labels is not None else 0, images.classes))
 
     def score(rows: slice) -> dict[str, NDArray[Any]]:
-        moved = None if perturbed is None else perturbed[rows]
-        evidence = classifier.evidence(features[rows], moved, None if local is None else local[rows])
+        evidence = images.of(rows)
         columns: dict[str, NDArray[Any]] = {"prediction": evidence.yes.winner.astype(np.int32)}
         columns |= {method: SCORES[method].of(evidence) for method in methods.scores}
         columns |= {f"accepts_{rule}": RULES[rule].of(evidence) for rule in methods.rules}
@@ -236,7 +282,7 @@ def score_features(
 
     # A matrix product that splits itself over threads rounds by their number; the pool keeps them busy without that.
     with one_thread():
-        parts = list(pool.map(score, (slice(start, start + ROWS) for start in range(0, len(features), ROWS))))
+        parts = list(pool.map(score, (slice(start, start + ROWS) for start in range(0, images.images, ROWS))))
     table = pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
     if labels is None:
         return table

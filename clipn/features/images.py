@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from clipn.compute import prepare_torch
 from clipn.data.manifest import read_manifest
 from clipn.data.readers import Image
 from clipn.errors import ClipnError
-from clipn.features.stored import IMAGE_FORMAT
+from clipn.features.stored import IMAGE_FORMAT, NORMS
 from clipn.files import file_hash
 from clipn.iteration import batched, in_threads
-from clipn.model.backbone import load_backbone, preprocess
-from clipn.model.clipn import encode_image
+from clipn.model.backbone import Preprocess, load_backbone, preprocess
 from clipn.model.tensors import write_safetensors
 from clipn.progress import tracked
 
@@ -29,7 +29,7 @@ DECODERS = 2
 def cache_image_features(
     backbone: Path, datasets: Mapping[Path, tuple[Path, Iterable[Image]]], device: str = "cpu", threads: int = 1
 ) -> None:
-    """Write the unit-norm features (n, d) of datasets, rows as in their manifests; one model for all.
+    """Write the unit-norm features (n, d) of datasets and their norms before (n,), rows as in their manifests.
 
     Args:
         backbone: backbone file.
@@ -46,24 +46,33 @@ def cache_image_features(
     for output, (manifest, images) in datasets.items():
         with torch.inference_mode():
             batches = image_batches(manifest, images, architecture)
-            features = torch.cat([encode_image(clip, batch.to(device)).cpu() for batch in batches])
+            features = torch.cat([clip.encode_image(batch.to(device)).float().cpu() for batch in batches])
         header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
-        write_safetensors(output, {"image": features}, header)
+        write_safetensors(output, with_norms(features), header)
+
+
+def with_norms(features: Tensor) -> dict[str, Tensor]:
+    """The tensors of a file of image features: `image` (n, d), unit-norm, and `norms` (n,) of what a tower gave."""
+    return {"image": normalize(features, dim=-1), NORMS: features.norm(dim=-1)}
 
 
 def image_batches(manifest: Path, images: Iterable[Image], architecture: dict[str, Any]) -> Iterator[Tensor]:
+    """As `transformed_batches`, brought to the form that an architecture of open_clip wants."""
+    return transformed_batches(manifest, images, preprocess(architecture))
+
+
+def transformed_batches(manifest: Path, images: Iterable[Image], transform: Preprocess) -> Iterator[Tensor]:
     """Preprocessed images (n, 3, h, w) of a dataset in the order of its manifest, a few at a time.
 
     Args:
         manifest: of the dataset.
         images: the dataset's images.
-        architecture: of the backbone, which says how it wants images.
+        transform: brings a picture to (3, h, w).
 
     Raises:
         ClipnError: the images are not those of the manifest.
     """
     table = read_manifest(manifest)
-    transform = preprocess(architecture)
 
     def load(image: Image) -> Tensor:
         return transform(image.open())

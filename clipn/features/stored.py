@@ -15,6 +15,8 @@ Features = NDArray[np.float32]
 LogOdds = NDArray[np.float64]
 
 IMAGE_FORMAT = "clipn-image-features-1"
+NORMS = "norms"
+"""Name of the array, beside image features, of their lengths before they were brought to 1."""
 
 
 class WordFeatures(NamedTuple):
@@ -42,6 +44,10 @@ PERTURBED_FORMAT = "clipn-perturbed-features-2"
 LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
 DISCRIMINANT_FORMAT = "clipn-discriminant-1"
+PROBE_FORMAT = "clipn-probe-1"
+NETWORK_FORMAT = "clipn-network-logits-1"
+NETWORKS = "networks"
+"""Folder, among those of the features of backbones, of the logits of networks, with a folder for each."""
 OFF_UNIT = 1e-2
 """How far from 1 the squared length of a feature may be: twice what normalising in bfloat16 leaves."""
 
@@ -53,6 +59,21 @@ def read_image_features(path: Path) -> Features:
         ClipnError: missing, damaged or foreign file, or as `unit_features`.
     """
     return unit_features(path, read_arrays(path, IMAGE_FORMAT)[0], "image")
+
+
+def read_norms(path: Path) -> Features:
+    """Lengths (n,) of image features before they were brought to 1, as `clipn.features.images` writes them.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one without a positive length of every feature.
+    """
+    arrays: dict[str, Any] = read_arrays(path, IMAGE_FORMAT, "image")[0]
+    if NORMS not in arrays:
+        raise ClipnError(f"{path}: has no norms, which features cached earlier lack; delete it and cache them again")
+    norms: Features = arrays[NORMS]
+    if norms.dtype != np.float32 or norms.shape != arrays["image"].shape[:1] or not (norms > 0).all():
+        raise ClipnError(f"{path}: holds no positive float32 length of every feature; delete it and run again")
+    return norms
 
 
 def read_perturbed_features(path: Path) -> dict[str, Features]:
@@ -108,6 +129,28 @@ def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float
     """
     arrays: dict[str, Any] = read_arrays(path, DISCRIMINANT_FORMAT, "weights", "bias")[0]
     return arrays["weights"], arrays["bias"]
+
+
+def read_probe(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.probe`, for features that are not normalised.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file.
+    """
+    arrays: dict[str, Any] = read_arrays(path, PROBE_FORMAT, "weights", "bias")[0]
+    return arrays["weights"], arrays["bias"]
+
+
+def read_network_logits(path: Path) -> Features:
+    """Logits (n, classes) of `clipn.features.network.cache_network_logits`.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or one that holds no such matrix.
+    """
+    logits = read_arrays(path, NETWORK_FORMAT, "logits")[0]["logits"]
+    if logits.dtype != np.float32 or logits.ndim != 2 or not logits.size:
+        raise ClipnError(f"{path}: holds no float32 row of logits for every image; delete it and run again")
+    return logits
 
 
 def unit_features(path: Path, arrays: Mapping[str, Any], name: str) -> Features:

@@ -14,7 +14,7 @@ from clipn.data.shards import ShardImages
 from clipn.errors import ClipnError
 from clipn.features.captions import CAPTION_IMAGE_FORMAT
 from clipn.features.crops import crop_loader
-from clipn.features.images import BATCH, image_batches
+from clipn.features.images import BATCH, image_batches, with_norms
 from clipn.features.stored import IMAGE_FORMAT
 from clipn.files import file_hash
 from clipn.iteration import batched
@@ -105,7 +105,7 @@ def read_tower_features(path: Path, tower: str, what: str, made_from: Path) -> T
 def project_image_features(
     backbone: Path, datasets: Mapping[Path, tuple[Path, Path]], device: str = "cpu", threads: int = 1
 ) -> None:
-    """Write the unit-norm features (n, d) of datasets by a backbone with a locked image tower.
+    """Write the unit-norm features (n, d) of datasets, and their norms before, by a backbone with a locked image tower.
 
     Args:
         backbone: backbone file.
@@ -120,7 +120,7 @@ def project_image_features(
     for output, (manifest, features) in datasets.items():
         projected = projection(read_tower_features(features, projection.tower, "manifest", manifest))
         header = {"format": IMAGE_FORMAT, "backbone": file_hash(backbone), "manifest": file_hash(manifest)}
-        write_safetensors(output, {"image": projected}, header)
+        write_safetensors(output, with_norms(projected), header)
 
 
 def project_caption_images(
@@ -132,7 +132,7 @@ def project_caption_images(
     `project_image_features`.
     """
     projection = _Projection(backbone, device, threads)
-    projected = projection(read_tower_features(features, projection.tower, "index", index))
+    projected = normalize(projection(read_tower_features(features, projection.tower, "index", index)), dim=-1)
     made_from = {"backbone": file_hash(backbone), "index": file_hash(index), "views": "0"}
     write_safetensors(output, {"image": projected[None]}, {"format": CAPTION_IMAGE_FORMAT, **made_from})
 
@@ -154,6 +154,5 @@ class _Projection:
 
     @torch.inference_mode()
     def __call__(self, features: Tensor) -> Tensor:
-        """Unit-norm features (n, d) of those of the tower (n, w)."""
-        parts = [normalize(self._head(part.to(self._device)), dim=-1).cpu() for part in features.split(BATCH)]
-        return torch.cat(parts)
+        """Features (n, d), of whatever length, of those of the tower (n, w)."""
+        return torch.cat([self._head(part.to(self._device)).cpu() for part in features.split(BATCH)])

@@ -4,15 +4,16 @@ from clipn.adaptation.memory import LENGTH
 from clipn.features.negative_labels import NUMBER, PERCENT
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
-from clipn.study.fits import fits
+from clipn.study.fits import discriminants, fits
 
 
 def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:
-    """Operations of fitting all classifiers on a backbone whose features have `dimension` numbers.
+    """Operations of all discriminant analyses on a backbone whose features have `dimension` numbers.
 
     The covariance of d numbers takes 2 d^2 per image, its factors 2 d^3 / 3, and the solution 2 d^2 per class.
     """
-    found = (id_dataset for fit, names in fits(study).items() if fit.backbone == backbone for id_dataset in names)
+    fitted = [name for fit, names in fits(study).items() if fit.backbone == backbone for name in names]
+    found = [name for name in fitted if name in discriminants(study)]
     rows = sum(sizes.training_images(name) + dimension / 3 + sizes.classes(name) for name in found)
     return 2 * dimension**2 * rows
 

@@ -9,6 +9,7 @@ from clipn.data.readers import class_names
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
 from clipn.study.config import Study
 from clipn.study.data import StudyData
+from clipn.study.fits import discriminants
 from clipn.study.paths import StudyPaths
 from clipn.study.scorings import own_features, word_methods
 from clipn.study.word_lists import word_list
@@ -75,8 +76,8 @@ class StudySizes:
         return len(prompt_pool(pool)) * sum(map(self.classes, self.study.pairs if id_datasets is None else id_datasets))
 
     def training_images(self, id_dataset: str) -> int:
-        """Images that a classifier of an ID dataset is fitted on."""
-        chosen = self.study.train[id_dataset]
+        """Images that the discriminant analysis of an ID dataset is fitted on."""
+        chosen = discriminants(self.study)[id_dataset]
         return self.images[chosen.dataset] if chosen.shots == "all" else chosen.shots * self.classes(id_dataset)
 
     def under_classes(self, need: str) -> tuple[int, int]:

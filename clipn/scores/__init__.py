@@ -13,6 +13,7 @@ from clipn.scores import (
     csp,
     ctw,
     energy,
+    entropy,
     eoe,
     gen,
     gl_mcm,
@@ -32,7 +33,9 @@ from clipn.scores.score import Rule, Score, like
 __all__ = [
     "CALIBRATION",
     "COLUMNS",
+    "COOKED",
     "FITTED",
+    "GDA",
     "IMPORTED",
     "PLAIN_CLIP",
     "RULES",
@@ -50,7 +53,7 @@ PLAIN_CLIP = "none"
 IMPORTED = "imported"
 """Name in place of a prompt pool under which studies keep scores that others computed."""
 
-FITTED = "gda-"
+GDA, COOKED = FITTED = ("gda-", "cooked-")
 """How variants begin under which studies keep scores of classifiers that were fitted on ID training images."""
 
 CALIBRATION = ("confidence", "nll", "brier", "temperature")
@@ -94,6 +97,7 @@ SCORES: dict[str, Score] = {
             prompts="csp",
         ),
         Score("eoe", "EOE", eoe.score, frozenset({"eoe_labels", "eoe_outliers"}), prompts="single"),
+        Score("entropy", "Entropy", entropy.score),
     )
 }
 

@@ -12,8 +12,9 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_backbone_seeds
 from clipn.study.settings.backbones import Backbone
-from clipn.study.settings.few_shot import FewShot
+from clipn.study.settings.cooked import AnyFit
 from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
+from clipn.study.settings.networks import Network, require_networks
 from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
 from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
@@ -93,7 +94,12 @@ class Study(Record):
     pairs: dict[Name, list[Name]] = Field(
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
     )
-    train: dict[Name, FewShot] = Field(
+    networks: dict[Name, Network] = Field(
+        default={},
+        exclude_if=lambda value: not value,
+        description="networks that were trained on the classes of ID datasets, for `cooked` under `train`",
+    )
+    train: dict[Name, AnyFit] = Field(
         default={},
         # Studies without the key print as they did before there was one; so with those below that are left out.
         exclude_if=lambda value: not value,
@@ -205,8 +211,10 @@ class Study(Record):
     def _none_is_taken(cls, variants: dict[str, AnyVariant]) -> dict[str, AnyVariant]:
         if PLAIN_CLIP in variants:
             raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
-        if taken := [name for name in variants if name.startswith(FITTED)]:
-            raise ValueError(f"{taken[0]}: {FITTED!r} begins names of fitted classifiers; call the variant otherwise")
+        for prefix in FITTED:
+            if taken := [name for name in variants if name.startswith(prefix)]:
+                begins = f"{prefix!r} begins names of fitted classifiers"
+                raise ValueError(f"{taken[0]}: {begins}; call the variant otherwise")
         return variants
 
     @field_validator("pairs")
@@ -223,6 +231,11 @@ class Study(Record):
     @model_validator(mode="after")
     def _training_images_are_not_tested(self) -> "Study":
         require_untested(self.train, self.pairs)
+        return self
+
+    @model_validator(mode="after")
+    def _networks_and_probes_are_there(self) -> "Study":
+        require_networks(self.train, self.networks, self.backbones)
         return self
 
     @model_validator(mode="after")
@@ -337,4 +350,4 @@ class Study(Record):
     @property
     def encoded_datasets(self) -> list[str]:
         """Every dataset whose images are encoded: `datasets`, then those that classifiers are fitted on."""
-        return list(dict.fromkeys([*self.datasets, *(images.dataset for images in self.train.values())]))
+        return list(dict.fromkeys([*self.datasets, *(fit.dataset for fit in self.train.values() if fit.dataset)]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePath
 
-from clipn.features.stored import WORD_FEATURES
+from clipn.features.stored import NETWORKS, WORD_FEATURES
 from clipn.scores import IMPORTED, PLAIN_CLIP
 from clipn.study.config import Study
 from clipn.study.data import StudyData
@@ -272,6 +272,14 @@ class StudyPaths(ReportPaths):
     def discriminant(self, backbone: str, id_dataset: str, seed: int | str) -> str:
         """Classifier of an ID dataset that is fitted on the training images that a seed chooses."""
         return f"{self.features_folder(backbone)}/discriminants/{id_dataset}/seed{seed}.safetensors"
+
+    def probe(self, backbone: str, id_dataset: str, seed: int | str) -> str:
+        """Linear probe of an ID dataset, fitted on the training images that a seed chooses, or imported."""
+        return f"{self.features_folder(backbone)}/probes/{id_dataset}/seed{seed}.safetensors"
+
+    def network_logits(self, network: str, dataset: str) -> str:
+        """What a network says of the images of a dataset."""
+        return f"{self.features_folder(NETWORKS)}/{network}/{dataset}.safetensors"
 
     @property
     def classifiers_folder(self) -> str:

@@ -1,7 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
 from clipn.features.stored import WORD_FEATURES
-from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
+from clipn.scores import COOKED, FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.fits import fits
 from clipn.study.names import Scoring
@@ -11,8 +11,10 @@ from clipn.training.settings import Variant
 
 OWN_FEATURES = {"local", "perturbed", *(words.negatives for words in WORD_FEATURES.values())}
 """What some methods need beside the cached features of the datasets."""
-ON_FITTED = ("msp", "energy", "mcm")
-"""Methods on the logits of classifiers that were fitted on training images."""
+ON_GDA = ("msp", "energy", "mcm")
+"""Methods on zero-shot logits with those of a Gaussian discriminant analysis added."""
+ON_COOKED = ("msp", "entropy")
+"""Methods on the mean of three softmaxes, as in COOkeD."""
 
 
 def id_and_ood(study: Study, id_dataset: str) -> list[str]:
@@ -89,7 +91,7 @@ def methods(study: Study, variant: str, pool: str) -> list[str]:
     if variant == PLAIN_CLIP:
         return baselines(study, pool)
     if variant.startswith(FITTED):
-        return [*ON_FITTED]
+        return [*(ON_COOKED if variant.startswith(COOKED) else ON_GDA)]
     return [name for name, score in SCORES.items() if score.needs_no]
 
 

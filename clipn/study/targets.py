@@ -5,11 +5,11 @@ from itertools import product
 
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
-from clipn.study.fits import fits
+from clipn.study.fits import fits, probes
 from clipn.study.paths import StudyPaths
 from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
-from clipn.study.scorings import all_scorings, own_features
+from clipn.study.scorings import all_scorings, id_and_ood, own_features
 from clipn.study.weights import image_towers, locked_towers
 from clipn.study.word_lists import fetched_words
 
@@ -70,7 +70,8 @@ def feature_files(paths: StudyPaths) -> list[str]:
         *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.encoded_datasets),
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.encoded_datasets),
         *dict.fromkeys([*own_feature_files(paths), *stream_words(paths)]),
-        *discriminants(paths),
+        *fitted_files(paths),
+        *network_files(paths),
         *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
         *map(paths.metrics, scored),
@@ -98,10 +99,25 @@ def stream_metrics(paths: StudyPaths) -> list[str]:
     return [paths.streams(name) for name in paths.study.backbones if paths.study.test_time]
 
 
-def discriminants(paths: StudyPaths) -> list[str]:
-    """Classifiers that are fitted on training images of ID datasets."""
-    found = fits(paths.study).items()
-    return [paths.discriminant(fit.backbone, id_dataset, fit.seed) for fit, names in found for id_dataset in names]
+def fitted_files(paths: StudyPaths) -> list[str]:
+    """Classifiers that are fitted on training images of ID datasets, and probes that are imported instead."""
+    cooked = probes(paths.study)
+    return [
+        (paths.probe if id_dataset in cooked else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
+        for fit, names in fits(paths.study).items()
+        for id_dataset in names
+    ]
+
+
+def network_files(paths: StudyPaths) -> list[str]:
+    """What networks say of the images of ID datasets whose rows use them, and of their OOD datasets."""
+    return list(
+        dict.fromkeys(
+            paths.network_logits(fit.network, name)
+            for id_dataset, fit in probes(paths.study).items()
+            for name in id_and_ood(paths.study, id_dataset)
+        )
+    )
 
 
 def own_id_datasets(study: Study) -> list[str]:

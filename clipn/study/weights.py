@@ -7,6 +7,7 @@ from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_we
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.names import family
+from clipn.study.settings.cooked import Cooked
 from clipn.study.settings.variants import ReleasedVariant
 
 
@@ -16,12 +17,12 @@ class WeightSource(NamedTuple):
     Attributes:
         where: key of the study that names them.
         source: weight file, or key of a record.
-        kind: of the record.
+        kind: of the record; probes are local files, and have none.
     """
 
     where: str
     source: str
-    kind: Literal["backbones", "checkpoints", "image_towers"]
+    kind: Literal["backbones", "checkpoints", "image_towers", "networks", "probes"]
 
 
 def weight_sources(study: Study) -> Iterator[WeightSource]:
@@ -35,6 +36,11 @@ def weight_sources(study: Study) -> Iterator[WeightSource]:
         if isinstance(variant, ReleasedVariant):
             for number, source in variant.checkpoints.items():
                 yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
+    for name, network in study.networks.items():
+        yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
+    for id_dataset, fit in study.train.items():
+        for name, source in fit.probes.items() if isinstance(fit, Cooked) else ():
+            yield WeightSource(f"train.{id_dataset}.probes.{name}", source, "probes")
 
 
 def backbone_source(study: Study, name: str) -> str | None:

@@ -239,7 +239,7 @@ def test_what_is_fitted_is_told_with_its_id_datasets_and_nothing_else_is(
 ) -> None:
     folders = [word for name in ("datasets", "features", "classifiers", "output") for word in (f"--{name}", tmp_path)]
     status, lines = clipn("score", f"{scoring}:msp", "--pair", "cifar10:sun", *fits, *folders)
-    text = f"error: SCORINGS {scoring!r}: gda-... and no other needs --fit, with ID datasets of --pair"
+    text = f"error: SCORINGS {scoring!r}: gda-... and cooked-... and no other need --fit, with ID datasets of --pair"
     assert (status, lines) == (1, [text])
 
 
@@ -248,6 +248,12 @@ def test_shots_are_a_whole_number_or_all(clipn: Any, tmp_path: Path, shots: str)
     options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
     text = f"error: --shots {shots!r}: give a whole number of 2 or more, or `all`"
     assert clipn("fit", "cifar10", *options, "--shots", shots) == (1, [text])
+
+
+def test_a_probe_is_content_with_one_image_of_a_class(clipn: Any, tmp_path: Path) -> None:
+    options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
+    text = "error: --shots '0': give a whole number of 1 or more, or `all`"
+    assert clipn("fit-probe", "cifar10", *options, "--shots", "0") == (1, [text])
 
 
 @pytest.mark.parametrize("alpha", ["0.0", "-1.0", "nan", "1e+308"])

@@ -67,6 +67,7 @@ def scored(name: str) -> Callable[[Path], list[str]]:
         (ood_table, "clipn.cli.report.ood_table"),
         (classifiers, "clipn.cli.features.classifiers"),
         (scored("fit"), "clipn.cli.evaluation.fit"),
+        (scored("fit-probe"), "clipn.cli.evaluation.fit_probe"),
         (scored("score"), "clipn.cli.evaluation.score"),
         (scored("evaluate"), "clipn.cli.evaluation.evaluate"),
         (scored("evaluate-streams"), "clipn.cli.evaluation.evaluate_streams"),

@@ -12,7 +12,7 @@ from clipn.data.readers import Image
 from clipn.errors import ClipnError
 from clipn.features import images as module
 from clipn.features.images import cache_image_features
-from clipn.features.stored import Features, read_image_features
+from clipn.features.stored import Features, read_image_features, read_norms
 from clipn.files import file_hash
 from clipn.model.backbone import preprocess, save_backbone
 from clipn.model.tensors import read_arrays
@@ -52,6 +52,17 @@ def test_features_are_those_of_the_image_tower(backbone: Path) -> None:
         features = read_image_features(path)
         assert features.dtype == np.float32
         np.testing.assert_allclose(features, expected(DATASETS[name]), rtol=0, atol=ROUNDING, err_msg=name)
+
+
+def test_norms_are_the_lengths_of_what_the_image_tower_gave(backbone: Path) -> None:
+    transform = preprocess(ARCHITECTURE)
+    for name, path in cached(backbone, DATASETS).items():
+        images = torch.stack([transform(image.open()) for image in DATASETS[name]])
+        raw = tiny_clip().encode_image(images).detach().numpy()
+        norms = read_norms(path)
+        assert norms.dtype == np.float32
+        np.testing.assert_allclose(norms, np.sqrt((raw.astype(np.float64) ** 2).sum(axis=1)), rtol=1e-5)
+        np.testing.assert_allclose(norms[:, None] * read_image_features(path), raw, rtol=0, atol=1e-5 * norms.max())
 
 
 def test_a_dataset_among_others_has_the_bytes_of_one_alone(backbone: Path) -> None:

@@ -13,12 +13,17 @@ from clipn.features.stored import (
     IMAGE_FORMAT,
     LOCAL_FORMAT,
     NEGATIVES_FORMAT,
+    NETWORK_FORMAT,
     PERTURBED_FORMAT,
+    PROBE_FORMAT,
     read_chosen_words,
     read_image_features,
     read_local_features,
     read_negative_labels,
+    read_network_logits,
+    read_norms,
     read_perturbed_features,
+    read_probe,
 )
 from clipn.model.tensors import write_safetensors
 
@@ -86,3 +91,32 @@ def test_words_that_no_header_names(tmp_path: Path) -> None:
 def test_log_odds_of_patches_of_another_kind(tmp_path: Path, column: Tensor) -> None:
     said = refusal(stored(tmp_path, LOCAL_FORMAT, sun=column), read_local_features)
     assert "holds no float64 column 'sun'; delete it and run again" in said
+
+
+def test_features_that_were_cached_without_their_norms(tmp_path: Path) -> None:
+    path = stored(tmp_path, IMAGE_FORMAT, image=GOOD.clone())
+    assert "has no norms, which features cached earlier lack; delete it and cache them again" in refusal(
+        path, read_norms
+    )
+    assert read_image_features(path).shape == (3, 5)
+
+
+@pytest.mark.parametrize("norms", [torch.ones(2), torch.ones(3, 1), torch.ones(3).double(), torch.tensor([1.0, 0, 1])])
+def test_norms_of_another_kind(tmp_path: Path, norms: Tensor) -> None:
+    path = stored(tmp_path, IMAGE_FORMAT, image=GOOD.clone(), norms=norms)
+    assert "holds no positive float32 length of every feature; delete it and run again" in refusal(path, read_norms)
+
+
+@pytest.mark.parametrize("logits", [torch.ones(3), torch.ones(3, 2).double(), torch.empty(0, 2), torch.empty(3, 0)])
+def test_logits_of_a_network_of_another_kind(tmp_path: Path, logits: Tensor) -> None:
+    path = stored(tmp_path, NETWORK_FORMAT, logits=logits)
+    assert "holds no float32 row of logits for every image; delete it and run again" in refusal(
+        path, read_network_logits
+    )
+
+
+def test_a_network_or_a_probe_that_lacks_something(tmp_path: Path) -> None:
+    assert "lacks logits; delete it" in refusal(
+        stored(tmp_path, NETWORK_FORMAT, other=GOOD.clone()), read_network_logits
+    )
+    assert "lacks bias; delete it" in refusal(stored(tmp_path, PROBE_FORMAT, weights=GOOD.double()), read_probe)

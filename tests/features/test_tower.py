@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from clipn.data.shards import ShardImages
 from clipn.errors import ClipnError
 from clipn.features.captions import cache_caption_images, read_caption_images
 from clipn.features.images import cache_image_features
-from clipn.features.stored import read_image_features
+from clipn.features.stored import read_image_features, read_norms
 from clipn.features.tower import (
     cache_caption_tower_features,
     cache_tower_features,
@@ -85,6 +86,7 @@ def test_features_of_a_dataset_are_those_of_the_whole_model(locked: Locked) -> N
     torch.testing.assert_close(
         *(torch.from_numpy(read_image_features(path)) for path in (projected, whole)), rtol=0, atol=ROUNDING
     )
+    np.testing.assert_allclose(*map(read_norms, (projected, whole)), rtol=1e-5)
 
 
 def test_features_of_another_tower_are_refused(locked: Locked) -> None:

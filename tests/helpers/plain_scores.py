@@ -86,6 +86,10 @@ def eoe(image: Image) -> Decimal:
     return max(p[: len(image.eoe_labels)]) - max(p[len(image.eoe_labels) :]) / 4
 
 
+def entropy(image: Image) -> Decimal:
+    return Decimal(sum(p * p.ln() for p in softmax(image.yes_logits)))
+
+
 PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "msp": lambda image: max(softmax(image.yes_logits)),
     "max_logit": lambda image: max(image.yes_logits),
@@ -103,6 +107,7 @@ PLAIN: dict[str, Callable[[Image], Decimal]] = {
     "logit_gap": logit_gap,
     "csp": lambda image: neglabel(image.csp_labels, image.csp_negatives),
     "eoe": eoe,
+    "entropy": entropy,
 }
 
 PLAIN_RULES: dict[str, Callable[[Image], tuple[Decimal, Decimal]]] = {

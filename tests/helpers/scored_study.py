@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.planted import ID, SCALE, Size, plant, scoring_inputs, towers
 from clipn.evaluation.classifiers import FORMAT, tensor_name
+from clipn.features.stored import NETWORK_FORMAT
 from clipn.model.tensors import write_safetensors
 from tests.helpers.tiny_dataset import encoded, zipped
 from tests.helpers.training_images import TRAIN, describe, write_features
@@ -18,6 +19,9 @@ SIZE = Size({ID: 60, "sun": 40}, classes=3, negatives=10, width=32)
 PLAIN, RUN = "tiny/none/single/seed0", "tiny/learnable/single/seed1"
 GDA = "gda-8shot-alpha1.0"
 FIT = f"tiny/{GDA}/single/seed2"
+COOKED = "cooked-8shot-net"
+MEAN = f"tiny/{COOKED}/single/seed2"
+"""Scored, and in no table."""
 DRAWN = ("roc", "similarity", "mistakes")
 """Kinds of figures, one of scores, one of texts and one of images."""
 SCORES, METRICS = (
@@ -28,7 +32,10 @@ SHOWN = f"--variant none --variant {GDA} --variant learnable --prompts single --
 COMMANDS = {
     "fit": f"fit {ID} --train {TRAIN} --shots 8 --seed 2 --datasets datasets --features features/tiny"
     f" --output features/tiny/discriminants/{ID}/seed2.safetensors",
-    "score": f"score {PLAIN}:msp,mcm {FIT}:msp,mcm {RUN}:ctw,atd --fit tiny/{GDA}/seed2:{ID} --rule ctw --rule atd"
+    "fit-probe": f"fit-probe {ID} --train {TRAIN} --shots 8 --seed 2 --datasets datasets --features features/tiny"
+    f" --output features/tiny/probes/{ID}/seed2.safetensors",
+    "score": f"score {PLAIN}:msp,mcm {FIT}:msp,mcm {MEAN}:entropy {RUN}:ctw,atd --rule ctw --rule atd"
+    f" --fit tiny/{GDA}/seed2:{ID} --fit tiny/{COOKED}/seed2:{ID} --network {ID}:net"
     f" --datasets datasets --features features --classifiers classifiers --pair {ID}:sun --output scores",
     "evaluate": f"evaluate {SCORES} --pair {ID}:sun --study demo --resamples 5 --output metrics",
     "evaluate-streams": f"evaluate-streams tiny --features features --pair {ID}:sun --method adaneg --order-seed 1"
@@ -63,6 +70,8 @@ def plant_study(folder: Path) -> None:
     scales = json.dumps({"none": SCALE, "learnable/seed1": SCALE})
     write_safetensors(folder / "classifiers/tiny.safetensors", classifiers, {"format": FORMAT, "logit_scales": scales})
     for name, images in SIZE.images.items():
+        logits = {"logits": torch.randn(images, SIZE.classes)}
+        write_safetensors(folder / f"features/networks/net/{name}.safetensors", logits, {"format": NETWORK_FORMAT})
         (folder / "archives" / name).mkdir(parents=True)
         shades = {f"{row:06d}.png": encoded(Image.new("L", (8, 8), row), "PNG") for row in range(images)}
         zipped(folder / "archives" / name / f"{name}.zip", shades)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clipn.data.manifest import SCHEMA, write_manifest
-from clipn.features.stored import IMAGE_FORMAT
+from clipn.features.stored import IMAGE_FORMAT, NORMS
 from clipn.files import write_json
 from clipn.model.tensors import write_arrays
 
@@ -31,7 +31,8 @@ def describe(folder: Path, labels: Sequence[int], classes: Sequence[str], first:
 
 
 def write_features(path: Path, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Write the vectors (n, d) as unit-norm image features."""
-    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    write_arrays(path, {"image": unit}, {"format": IMAGE_FORMAT})
+    """Write the vectors (n, d) as unit-norm image features, with their lengths."""
+    norms = np.linalg.norm(vectors, axis=1)
+    unit = (vectors / norms[:, None]).astype(np.float32)
+    write_arrays(path, {"image": unit, NORMS: norms.astype(np.float32)}, {"format": IMAGE_FORMAT})
     return unit

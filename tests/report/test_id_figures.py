@@ -33,7 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plant_study(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for name in ("fit", "score", "evaluate", "tables"):
+        for name in ("fit", "fit-probe", "score", "evaluate", "tables"):
             app(COMMANDS[name].split(), standalone_mode=False)
     return folder
 

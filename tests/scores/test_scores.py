@@ -29,6 +29,7 @@ NEEDS = {
     "logit_gap": set(),
     "csp": {"csp_labels", "csp_negatives"},
     "eoe": {"eoe_labels", "eoe_outliers"},
+    "entropy": set(),
 }
 OWN_PROMPTS = {"neglabel": "nice", "csp": "csp", "eoe": "single"}
 METHODS = Path(__file__).parents[2] / "docs" / "methods.md"
@@ -154,6 +155,17 @@ def test_gen_counts_the_hundred_most_probable_classes(classes: int) -> None:
 def test_gen_of_many_classes() -> None:
     logits = batch(classes=250)
     np.testing.assert_allclose(SCORES["gen"](**logits), plain_scores("gen", images_of(logits)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 1000])
+def test_entropy_of_equal_classes_is_the_logarithm_of_their_number(classes: int) -> None:
+    np.testing.assert_allclose(SCORES["entropy"](np.full((1, classes), 7.0)), [-math.log(classes)], rtol=1e-12)
+
+
+def test_a_surer_image_has_the_higher_entropy_score() -> None:
+    """Minus the entropy, so that in-distribution images score high."""
+    gaps = np.array([0.0, 0.1, 1.0, 10.0, 100.0, 700.0])
+    assert (np.diff(SCORES["entropy"](np.stack([gaps, np.zeros_like(gaps)], axis=1))) > 0).all()
 
 
 @pytest.mark.parametrize(("classes", "counted"), [(2, 2), (10, 2), (14, 2), (15, 3), (99, 19), (100, 20), (1000, 200)])

@@ -105,6 +105,7 @@ def test_one_class_makes_atd_ctw() -> None:
         ("l_mcm", 1 / (1 + np.exp(-3)), 3),
         ("csp", 1 / (1 + np.exp(-3)), 3),
         ("eoe", (np.exp(0.03) - 0.25) / (np.exp(0.03) + 1), (np.exp(0.03) - 0.25) / (np.exp(0.03) + 1)),
+        ("entropy", 0, 0),
     ],
 )
 def test_one_class_is_certain(method: str, score: float, ranking: float) -> None:

@@ -55,7 +55,7 @@ CHOICES = {
     "arithmetic": "fast",
 }
 DEPENDENT = {
-    "registry", "averages", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train",
+    "registry", "averages", "envisioned_words", "demo", "runs", "extends", "imported", "test_time", "train", "networks",
     "development",
     "backbones.tiny.training.lock_images",
     "variants.handcrafted.tokens", "variants.handcrafted.micro_batch",

@@ -154,6 +154,37 @@ def test_classifiers_are_fitted_for_every_seed_on_features_that_are_cached_like_
     assert added == Counter({"fit_discriminant": 3, "cache_image_features": 1, "verify_dataset": 1})
 
 
+def test_probes_are_fitted_or_imported_and_networks_asked_once_for_all_backbones(project: Project) -> None:
+    for name in ("network.pth", "probe.pt"):
+        (project.folder / name).write_bytes(b"")
+    network = {"model": "torchvision/resnet18", "weights": "network.pth"}
+    train = {
+        "imagenet": {"kind": "cooked", "network": "one", "dataset": "cifar100", "shots": 16, "seeds": [1, 2]},
+        "cifar10": {"kind": "cooked", "network": "two", "probes": {"tiny": "probe.pt"}},
+    }
+    changes = {"networks": {"one": network, "two": network}, "train": train}
+    before = project.plan()
+    with project.planned(**changes) as plan:
+        added = Counter(plan.counts) - before
+        folder = "results/studies/demo"
+        jobs = {output: job for job in plan.jobs for output in job.outputs}
+        (scored,) = (job for job in plan.jobs if job.rule == "score_runs")
+    probes = [f"{folder}/features/tiny/probes/{name}.safetensors" for name in ("imagenet/seed2", "cifar10/seed1")]
+    logits = f"{folder}/features/networks/two/cifar100.safetensors"
+    assert {*probes, logits} < {*scored.inputs}
+    assert jobs[probes[1]].inputs == [
+        "probe.pt", f"{folder}/datasets/cifar10/dataset.json", f"{folder}/features/tiny/cifar10.safetensors"
+    ]  # fmt: skip
+    assert {"network.pth", f"{folder}/datasets/cifar10/dataset.json"} < {*jobs[logits].inputs}
+    sets = [name for pair in study_pairs(project).items() if pair[0] in train for name in (pair[0], *pair[1])]
+    assert added == Counter({"fit_probe": 2, "import_probe": 1, "cache_network_logits": len(sets)})
+
+
+def study_pairs(project: Project) -> dict[str, list[str]]:
+    pairs: dict[str, list[str]] = yaml.safe_load((project.folder / "config/studies/demo.yaml").read_text())["pairs"]
+    return pairs
+
+
 def test_words_of_several_methods_are_encoded_in_one_job(project: Project) -> None:
     with project.planned(baselines=["csp", "eoe"], test_time=None) as plan:
         found = {path for path in plan.outputs if re.search(r"/features/tiny/(csp|eoe|negative_labels)/", path)}

@@ -14,7 +14,7 @@ from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
-from clipn.study import figures, scorings, targets, word_lists
+from clipn.study import figures, fits, scorings, targets, word_lists
 from clipn.study.config import ID_DATASETS
 from clipn.study.data import StudyData
 from clipn.study.loading import load_study, parse_study, study_files
@@ -26,6 +26,7 @@ from clipn.study.rules.options import RuleOptions
 from clipn.study.rules.parameters import file_arguments, repeated
 from clipn.study.run_lock import begin_run
 from clipn.study.runs import soup_members
+from clipn.study.settings.networks import id_datasets_of
 from clipn.study.settings.variants import ReleasedVariant, Soup
 from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
@@ -65,6 +66,10 @@ FETCHED = fetched_weights(study)
 WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
+DISCRIMINANTS = fits.discriminants(study)
+PROBES = fits.probes(study).items()
+FITTED_PROBES = [name for name, probe in PROBES if probe.dataset]
+IMPORTED_PROBES = [name for name, probe in PROBES if probe.probes]
 STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
@@ -79,6 +84,7 @@ wildcard_constraints:
     dataset="|".join([*data.names, *data.word_lists]),
     backbone="|".join(map(re.escape, study.backbones)),
     tower="|".join(map(re.escape, TOWERS)) or "none",
+    network="|".join(map(re.escape, study.networks)) or "none",
     variant="|".join([*study.variants, PLAIN_CLIP]),
     seed=r"\d+",
     id_dataset="|".join([*ID_DATASETS, *OWN_ID]),

@@ -1,6 +1,6 @@
 """Scores and metrics: one job for all runs, prompt pools and pairs."""
 
-if study.train:
+if DISCRIMINANTS:
 
     # On cached features of training images, in seconds.
     rule fit_discriminant:
@@ -24,7 +24,7 @@ if study.train:
                 paths.shared_logs,
             )
         wildcard_constraints:
-            id_dataset="|".join(study.train),
+            id_dataset="|".join(DISCRIMINANTS),
         resources:
             **job_resources(mem_mb=1500),
         params:
@@ -32,6 +32,68 @@ if study.train:
             code=fingerprint("clipn.cli.evaluation.fit"),
         shell:
             "clipn --log {log} fit {wildcards.id_dataset} {params.options} --seed {wildcards.seed}"
+            " --features $(dirname {input.features}) --output {output}"
+
+
+if FITTED_PROBES:
+
+    rule fit_probe:
+        input:
+            features=lambda w: paths.features(w.backbone, training_images(w)),
+            indexed=lambda wildcards: [
+                path(name)
+                for name in (wildcards.id_dataset, training_images(wildcards))
+                for path in (paths.manifest, paths.description)
+            ],
+        output:
+            paths.probe("{backbone}", "{id_dataset}", "{seed}"),
+        log:
+            job_log("fit_probe/{backbone}/{id_dataset}/seed{seed}", paths.shared_logs),
+        benchmark:
+            job_benchmark(
+                "fit_probe/{backbone}/{id_dataset}/seed{seed}", paths.shared_logs
+            )
+        wildcard_constraints:
+            id_dataset="|".join(FITTED_PROBES),
+        resources:
+            **job_resources(mem_mb=2000),
+        params:
+            options=lambda wildcards: options.training_images(wildcards.id_dataset),
+            code=fingerprint("clipn.cli.evaluation.fit_probe"),
+        shell:
+            "clipn --log {log} fit-probe {wildcards.id_dataset} {params.options} --seed {wildcards.seed}"
+            " --features $(dirname {input.features}) --output {output}"
+
+
+if IMPORTED_PROBES:
+
+    rule import_probe:
+        input:
+            probe=lambda w: study.train[w.id_dataset].probes[w.backbone],
+            features=lambda w: paths.features(w.backbone, w.id_dataset),
+            description=paths.description("{id_dataset}"),
+        output:
+            paths.probe("{backbone}", "{id_dataset}", "{seed}"),
+        log:
+            job_log(
+                "import_probe/{backbone}/{id_dataset}/seed{seed}", paths.shared_logs
+            ),
+        benchmark:
+            job_benchmark(
+                "import_probe/{backbone}/{id_dataset}/seed{seed}", paths.shared_logs
+            )
+        wildcard_constraints:
+            id_dataset="|".join(IMPORTED_PROBES),
+        resources:
+            **job_resources(mem_mb=1500),
+        params:
+            options=options.datasets,
+            weights=lambda w: contents.local_weights(
+                study.train[w.id_dataset].probes[w.backbone]
+            ),
+            code=fingerprint("clipn.cli.evaluation.import_probe"),
+        shell:
+            "clipn --log {log} import-probe {input.probe:q} --id-dataset {wildcards.id_dataset} {params.options}"
             " --features $(dirname {input.features}) --output {output}"
 
 
@@ -44,7 +106,8 @@ rule score_runs:
             for name in study.datasets
         ],
         own_features=targets.own_feature_files(paths),
-        discriminants=targets.discriminants(paths),
+        fitted=targets.fitted_files(paths),
+        networks=targets.network_files(paths),
         manifests=[paths.manifest(name) for name in study.datasets],
     output:
         [paths.scores(scoring) for scoring in scorings.scorings(study)],

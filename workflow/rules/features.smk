@@ -163,6 +163,39 @@ if LOCKED:
         ruleorder: project_image_features > cache_small_image_features
 
 
+if study.networks:
+
+    # What networks say that were trained on ID classes, once for all backbones.
+    rule cache_network_logits:
+        input:
+            lambda wildcards: paths.generated_registries(wildcards.dataset),
+            weights=lambda w: paths.weights(study.networks[w.network].weights),
+            manifest=paths.manifest("{dataset}"),
+            descriptions=lambda w: [
+                paths.description(name)
+                for name in id_datasets_of(study.train, w.network)
+            ],
+            archives=lambda wildcards: paths.archives(wildcards.dataset),
+        output:
+            paths.network_logits("{network}", "{dataset}"),
+        log:
+            job_log("cache_network_logits/{network}/{dataset}", paths.shared_logs),
+        benchmark:
+            job_benchmark("cache_network_logits/{network}/{dataset}", paths.shared_logs)
+        threads: study.threads
+        resources:
+            **job_resources(2000, study.threads, GPU),
+        params:
+            images=lambda wildcards: contents.images(wildcards.dataset),
+            weights=lambda w: contents.local_weights(study.networks[w.network].weights),
+            options=lambda w: options.images_of_all([w.dataset])
+            + options.network(w.network),
+            code=fingerprint("clipn.cli.features.network_logits"),
+        shell:
+            "clipn --log {log} features network {wildcards.dataset} {params.options} --weights {input.weights:q}"
+            " --output $(dirname {output})"
+
+
 rule cache_caption_features:
     input:
         backbone=paths.backbone("{backbone}"),

@@ -19,7 +19,6 @@ from clipn.report.tables.build import shown
 from clipn.report.tables.ood import ood_table
 from clipn.report.tables.published import printed_published
 from clipn.report.tables.verdict import EQUAL, compared_rows, sentences
-from clipn.scores import FITTED
 
 PACKAGES = (
     "clipn",
@@ -162,8 +161,8 @@ def _sections(folder: Path, shows: PageContents, titles: Mapping[str, str]) -> I
     tables = [layouts.printed_decisions(rows, study, titles) for _, rows in decisions.groupby("id", sort=False)]
     yield html.Section("decisions", "Threshold-free decisions", note, tables)
     accuracy = read_table(folder / "id_accuracy.csv")
-    fitted = accuracy["variant"].str.startswith(FITTED).any()
-    but = f", but for classifiers that are fitted on training images ({FITTED}…)" if fitted else ""
+    fitted = layouts.fitted_kinds(accuracy)
+    but = f", but for classifiers that are fitted on training images ({fitted})" if fitted else ""
     note = f"The “yes” tower is frozen, so all variants of a backbone share it{but}."
     yield html.Section("accuracy", "ID accuracy", note, [layouts.printed_accuracy(accuracy, study, titles)])
     curves = read_table(folder / "ablations.csv")

@@ -79,10 +79,15 @@ def _ood_line(group: pd.DataFrame, labels: Sequence[str], ood_datasets: Sequence
     return (*names, *numbers)
 
 
+def fitted_kinds(table: pd.DataFrame) -> str:
+    """How the variants of a table are called that were fitted on training images, e.g. `gda-…`; empty without any."""
+    return ", ".join(f"{prefix}…" for prefix in FITTED if table["variant"].str.startswith(prefix).any())
+
+
 def printed_accuracy(table: pd.DataFrame, study: str, titles: Titles) -> PrintedTable:
     """ID top-1 accuracy and calibration."""
-    fitted = table["variant"].str.startswith(FITTED).any()
-    added = f", or with the logits of a fitted classifier ({FITTED}…)" if fitted else ""
+    fitted = fitted_kinds(table)
+    added = f", or with the logits of a fitted classifier ({fitted})" if fitted else ""
     return _rowwise(
         table,
         f"ID accuracy, study: {study}",

@@ -6,6 +6,7 @@ from clipn.study.rules.data_options import DataOptions
 from clipn.study.rules.parameters import Settings, repeated, settings_of
 from clipn.study.runs import soup_members
 from clipn.study.scorings import main_pool, prompt_pools, word_methods
+from clipn.study.settings.networks import id_datasets_of
 from clipn.study.settings.variants import ReleasedVariant, Soup
 from clipn.study.weights import image_towers, is_weight_file, tower_record
 from clipn.study.word_lists import envisioned_words, word_list
@@ -144,6 +145,15 @@ class ModelOptions(DataOptions):
 
     def training_images(self, id_dataset: str) -> Settings:
         """What a classifier of an ID dataset is fitted on; the seed is that of the output."""
-        images = self._study.train[id_dataset].model_dump(exclude={"seeds"})
+        images = self._study.train[id_dataset].model_dump(include={"dataset", "shots", "alpha"})
         options = settings_of(images, f"train.{id_dataset}", {"dataset": "train"})
         return options + self.datasets + self._recorded_arithmetic
+
+    def network(self, name: str) -> Settings:
+        """A network, and the ID datasets whose rows use it."""
+        network = self._study.networks[name]
+        users = id_datasets_of(self._study.train, name)
+        # The weights are an input; their key makes a change of them known by name.
+        keys = {f"networks.{name}.weights": network.weights, f"ID datasets of {name}": users}
+        model = settings_of({"model": network.model}, f"networks.{name}")
+        return model + Settings(keys, repeated("--id-dataset", users)) + self.datasets + self.model

@@ -13,6 +13,7 @@ from clipn.study.loading import ablations
 from clipn.study.rules.model_options import ModelOptions
 from clipn.study.rules.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.scorings import id_and_ood, main_pool, methods, scorings
+from clipn.study.settings.networks import networks_of
 from clipn.study.weights import backbone_source, tower_remarks
 
 
@@ -48,7 +49,10 @@ class RuleOptions(ModelOptions):
         """ID datasets of the classifiers that are fitted on training images."""
         found = {str(fit): names for fit, names in fits(self._study).items()}
         texts = (f"{fit}:{','.join(names)}" for fit, names in found.items())
-        return Settings({"ID datasets of fits": found} if found else {}, repeated("--fit", texts))
+        networks = networks_of(self._study.train)
+        keys = {f"train.{id_dataset}.network": name for id_dataset, name in networks.items()}
+        named = repeated("--network", (f"{id_dataset}:{name}" for id_dataset, name in networks.items()))
+        return Settings({"ID datasets of fits": found, **keys} if found else {}, [*repeated("--fit", texts), *named])
 
     @property
     def streams(self) -> Settings:

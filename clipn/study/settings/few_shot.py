@@ -1,16 +1,26 @@
 """Training images of an ID dataset, on which a classifier is fitted: no zero-shot method, and called so everywhere."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from clipn.scores import FITTED
+from clipn.scores import GDA
 from clipn.yaml_models import LARGEST_SCALE, FileName, Record, Seed
+
+
+def require_choices(shots: int | Literal["all"], seeds: Sequence[int]) -> None:
+    """Raise a ValueError unless every seed chooses other images."""
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("seeds: a seed occurs twice; name each once")
+    if shots == "all" and len(seeds) > 1:
+        raise ValueError("seeds: every seed chooses all images; name one")
 
 
 class FewShot(Record):
     """Gaussian discriminant analysis (GDA) of some training images per class, beside the zero-shot classifier."""
 
+    kind: Literal["gda"] = Field(default="gda", exclude=True, description="what is fitted; `cooked` is the other kind")
     dataset: FileName = Field(
         description="dataset of the registry with labels and the classes of the ID dataset, none of its images tested"
     )
@@ -33,13 +43,10 @@ class FewShot(Record):
 
     @model_validator(mode="after")
     def _choices_differ(self) -> "FewShot":
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: a seed occurs twice; name each once")
-        if self.shots == "all" and len(self.seeds) > 1:
-            raise ValueError("seeds: every seed chooses all images; name one")
+        require_choices(self.shots, self.seeds)
         return self
 
     @property
     def variant(self) -> str:
         """What tables call it, e.g. `gda-16shot-alpha1.0`."""
-        return f"{FITTED}{self.shots}shot-alpha{self.alpha}"
+        return f"{GDA}{self.shots}shot-alpha{self.alpha}"

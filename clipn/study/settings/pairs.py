@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from clipn.study.settings.few_shot import FewShot
+from clipn.study.settings.cooked import AnyFit
 
 Pairs = Mapping[str, Sequence[str]]
 """OOD datasets of every ID dataset."""
@@ -22,7 +22,7 @@ def require_together(averages: Mapping[str, Sequence[str]], pairs: Pairs) -> Non
             raise ValueError(f"averages: {name}: name OOD sets that one ID dataset of `pairs` has")
 
 
-def require_untested(train: Mapping[str, FewShot], pairs: Pairs) -> None:
+def require_untested(train: Mapping[str, AnyFit], pairs: Pairs) -> None:
     """Raise a ValueError if training images are of no ID dataset, or those that are tested."""
     for id_dataset, images in train.items():
         if id_dataset not in pairs:
