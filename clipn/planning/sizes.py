@@ -6,6 +6,7 @@ from pathlib import Path
 from clipn.data.location import locate
 from clipn.data.readers import class_names
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
+from clipn.demo.settings import TRAINING
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.paths import StudyPaths
@@ -120,5 +121,5 @@ class StudySizes:
     def _images(self, name: str) -> int | None:
         record = self._data.record(name)
         if self.study.demo and self._data.is_generated(name):
-            return self.study.demo.images
+            return self.study.demo.training if name == TRAINING else self.study.demo.images
         return record.images if isinstance(record, Dataset) else None

@@ -92,7 +92,9 @@ class StudyPaths:
     @property
     def mirrored(self) -> list[str]:
         """The generated archives of the demo."""
-        return [f"{self.mirror}/{file}" for files in self.data.generated.values() for file in files]
+        # Training images are in the archive of the test images.
+        files = dict.fromkeys(file for files in self.data.generated.values() for file in files)
+        return [f"{self.mirror}/{file}" for file in files]
 
     @property
     def generated_registry(self) -> str:
