@@ -82,6 +82,11 @@ class StudySizes:
         every = [name for id_dataset, others in self.study.pairs.items() for name in (id_dataset, *others)]
         return sum(self.images[name] for name in every), self.class_texts(self.study.prompts[0])
 
+    def weighted_texts(self) -> int:
+        """Class texts that are encoded once more, for the method that weighs their prompts."""
+        test_time = self.study.test_time
+        return self.class_texts(self.study.prompts[0]) if test_time and test_time.weighs_prompts else 0
+
     def word_texts(self) -> int:
         """Texts of the words that methods set against the ID classes; none without such a method."""
         methods, words = word_methods(self.study), self._words() or 0

@@ -14,7 +14,7 @@ from clipn.scores import COLUMNS, FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.backbone_seeds import with_backbone_seeds
 from clipn.study.few_shot import FewShot
 from clipn.study.names import family, seed_of
-from clipn.study.streams import Adaptation
+from clipn.study.streams import Adaptation, require_inputs
 from clipn.study.variants import AnyVariant, ReleasedVariant, Soup, as_taught, require_members
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import BackboneTraining, Variant
@@ -177,7 +177,8 @@ class Study(Record):
     )
     test_time: Adaptation | None = Field(
         default=None,
-        description="methods that adapt on the test stream, in a table of their own; they need NegLabel's words",
+        description="methods that adapt on the test stream, in a table of their own; AdaNeg needs NegLabel's words, "
+        "ZPE captions",
     )
     prompts: list[str] = Field(
         default=["clipn128"],
@@ -415,11 +416,11 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
-    def _words_and_scale_for_streams(self) -> "Study":
+    def _inputs_and_scale_for_streams(self) -> "Study":
         if self.test_time is None:
             return self
-        if self.negative_words is None and self.demo is None:
-            raise ValueError("negative_words: `test_time` needs a word list; name a file, or `wordnet`")
+        has_words = self.negative_words is not None or self.demo is not None
+        require_inputs(self.test_time, has_words, self.captions.sources, self.prompts[0])
         # That of a checkpoint is known to its classifiers, which change with every run on the backbone.
         if self.logit_scale == "checkpoint":
             raise ValueError("logit_scale: `test_time` needs a number, e.g. 100")

@@ -16,6 +16,7 @@ from clipn.study.loading import ablations
 from clipn.study.names import SEED, RunName, family
 from clipn.study.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.paths import StudyPaths, log_folder
+from clipn.study.prompt_weights import prompt_remarks
 from clipn.study.runs import soup_members
 from clipn.study.scorings import id_and_ood, main_pool, methods, prompt_pools, scorings, word_methods
 from clipn.study.variants import ReleasedVariant, Soup
@@ -373,13 +374,13 @@ class RuleOptions:
         return [run.model_dump(mode="json") for run in self._study.runs]
 
     @property
-    def tower_remarks(self) -> Settings:
-        """Sentences below tables on what image towers saw."""
-        return self._remarks(tower_remarks(self._study))
+    def stream_remarks(self) -> Settings:
+        """Sentences below the table of streams on what image towers saw, and on what prompts are weighted by."""
+        return self._remarks([*tower_remarks(self._study), *prompt_remarks(self._study)])
 
     @property
     def remarks(self) -> Settings:
-        """The same, and what was fitted on training images, below tables that hold it."""
+        """Sentences below the other tables on what image towers saw, and classifiers were fitted on."""
         return self._remarks([*tower_remarks(self._study), *fit_remarks(self._study)])
 
     def _remarks(self, texts: list[str]) -> Settings:

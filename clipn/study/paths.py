@@ -272,6 +272,10 @@ class StudyPaths:
         """The words that a method sets against the classes of an ID dataset, encoded."""
         return f"{self.features_folder(backbone)}/{WORD_FEATURES[method].folder}/{id_dataset}.safetensors"
 
+    def prompt_features(self, backbone: str, id_dataset: str) -> str:
+        """What every prompt of the first pool says of the classes of an ID dataset."""
+        return f"{self.features_folder(backbone)}/prompts/{id_dataset}.safetensors"
+
     def perturbed_features(self, backbone: str, id_dataset: str) -> str:
         """Features of perturbed images, of an ID dataset and its OOD datasets."""
         return f"{self.features_folder(backbone)}/perturbed/{id_dataset}.safetensors"

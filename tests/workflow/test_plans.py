@@ -123,10 +123,11 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
 
 
 def test_streams_are_measured_in_studies_that_name_them(project: Project) -> None:
-    rules = ("negative_labels", "evaluate_streams", "streams_table")
-    test_time = {"methods": ["adaneg"], "stream": {"seeds": [1, 2]}}
-    for named, expected in ((test_time, (1, 1, 1)), (None, (0, 0, 1))):
-        planned = project.plan(baselines=["mcm"], test_time=named)
+    rules = ("negative_labels", "prompt_features", "evaluate_streams", "streams_table")
+    stream, pools = {"seeds": [1, 2]}, ["clipn128_clean"]
+    words, weighed = ({"methods": [name], "stream": stream} for name in ("adaneg", "zpe"))
+    for named, expected in ((words, (1, 0, 1, 1)), (weighed, (0, 1, 1, 1)), (None, (0, 0, 0, 1))):
+        planned = project.plan(baselines=["mcm"], test_time=named, prompts=pools)
         assert tuple(planned[rule] for rule in rules) == expected
 
 
