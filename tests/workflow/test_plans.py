@@ -81,6 +81,24 @@ PLANNED = {
         "own_ood_table": 1,
         "published_figure": 1,
     },
+    # A world of its own, with the features of every method, a soup of either kind, and two fits on training images.
+    "comparators": {
+        "generate_demo": 1,
+        "verify_dataset": 9,
+        "train_backbone": 1,
+        "cache_small_image_features": 1,
+        "cache_caption_images": 1,
+        "negative_labels": 1,
+        "perturbed_features": 2,
+        "local_features": 2,
+        "prompt_features": 1,
+        "fit_discriminant": 2,
+        "train_clipn": 2,
+        "average_runs": 1,
+        "average_greedily": 1,
+        "evaluate_streams": 1,
+        "id_figures": 2,
+    },
     # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
     "ablations": {
         "generate_demo": 1,
