@@ -9,7 +9,7 @@ import numpy as np
 from clipn.errors import ClipnError
 from clipn.evaluation.classifiers import IDClassifier
 from clipn.features.stored import Features, read_prompt_features
-from clipn.scores import SCORES
+from clipn.scores import mcm
 from clipn.scores.logits import Array
 
 ROWS = 128
@@ -42,5 +42,5 @@ def weigh_prompts(
     weights = weights_of(features, texts, pretraining, logit_scale)
     classifier = IDClassifier(logit_scale, logit_scale * np.tensordot(weights, texts, axes=1))
     batches = (features[start : start + ROWS] for start in range(0, len(features), ROWS))
-    scores = np.concatenate([SCORES["mcm"].of(classifier.evidence(batch)) for batch in batches])
+    scores = np.concatenate([mcm.log_odds(classifier.evidence(batch)) for batch in batches])
     return scores, {"prompts": pool, "weights": weights.tolist()}
