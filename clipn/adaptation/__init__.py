@@ -8,10 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from clipn.adaptation import adaneg
+from clipn.adaptation import adaneg, zpe
 from clipn.adaptation.memory import Array
 
-__all__ = ["ADAPTIVE", "AdaptiveMethod"]
+__all__ = ["ADAPTIVE", "ANY_ORDER", "WHOLE", "AdaptiveMethod"]
+
+ANY_ORDER = "any"
+"""Order of a stream that is seen as a whole."""
+WHOLE = "all"
+"""Batch of such a stream."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,13 @@ class AdaptiveMethod:
     """Name in print."""
 
     function: Callable[..., Array]
-    """Scores (n,) of a stream, higher = more in-distribution; arguments as of `clipn.adaptation.adaneg.scores`."""
+    """Scores (n,) of a stream, higher = more in-distribution; arguments as of `clipn.adaptation.adaneg.scores`.
+
+    Of a method that weighs prompts, their weights; arguments as of `clipn.adaptation.zpe.prompt_weights`.
+    """
+
+    weighs_prompts: bool = False
+    """Whether it sees the stream as a whole, and weighs the prompts of a pool by it; others need NegLabel's words."""
 
 
 ADAPTIVE: dict[str, AdaptiveMethod] = {
@@ -33,5 +44,6 @@ ADAPTIVE: dict[str, AdaptiveMethod] = {
         AdaptiveMethod(
             "adaneg_released", "AdaNeg, released weights", partial(adaneg.scores, weights=(adaneg.WEIGHT, 1.0))
         ),
+        AdaptiveMethod("zpe", "ZPE", zpe.prompt_weights, weighs_prompts=True),
     )
 }

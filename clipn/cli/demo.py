@@ -30,4 +30,4 @@ def demo_data(folder: Annotated[Path, typer.Argument(help="mirror to fill")], se
     """Generate the demo's nine datasets and captions in the official archive formats."""
     from clipn.demo.mirror import build_mirror
 
-    build_mirror(folder, settings.seed, settings.captions, settings.images)
+    build_mirror(folder, settings.seed, settings.captions, settings.images, settings.training)

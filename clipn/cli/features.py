@@ -128,6 +128,24 @@ def negative_labels(
     write_words(backbone, names, datasets, method, words, files, output, device, threads)
 
 
+@features_app.command("prompts")
+def prompt_features(
+    names: IDNames,
+    datasets: Datasets,
+    backbone: BackboneFile,
+    index: ShardIndex,
+    caption_images: Annotated[Path, typer.Option(help="features of the captions' images under the evaluation crop")],
+    output: OutputFolder,
+    prompts: PromptPool = "clipn128",
+    device: Device = "cpu",
+    threads: Threads = 1,
+) -> None:
+    """Cache what every prompt of a pool says of the classes of ID datasets, for ZPE."""
+    from clipn.features.prompts import cache_prompt_features
+
+    cache_prompt_features(backbone, names, datasets, prompts, index, caption_images, output, device, threads)
+
+
 @features_app.command("words")
 def chosen_words(file: Annotated[Path, typer.Argument(help="file that `clipn features negatives` wrote")]) -> None:
     """Print the words that were chosen, a line for each, in the order of their features."""

@@ -15,10 +15,10 @@ import yaml
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from clipn.data.archives import write_archive
+from clipn.data.archives import read_members, write_archive
 from clipn.data.captions.sources import CC3M_IMAGE
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selection
-from clipn.demo.settings import ARCHIVES
+from clipn.demo.settings import ARCHIVES, TRAINING
 from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
 from clipn.errors import ClipnError
 from clipn.files import file_hash, write_text
@@ -38,6 +38,7 @@ SYNSET_FIELDS = [
 TITLES = {
     "imagenet": "ImageNet-1K",
     "cifar10": "CIFAR-10",
+    TRAINING: "CIFAR-10, training",
     "cifar100": "CIFAR-100",
     "inaturalist": "iNaturalist",
     "sun": "SUN",
@@ -50,7 +51,7 @@ TITLES = {
 Members = Iterable[tuple[str, bytes]]
 
 
-def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
+def build_mirror(folder: Path, seed: int, captions: int, images: int, training: int = 0) -> None:
     """Write all archives, `datasets.yaml` and `words.txt` into `folder`; the same arguments give the same bytes.
 
     `words.txt` names every concept of the world, for methods that contrast the ID classes with other words.
@@ -60,6 +61,7 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
         seed: of the whole mirror; each dataset draws from a stream of its own.
         captions: number of captions, each with one image.
         images: number of images of each benchmark dataset.
+        training: number of training images of CIFAR-10; 0: its archive has none.
 
     Raises:
         ClipnError: `captions` or `images` is not positive, or `folder` holds somebody's registry.
@@ -72,6 +74,9 @@ def build_mirror(folder: Path, seed: int, captions: int, images: int) -> None:
         name: write(folder, _stream(seed, name), images)
         for name, write in tracked(_WRITERS.items(), len(_WRITERS), "generate", "datasets")
     }
+    if training:
+        cifar10 = folder / ARCHIVES["cifar10"][0]
+        datasets |= _with_training(cifar10, datasets["cifar10"], _stream(seed, TRAINING), training)
     registry = Registry(datasets=datasets, captions={"cc3m": _write_cc3m(folder, _stream(seed, "cc3m"), captions)})
     record = registry.model_dump(mode="json", exclude_defaults=True)
     write_text(folder / "words.txt", "".join(f"{concept}\n" for concept in ALL_CONCEPTS))
@@ -174,6 +179,21 @@ def _write_cifar10(folder: Path, rng: Generator, images: int) -> Dataset:
     meta = {b"num_cases_per_batch": images, b"label_names": _bytes(CONCEPTS["cifar10"]), b"num_vis": 3072}
     members = _pickled("cifar-10-batches-py", {"batches.meta": meta, "test_batch": batch})
     return _cifar("cifar10", folder / ARCHIVES["cifar10"][0], members, images)
+
+
+def _with_training(path: Path, test: Dataset, rng: Generator, images: int) -> dict[str, Dataset]:
+    """CIFAR-10 and its training set, whose five batches are added to the archive."""
+    labels = _labels("cifar10", rng, images)
+    parts = [labels[start::5] for start in range(5)]
+    batches = {
+        f"data_batch_{number}": _batch("cifar10", rng, part)
+        | {b"batch_label": f"training batch {number} of 5".encode(), b"labels": part}
+        for number, part in enumerate(parts, 1)
+    }
+    members = [*read_members(path, lambda _: True), *_pickled("cifar-10-batches-py", batches)]
+    archives = [_archive(path, members)]
+    train = Dataset(title=TITLES[TRAINING], archives=archives, reader="cifar_train", images=images)
+    return {"cifar10": test.model_copy(update={"archives": archives}), TRAINING: train}
 
 
 def _write_cifar100(folder: Path, rng: Generator, images: int) -> Dataset:

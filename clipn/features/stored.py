@@ -40,6 +40,21 @@ WORD_FEATURES = {
 }
 """By name of the method."""
 
+
+class PromptFeatures(NamedTuple):
+    """What every prompt of a pool says of the classes of an ID dataset.
+
+    Attributes:
+        pool: name of the prompt pool.
+        texts: unit-norm (prompts, classes, d).
+        pretraining: mean feature (d,) of pretraining images.
+    """
+
+    pool: str
+    texts: Features
+    pretraining: NDArray[np.float64]
+
+
 PERTURBED_FORMAT = "clipn-perturbed-features-2"
 LOCAL_FORMAT = "clipn-local-features-1"
 NEGATIVES_FORMAT = "clipn-negative-labels-1"
@@ -48,6 +63,7 @@ PROBE_FORMAT = "clipn-probe-1"
 NETWORK_FORMAT = "clipn-network-logits-1"
 NETWORKS = "networks"
 """Folder, among those of the features of backbones, of the logits of networks, with a folder for each."""
+PROMPTS_FORMAT = "clipn-prompt-features-1"
 OFF_UNIT = 1e-2
 """How far from 1 the squared length of a feature may be: twice what normalising in bfloat16 leaves."""
 
@@ -119,6 +135,18 @@ def read_chosen_words(path: Path) -> list[str]:
     if header.get("format") != NEGATIVES_FORMAT or "chosen" not in header:
         raise ClipnError(f"{path}: holds no words that were chosen; name a file of `clipn features negatives`")
     return [str(word) for word in json.loads(header["chosen"])]
+
+
+def read_prompt_features(path: Path) -> PromptFeatures:
+    """What `clipn.features.prompts.cache_prompt_features` writes.
+
+    Raises:
+        ClipnError: missing, damaged or foreign file, or as `unit_features`.
+    """
+    arrays, header = read_arrays(path, PROMPTS_FORMAT, "pretraining")
+    return PromptFeatures(
+        header["prompts"], unit_features(path, arrays, "texts"), arrays["pretraining"].astype(np.float64)
+    )
 
 
 def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

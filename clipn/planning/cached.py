@@ -1,10 +1,12 @@
 """Operations of what is computed from cached features: classifiers that are fitted, and methods on test streams."""
 
+from clipn.adaptation import ADAPTIVE
 from clipn.adaptation.memory import LENGTH
 from clipn.features.negative_labels import NUMBER, PERCENT
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
 from clipn.study.fits import discriminants, fits
+from clipn.text.prompts import prompt_pool
 
 
 def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:
@@ -21,15 +23,18 @@ def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: in
 def stream_operations(study: Study, sizes: StudySizes, dimension: int) -> float:
     """Operations of all methods on all test streams, on features of `dimension` numbers.
 
-    Every image is compared with the texts of all ID and negative labels, and with the memory of those that have
-    images: taken to be the ID labels.
+    Where words are read, every image is compared with the texts of all ID and negative labels, and with the memory of
+    those that have images, taken to be the ID labels, in every order. Where prompts are weighted, it is compared with
+    the classes under each, and under their mean.
     """
     if study.test_time is None:
         return 0
-    negatives = min(NUMBER, sizes.words * PERCENT // 100)
+    negatives, prompts = min(NUMBER, sizes.words * PERCENT // 100), len(prompt_pool(study.prompts[0]))
+    weighing = [ADAPTIVE[name].weighs_prompts for name in study.test_time.methods]
     products = 0
     for id_dataset, ood_datasets in study.pairs.items():
         images = sum(sizes.images[id_dataset] + sizes.images[name] for name in ood_datasets)
-        products += images * (negatives + (1 + LENGTH) * sizes.classes(id_dataset))
-    streams = len(study.test_time.methods) * len(study.test_time.stream.seeds)
-    return 2 * dimension * streams * products
+        classes = sizes.classes(id_dataset)
+        of_words = len(study.test_time.stream.seeds) * (negatives + (1 + LENGTH) * classes)
+        products += images * sum((prompts + 1) * classes if weighs else of_words for weighs in weighing)
+    return 2 * dimension * products

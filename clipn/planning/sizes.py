@@ -7,6 +7,7 @@ from pathlib import Path
 from clipn.data.location import locate
 from clipn.data.readers import class_names
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
+from clipn.demo.settings import TRAINING
 from clipn.study.config import Study
 from clipn.study.data import StudyData
 from clipn.study.fits import discriminants
@@ -97,6 +98,11 @@ class StudySizes:
         """Words that negative labels are chosen from."""
         return self._words() or 0
 
+    def weighted_texts(self) -> int:
+        """Class texts that are encoded once more, for the method that weighs their prompts."""
+        test_time = self.study.test_time
+        return self.class_texts(self.study.prompts[0]) if test_time and test_time.weighs_prompts else 0
+
     def word_texts(self) -> int:
         """Texts of the words that methods set against the ID classes; none without such a method."""
         methods, words = word_methods(self.study), self.words
@@ -136,5 +142,5 @@ class StudySizes:
     def _images(self, name: str) -> int | None:
         record = self._data.record(name)
         if self.study.demo and self._data.is_generated(name):
-            return self.study.demo.images
+            return self.study.demo.training if name == TRAINING else self.study.demo.images
         return record.images if isinstance(record, Dataset) else None

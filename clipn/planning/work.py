@@ -137,7 +137,7 @@ def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]
             yield Work(what, name, passes * number * cost.image + texts * cost.text, number)
     pools, scored = prompt_pools(study), scorings(study)
     for name, cost in costs.items():
-        texts = sum(map(sizes.class_texts, pools.values()))
+        texts = sum(map(sizes.class_texts, pools.values())) + sizes.weighted_texts()
         for scoring in scored:
             if scoring.backbone == name and scoring.variant in study.variants:
                 # A run shares the "yes" tower of its backbone, but for the last digits of a released checkpoint.

@@ -18,7 +18,7 @@ from clipn.study.settings.networks import Network, require_networks
 from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
 from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
-from clipn.study.streams import Adaptation
+from clipn.study.streams import Adaptation, require_inputs
 from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
 from clipn.training.settings import Variant
 from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Threads, require_distinct
@@ -116,7 +116,8 @@ class Study(Record):
     )
     test_time: Adaptation | None = Field(
         default=None,
-        description="methods that adapt on the test stream, in a table of their own; they need NegLabel's words",
+        description="methods that adapt on the test stream, in a table of their own; AdaNeg needs NegLabel's words, "
+        "ZPE captions",
     )
     prompts: list[str] = Field(
         default=["clipn128"],
@@ -292,11 +293,11 @@ class Study(Record):
         return self
 
     @model_validator(mode="after")
-    def _words_and_scale_for_streams(self) -> "Study":
+    def _inputs_and_scale_for_streams(self) -> "Study":
         if self.test_time is None:
             return self
-        if self.negative_words is None and self.demo is None:
-            raise ValueError("negative_words: `test_time` needs a word list; name a file, or `wordnet`")
+        has_words = self.negative_words is not None or self.demo is not None
+        require_inputs(self.test_time, has_words, self.captions.sources, self.prompts[0])
         # That of a checkpoint is known to its classifiers, which change with every run on the backbone.
         if self.logit_scale == "checkpoint":
             raise ValueError("logit_scale: `test_time` needs a number, e.g. 100")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, load_registry
-from clipn.demo.settings import ARCHIVES
 from clipn.errors import ClipnError
 from clipn.study.config import Study
 
@@ -26,7 +25,7 @@ class StudyData:
         self._study = study
         self._registry = load_registry(Path(study.registry)) if study.registry else Registry()
         self.base = Path(study.registry or ".").parent
-        self.generated = ARCHIVES if study.demo else {}
+        self.generated = study.demo.archives if study.demo else {}
         for name in self.generated.keys() & {*self._registry.records, *self._registry.words}:
             raise ClipnError(f"{study.registry}: {name}: is the name of what the demo generates; choose another")
 
@@ -58,7 +57,7 @@ class StudyData:
         """File names of the archives to fetch; with `cleaning`, those of the switched-on lists, too."""
         record = self.record(name)
         if record is None:
-            return list(ARCHIVES[name])
+            return list(self.generated[name])
         packed = record.archives[1:] if self.unpacked(name) else record.archives
         keys = self.cleaning(name) if cleaning else []
         lists = [record.cleaning[key].archive for key in keys] if isinstance(record, Dataset) else []

@@ -73,7 +73,9 @@ class StudyPaths(ReportPaths):
     @property
     def mirrored(self) -> list[str]:
         """The generated archives of the demo."""
-        return [f"{self.mirror}/{file}" for files in self.data.generated.values() for file in files]
+        # Training images are in the archive of the test images.
+        files = dict.fromkeys(file for files in self.data.generated.values() for file in files)
+        return [f"{self.mirror}/{file}" for file in files]
 
     @property
     def generated_registry(self) -> str:
@@ -250,6 +252,10 @@ class StudyPaths(ReportPaths):
     def word_features(self, method: str, backbone: str, id_dataset: str) -> str:
         """The words that a method sets against the classes of an ID dataset, encoded."""
         return f"{self.features_folder(backbone)}/{WORD_FEATURES[method].folder}/{id_dataset}.safetensors"
+
+    def prompt_features(self, backbone: str, id_dataset: str) -> str:
+        """What every prompt of the first pool says of the classes of an ID dataset."""
+        return f"{self.features_folder(backbone)}/prompts/{id_dataset}.safetensors"
 
     def perturbed_features(self, backbone: str, id_dataset: str) -> str:
         """Features of perturbed images, of an ID dataset and its OOD datasets."""

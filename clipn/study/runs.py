@@ -44,4 +44,6 @@ def text_caches(study: Study) -> list[str]:
 def image_caches(study: Study) -> list[tuple[str, int]]:
     """Backbones whose features of the captions' images are cached, each with its `stored_views`."""
     caches = ((run.backbone, stored_views(variant)) for run, variant in runs_with_steps(study))
-    return list(dict.fromkeys((backbone, views) for backbone, views in caches if views is not None))
+    # ZPE compares test images with the captions', under the same crop.
+    compared = [(backbone, 0) for backbone in study.backbones if study.test_time and study.test_time.weighs_prompts]
+    return list(dict.fromkeys([*((backbone, views) for backbone, views in caches if views is not None), *compared]))

@@ -97,8 +97,8 @@ def methods(study: Study, variant: str, pool: str) -> list[str]:
 
 def word_methods(study: Study) -> list[str]:
     """Methods whose words are encoded: those that set words against the ID classes."""
-    # Methods that adapt on the test stream read NegLabel's words.
-    named = {*study.baselines, *(["neglabel"] if study.test_time else [])}
+    # AdaNeg, which adapts on the test stream, reads NegLabel's words.
+    named = {*study.baselines, *(["neglabel"] if study.test_time and study.test_time.reads_words else [])}
     return [method for method in WORD_FEATURES if method in named]
 
 

@@ -1,9 +1,12 @@
 """The part of a study that says which methods adapt on the test stream, and how that comes."""
 
+from collections.abc import Sequence
+
 from pydantic import Field, field_validator
 
 from clipn.adaptation import ADAPTIVE
 from clipn.scores import SCORES
+from clipn.text.prompts import prompt_pool
 from clipn.yaml_models import MOST_ORDERS, Record, Seed
 
 
@@ -40,3 +43,33 @@ class Adaptation(Record):
         if len(set(names)) < len(names):
             raise ValueError("a method occurs twice; name each once")
         return names
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a method needs NegLabel's words."""
+        return not all(ADAPTIVE[name].weighs_prompts for name in self.methods)
+
+    @property
+    def weighs_prompts(self) -> bool:
+        """Whether a method weighs the prompts of the study's first pool."""
+        return any(ADAPTIVE[name].weighs_prompts for name in self.methods)
+
+
+def require_inputs(test_time: Adaptation, has_words: bool, sources: Sequence[str], pool: str) -> None:
+    """Refuse methods for which a study lacks something.
+
+    Args:
+        test_time: the methods.
+        has_words: whether there is a word list.
+        sources: of captions.
+        pool: the first prompt pool.
+
+    Raises:
+        ValueError: words, captions or prompts are missing.
+    """
+    if test_time.reads_words and not has_words:
+        raise ValueError("negative_words: `test_time` needs a word list; name a file, or `wordnet`")
+    if test_time.weighs_prompts and not sources:
+        raise ValueError("captions: `zpe` compares test images with those of captions; name `sources`, or leave it out")
+    if test_time.weighs_prompts and len(prompt_pool(pool)) == 1:
+        raise ValueError(f"prompts: `zpe` weighs those of the first pool, and {pool} has one; name another first")

@@ -70,6 +70,7 @@ def feature_files(paths: StudyPaths) -> list[str]:
         *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.encoded_datasets),
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.encoded_datasets),
         *dict.fromkeys([*own_feature_files(paths), *stream_words(paths)]),
+        *stream_prompts(paths),
         *fitted_files(paths),
         *network_files(paths),
         *map(paths.classifiers, study.backbones),
@@ -88,10 +89,17 @@ def own_feature_files(paths: StudyPaths) -> list[str]:
 
 
 def stream_words(paths: StudyPaths) -> list[str]:
-    """NegLabel's words, encoded, where methods adapt on the test stream."""
-    study = paths.study
-    named = product(study.backbones, study.pairs)
-    return [paths.word_features("neglabel", *names) for names in named if study.test_time]
+    """NegLabel's words, encoded, where a method that adapts on the test stream reads them."""
+    test_time = paths.study.test_time
+    named = product(paths.study.backbones, paths.study.pairs)
+    return [paths.word_features("neglabel", *names) for names in named if test_time and test_time.reads_words]
+
+
+def stream_prompts(paths: StudyPaths) -> list[str]:
+    """Prompts of the first pool, each encoded by itself, where a method weighs them."""
+    test_time = paths.study.test_time
+    named = product(paths.study.backbones, paths.study.pairs)
+    return [paths.prompt_features(*names) for names in named if test_time and test_time.weighs_prompts]
 
 
 def stream_metrics(paths: StudyPaths) -> list[str]:

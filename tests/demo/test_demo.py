@@ -210,6 +210,21 @@ def test_cifar_batches_have_the_official_fields(mirror: Path) -> None:
     assert {b"filenames", b"batch_label", b"fine_labels", b"coarse_labels"} <= batch.keys()
 
 
+def test_training_images_lie_in_the_archive_of_the_test_images_and_leave_those_alone(
+    mirror: Path, registry: Registry, tmp_path: Path
+) -> None:
+    build_mirror(tmp_path, seed=7, captions=CAPTIONS, images=IMAGES, training=22)
+    before, after = digests(mirror), digests(tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {"cifar-10-python.tar.gz", "datasets.yaml"}
+    records = load_registry(tmp_path / "datasets.yaml").datasets
+    trained, tested = (locate(records[name], tmp_path, tmp_path) for name in ("cifar10_train", "cifar10"))
+    images = list(read_images(trained))
+    assert sorted(np.bincount([image.label for image in images])) == [2] * 8 + [3] * 2
+    assert class_names(trained) == class_names(tested) == list(CONCEPTS["cifar10"])
+    assert list(read_images(tested)) == list(read_images(locate(registry.datasets["cifar10"], mirror, mirror)))
+    assert not {image.content for image in images} & {image.content for image in read_images(tested)}
+
+
 def test_file_names_are_official(mirror: Path) -> None:
     expected = {
         "iNaturalist.tar.gz": r"iNaturalist/images/[0-9a-f]{32}\.jpg",

@@ -15,6 +15,8 @@ from clipn.evaluation.streams import StreamOptions, measure_streams
 from clipn.features.stored import read_image_features, read_negative_labels
 from clipn.files import read_json
 from clipn.metrics import auroc, fpr
+from tests.helpers.plain_zpe import plain_mcm, plain_weights
+from tests.helpers.planted_prompts import write_prompts
 
 SIZE = Size({ID: 60, "sun": 40, "places": 30}, classes=3, negatives=12, width=16)
 NAMES: dict[str, str | int] = {"study": "s", "backbone": "b", "variant": "none", "prompts": "nice", "seed": 0}
@@ -72,14 +74,54 @@ def numbers(features: Path, options: StreamOptions) -> list[tuple[Any, Any]]:
     return [(row["auroc"], row["fpr95"]) for row in read_json(measured(features, options))["ood"]]
 
 
+ZPE = StreamOptions(["zpe"], [1, 2], batch=16)
+
+
+def test_weighted_prompts_score_by_mcm(features: Path) -> None:
+    """All images of a pair are seen at once: one row, of any order; and its weights stand beside it."""
+    texts, pretraining = write_prompts(features, ID)
+    rows = read_json(measured(features, ZPE))["ood"]
+    told = ("ood", "method", "order_seed", "batch", "mix", "prompts")
+    assert [tuple(row[key] for key in told) for row in rows] == [
+        (name, "zpe", "any", "all", "shuffled", "five") for name in ("sun", "places")
+    ]
+    known, other = (read_image_features(features / f"{name}.safetensors").tolist() for name in (ID, "places"))
+    weights = plain_weights([*known, *other], texts.tolist(), pretraining.tolist(), 100.0)
+    scores = [[plain_mcm(image, texts.tolist(), weights) for image in images] for images in (known, other)]
+    np.testing.assert_allclose(rows[1]["weights"], weights, rtol=1e-6)
+    # An image that is near its class is more in-distribution.
+    assert rows[1]["auroc"] == pytest.approx(auroc(*scores))
+    assert rows[1]["auroc"] > 0.55
+    assert rows[1]["fpr95"] == pytest.approx(fpr(*scores))
+
+
+def test_neither_order_nor_batch_nor_threads_count_where_the_stream_is_seen_as_a_whole(features: Path) -> None:
+    write_prompts(features, ID)
+    before = measured(features, ZPE).read_bytes()
+    assert measured(features, StreamOptions(["zpe"], [7], batch=3), threads=2).read_bytes() == before
+    both = read_json(measured(features, StreamOptions(["adaneg", "zpe"], [1, 2], batch=16)))["ood"]
+    assert [row["order_seed"] for row in both if row["ood"] == "sun"] == [1, 2, "any"]
+
+
+def test_prompts_of_another_backbone_are_refused(features: Path) -> None:
+    with pytest.raises(ClipnError, match="no such file"):
+        measured(features, ZPE)
+    write_prompts(features, ID, width=12)
+    with pytest.raises(ClipnError, match="prompts and images differ in the size of their features; make them again"):
+        measured(features, ZPE)
+
+
 def test_what_does_not_fit_is_refused(features: Path, tmp_path: Path) -> None:
-    wider = tmp_path / "wider"
+    wider, words = tmp_path / "wider", f"negative_labels/{ID}.safetensors"
     plant(wider, Size({ID: 4, "sun": 4}, classes=3, negatives=12, width=20), runs=0)
-    scoring_inputs(wider).features.joinpath("sun.safetensors").rename(features / "sun.safetensors")
+    (scoring_inputs(wider).features / words).rename(features / words)
     with pytest.raises(ClipnError, match="labels and images differ in the size of their features; make them again"):
         measured(features)
-    (features / f"negative_labels/{ID}.safetensors").unlink()
+    (features / words).unlink()
     with pytest.raises(ClipnError, match="no such file"):
+        measured(features)
+    (scoring_inputs(wider).features / "sun.safetensors").rename(features / "sun.safetensors")
+    with pytest.raises(ClipnError, match=f"features of {ID} and sun differ in size; make them again"):
         measured(features)
 
 

@@ -12,6 +12,7 @@ from benchmarks.planted import ID, SCALE, Size, plant, scoring_inputs, towers
 from clipn.evaluation.classifiers import FORMAT, tensor_name
 from clipn.features.stored import NETWORK_FORMAT
 from clipn.model.tensors import write_safetensors
+from tests.helpers.planted_prompts import write_prompts
 from tests.helpers.tiny_dataset import encoded, zipped
 from tests.helpers.training_images import TRAIN, describe, write_features
 
@@ -38,8 +39,8 @@ COMMANDS = {
     f" --fit tiny/{GDA}/seed2:{ID} --fit tiny/{COOKED}/seed2:{ID} --network {ID}:net"
     f" --datasets datasets --features features --classifiers classifiers --pair {ID}:sun --output scores",
     "evaluate": f"evaluate {SCORES} --pair {ID}:sun --study demo --resamples 5 --output metrics",
-    "evaluate-streams": f"evaluate-streams tiny --features features --pair {ID}:sun --method adaneg --order-seed 1"
-    " --order-seed 2 --batch 16 --study demo --output metrics/streams",
+    "evaluate-streams": f"evaluate-streams tiny --features features --pair {ID}:sun --method adaneg --method zpe"
+    " --order-seed 1 --order-seed 2 --batch 16 --study demo --output metrics/streams",
     "ood-table": f"report ood-table {METRICS} --id {ID} --tables tables {SHOWN}",
     "tables": f"report tables {METRICS} --study demo --base learnable --tables tables {SHOWN}",
     "streams-table": "report streams-table metrics/streams/tiny.json --study demo --tables tables --datasets datasets",
@@ -58,6 +59,7 @@ def plant_study(folder: Path) -> None:
     images = np.eye(SIZE.classes, SIZE.width)[labels] + np.random.default_rng(0).normal(size=(30, SIZE.width))
     describe(folder / "datasets" / TRAIN, labels.tolist(), [f"class {label}" for label in range(3)], first=1000)
     write_features(scoring_inputs(folder).features / f"{TRAIN}.safetensors", images)
+    write_prompts(scoring_inputs(folder).features, ID)
     cached = scoring_inputs(folder).features.rename(folder / "cached")
     (folder / "features").mkdir()
     cached.rename(folder / "features/tiny")

@@ -234,6 +234,11 @@ class TestWork:
         of_cifar10 = (50 + 20) * (6 + 10 + 10 * 10)
         assert found["test streams b"] == 2 * 3 * 2 * 8 * (of_imagenet + of_cifar10)
 
+    def test_weighing_prompts_compares_images_with_the_classes_under_each_once(self, registry: Path) -> None:
+        test_time = {"methods": ["zpe"], "stream": {"seeds": [1, 2, 3]}}
+        found = operations(study(registry, test_time=test_time, prompts=["openai80"]))
+        assert found["test streams b"] == 2 * 8 * 120 * (80 + 1) * 5
+
     def test_wordnet_has_more_words_than_become_negative_labels(self, registry: Path) -> None:
         test_time = {"methods": ["adaneg"], "stream": {"seeds": [1]}}
         found = operations(study(registry, test_time=test_time, negative_words="wordnet"))

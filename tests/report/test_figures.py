@@ -119,7 +119,7 @@ def test_figures_of_scores_need_an_ood_set(draw: Callable[..., Figure]) -> None:
 def test_no_two_methods_look_alike_even_without_colour() -> None:
     styles = [line_style(method) for method in SCORES]
     assert (
-        len({(item.marker, item.width) for item in styles}) == len({(item.colour, item.dash) for item in styles}) == 16
+        len({(item.marker, item.width) for item in styles}) == len({(item.colour, item.dash) for item in styles}) == 17
     )
     assert [method for method in SCORES if line_style(method).filled] == ["ctw", "atd"]
     assert line_style("unknown").colour not in {item.colour for item in styles}

@@ -53,6 +53,20 @@ def test_every_order_is_a_row_and_all_of_them_another() -> None:
     assert table["auroc_sd"].isna().sum() == 6
 
 
+def test_a_method_that_sees_the_stream_as_a_whole_is_of_no_order() -> None:
+    whole = {"method": "zpe", "order_seed": "any", "batch": "all", "prompts": "single", "weights": [0.5, 0.5]}
+    made = streams(TWO)
+    rows = [row | whole for row in made["ood"] if row["order_seed"] == 1]
+    table = streams_table([made | {"ood": [*made["ood"], *rows]}])
+    shown = table[table["method"] == "zpe"][["order_seed", "batch", "prompts", "ood", "auroc", "runs"]]
+    assert shown.to_numpy().tolist() == [
+        ["any", "all", "single", "svhn", pytest.approx(80), 1],
+        ["any", "all", "single", "dtd", pytest.approx(60), 1],
+        ["any", "all", "single", "average", pytest.approx(70), 1],
+    ]
+    pd.testing.assert_frame_equal(table[table["method"] == "adaneg"].reset_index(drop=True), streams_table([made]))
+
+
 def test_trainings_of_a_backbone_are_runs_of_one_row() -> None:
     other = {key: (auroc + 0.1, fpr95) for key, (auroc, fpr95) in TWO.items()}
     table = streams_table([streams(TWO, 1), streams(other, 2)]).set_index(["order_seed", "ood"])

@@ -62,7 +62,7 @@ def test_word_lists_of_the_registry_lie_among_the_archives(tmp_path: Path) -> No
     archive = {"sha256": "0" * 64}
     lists = {name: {"title": name, "source": "x", "archive": archive | {"file": f"{name}.txt"}} for name in "abc"}
     (tmp_path / "registry.yaml").write_text(yaml.safe_dump({"words": lists}))
-    settings = {"registry": str(tmp_path / "registry.yaml"), "negative_words": "a", "cleaning": []}
+    settings = {"registry": str(tmp_path / "registry.yaml"), "demo": {}, "negative_words": "a", "cleaning": []}
     envisioned = {"imagenet": "b", "cifar10": "b"}
     with_eoe = paths(WRITTEN | settings, baselines=["eoe", "csp"], envisioned_words=envisioned)
     files = [f"{DEMO}/archives/{name}/{name}.txt" for name in "ab"]

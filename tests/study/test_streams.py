@@ -9,7 +9,17 @@ from pydantic import ValidationError
 from clipn.planning.sizes import StudySizes
 from clipn.study.paths import StudyPaths
 from clipn.study.rules.options import RuleOptions
-from clipn.study.targets import all_files, feature_files, number_files, own_feature_files, report_files
+from clipn.study.scorings import word_methods
+from clipn.study.targets import (
+    all_files,
+    feature_files,
+    model_files,
+    number_files,
+    own_feature_files,
+    report_files,
+    stream_prompts,
+    stream_words,
+)
 from clipn.yaml_models import first_error
 from tests.helpers.studies import GENERATED, WRITTEN, paths, study
 
@@ -32,7 +42,7 @@ def test_a_stream_has_batches_of_128_unless_it_says_otherwise() -> None:
     ("changes", "message"),
     [
         ({"methods": ["mcm"]}, "test_time.methods: 'mcm' looks at one image alone and adapts on nothing; name it"),
-        ({"methods": ["tent"]}, "test_time.methods: no method 'tent'; choose among adaneg, adaneg_released"),
+        ({"methods": ["tent"]}, "test_time.methods: no method 'tent'; choose among adaneg, adaneg_released, zpe"),
         ({"methods": ["adaneg", "adaneg"]}, "test_time.methods: a method occurs twice; name each once"),
         ({"methods": []}, "test_time.methods: List should have at least 1 item"),
         ({"stream": {"seeds": [1, 1]}}, "test_time.stream.seeds: an order occurs twice; name each seed once"),
@@ -60,12 +70,46 @@ def test_what_streams_need(changes: dict[str, Any], message: str) -> None:
         adapting(WRITTEN, **changes)
 
 
-def test_such_methods_are_no_zero_shot_ones() -> None:
-    with pytest.raises(ValidationError, match="no baseline 'adaneg'; choose among msp, "):
-        adapting(baselines=["adaneg"])
+ZPE: dict[str, Any] = {"methods": ["zpe"], "stream": {"seeds": [1]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": ["single"]}, "prompts: `zpe` weighs those of the first pool, and single has one; name another"),
+        ({"captions": {}, "runs": [], "mirror": None}, "captions: `zpe` compares test images with those of captions;"),
+    ],
+)
+def test_what_weighing_prompts_needs(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        adapting(WRITTEN, test_time=ZPE, **changes)
+
+
+def test_weighing_prompts_reads_no_words_but_the_captions_images() -> None:
+    found = adapting(WRITTEN, test_time=ZPE, negative_words=None, mirror=None)
+    assert found.study.test_time is not None
+    assert (word_methods(found.study), stream_words(found)) == ([], [])
+    prompts = [f"{HOME}/features/b/prompts/{name}.safetensors" for name in ("imagenet", "cifar10")]
+    assert stream_prompts(found) == prompts
+    assert {*prompts} < {*feature_files(found)}
+    assert f"{HOME}/caption_features/b/views0.safetensors" in model_files(found)
+    assert StudySizes(found.study).weighted_texts() == 128 * (1000 + 10)
+    assert (stream_prompts(adapting()), StudySizes(adapting().study).weighted_texts()) == ([], 0)
+
+
+def test_tables_say_what_prompts_were_weighted_by() -> None:
+    said = RuleOptions(adapting(test_time=ZPE)).stream_remarks.words
+    assert "weighs the prompts of clipn128; images of cc3m stand for those" in said[1]
+    assert RuleOptions(adapting()).stream_remarks.words == []
+
+
+@pytest.mark.parametrize("name", ["adaneg", "zpe"])
+def test_such_methods_are_no_zero_shot_ones(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"no baseline '{name}'; choose among msp, "):
+        adapting(baselines=[name])
     files = {"imagenet": dict.fromkeys(("imagenet", "sun", "places"), "a.csv")}
-    theirs = {"adaneg": {"backbone": "tiny", "higher": "id", "files": files}}
-    with pytest.raises(ValidationError, match="imported: 'adaneg' adapts on the test stream, and stands beside no"):
+    theirs = {name: {"backbone": "tiny", "higher": "id", "files": files}}
+    with pytest.raises(ValidationError, match=f"imported: '{name}' adapts on the test stream, and stands beside no"):
         study(GENERATED | {"imported": theirs})
 
 

@@ -166,7 +166,7 @@ BASELINES_ONLY = {"variants": {}, "runs": []}
         GENERATED | {"pairs": OWN},
         GENERATED | BASELINES_ONLY,
         GENERATED | {"train": FEW},
-        GENERATED | {"test_time": {"methods": ["adaneg"], "stream": {"seeds": [1]}}},
+        GENERATED | {"test_time": {"methods": ["adaneg", "zpe"], "stream": {"seeds": [1]}}},
     ],
 )
 def test_every_file_belongs_to_one_stage_of_dvc(settings: dict[str, object]) -> None:

@@ -81,6 +81,24 @@ PLANNED = {
         "own_ood_table": 1,
         "published_figure": 1,
     },
+    # A world of its own, with the features of every method, a soup of either kind, and two fits on training images.
+    "comparators": {
+        "generate_demo": 1,
+        "verify_dataset": 9,
+        "train_backbone": 1,
+        "cache_small_image_features": 1,
+        "cache_caption_images": 1,
+        "negative_labels": 1,
+        "perturbed_features": 2,
+        "local_features": 2,
+        "prompt_features": 1,
+        "fit_discriminant": 2,
+        "train_clipn": 2,
+        "average_runs": 1,
+        "average_greedily": 1,
+        "evaluate_streams": 1,
+        "id_figures": 2,
+    },
     # The demo's data, backbone and features, its two runs that are shared, and eight of its own.
     "ablations": {
         "generate_demo": 1,
@@ -123,10 +141,11 @@ def test_features_of_single_methods_are_made_for_these_methods(project: Project)
 
 
 def test_streams_are_measured_in_studies_that_name_them(project: Project) -> None:
-    rules = ("negative_labels", "evaluate_streams", "streams_table")
-    test_time = {"methods": ["adaneg"], "stream": {"seeds": [1, 2]}}
-    for named, expected in ((test_time, (1, 1, 1)), (None, (0, 0, 1))):
-        planned = project.plan(baselines=["mcm"], test_time=named)
+    rules = ("negative_labels", "prompt_features", "evaluate_streams", "streams_table")
+    stream, pools = {"seeds": [1, 2]}, ["clipn128_clean"]
+    words, weighed = ({"methods": [name], "stream": stream} for name in ("adaneg", "zpe"))
+    for named, expected in ((words, (1, 0, 1, 1)), (weighed, (0, 1, 1, 1)), (None, (0, 0, 0, 1))):
+        planned = project.plan(baselines=["mcm"], test_time=named, prompts=pools)
         assert tuple(planned[rule] for rule in rules) == expected
 
 

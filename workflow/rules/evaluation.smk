@@ -179,6 +179,7 @@ if STREAMS:
                 for name in study.datasets
             ],
             words=targets.stream_words(paths),
+            prompts=targets.stream_prompts(paths),
         output:
             STREAMS,
         log:

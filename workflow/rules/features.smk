@@ -301,6 +301,37 @@ if WORD_METHODS:
             f" --output {paths.all_features_folder}/{{wildcards.backbone}}"
 
 
+if targets.stream_prompts(paths):
+
+    # Prompts of the first pool, each encoded by itself, and the mean image of the captions; of all ID datasets in one job.
+    rule prompt_features:
+        input:
+            backbone=paths.backbone("{backbone}"),
+            descriptions=[paths.description(name) for name in study.pairs],
+            index=paths.shard_index,
+            caption_images=paths.caption_images("{backbone}", 0),
+        output:
+            [paths.prompt_features("{backbone}", name) for name in study.pairs],
+        log:
+            job_log("prompt_features/{backbone}", paths.shared_logs),
+        benchmark:
+            job_benchmark("prompt_features/{backbone}", paths.shared_logs)
+        threads: study.threads
+        resources:
+            **job_resources(1500, study.threads, GPU),
+        params:
+            pool=contents.prompt_pool(scorings.main_pool(study)),
+            options=options.id_datasets
+            + options.datasets
+            + options.model
+            + options.prompt_pool,
+            code=fingerprint("clipn.cli.features.prompt_features"),
+        shell:
+            "clipn --log {log} features prompts {params.options} --backbone {input.backbone} --index {input.index}"
+            " --caption-images {input.caption_images}"
+            f" --output {paths.all_features_folder}/{{wildcards.backbone}}/prompts"
+
+
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:

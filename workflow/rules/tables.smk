@@ -99,7 +99,7 @@ rule streams_table:
     resources:
         **job_resources(mem_mb=300),
     params:
-        options=options.study + options.tower_remarks + options.datasets,
+        options=options.study + options.stream_remarks + options.datasets,
         code=fingerprint("clipn.cli.report.streams_table"),
     shell:
         "clipn --log {log} report streams-table {input.metrics} {params.options} --tables $(dirname {output.csv})"

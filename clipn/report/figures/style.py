@@ -32,7 +32,7 @@ DASHES: tuple[Dash, ...] = (
 )
 """Of matplotlib: names, or an offset with the lengths of lines and gaps in widths of the line."""
 
-MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h", "+", "1", "2")
+MARKERS = ("s", "^", "v", "P", "X", "<", ">", "*", "d", "p", "h", "+", "1", "2", "3")
 
 _STRONG = ((ID_COLOUR, "o"), (OOD_COLOUR, "D"))
 _WEAK = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#000000", "#8C564B")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from clipn.adaptation import ANY_ORDER
 from clipn.report.tables.aggregate import BLOCK, averages, collect, grouped, over_runs
 
 ALL_ORDERS = "all"
@@ -27,16 +28,16 @@ def streams_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Returns:
         One row per (ID dataset, backbone, method, order, OOD set), percent, mean and sample standard deviation over
         the trainings of the backbone (NaN for one), and `average` over OOD sets, which has no number of OOD images.
-        Where there are several orders, the rows of `all` have mean and deviation over trainings and orders. Errors as
-        of `clipn.report.tables.ood.ood_table`.
+        Where there are several orders, the rows of `all` have mean and deviation over trainings and orders; a method
+        that sees a stream as a whole has rows of `any` order alone. Errors as of `clipn.report.tables.ood.ood_table`.
     """
     rows = []
     for of_order in grouped(collect(runs, "ood"), ("order_seed",)).values():
         rows += [*of_order, *(row | {"ood_images": None} for row in averages(of_order, _MEASURES))]
-    orders = {row["order_seed"] for row in rows}
-    if len(orders) > 1:
+    ordered = [row for row in rows if row["order_seed"] != ANY_ORDER]
+    if len({row["order_seed"] for row in ordered}) > 1:
         # An order counts as a run of its own here.
-        rows += [row | {"order_seed": ALL_ORDERS, "seed": (row["seed"], row["order_seed"])} for row in rows]
+        rows += [row | {"order_seed": ALL_ORDERS, "seed": (row["seed"], row["order_seed"])} for row in ordered]
     keys = (*BLOCK, *_STREAM, "ood", *_IMAGES)
     table = over_runs(rows, keys, _MEASURES, _COLUMNS.split(","))
-    return table.astype({"order_seed": str} | dict.fromkeys(_IMAGES, "Int64"))
+    return table.astype({"order_seed": str, "batch": str} | dict.fromkeys(_IMAGES, "Int64"))

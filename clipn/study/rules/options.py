@@ -10,6 +10,7 @@ from clipn.study.config import ID_DATASETS
 from clipn.study.figures import figure_kinds
 from clipn.study.fits import fit_remarks, fits, fitted_variants
 from clipn.study.loading import ablations
+from clipn.study.prompt_weights import prompt_remarks
 from clipn.study.rules.model_options import ModelOptions
 from clipn.study.rules.parameters import Settings, flattened, repeated, settings_of
 from clipn.study.scorings import id_and_ood, main_pool, methods, scorings
@@ -115,13 +116,13 @@ class RuleOptions(ModelOptions):
         return [run.model_dump(mode="json") for run in self._study.runs]
 
     @property
-    def tower_remarks(self) -> Settings:
-        """Sentences below tables on what image towers saw."""
-        return self._remarks(tower_remarks(self._study))
+    def stream_remarks(self) -> Settings:
+        """Sentences below the table of streams on what image towers saw, and on what prompts are weighted by."""
+        return self._remarks([*tower_remarks(self._study), *prompt_remarks(self._study)])
 
     @property
     def remarks(self) -> Settings:
-        """The same, and what was fitted on training images, below tables that hold it."""
+        """Sentences below the other tables on what image towers saw, and classifiers were fitted on."""
         return self._remarks([*tower_remarks(self._study), *fit_remarks(self._study)])
 
     def _remarks(self, texts: list[str]) -> Settings:
