@@ -5,6 +5,7 @@ It needs a checkout in which `dvc repro` has recorded everything, committed; for
 """
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def s3_server() -> Iterator[Remote]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -74,17 +76,29 @@ class Clone:
         self.folder = folder
         subprocess.run(["git", "clone", "--quiet", checkout, folder], check=True)  # noqa: S603, S607
         self.environment = os.environ | remote.environment | {"PYTHONPATH": str(folder)}
-        self.run("dvc", "remote", "add", "--local", "--force", "--default", "measured", remote.url)
+        self.dvc("remote", "add", "--local", "--force", "--default", "measured", remote.url)
         for key, value in remote.settings.items():
-            self.run("dvc", "remote", "modify", "--local", "measured", key, value)
+            self.dvc("remote", "modify", "--local", "measured", key, value)
 
-    def run(self, *command: str) -> float:
-        """Run a command of this Python; returns its seconds."""
+    def dvc(self, *arguments: str) -> float:
+        """Run DVC; returns its seconds."""
+        return self._seconds("-m", "dvc", *arguments)
+
+    def status(self) -> float:
+        """Run `clipn store status`; returns its seconds."""
+        return self._seconds("-c", "from clipn.cli.main import main; main()", "store", "status")
+
+    def make(self, target: str) -> float:
+        """Run Snakemake; returns its seconds."""
+        return self._seconds("-m", "snakemake", "--cores", "2", target)
+
+    def _seconds(self, *arguments: str) -> float:
+        # Of this Python, whose environment may be the only one that has the packages for S3.
+        command = [sys.executable, *arguments]
         start = time.perf_counter()
-        line = [sys.executable, "-m", *command]
-        done = subprocess.run(line, cwd=self.folder, env=self.environment, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise SystemExit(f"{' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         return time.perf_counter() - start
 
     @property
@@ -103,19 +117,17 @@ def measure(kind: str, remote: Remote, checkout: Path, folder: Path) -> None:
         folder: for the clones.
     """
     first = Clone(checkout, folder / "first", remote)
-    first.run("dvc", "cache", "dir", "--local", str(checkout / ".dvc/cache"))
-    typer.echo(f"{kind}: push of everything {first.run('dvc', 'push'):.1f} s")
+    first.dvc("cache", "dir", "--local", str(checkout / ".dvc/cache"))
+    typer.echo(f"{kind}: push of everything {first.dvc('push'):.1f} s")
     for name, targets in PULLED.items():
         clone = Clone(checkout, folder / name.replace(" ", "_"), remote)
-        status = clone.run("clipn.cli", "store", "status")
-        pull = clone.run("dvc", "pull", *targets)
+        status = clone.status()
+        pull = clone.dvc("pull", *targets)
         fetched = clone.fetched / 1e6
-        table = clone.run("snakemake", "--cores", "2", TABLE)
-        same = file_hash(clone.folder / TABLE) == file_hash(checkout / TABLE)
-        typer.echo(
-            f"{kind}, {name}: status {status:.1f} s, pull {pull:.1f} s and {fetched:.2f} MB, then the table {table:.1f} s, "
-            f"{'the same bytes' if same else 'OTHER BYTES'}"
-        )
+        table = clone.make(TABLE)
+        verdict = "same" if file_hash(clone.folder / TABLE) == file_hash(checkout / TABLE) else "OTHER"
+        pulled = f"status {status:.1f} s, pull {pull:.1f} s and {fetched:.2f} MB"
+        typer.echo(f"{kind}, {name}: {pulled}, then the table {table:.1f} s, {verdict} bytes")
 
 
 def main(checkout: Path) -> None:
