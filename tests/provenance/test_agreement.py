@@ -243,9 +243,10 @@ def test_a_person_vouches_for_one_table_without_records(table_alone: Checkout) -
 def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkout, tmp_path: Path) -> None:
     clone = recorded.clone(tmp_path / "clone", TABLE)
     (error,) = clone.clipn("why", TABLE).errors
-    assert "`dvc pull imagenet_ood` gets the records" in error
+    records = f"{STUDY}/provenance/imagenet_ood.jsonl"
+    assert f"`dvc pull {records}` gets the records" in error
     assert "`clipn accept imagenet_ood` vouches for what is here" in error
-    clone.dvc("pull", "imagenet_ood")
+    clone.dvc("pull", records)
     assert not clone.plan(TABLE)
 
 
