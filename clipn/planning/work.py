@@ -40,6 +40,7 @@ class Work:
         operations: floating-point operations, a multiply-add being two.
         images: how many are decoded.
         precision: of the towers.
+        jobs: among how many it is split evenly.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Work:
     operations: float
     images: int = 0
     precision: str = "fp32"
+    jobs: int = 1
 
     @property
     def gpu_hours(self) -> float:
@@ -111,7 +113,7 @@ def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
         operations = number * training_operations(variant, samples, costs[run.backbone])
         images = number * samples if variant.augmentation == "online" else 0
         what = f"{run.backbone}/{run.variant}, {number} seed{'s' if number > 1 else ''}"
-        yield Work("training", what, operations, images, variant.precision)
+        yield Work("training", what, operations, images, variant.precision, number)
 
 
 def _evaluation(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> Iterator[Work]:
