@@ -1,6 +1,7 @@
 """The profile for Slurm: in step with the estimates, complete, and not to be mixed with the one for a machine."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,9 @@ def test_the_profile_of_a_machine_beside_it_is_refused_in_one_line(project: Proj
     assert [line.partition(":")[0] for line in refused.text.splitlines()[1:]] == ["error"]
     assert "use --workflow-profile instead" in refused.errors[0]
     succeeded(project.run("snakemake", "-n", "--workflow-profile", cluster.name, "all"))
+
+
+def test_the_plugin_of_the_tests_is_that_of_the_extra() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["slurm"]
+    plugin = (ROOT / "tests/slurm/plugin.txt").read_text()
+    assert all(f"{name} " in plugin for name in extra if name.startswith("snakemake-executor"))
