@@ -11,7 +11,11 @@ import yaml
 from tests.helpers.project import Project, succeeded
 from tests.helpers.slurm import Controller, lacking, running
 
-pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.workflow,
+    pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}: `make test-slurm`, as root"),
+]
 RUN = "results/studies/demo/runs/tiny/learnable/seed1.safetensors"
 TRAINING = "rule_train_clipn_wildcards_demo_tiny_learnable_1"
 SETTINGS = {"workers": 1, "ablations": [], "variants": {"learnable": {"epochs": 250, "augmentation": "online"}}}
@@ -28,8 +32,6 @@ exec {clipn} "$@"
 
 @pytest.fixture(scope="module")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    if absent := lacking():
-        pytest.skip(f"needs {absent}: `make test-slurm`, as root")
     with running(tmp_path_factory.mktemp("slurm")) as started:
         yield started
 
