@@ -20,10 +20,10 @@ RUN = "results/studies/demo/runs/tiny/learnable/seed1.safetensors"
 TRAINING = "rule_train_clipn_wildcards_demo_tiny_learnable_1"
 SETTINGS = {"workers": 1, "ablations": [], "variants": {"learnable": {"epochs": 250, "augmentation": "online"}}}
 """A training that decodes beside it, and takes longer than the minute that is the least that Slurm grants."""
-# The first job that prepares captions is cancelled while it runs, as by an operator.
+# The first job that encodes captions is cancelled while it runs, as by an operator.
 CANCELLING = """\
 #!/bin/sh
-case "$*" in *" captions --"*)
+case "$*" in *" features captions "*)
   mkdir {cancelled} 2> /dev/null && scancel "$SLURM_JOB_ID" && exec sleep 60
 esac
 exec {clipn} "$@"
@@ -53,7 +53,7 @@ def test_results_are_those_of_a_local_run(project: Project, finished: Project) -
 
 
 def test_a_job_that_fails_has_another_attempt(project: Project, controller: Controller) -> None:
-    assert controller.states()["rule_prepare_captions"] == ["CANCELLED", "COMPLETED"]
+    assert controller.states()["rule_cache_caption_features_wildcards_tiny"] == ["CANCELLED", "COMPLETED"]
 
 
 def test_downloads_and_copies_stay_here_and_what_is_short_is_one_job(project: Project, controller: Controller) -> None:
