@@ -58,8 +58,8 @@ def test_a_job_that_fails_has_another_attempt(project: Project, controller: Cont
 
 def test_downloads_and_copies_stay_here_and_what_is_short_is_one_job(project: Project, controller: Controller) -> None:
     states = controller.states()
-    assert not [name for name in states if "fetch" in name or "publish" in name or "table" in name]
-    assert [ended for name, ended in states.items() if "results" in name] == [["COMPLETED"]]
+    assert not [name for name in states if name.startswith(("rule_fetch_", "rule_publish_", "rule_ood_table"))]
+    assert [ended for name, ended in states.items() if name.startswith("rule_results_")] == [["COMPLETED"]]
 
 
 def test_a_training_out_of_time_goes_on_in_its_next_attempt(
