@@ -4,15 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 CRAWLER := .crawler
 PEERS := .peers
+SLURM := .slurm
 # Real data for `make bench`: captions as `caption TAB address`, gzip; a tar of photographs.
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce verify test bench gpu house install crawler peers lint lock schema clean
+.PHONY: help reproduce verify test test-slurm bench gpu house install crawler peers slurm lint lock schema clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 reproduce: install ## Set up, then make every table and figure of the active study
 	@echo "==> snakemake all: the study named in config/config.yaml"
@@ -28,8 +29,14 @@ test: install ## Set up, then check style and types and run the tests
 	@$(MAKE) --no-print-directory crawler || echo "==> without img2dataset: the tests that run it are skipped"
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
-	@echo "==> pytest"
-	pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory slurm || echo "==> without the plugin for Slurm: its quick test is skipped"
+	@echo "==> pytest, without Slurm itself: make test-slurm"
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm"
+
+test-slurm: install slurm ## As root: install Slurm from Debian or Ubuntu, boot it here, and run the reduced demo on it
+	command -v slurmctld slurmd munged > /dev/null || { apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	pytest -m slurm tests/slurm
 
 bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages
 	@$(MAKE) --no-print-directory peers || echo "==> without other packages: they are not compared with"
@@ -75,6 +82,14 @@ $(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(PEERS) --requirement $<
 	@touch $@
 
+slurm: $(SLURM)/installed ## Create .slurm with Snakemake's plugin for Slurm, which uses our .venv and is not in it
+
+$(SLURM)/installed: tests/slurm/plugin.txt | $(VENV)/installed
+	@echo "==> $(SLURM): the plugin without what it needs, 1 MB"
+	rm -rf $(SLURM)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(SLURM) --requirement $<
+	@touch $@
+
 lint: install
 	ruff check
 	ruff format --check
@@ -87,8 +102,9 @@ lock: ## Resolve requirements.lock again from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header workflow/envs/img2dataset.in --output-file workflow/envs/img2dataset.lock
 
-schema: install ## Write workflow/schemas from the typed settings
+schema: install ## Write workflow/schemas from the typed settings, and the profile for Slurm from their estimates
 	python -m clipn.cli.schema
+	python -m clipn.cli.slurm_profile
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) $(CRAWLER) $(PEERS) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(SLURM) .mypy_cache .pytest_cache .ruff_cache

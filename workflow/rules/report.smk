@@ -47,6 +47,7 @@ rule publish_ood_table:
         job_log("publish/{id_dataset}_ood"),
     benchmark:
         job_benchmark("publish/{id_dataset}_ood")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     shell:
@@ -63,6 +64,7 @@ rule publish_tables:
         job_log("publish/tables"),
     benchmark:
         job_benchmark("publish/tables")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     params:
@@ -81,6 +83,7 @@ rule publish_figures:
         job_log("publish/figures"),
     benchmark:
         job_benchmark("publish/figures")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     params:
@@ -100,6 +103,7 @@ rule publish_page:
         job_log("publish/page"),
     benchmark:
         job_benchmark("publish/page")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     shell:
