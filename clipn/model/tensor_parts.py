@@ -55,7 +55,7 @@ def safetensors_in_parts(
                     require_finite(path, {name: part}, "it was not written; check the weights and images it is made of")
                     assert part.dtype == tensors[name][0]
                     stream.seek(8 + len(header) + written[name])
-                    written[name] += stream.write(part.detach().cpu().contiguous().numpy())
+                    written[name] += stream.write(part.detach().cpu().contiguous().numpy().data)
 
                 yield write
         except OSError as error:
