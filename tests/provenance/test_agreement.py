@@ -118,10 +118,13 @@ def test_a_setting_re_runs_exactly_what_depends_on_it(clone: Checkout) -> None:
     assert "resamples" in clone.status()
 
 
+GALLERY = PAGE + Counter({"id_figures": 3, "publish_figures_of_taught": 1})
+
+
 @pytest.mark.parametrize(
     ("module", "line", "dependents"),
     [
-        ("clipn/report/figures/gallery.py", "COUNT = 13", PAGE + Counter({"id_figures": 3, "publish_figures": 1})),
+        ("clipn/report/figures/gallery.py", "COUNT = 13", GALLERY),
         ("clipn/text/wordlists.py", 'LICENCE = "#"', SCORED + STREAMS + Counter({"negative_labels": 1})),
     ],
 )  # fmt: skip
