@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
+from clipn.scores import COOKED
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
 from clipn.study.fits import fits, probes
@@ -109,9 +110,8 @@ def stream_metrics(paths: StudyPaths) -> list[str]:
 
 def fitted_files(paths: StudyPaths) -> list[str]:
     """Classifiers that are fitted on training images of ID datasets, and probes that are imported instead."""
-    cooked = probes(paths.study)
     return [
-        (paths.probe if id_dataset in cooked else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
+        (paths.probe if fit.variant.startswith(COOKED) else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
         for fit, names in fits(paths.study).items()
         for id_dataset in names
     ]

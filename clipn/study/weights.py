@@ -7,7 +7,7 @@ from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_we
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.names import family
-from clipn.study.settings.cooked import Cooked
+from clipn.study.settings.cooked import cooked_of
 from clipn.study.settings.variants import ReleasedVariant
 
 
@@ -38,8 +38,8 @@ def weight_sources(study: Study) -> Iterator[WeightSource]:
                 yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
     for name, network in study.networks.items():
         yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
-    for id_dataset, fit in study.train.items():
-        for name, source in fit.probes.items() if isinstance(fit, Cooked) else ():
+    for id_dataset, fit in cooked_of(study.train).items():
+        for name, source in fit.probes.items():
             yield WeightSource(f"train.{id_dataset}.probes.{name}", source, "probes")
 
 

@@ -67,9 +67,9 @@ WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DISCRIMINANTS = fits.discriminants(study)
-PROBES = fits.probes(study).items()
-FITTED_PROBES = [name for name, probe in PROBES if probe.dataset]
-IMPORTED_PROBES = [name for name, probe in PROBES if probe.probes]
+PROBES = fits.probes(study)
+FITTED_PROBES = [name for name, probe in PROBES.items() if probe.dataset]
+IMPORTED_PROBES = [name for name, probe in PROBES.items() if probe.probes]
 STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
@@ -130,9 +130,17 @@ def images_and_classes(wildcards):
     }
 
 
-def training_images(wildcards):
-    """Dataset that the classifiers of an ID dataset are fitted on."""
-    return study.train[wildcards.id_dataset].dataset
+def training_files(fitted, wildcards):
+    """What a classifier of an ID dataset is fitted on; `fitted`: what is fitted, by ID dataset."""
+    dataset = fitted[wildcards.id_dataset].dataset
+    return {
+        "features": paths.features(wildcards.backbone, dataset),
+        "indexed": [
+            path(name)
+            for name in (wildcards.id_dataset, dataset)
+            for path in (paths.manifest, paths.description)
+        ],
+    }
 
 
 def training_threads(wildcards):

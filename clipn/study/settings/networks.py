@@ -1,11 +1,11 @@
 """Networks that others trained on the classes of an ID dataset, and where a study uses them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from clipn.features.stored import NETWORKS
-from clipn.study.settings.cooked import AnyFit, Cooked
+from clipn.study.settings.cooked import AnyFit, cooked_of
 from clipn.yaml_models import Record
 
 
@@ -20,26 +20,25 @@ class Network(Record):
     weights: str = Field(description="name of a record in config/weights.yaml, or local weight file")
 
 
-def networks_of(train: Mapping[str, AnyFit]) -> dict[str, str]:
+def networks_of(train: Mapping[str, Sequence[AnyFit]]) -> dict[str, str]:
     """Names of the networks by the ID dataset whose rows use them."""
-    return {id_dataset: fit.network for id_dataset, fit in train.items() if isinstance(fit, Cooked)}
+    return {id_dataset: fit.network for id_dataset, fit in cooked_of(train).items()}
 
 
-def id_datasets_of(train: Mapping[str, AnyFit], network: str) -> list[str]:
+def id_datasets_of(train: Mapping[str, Sequence[AnyFit]], network: str) -> list[str]:
     """ID datasets whose rows use a network."""
     return [id_dataset for id_dataset, name in networks_of(train).items() if name == network]
 
 
 def require_networks(
-    train: Mapping[str, AnyFit], networks: Mapping[str, Network], backbones: Mapping[str, object]
+    train: Mapping[str, Sequence[AnyFit]], networks: Mapping[str, Network], backbones: Mapping[str, object]
 ) -> None:
     """Refuse rows of a network that is not there, and probes that are not one for each backbone.
 
     Raises:
         ValueError: the message names the key.
     """
-    cooked = {id_dataset: fit for id_dataset, fit in train.items() if isinstance(fit, Cooked)}
-    for id_dataset, fit in cooked.items():
+    for id_dataset, fit in cooked_of(train).items():
         if fit.network not in networks:
             known = ", ".join(networks) or "none"
             raise ValueError(f"train.{id_dataset}.network: `networks` has no {fit.network!r}; it has {known}")
