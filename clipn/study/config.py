@@ -14,7 +14,7 @@ from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_bac
 from clipn.study.settings.backbones import Backbone
 from clipn.study.settings.cooked import Fits
 from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
-from clipn.study.settings.networks import Network, require_networks
+from clipn.study.settings.networks import Network, require_networks, require_weights
 from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
 from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
@@ -237,6 +237,7 @@ class Study(Record):
     @model_validator(mode="after")
     def _networks_and_probes_are_there(self) -> "Study":
         require_networks(self.train, self.networks, self.backbones)
+        require_weights(self.networks, generated=self.demo is not None and self.demo.training > 0)
         return self
 
     @model_validator(mode="after")

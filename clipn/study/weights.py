@@ -37,7 +37,8 @@ def weight_sources(study: Study) -> Iterator[WeightSource]:
             for number, source in variant.checkpoints.items():
                 yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
     for name, network in study.networks.items():
-        yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
+        if network.weights:
+            yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
     for id_dataset, fit in cooked_of(study.train).items():
         for name, source in fit.probes.items():
             yield WeightSource(f"train.{id_dataset}.probes.{name}", source, "probes")
@@ -49,6 +50,11 @@ def backbone_source(study: Study, name: str) -> str | None:
     if backbone.pretrained is None or is_weight_file(backbone.pretrained):
         return backbone.pretrained
     return f"{backbone.architecture}/{backbone.pretrained}"
+
+
+def generated_networks(study: Study) -> list[str]:
+    """Networks that are fitted on training images of the demo."""
+    return [name for name, network in study.networks.items() if network.weights is None]
 
 
 def image_towers(study: Study) -> dict[str, str]:

@@ -17,7 +17,7 @@ from clipn.study.paths import StudyPaths
 from clipn.study.rules.options import RuleOptions
 from clipn.study.scorings import methods, scorings
 from clipn.study.targets import data_files, feature_files, fitted_files, network_files
-from clipn.study.weights import fetched_weights
+from clipn.study.weights import fetched_weights, generated_networks, weight_sources
 from tests.helpers.studies import GENERATED, paths, study
 
 DEMO = "results/studies/demo"
@@ -134,6 +134,36 @@ def without(fit: dict[str, Any], *keys: str) -> dict[str, Any]:
 def test_what_is_wrong_is_named(fit: dict[str, Any] | list[dict[str, Any]], complaint: str) -> None:
     with pytest.raises(ValidationError) as error:
         study(GENERATED | {"networks": NETWORKS, "train": {"cifar10": fit}})
+    assert complaint in str(error.value)
+
+
+FITTED_NETWORK = {"resnet18": {"model": "timm/test_resnet"}}
+
+
+def test_a_network_without_weights_is_fitted_on_training_images_of_the_demo() -> None:
+    demo = {"images": 40, "seed": 6, "training": 20}
+    train = {"cifar10": FITTED | {"dataset": "cifar10_train"}}
+    made = paths(GENERATED, demo=demo, networks=FITTED_NETWORK, train=train)
+    file = f"{DEMO}/archives/mirror/resnet18.safetensors"
+    assert made.network("resnet18") == file
+    assert file in data_files(made)
+    assert generated_networks(made.study) == ["resnet18"]
+    assert not [*weight_sources(made.study)]
+    options = RuleOptions(made)
+    assert str(options.generated_network("resnet18")) == "--model timm/test_resnet --seed 6"
+    assert options.network("resnet18")["networks.resnet18.weights"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "complaint"),
+    [
+        ("timm/test_resnet", 0, "networks.resnet18.weights: name a record or a file, or give a `demo` with"),
+        ("torchvision/resnet18", 20, "only networks of timm are fitted on the demo's images; name one, or `weights`"),
+    ],
+)
+def test_a_network_without_weights_that_nothing_fits(model: str, training: int, complaint: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        study(GENERATED | {"demo": {"training": training}, "networks": {"resnet18": {"model": model}}})
     assert complaint in str(error.value)
 
 

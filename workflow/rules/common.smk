@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
+from clipn.demo.settings import TRAINING
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
@@ -32,6 +33,7 @@ from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
+    generated_networks,
     image_towers,
     released_source,
 )
@@ -63,6 +65,7 @@ UNIFORM = [name for name, kind in SOUPS.items() if kind == "uniform"]
 GREEDY = [name for name in SOUPS if name not in UNIFORM]
 TAUGHT = [name for name, _ in VARIANTS if name not in (*RELEASED, *SOUPS)]
 FETCHED = fetched_weights(study)
+GENERATED_NETWORKS = generated_networks(study)
 WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]

@@ -150,6 +150,13 @@ class ModelOptions(DataOptions):
         options = settings_of(images, f"train.{id_dataset}", {"dataset": "train"})
         return options + self.datasets + self._recorded_arithmetic
 
+    def generated_network(self, name: str) -> Settings:
+        """A network that is fitted on training images of the demo."""
+        demo = self._study.demo
+        assert demo is not None
+        model = settings_of({"model": self._study.networks[name].model}, f"networks.{name}")
+        return model + settings_of({"seed": demo.seed}, "demo") + self._recorded_arithmetic
+
     def network(self, name: str) -> Settings:
         """A network, and the ID datasets whose rows use it."""
         network = self._study.networks[name]
