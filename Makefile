@@ -1,15 +1,16 @@
-# Two commands do everything: `make reproduce` and `make test`. Both may be repeated at will.
+# Two commands do everything: `make reproduce` and `make test`. Both can be rerun safely.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 CRAWLER := .crawler
 PEERS := .peers
+DOCS := .docs
 # Real data for `make bench`: captions as `caption TAB address`, gzip; a tar of photographs.
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce verify test bench gpu house install crawler peers lint lock schema clean
+.PHONY: help reproduce verify test bench gpu house install crawler peers docs lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +27,7 @@ verify: reproduce ## Make the study, and say whether every number and dvc.lock a
 
 test: install ## Set up, then check style and types and run the tests
 	@$(MAKE) --no-print-directory crawler || echo "==> without img2dataset: the tests that run it are skipped"
+	@$(MAKE) --no-print-directory $(DOCS)/installed || echo "==> without MkDocs: the test that builds the site is skipped"
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
 	@echo "==> pytest"
@@ -75,20 +77,32 @@ $(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(PEERS) --requirement $<
 	@touch $@
 
+docs: $(DOCS)/installed ## Build the documentation into site/; every dead link is an error
+	$(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "==> done: python -m http.server --directory site, then open http://localhost:8000"
+
+$(DOCS)/installed: docs/requirements.lock
+	@echo "==> $(DOCS): MkDocs with its theme, about 170 MB"
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 lint: install
 	ruff check
 	ruff format --check
 	snakefmt --check workflow
 	mypy
 
-lock: ## Resolve requirements.lock again from pyproject.toml (needs uv)
+lock: ## Resolve the locks again, requirements.lock from pyproject.toml first (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header workflow/envs/img2dataset.in --output-file workflow/envs/img2dataset.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --group docs --output-file docs/requirements.lock
 
 schema: install ## Write workflow/schemas from the typed settings
 	python -m clipn.cli.schema
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) $(CRAWLER) $(PEERS) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache
