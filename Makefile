@@ -5,15 +5,16 @@ VENV := .venv
 CRAWLER := .crawler
 PEERS := .peers
 DOCS := .docs
+SLURM := .slurm
 # Real data for `make bench`: captions as `caption TAB address`, gzip; a tar of photographs.
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce verify test bench gpu house install crawler peers docs lint lock schema clean
+.PHONY: help reproduce verify test test-slurm bench gpu house install crawler peers slurm docs lint lock schema clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 reproduce: install ## Set up, then make every table and figure of the active study
 	@echo "==> snakemake all: the study named in config/config.yaml"
@@ -30,8 +31,14 @@ test: install ## Set up, then check style and types and run the tests
 	@$(MAKE) --no-print-directory $(DOCS)/installed || echo "==> without MkDocs: the test that builds the site is skipped"
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
-	@echo "==> pytest"
-	pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory slurm || echo "==> without the plugin for Slurm: its quick test is skipped"
+	@echo "==> pytest, without Slurm itself: make test-slurm"
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm"
+
+test-slurm: install slurm ## As root: install Slurm from Debian or Ubuntu, boot it here, and run the reduced demo on it
+	command -v slurmctld slurmd munged > /dev/null || { apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	pytest -m slurm tests/slurm
 
 bench: reproduce ## Measure speed against the plain way: training, captions, verification, faults, evaluation, bookkeeping; against other packages
 	@$(MAKE) --no-print-directory peers || echo "==> without other packages: they are not compared with"
@@ -78,13 +85,21 @@ $(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
 	@touch $@
 
 docs: $(DOCS)/installed ## Build the documentation into site/; every dead link is an error
-	$(DOCS)/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 	@echo "==> done: python -m http.server --directory site, then open http://localhost:8000"
 
 $(DOCS)/installed: docs/requirements.lock
 	@echo "==> $(DOCS): MkDocs with its theme, about 170 MB"
 	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+slurm: $(SLURM)/installed ## Create .slurm with Snakemake's plugin for Slurm, which uses our .venv and is not in it
+
+$(SLURM)/installed: tests/slurm/plugin.txt | $(VENV)/installed
+	@echo "==> $(SLURM): the plugin without what it needs, 1 MB"
+	rm -rf $(SLURM)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(SLURM) --requirement $<
 	@touch $@
 
 lint: install
@@ -101,8 +116,9 @@ lock: ## Resolve the locks again, requirements.lock from pyproject.toml first (n
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --group docs --output-file docs/requirements.lock
 
-schema: install ## Write workflow/schemas from the typed settings
+schema: install ## Write workflow/schemas from the typed settings, and the profile for Slurm from their estimates
 	python -m clipn.cli.schema
+	python -m clipn.cli.slurm_profile
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(SLURM) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache

@@ -9,7 +9,6 @@ from statistics import median
 
 import typer
 
-from benchmarks.machine import description
 from clipn.files import file_hash
 from tests.helpers.records import Made, home
 
@@ -87,6 +86,9 @@ def _seconds(action: Callable[[], object]) -> float:
 
 def main() -> None:
     """Measure all of it."""
+    # Torch, which this imports, must not come before the tests' helpers, which hold its kernels.
+    from benchmarks.machine import description
+
     typer.echo(description("cpu"))
     commands()
     for measure in (many_results, large_input):

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DISTRIBUTIONS = packages_distributions()
 OF_THE_PIPELINE = (
-    "demo/project.py", "provenance/finished.py", "provenance/stages.py", "report/figures/", "study/snakemake.py"
+    "demo/project.py", "provenance/finished.py", "provenance/stages.py", "provenance/store/lookup.py",
+    "report/figures/", "study/snakemake.py",
 )  # fmt: skip
 """Files and folders that may import packages of the extra."""
 

@@ -29,6 +29,7 @@ from clipn.cli.provenance import accept, finished, trace, why
 from clipn.cli.published import published_app
 from clipn.cli.report import app as report_app
 from clipn.cli.scores import scores_app
+from clipn.cli.store import store_app
 from clipn.cli.study import study_app
 from clipn.cli.training import train
 from clipn.cli.weights import backbone_app, checkpoint_app, weights_app
@@ -49,6 +50,7 @@ app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(features_app, name="features")
 app.add_typer(report_app, name="report")
 app.add_typer(scores_app, name="scores")
+app.add_typer(store_app, name="store")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
 COMMANDS = (
@@ -108,8 +110,8 @@ SPIN_COUNT = "10000"
 """How long torch's threads wait busily for each other; the default makes them many times slower on a shared CPU."""
 
 WITHOUT_NUMBERS = (
-    "accept", "captions", "crawl", "data", "demo", "finished", "published", "scores", "shards", "study", "trace",
-    "weights", "why",
+    "accept", "captions", "crawl", "data", "demo", "finished", "published", "scores", "shards", "store", "study",
+    "trace", "weights", "why",
 )  # fmt: skip
 """Commands that run on every processor, as they compute nothing that kernels could change."""
 

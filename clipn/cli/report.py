@@ -106,7 +106,7 @@ def page(
     id_datasets: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
     variants: Variants,
     prompts: Prompts,
-    figure: Annotated[list[Path], typer.Option(help="PNG; repeat")],
+    figure: Annotated[list[str], typer.Option(help="name of a figure in the folder of the study; repeat")],
     weights: Annotated[list[Path], typer.Option(help="backbone or checkpoint; repeat")],
     folder: Annotated[Path, typer.Option(help="folder of the study")],
     datasets: Datasets,
@@ -120,9 +120,10 @@ def page(
     from clipn.provenance.stage_files import ancestors
     from clipn.report.page.build import PageContents, PageFiles, write_page
 
-    files = PageFiles(metrics, figure, weights, folder, datasets, shards)
+    figures = [folder / "figures" / f"{name}.png" for name in figure]
+    files = PageFiles(metrics, figures, weights, folder, datasets, shards)
     records = read_records(Path())
-    behind = made_with(ancestors([str(path) for path in (*metrics, *figure, *weights)], records), records, Path())
+    behind = made_with(ancestors([str(path) for path in (*metrics, *figures, *weights)], records), records, Path())
     behind.setdefault(" ".join([described(), *variables()]), []).append(str(output))
     shown = PageContents(study, settings, id_datasets, variants, prompts, remarks or [], differences(behind))
     write_page(files, shown, output)

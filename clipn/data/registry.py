@@ -23,6 +23,8 @@ Reader = Literal["cifar", "cifar_train", "imagenet_val", "folders", "flat", "lis
 """Layouts of a dataset."""
 NAMELESS: tuple[Reader, ...] = ("flat", "list")
 """Those that hold no class names."""
+ADDRESSED = ("cc3m", "cc12m", "datacomp")
+"""Layouts of captions with the addresses of their images."""
 
 OFFICIAL = "official"
 """Name of the unabridged image list of an OOD dataset; the images that a cleaning list keeps are `<list>_clean`."""
@@ -178,8 +180,9 @@ class CaptionSource(Record):
     folder: str | None = Field(
         default=None, description="reader `table`: folder of images and their table, relative to the registry"
     )
-    reader: Literal["cc3m", "flickr8k", "class_folders", "webdataset", "table"] = Field(
-        description="layout of captions and images"
+    reader: Literal["cc3m", "cc12m", "datacomp", "flickr8k", "class_folders", "webdataset", "table"] = Field(
+        description="layout of captions and images; `cc3m`: lines of caption TAB address, `cc12m`: address TAB "
+        "caption, `datacomp`: Parquet with columns url and text"
     )
     select: Selection = Selection()
     classes: dict[str, ClassName] | Literal["imagenet"] | None = Field(
@@ -221,9 +224,10 @@ class CaptionSource(Record):
     def _has_images(self) -> "CaptionSource":
         if (self.reader == "table") != (self.folder is not None):
             raise ValueError("reader `table` and `folder` go together; give both or neither")
-        if self.reader not in ("cc3m", "table") and not self.images:
-            raise ValueError("images: name the archives; only reader `cc3m` has addresses to crawl")
-        if self.reader == "cc3m" and self.captions is None:
+        if self.reader not in (*ADDRESSED, "table") and not self.images:
+            addressed = ", ".join(f"`{reader}`" for reader in ADDRESSED)
+            raise ValueError(f"images: name the archives; only readers {addressed} have addresses to crawl")
+        if self.reader in ADDRESSED and self.captions is None:
             raise ValueError("captions: name the caption file")
         for key, value in (("classes", self.classes), ("wider", self.wider)):
             if value is not None and self.reader != "class_folders":

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from clipn.data.archives import read_members, write_archive
-from clipn.data.captions.sources import CC3M_IMAGE
+from clipn.data.captions.sources import NUMBERED_IMAGE
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry, Selection
 from clipn.demo.settings import ARCHIVES, TRAINING
 from clipn.demo.world import ALL_CONCEPTS, CONCEPTS, Scene, caption, imagine, render
@@ -304,7 +304,7 @@ def _write_resized(name: str, root: str, folder: Path, rng: Generator, images: i
 
 def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
     scenes = [imagine(ALL_CONCEPTS[position], rng) for position in rng.integers(len(ALL_CONCEPTS), size=captions)]
-    paths = [CC3M_IMAGE.format(row) for row in range(captions)]
+    paths = [NUMBERED_IMAGE.format("cc3m", row) for row in range(captions)]
     rows = (f"{caption(scene, rng)}\t{CAPTION_HOST}/{path}\n" for scene, path in zip(scenes, paths, strict=True))
     write_text(folder / ARCHIVES["cc3m"][0], "".join(rows))
     # `photos` is lazy: its random numbers come after those of all captions.

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -16,12 +17,15 @@ from clipn.files import file_hash
 from clipn.iteration import batched
 from clipn.model.backbone import load_backbone, preprocess
 from clipn.model.clipn import encode_image, encode_in_batches, encode_text, require_clip_text_tower
-from clipn.model.tensors import read_safetensors, write_safetensors
+from clipn.model.tensor_parts import safetensors_in_parts
+from clipn.model.tensors import read_safetensors
 from clipn.progress import tracked
 from clipn.text.tokenizer import padded
 
 CAPTION_FORMAT = "clipn-caption-features-2"
 CAPTION_IMAGE_FORMAT = "clipn-caption-images-1"
+CAPTIONS_AT_ONCE = 1 << 16
+"""Captions whose features are in memory at a time."""
 
 
 def cache_caption_features(backbone: Path, index: Path, output: Path, device: str = "cpu", threads: int = 1) -> None:
@@ -30,15 +34,22 @@ def cache_caption_features(backbone: Path, index: Path, output: Path, device: st
     Tokens are cut after the end of the longest caption.
     """
     prepare_torch(device, threads)
-    clip, _ = load_backbone(backbone)
+    clip, architecture = load_backbone(backbone)
     require_clip_text_tower(clip)
-    clip = clip.to(device)
-    tokens = torch.from_numpy(padded(read_tokens_of(index), clip.context_length))
+    clip, tokens = clip.to(device), read_tokens_of(index)
     # The causal mask makes this exact: no position sees what is cut off.
-    tokens = tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
-    yes = encode_in_batches(partial(encode_text, clip), tokens, device)
+    length = min(pc.max(pc.list_value_length(tokens)).as_py() + 2, clip.context_length)
     header = {"format": CAPTION_FORMAT, "backbone": file_hash(backbone), "index": file_hash(index)}
-    write_safetensors(output, {"yes": yes, "tokens": tokens.int()}, header)
+    shapes = {
+        "yes": (torch.float32, (len(tokens), architecture["embed_dim"])),
+        "tokens": (torch.int32, (len(tokens), length)),
+    }
+    with safetensors_in_parts(output, shapes, header) as write:
+        # Of millions of captions, features and padded tokens take more memory than machines have.
+        for start in range(0, len(tokens), CAPTIONS_AT_ONCE):
+            part = torch.from_numpy(padded(tokens.slice(start, CAPTIONS_AT_ONCE), length))
+            write("yes", encode_in_batches(partial(encode_text, clip), part, device))
+            write("tokens", part.int())
 
 
 def cache_caption_images(
@@ -66,30 +77,26 @@ def cache_caption_images(
     prepare_torch(device, threads)
     clip, architecture = load_backbone(backbone)
     transform = training_crop(architecture) if views else preprocess(architecture)
-    clip, encoded = clip.to(device), []
-    for view in range(max(views, 1)):
-        # A seed of its own for every crop: under a common seed all images would lose the same edges.
-        items = ((row, row * max(views, 1) + view) for row in range(len(images)))
-        loader = crop_loader(images, transform, batched(items, BATCH), workers)
-        with torch.inference_mode():
-            parts = [
-                encode_image(clip, batch.to(device)).cpu()
-                for batch in tracked(loader, -(-len(images) // BATCH), f"image features, view {view}", "batches")
-            ]
-        encoded.append(torch.cat(parts))
+    clip, repeats = clip.to(device), max(views, 1)
     made_from = {"backbone": file_hash(backbone), "index": file_hash(index), "views": str(views)}
     header = {"format": CAPTION_IMAGE_FORMAT, **made_from}
-    write_safetensors(output, {"image": torch.stack(encoded)}, header)
+    shapes = {"image": (torch.float32, (repeats, len(images), architecture["embed_dim"]))}
+    with safetensors_in_parts(output, shapes, header) as write, torch.inference_mode():
+        for view in range(repeats):
+            # A seed of its own for every crop: under a common seed all images would lose the same edges.
+            items = ((row, row * repeats + view) for row in range(len(images)))
+            loader = crop_loader(images, transform, batched(items, BATCH), workers)
+            for batch in tracked(loader, -(-len(images) // BATCH), f"image features, view {view}", "batches"):
+                write("image", encode_image(clip, batch.to(device)))
 
 
 def read_caption_features(path: Path, backbone: Path, index: Path) -> dict[str, Tensor]:
-    """`yes` (n, d) float32 and `tokens` (n, length) int64 of `cache_caption_features`.
+    """`yes` (n, d) float32 and `tokens` (n, length) int32 of `cache_caption_features`.
 
     Raises:
         ClipnError: made from another backbone or other shards, or as `clipn.features.stored.unit_features`.
     """
-    tensors, _ = _read_of(path, CAPTION_FORMAT, backbone, index, "yes")
-    return {**tensors, "tokens": tensors["tokens"].long()}
+    return _read_of(path, CAPTION_FORMAT, backbone, index, "yes")[0]
 
 
 def read_caption_images(path: Path, backbone: Path, index: Path, views: int) -> Tensor:

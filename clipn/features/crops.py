@@ -1,6 +1,7 @@
 """Random crops of training images, the same for the same seed whoever draws them."""
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -52,11 +53,16 @@ def crop_loader(
     """
     crops = _Crops(images, transform)
     try:
-        yield from DataLoader(crops, batch_sampler=batches, num_workers=workers, worker_init_fn=_leave_group)
+        yield from DataLoader(crops, batch_sampler=batches, num_workers=workers, worker_init_fn=_leave_signals)
     except ClipnError as error:  # a worker's error comes with its traceback in the message
         raise ClipnError(str(error).rpartition(f"{type(error).__name__}: ")[2].strip()) from None
 
 
-def _leave_group(worker: int) -> None:
-    """Signals to the whole process group, such as Ctrl-C, shall reach the parent only, which ends its workers."""
+def _leave_signals(worker: int) -> None:
+    """Let signals that stop a job reach the parent only, which ends its workers.
+
+    Ctrl-C goes to the whole process group, and a cluster sends SIGTERM to every process of a job.
+    """
     os.setsid()
+    # The first one only, so that a worker that hangs can be ended all the same.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))

@@ -43,6 +43,7 @@ class Work:
         operations: floating-point operations, a multiply-add being two.
         images: how many are decoded.
         precision: of the towers; `FLOAT64` of what is computed from their features.
+        jobs: among how many it is split evenly.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Work:
     operations: float
     images: int = 0
     precision: str = "fp32"
+    jobs: int = 1
 
     @property
     def gpu_hours(self) -> float:
@@ -114,7 +116,7 @@ def _training(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
         operations = number * training_operations(variant, samples, costs[run.backbone])
         images = number * samples if variant.augmentation == "online" else 0
         what = f"{run.backbone}/{run.variant}, {number} seed{'s' if number > 1 else ''}"
-        yield Work("training", what, operations, images, variant.precision)
+        yield Work("training", what, operations, images, variant.precision, number)
     for run in study.runs:
         soup = study.variants[run.variant]
         if isinstance(soup, Soup) and soup.kind == "greedy":

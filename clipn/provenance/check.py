@@ -112,11 +112,13 @@ def _require_records(study: CheckedStudy, stages: list[Stage], records: Records,
     present = sorted(path for path in unknown if (records.cache.root / path).exists())
     if not present or Mode.ACCEPT in mode:
         return
-    owners = [stage.name for stage in stages if any(stage.has(path) for path in present)]
+    owners = [stage for stage in stages if any(stage.has(path) for path in present)]
     # A stage of which this study has no file lacks none.
-    others = [stage for stage in stages if stage.name not in owners and any(map(stage.has, study.outputs))]
-    pull = f" {' '.join(owners)}" if others else ""
-    accept = "all" if LAST in owners else " ".join(owners)
+    others = [stage for stage in stages if stage not in owners and any(map(stage.has, study.outputs))]
+    # Not the whole stage: who pulled a part of it may not want the rest.
+    pull = f" {' '.join(stage.records for stage in owners)}" if others else ""
+    names = [stage.name for stage in owners]
+    accept = "all" if LAST in names else " ".join(names)
     raise ClipnError(
         f"{named(present, NAMED)}: no record says how this was made; `dvc pull{pull}` gets the records, what is "
         f"removed is rebuilt, and `clipn accept {accept}` vouches for what is here"

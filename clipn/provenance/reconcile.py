@@ -163,5 +163,7 @@ def stale_outputs(records: Mapping[str, JobRecord], cache: HashCache, incomplete
         cache: hashes of the project's files.
         incomplete: files whose job has not ended; Snakemake re-runs their jobs by itself, and those that follow.
     """
-    changed = {path: changed_inputs(record, records, cache).keys() for path, record in records.items()}
-    return {path for path, names in changed.items() if path not in incomplete and names - incomplete}
+    # Outputs of one job share its content (`read_records`), and each of its inputs is looked at once for all of them.
+    jobs = {id(record.content): record for record in records.values()}
+    changed = {key: changed_inputs(record, records, cache).keys() - incomplete for key, record in jobs.items()}
+    return {path for path, record in records.items() if path not in incomplete and changed[id(record.content)]}

@@ -148,7 +148,16 @@ def read_records(root: Path) -> dict[str, JobRecord]:
     A record that cannot be read counts as none, as it does for Snakemake.
     """
     found = ((path, _fields(file)) for path, file in _files(root / METADATA))
-    return {path: _record(fields) for path, fields in found if fields}
+    records: dict[str, JobRecord] = {}
+    # Every output of a job repeats all inputs, which of large jobs would fill the memory.
+    jobs: dict[tuple[str, ...], JobRecord] = {}
+    for path, fields in found:
+        if fields:
+            record = _record(fields)
+            first = jobs.setdefault((record.rule, *record.logs), record)
+            same = record.content == first.content
+            records[path] = replace(record, content=first.content) if same else record
+    return records
 
 
 def _record(fields: Mapping[str, Any]) -> JobRecord:

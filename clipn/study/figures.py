@@ -32,6 +32,26 @@ def figure_names(study: Study, published: Collection[str]) -> list[str]:
     return names + ["training"] * trains
 
 
+def overall_figures(study: Study, published: Collection[str]) -> list[str]:
+    """Names of the figures that show several backbones, or none."""
+    named = {
+        f"{id_dataset}_{kind}_{backbone}"
+        for id_dataset in study.pairs
+        for backbone in study.backbones
+        for kind in figure_kinds(study, backbone)
+    }
+    return [name for name in figure_names(study, published) if name not in named]
+
+
+def drawn_alike(study: Study) -> dict[tuple[str, ...], list[str]]:
+    """Backbones by the kinds of figures that are drawn of them, where any are: with a "no" tower more than without."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for backbone in study.backbones:
+        if kinds := figure_kinds(study, backbone):
+            found.setdefault(tuple(kinds), []).append(backbone)
+    return found
+
+
 def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
     """What figures of scores show of a backbone: methods on plain CLIP, and the first seed of variants that are shown.
 

@@ -192,6 +192,25 @@ def mode_of(workflow: Any) -> Mode:
     return mode
 
 
+def require_own_profile(workflow: Any) -> None:
+    """Refuse a profile for a cluster beside the one for a machine, whose limits would cut down what jobs ask for.
+
+    Args:
+        workflow: as a Snakefile knows it.
+
+    Raises:
+        ClipnError: both hold, as with `snakemake --profile`.
+    """
+    settings = workflow.resource_settings
+    # Which executor was asked for, Snakemake does not know yet while it reads a Snakefile. Minutes for every job are
+    # asked for on a cluster only; a share of the processor, in workflow/profiles/default only.
+    if "cpu_percent" in settings.resources and "runtime" in (settings.default_resources or ()):
+        raise ClipnError(
+            "--profile: workflow/profiles/default holds as well and limits jobs of the cluster to one machine; use "
+            "--workflow-profile instead"
+        )
+
+
 def or_exit(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
     """Call a function from a Snakefile; a person's mistake ends the run with one line."""
     try:

@@ -93,7 +93,7 @@ def stored_texts(texts: Texts, batches: LocalBatches) -> Iterator[Texts]:
     """Stored features (samples, d) and tokens (samples, length) of the captions as they are."""
     for step in batches.steps:
         rows = batches.rows(step)
-        yield Texts(texts.yes[rows], texts.tokens[rows])
+        yield Texts(texts.yes[rows], texts.tokens[rows].long())
 
 
 def handcrafted_texts(

@@ -28,7 +28,7 @@ class SparseEmbedding:
         table = tower.token_embedding.weight
         # In main memory, so that on a GPU the rows in use take room and not the whole table.
         self._whole: Tensor = table.detach().cpu().clone()
-        self._ids: Tensor = tokens.unique().cpu()
+        self._ids: Tensor = tokens.unique().long().cpu()
         self._decayed = 0
         self._tower = tower
         unused = torch.ones(len(table), dtype=torch.bool)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from clipn.data.archives import write_archive
 from clipn.data.captions import sources as caption_sources
-from clipn.data.captions.sources import CC3M_IMAGE, read_captions
+from clipn.data.captions.sources import NUMBERED_IMAGE, read_captions
 from clipn.data.registry import Archive, CaptionSource, Selection
 from clipn.errors import ClipnError
 from clipn.text.prompts import imagenet_classnames, prompt_pool
@@ -58,7 +58,46 @@ def test_a_caption_may_start_with_a_quotation_mark(tmp_path: Path, monkeypatch: 
     table = pa.Table.from_batches(read_captions(CC3M, tmp_path))
     assert table["caption"].to_pylist() == QUOTED
     assert table["url"].to_pylist() == addresses
-    assert table["image"].to_pylist() == [CC3M_IMAGE.format(row) for row in range(len(QUOTED))]
+    assert table["image"].to_pylist() == [NUMBERED_IMAGE.format("cc3m", row) for row in range(len(QUOTED))]
+
+
+def test_cc12m_has_the_address_first(tmp_path: Path) -> None:
+    source = CaptionSource(title="CC12M", reader="cc12m", captions=Archive(file="c.tsv"))
+    (tmp_path / "c.tsv").write_bytes(tsv('http://h/a.jpg\ta "dog', "http://h/b.png\t", "http://h/c\ta cat\r"))
+    (batch,) = read_captions(source, tmp_path)
+    assert batch["url"].to_pylist() == ["http://h/a.jpg", "http://h/b.png", "http://h/c"]
+    assert batch["caption"].to_pylist() == ['a "dog', "", "a cat"]
+    assert batch["image"].to_pylist() == [f"cc12m/00000000{row}.jpg" for row in range(3)]
+    assert source.is_crawled
+
+
+def test_parquet_of_addresses_and_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows keep their numbers across batches; DataComp's other columns are left alone."""
+    monkeypatch.setattr(caption_sources, "ROWS", 2)
+    columns = {"uid": ["x", "y", "z"], "text": ["a dog", None, "\u00e9"], "url": ["http://h/1", "http://h/2", None]}
+    pq.write_table(pa.table(columns), tmp_path / "pool.parquet")
+    source = CaptionSource(title="D", reader="datacomp", captions=Archive(file="pool.parquet"))
+    table = pa.Table.from_batches(read_captions(source, tmp_path))
+    assert table["caption"].to_pylist() == ["a dog", "", "\u00e9"]
+    assert table["url"].to_pylist() == ["http://h/1", "http://h/2", None]
+    assert table["image"].to_pylist() == [f"datacomp/00000000{row}.jpg" for row in range(3)]
+
+
+@pytest.mark.parametrize("columns", [{"url": ["http://h/1"]}, {"url": ["http://h/1"], "text": [b"\xff"]}, None])
+def test_parquet_that_is_no_pool(tmp_path: Path, columns: dict[str, list[object]] | None) -> None:
+    source = CaptionSource(title="D", reader="datacomp", captions=Archive(file="pool.parquet"))
+    if columns is None:
+        (tmp_path / "pool.parquet").write_text("url,text")
+    else:
+        pq.write_table(pa.table(columns), tmp_path / "pool.parquet")
+    assert "pool.parquet" in (message := refusal(source, tmp_path))
+    assert "it needs the columns url and text" in message
+
+
+@pytest.mark.parametrize("reader", ["cc3m", "cc12m", "datacomp"])
+def test_a_list_of_addresses_is_a_file(reader: str) -> None:
+    with pytest.raises(ValidationError, match="captions: name the caption file"):
+        CaptionSource.model_validate({"title": "T", "reader": reader})
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])

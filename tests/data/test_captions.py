@@ -13,7 +13,7 @@ from clipn.data.archives import write_archive
 from clipn.data.captions import LONGEST, duplicates, prepare_captions
 from clipn.data.captions import sources as caption_sources
 from clipn.data.captions import table as caption_table
-from clipn.data.captions.sources import CC3M_IMAGE
+from clipn.data.captions.sources import NUMBERED_IMAGE
 from clipn.data.captions.table import COLUMNS
 from clipn.data.registry import Archive, CaptionSource
 from clipn.data.settings import CaptionPreparation
@@ -178,7 +178,7 @@ def test_many_duplicates_in_many_blocks(tmp_path: Path, monkeypatch: pytest.Monk
     found = table(tmp_path)
     assert found["row"].tolist() == sorted(first.values())
     assert found["caption"].tolist() == [captions[row] for row in found["row"]]
-    assert found["image"].tolist() == [CC3M_IMAGE.format(row) for row in found["row"]]
+    assert found["image"].tolist() == [NUMBERED_IMAGE.format("cc3m", row) for row in found["row"]]
     assert found["key"].tolist() == [f"{row:09d}" for row in range(len(first))]
     assert counts["duplicates"] == 900 - len(first)
     assert counts["kept"] == len(first) == 1000 - counts["dropped"]

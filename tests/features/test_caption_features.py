@@ -48,16 +48,17 @@ def read(run: TinyRun, stored: Path, number: int = 0) -> torch.Tensor:
 def test_tokens_end_with_the_longest_caption(run: TinyRun) -> None:
     tokens = read_caption_features(run.files.captions, run.files.backbone, run.files.index)["tokens"]
     whole = tiny_model().tokenizer(CAPTIONS)
-    assert tokens.dtype == torch.int64
-    assert torch.equal(tokens, whole[:, :LONGEST])
+    assert tokens.dtype == torch.int32
+    assert torch.equal(tokens.long(), whole[:, :LONGEST])
     assert not whole[:, LONGEST:].any()
 
 
-@pytest.mark.parametrize("batch", [256, 5])
+@pytest.mark.parametrize(("batch", "at_once"), [(256, 1000), (5, 1000), (5, 7)])
 def test_yes_features_are_those_of_each_caption_alone(
-    run: TinyRun, monkeypatch: pytest.MonkeyPatch, batch: int
+    run: TinyRun, monkeypatch: pytest.MonkeyPatch, batch: int, at_once: int
 ) -> None:
     monkeypatch.setattr("clipn.model.clipn.ENCODE_BATCH", batch)
+    monkeypatch.setattr("clipn.features.captions.CAPTIONS_AT_ONCE", at_once)
     cache_caption_features(run.files.backbone, run.files.index, run.files.captions)
     stored = read_caption_features(run.files.captions, run.files.backbone, run.files.index)["yes"]
     clip, tokens = tiny_clip(), tiny_model().tokenizer(CAPTIONS)
@@ -76,7 +77,7 @@ def test_a_caption_longer_than_the_context(tmp_path: Path) -> None:
     cache_caption_features(backbone, index, output)
     stored = read_caption_features(output, backbone, index)
     tokens = tiny_model().tokenizer(["word " * 200, ""])
-    assert torch.equal(stored["tokens"], tokens)
+    assert torch.equal(stored["tokens"].long(), tokens)
     torch.testing.assert_close(stored["yes"], plain.yes_features(tiny_clip(), tokens).detach(), rtol=0, atol=ROUNDING)
 
 

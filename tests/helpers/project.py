@@ -86,10 +86,11 @@ class Project:
         """For commands that run the code of this copy."""
         return {**ENVIRONMENT, "PYTHONPATH": str(self.folder)}
 
-    def run(self, *command: str) -> Outcome:
-        """Run a command in the project, in a process of its own."""
+    def run(self, *command: str, **variables: str) -> Outcome:
+        """Run a command in the project, in a process of its own, with some variables of the environment."""
+        environment = self.environment | variables
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         return Outcome(done.returncode, done.stdout)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from clipn.errors import ClipnError
+from clipn.model.tensor_parts import safetensors_in_parts
 from clipn.model.tensors import read_arrays, read_safetensors, write_arrays, write_safetensors
 from tests.helpers.project import ENVIRONMENT
 
@@ -68,3 +69,29 @@ def test_files_that_are_none(path: Path, read: object, tmp_path: Path) -> None:
         read(tmp_path / "cut.safetensors", "clipn-test-1")
     with pytest.raises(ClipnError, match=r"none\.safetensors: no such file"):
         read(tmp_path / "none.safetensors", "clipn-test-1")
+
+
+def test_parts_are_written_as_whole_tensors_are(tmp_path: Path) -> None:
+    tensors = {
+        "a": torch.arange(7 * 3, dtype=torch.int32).view(7, 3),
+        "yes é": torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0)),
+        "b": torch.zeros(0, 4),
+    }
+    write_safetensors(whole := tmp_path / "whole.safetensors", tensors, HEADER)
+    shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
+    with safetensors_in_parts(path := tmp_path / "parts.safetensors", shapes, HEADER) as write:
+        for first, second in zip(tensors["a"].split(2), tensors["yes é"].flatten(0, 1).split(4), strict=True):
+            write("a", first)
+            write("yes é", second)
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_parts_that_are_not_finite_leave_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    shapes = {"a": (torch.float32, (2, 1))}
+    with (
+        pytest.raises(ClipnError, match=r"x\.safetensors: a holds NaN or infinity; it was not written"),
+        safetensors_in_parts(path, shapes, HEADER) as write,
+    ):
+        write("a", torch.tensor([[1.0], [torch.inf]]))
+    assert not list(tmp_path.iterdir())

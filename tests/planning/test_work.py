@@ -127,7 +127,7 @@ class TestWork:
     def test_a_share_of_the_samples(self, registry: Path) -> None:
         variants = {"learnable": {"epochs": 2, "share": 0.1, "augmentation": "none", "precision": "bf16"}}
         parts = work(made := study(registry, variants=variants), StudySizes(made), {"b": COSTS})
-        assert Work("training", "b/learnable, 2 seeds", 2 * 2 * 100 * 30, 0, "bf16") in parts
+        assert Work("training", "b/learnable, 2 seeds", 2 * 2 * 100 * 30, 0, "bf16", jobs=2) in parts
 
     def test_stored_images_are_encoded_once_for_all_that_share_them(self, registry: Path) -> None:
         stored = {"epochs": 1, "augmentation": "stored", "views": 3}

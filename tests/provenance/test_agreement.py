@@ -118,10 +118,13 @@ def test_a_setting_re_runs_exactly_what_depends_on_it(clone: Checkout) -> None:
     assert "resamples" in clone.status()
 
 
+GALLERY = PAGE + Counter({"id_figures": 3, "publish_figures_of_taught": 1})
+
+
 @pytest.mark.parametrize(
     ("module", "line", "dependents"),
     [
-        ("clipn/report/figures/gallery.py", "COUNT = 13", PAGE + Counter({"id_figures": 3, "publish_figures": 1})),
+        ("clipn/report/figures/gallery.py", "COUNT = 13", GALLERY),
         ("clipn/text/wordlists.py", 'LICENCE = "#"', SCORED + STREAMS + Counter({"negative_labels": 1})),
     ],
 )  # fmt: skip
@@ -243,9 +246,10 @@ def test_a_person_vouches_for_one_table_without_records(table_alone: Checkout) -
 def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkout, tmp_path: Path) -> None:
     clone = recorded.clone(tmp_path / "clone", TABLE)
     (error,) = clone.clipn("why", TABLE).errors
-    assert "`dvc pull imagenet_ood` gets the records" in error
+    records = f"{STUDY}/provenance/imagenet_ood.jsonl"
+    assert f"`dvc pull {records}` gets the records" in error
     assert "`clipn accept imagenet_ood` vouches for what is here" in error
-    clone.dvc("pull", "imagenet_ood")
+    clone.dvc("pull", records)
     assert not clone.plan(TABLE)
 
 

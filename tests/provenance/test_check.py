@@ -183,11 +183,11 @@ def test_a_file_whose_first_job_has_not_ended_needs_no_record(made: Made) -> Non
 # Results without a record
 
 
-def test_an_expected_file_without_a_record_stops_the_check_and_the_stage_is_named(made: Made) -> None:
+def test_an_expected_file_without_a_record_stops_the_check_and_the_records_are_named(made: Made) -> None:
     record_file(made.root / ".snakemake/metadata", OWN_TABLE).unlink()
     assert error_of(made, expected=files_of("demo")) == (
-        f"{OWN_TABLE}: no record says how this was made; `dvc pull report` gets the records, what is removed is "
-        "rebuilt, and `clipn accept all` vouches for what is here"
+        f"{OWN_TABLE}: no record says how this was made; `dvc pull {home('demo')}/provenance/report.jsonl` gets the "
+        "records, what is removed is rebuilt, and `clipn accept all` vouches for what is here"
     )
 
 

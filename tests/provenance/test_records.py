@@ -52,6 +52,16 @@ def snakemake(root: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+def test_outputs_of_one_job_hold_its_inputs_once(tmp_path: Path) -> None:
+    """Two jobs of one rule, one of which has two outputs."""
+    for output, log, name in (("a", "1.log", "x"), ("b", "1.log", "x"), ("c", "2.log", "x"), ("d", "2.log", "y")):
+        write_record(tmp_path, output, log=[log], input=[name], input_checksums={name: f"sha256:{name}"})
+    records = read_records(tmp_path)
+    assert {path: record.inputs for path, record in records.items()} == {"a": ["x"], "b": ["x"], "c": ["x"], "d": ["y"]}
+    assert records["a"].content is records["b"].content
+    assert records["c"].content is not records["a"].content
+
+
 def test_the_records_of_the_installed_snakemake(finished: Path) -> None:
     records = read_records(finished)
     assert set(records) == {LONG, "copy.txt"}

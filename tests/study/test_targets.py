@@ -3,7 +3,7 @@
 import pytest
 
 from clipn.provenance.stages import load_stages
-from clipn.study.figures import figure_names, shown_scorings
+from clipn.study.figures import drawn_alike, figure_names, overall_figures, shown_scorings
 from clipn.study.names import Scoring
 from clipn.study.targets import (
     all_files,
@@ -28,6 +28,7 @@ def test_figures_in_the_order_of_the_page() -> None:
     kinds = ("scores", "roc", "intervals", "calibration", "similarity", "reliability", "mistakes")
     per_backbone = [f"imagenet_{kind}_tiny" for kind in kinds]
     assert figure_names(made, [made.study]) == ["published", *per_backbone, "imagenet_ablations", "training"]
+    assert overall_figures(made, [made.study]) == ["published", "imagenet_ablations", "training"]
     assert "published" not in figure_names(made, [])
 
 
@@ -52,6 +53,8 @@ def test_a_backbone_without_runs_has_the_figures_of_its_baselines() -> None:
     assert [name for name in names if name.endswith("_other")] == [
         f"imagenet_{kind}_other" for kind in ("scores", "roc", "intervals", "calibration")
     ]
+    alike = drawn_alike(study(WRITTEN | changes))
+    assert sorted((len(kinds), names) for kinds, names in alike.items()) == [(4, ["other"]), (7, ["b"])]
     names = figure_names(study(WRITTEN | changes | {"baselines": []}), [])
     assert not any(name.endswith("_other") for name in names)
 

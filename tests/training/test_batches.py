@@ -1,6 +1,9 @@
 """What training reads at each step: crops, stored and online features, texts; the same whoever computes them."""
 
 import gc
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +77,18 @@ def test_a_crop_depends_on_its_image_and_seed_only(images: ShardImages) -> None:
     assert same(crops(images, items, batch=1), expected)
     others = crops(images, [(row, seed + 1) for row, seed in items])
     assert sum(torch.equal(expected[row], others[row]) for row in expected) < 3  # small images have few crops
+
+
+def test_a_cluster_that_ends_a_job_does_not_end_the_workers_before_their_parent(images: ShardImages) -> None:
+    """Slurm sends SIGTERM to every process of a job."""
+    items = [(row, 1000 + row) for row in range(SAMPLES)]
+    # More batches than are decoded ahead, so that the worker has work left.
+    loader = crop_loader(images, training_crop(ARCHITECTURE), [[item] for item in items], 1)
+    first = next(loader)
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid or 0, signal.SIGTERM)
+    assert torch.equal(torch.cat([first, *loader]), torch.stack([*crops(images, items).values()]))
+    assert not worker.is_alive()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

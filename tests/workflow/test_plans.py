@@ -45,6 +45,8 @@ PLANNED = {
         "published_figure": 1,
         "publish_ood_table": 3,
         "publish_tables": 1,
+        "publish_figures_of_taught": 2,
+        "publish_figures_of_plain": 2,
         "publish_figures": 1,
         "publish_page": 1,
     },

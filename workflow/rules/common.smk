@@ -74,6 +74,8 @@ STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
+OVERALL_FIGURES = figures.overall_figures(study, PUBLISHED)
+DRAWN_ALIKE = figures.drawn_alike(study)
 OWN_ID = targets.own_id_datasets(study)
 TEMPLATE = PACKAGE / "report/page/page.html.jinja"
 GPU = 1 if study.device == "cuda" else 0
@@ -160,6 +162,12 @@ def id_figures():
         for kind in figures.figure_kinds(study, backbone)
     ]
     return {ending: [outputs[ending] for outputs in drawn] for ending in ("png", "pdf")}
+
+
+def figures_of_backbone(kinds):
+    """Figures of a backbone, which is a wildcard, of all ID datasets."""
+    names = [f"{name}_{kind}_{{backbone}}" for name in study.pairs for kind in kinds]
+    return targets.figure_files(paths, names)
 
 
 def check_results():

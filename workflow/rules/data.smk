@@ -31,6 +31,7 @@ rule fetch_archive:
         job_log("fetch_archive/{dataset}/{file}", paths.shared_logs),
     benchmark:
         job_benchmark("fetch_archive/{dataset}/{file}", paths.shared_logs)
+    localrule: True
     resources:
         **job_resources(mem_mb=200, cpu_percent=10),
     params:
@@ -116,6 +117,7 @@ rule crawl_images:
         job_log("crawl_images/{source}", paths.shared_logs),
     benchmark:
         job_benchmark("crawl_images/{source}", paths.shared_logs)
+    localrule: True
     threads: study.captions.crawl.processes
     resources:
         **job_resources(mem_mb=3000, threads=study.captions.crawl.processes),

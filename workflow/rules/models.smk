@@ -9,6 +9,7 @@ if FETCHED:
             job_log("fetch_weights/{weights}", paths.shared_logs),
         benchmark:
             job_benchmark("fetch_weights/{weights}", paths.shared_logs)
+        localrule: True
         resources:
             **job_resources(mem_mb=200, cpu_percent=10),
         params:

@@ -25,7 +25,7 @@ rule report_page:
         options=options.page,
         files=lambda wildcards, input: shlex.join(
             [
-                *repeated("--figure", input.figures),
+                *repeated("--figure", FIGURES),
                 *repeated("--weights", (*input.backbones, *input.runs)),
                 *repeated("--shards", input.shards),
             ]
@@ -47,6 +47,7 @@ rule publish_ood_table:
         job_log("publish/{id_dataset}_ood"),
     benchmark:
         job_benchmark("publish/{id_dataset}_ood")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     shell:
@@ -63,6 +64,7 @@ rule publish_tables:
         job_log("publish/tables"),
     benchmark:
         job_benchmark("publish/tables")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     params:
@@ -71,28 +73,57 @@ rule publish_tables:
         "(find results/tables -name '*_ood.*' {params.kept} -delete && cp {input} results/tables/) 2> {log}"
 
 
-# All figures at once, so that none of another study is left beside them.
-rule publish_figures:
-    input:
-        targets.figure_files(paths, FIGURES),
-    output:
-        list(map(short_path, targets.figure_files(paths, FIGURES))),
-    log:
-        job_log("publish/figures"),
-    benchmark:
-        job_benchmark("publish/figures")
-    resources:
-        **job_resources(mem_mb=10),
-    params:
-        options=options.study,
-    shell:
-        "(rm -f results/figures/* && cp {input} results/figures/) 2> {log}"
+# Those of a backbone in one job: with all in one, records and command would grow with the square of their number.
+for kinds, backbones in DRAWN_ALIKE.items():
+
+    rule:
+        name:
+            f"publish_figures_of_{'taught' if len(kinds) > len(figures.PLAIN_KINDS) else 'plain'}"
+        input:
+            figures_of_backbone(kinds),
+        output:
+            list(map(short_path, figures_of_backbone(kinds))),
+        log:
+            job_log("publish/figures_{backbone}"),
+        benchmark:
+            job_benchmark("publish/figures_{backbone}")
+        wildcard_constraints:
+            backbone="|".join(map(re.escape, backbones)),
+        localrule: True
+        resources:
+            **job_resources(mem_mb=10),
+        params:
+            options=options.study,
+        shell:
+            "cp {input} results/figures/ 2> {log}"
 
 
+if OVERALL_FIGURES:
+
+    rule publish_figures:
+        input:
+            targets.figure_files(paths, OVERALL_FIGURES),
+        output:
+            list(map(short_path, targets.figure_files(paths, OVERALL_FIGURES))),
+        log:
+            job_log("publish/figures"),
+        benchmark:
+            job_benchmark("publish/figures")
+        localrule: True
+        resources:
+            **job_resources(mem_mb=10),
+        params:
+            options=options.study,
+        shell:
+            "cp {input} results/figures/ 2> {log}"
+
+
+# Figures that only another study has are removed.
 rule publish_page:
     input:
-        paths.page,
-        paths.summary,
+        targets.figure_files(paths, FIGURES),
+        page=paths.page,
+        summary=paths.summary,
     output:
         short_path(paths.page),
         short_path(paths.summary),
@@ -100,7 +131,10 @@ rule publish_page:
         job_log("publish/page"),
     benchmark:
         job_benchmark("publish/page")
+    localrule: True
     resources:
         **job_resources(mem_mb=10),
     shell:
-        "cp {input} results/ 2> {log}"
+        "(for file in results/figures/*; do"
+        f' [ -e {paths.figures_folder}/"${{{{file##*/}}}}" ] || rm -f "$file"; done'
+        " && cp {input.page} {input.summary} results/) 2> {log}"

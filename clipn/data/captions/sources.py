@@ -25,8 +25,8 @@ from clipn.progress import warn
 from clipn.text.prompts import imagenet_classnames, prompt_pool
 from clipn.text.wider_names import wider_names
 
-CC3M_IMAGE = "cc3m/{:09d}.jpg"
-"""Name of a CC3M image in its archive, by the caption's row; addresses are not unique once cut to a path."""
+NUMBERED_IMAGE = "{}/{:09d}.jpg"
+"""Name of an image that has an address, by reader and caption's row; addresses are not unique once cut to a path."""
 WORDNET_ID = re.compile(r"n\d{8}")
 TABLES = (".tsv", ".csv", ".parquet")
 SCHEMA = pa.schema([("image", pa.string()), ("url", pa.string()), ("caption", pa.string())])
@@ -94,18 +94,41 @@ def _tab_separated(path: Path, stream: IO[bytes]) -> Iterator[tuple[pa.StringArr
         yield pc.list_element(fields, 0), pc.utf8_rtrim(pc.list_element(fields, 1), "\r")
 
 
-def _cc3m(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
-    """Headerless `caption TAB address`, gzipped if the name ends in `.gz`; the row names the image in the archive."""
+def _lines(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+    """Headerless `caption TAB address`, of CC12M `address TAB caption`, gzipped if the name ends in `.gz`."""
     path, row = caption_file(source, folder), 0
     try:
         with require(path).open("rb") as stored:
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=stored)) if path.suffix == ".gz" else stored
-            for caption, url in _tab_separated(path, stream):
-                images = [CC3M_IMAGE.format(number) for number in range(row, row + len(caption))]
+            for first, second in _tab_separated(path, stream):
+                caption, url = (second, first) if source.reader == "cc12m" else (first, second)
+                yield _addressed(source, row, url, caption)
                 row += len(caption)
-                yield pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ClipnError(f"{path}: damaged ({error}); delete it and fetch it again") from error
+
+
+def _addressed(source: CaptionSource, start: int, url: pa.StringArray, caption: pa.StringArray) -> pa.RecordBatch:
+    """Captions from row `start` on whose images have addresses; the row names the image."""
+    images = [NUMBERED_IMAGE.format(source.reader, row) for row in range(start, start + len(caption))]
+    return pa.record_batch([pa.array(images, pa.string()), url, caption], schema=SCHEMA)
+
+
+# Parquet with addresses
+
+
+def _datacomp(source: CaptionSource, folder: Path) -> Iterator[pa.RecordBatch]:
+    """Parquet with columns url and text; others are ignored."""
+    path, row = caption_file(source, folder), 0
+    try:
+        with pq.ParquetFile(require(path)) as file:
+            for batch in file.iter_batches(ROWS, columns=["url", "text"]):
+                url, caption = (batch.column(name).cast(pa.string()) for name in ("url", "text"))
+                yield _addressed(source, row, url, pc.fill_null(caption, ""))
+                row += len(batch)
+    except (pa.ArrowException, KeyError) as error:
+        reason = " ".join(str(error).split())  # Arrow's messages have several lines
+        raise ClipnError(f"{path}: {reason:.200}; it needs the columns url and text, in UTF-8") from error
 
 
 # Archives that hold images and captions
@@ -262,7 +285,12 @@ def _table_batches(path: Path) -> Iterator[pa.RecordBatch]:
     )
 
 
-BLOCK_READERS: dict[str, Callable[[CaptionSource, Path], Iterator[pa.RecordBatch]]] = {"cc3m": _cc3m, "table": _table}
+BLOCK_READERS: dict[str, Callable[[CaptionSource, Path], Iterator[pa.RecordBatch]]] = {
+    "cc3m": _lines,
+    "cc12m": _lines,
+    "datacomp": _datacomp,
+    "table": _table,
+}
 ROW_READERS: dict[str, Callable[[CaptionSource, Path], Iterator[Row]]] = {
     "flickr8k": _flickr8k,
     "class_folders": _class_folders,
