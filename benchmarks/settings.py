@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -28,7 +28,8 @@ Features = dict[str, Tensor]
 
 def encoded(detector: clipn.Detector, archives: Path, mode: InterpolationMode) -> Features:
     """Unit-norm features of every dataset, whose images are resized in one way or the other."""
-    resize, *others = detector.model.preprocess.transforms
+    preprocess: Any = detector.model.preprocess
+    resize, *others = preprocess.transforms
     transform = Compose([Resize(resize.size, mode), *others])
     registry = archives / "mirror" / "datasets.yaml"
     return {
