@@ -397,9 +397,11 @@ READERS = {
     "id_figures",
     "cache_tower_features",
     "cache_network_logits",
+    "generate_network",
 } | IMAGE_FEATURES
 MUTATIONS = [
     ("demo/world.py", "PIXEL_NOISE = 0.05", "PIXEL_NOISE = 0.06", {"generate_demo"}),
+    ("demo/network.py", "ITERATIONS = 10_000", "ITERATIONS = 20_000", {"generate_network"}),
     ("data/readers/imagenet.py", "enumerate(truth, start=1)", "enumerate(truth, start=2)", READERS),
     ("data/manifest.py", "image.label, ", "image.label + 1, ", {"verify_dataset", "verify_captions"}),
     ("data/captions/__init__.py", "LONGEST = 75", "LONGEST = 74", {"prepare_captions"}),
@@ -438,7 +440,7 @@ MUTATIONS = [
     ("evaluation/probe.py", "TOLERANCE = 1e-8", "TOLERANCE = 1e-7", {"fit_probe"}),
     ("evaluation/imported_probe.py", "of_shape[0].double()", "-of_shape[0].double()", {"import_probe"}),
     ("evaluation/cooked.py", "np.log(len(logits))", "np.log(2)", {"score_runs"}),
-    ("model/network.py", "tags[0]].transforms", "tags[-1]].transforms", {"cache_network_logits"}),
+    ("model/network.py", "tags[0]].transforms", "tags[-1]].transforms", {"cache_network_logits", "generate_network"}),
     ("features/network.py", "BATCH = 32", "BATCH = 16", {"cache_network_logits"}),
     ("evaluation/scoring.py", "ROWS = 128", "ROWS = 64", {"score_runs", "average_greedily"}),
     ("evaluation/evaluate.py", "ood_rejected) / 2", "ood_rejected) / 3", {"evaluate_runs"}),

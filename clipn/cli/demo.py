@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from clipn.cli.options import options_from
+from clipn.cli.options import Output, options_from
 from clipn.demo.settings import Demo
+from clipn.yaml_models import LARGEST_SEED
 
 
 def demo(
@@ -31,3 +32,15 @@ def demo_data(folder: Annotated[Path, typer.Argument(help="mirror to fill")], se
     from clipn.demo.mirror import build_mirror
 
     build_mirror(folder, settings.seed, settings.captions, settings.images, settings.training)
+
+
+def demo_network(
+    folder: Annotated[Path, typer.Argument(help="mirror of `clipn demo-data` with training images")],
+    model: Annotated[str, typer.Option(help="timm/NAME")],
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="of all weights but those of the classifier")],
+    output: Output,
+) -> None:
+    """Fit the classifier of a network with a random trunk on the demo's training images, for COOkeD."""
+    from clipn.demo.network import write_network
+
+    write_network(folder, model, seed, output)

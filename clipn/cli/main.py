@@ -20,7 +20,7 @@ import typer
 from clipn import compute, garbage, progress
 from clipn.cli.captions import captions, crawl, shards
 from clipn.cli.data import data_app
-from clipn.cli.demo import demo, demo_data
+from clipn.cli.demo import demo, demo_data, demo_network
 from clipn.cli.detect import detect
 from clipn.cli.evaluation import evaluate, evaluate_streams, fit, fit_probe, import_probe, score
 from clipn.cli.extras import missing_named
@@ -54,8 +54,8 @@ app.add_typer(store_app, name="store")
 app.add_typer(study_app, name="study")
 app.add_typer(published_app, name="published")
 COMMANDS = (
-    captions, crawl, shards, trace, why, accept, finished, demo, demo_data, train, fit, fit_probe,
-    import_probe, score, evaluate, evaluate_streams, detect,
+    captions, crawl, shards, trace, why, accept, finished, demo, demo_data, demo_network, train, fit,
+    fit_probe, import_probe, score, evaluate, evaluate_streams, detect,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -4,8 +4,9 @@ from clipn.adaptation import ADAPTIVE
 from clipn.adaptation.memory import LENGTH
 from clipn.features.negative_labels import NUMBER, PERCENT
 from clipn.planning.sizes import StudySizes
+from clipn.scores import GDA
 from clipn.study.config import Study
-from clipn.study.fits import discriminants, fits
+from clipn.study.fits import fits
 from clipn.text.prompts import prompt_pool
 
 
@@ -14,8 +15,8 @@ def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: in
 
     The covariance of d numbers takes 2 d^2 per image, its factors 2 d^3 / 3, and the solution 2 d^2 per class.
     """
-    fitted = [name for fit, names in fits(study).items() if fit.backbone == backbone for name in names]
-    found = [name for name in fitted if name in discriminants(study)]
+    analyses = (names for fit, names in fits(study).items() if fit.backbone == backbone and fit.variant.startswith(GDA))
+    found = [name for names in analyses for name in names]
     rows = sum(sizes.training_images(name) + dimension / 3 + sizes.classes(name) for name in found)
     return 2 * dimension**2 * rows
 

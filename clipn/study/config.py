@@ -12,9 +12,9 @@ from clipn.metrics import CONVENTION, CONVENTIONS
 from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
 from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_backbone_seeds
 from clipn.study.settings.backbones import Backbone
-from clipn.study.settings.cooked import AnyFit
+from clipn.study.settings.cooked import Fits
 from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
-from clipn.study.settings.networks import Network, require_networks
+from clipn.study.settings.networks import Network, require_networks, require_weights
 from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
 from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
@@ -99,11 +99,11 @@ class Study(Record):
         exclude_if=lambda value: not value,
         description="networks that were trained on the classes of ID datasets, for `cooked` under `train`",
     )
-    train: dict[Name, AnyFit] = Field(
+    train: dict[Name, Fits] = Field(
         default={},
         # Studies without the key print as they did before there was one; so with those below that are left out.
         exclude_if=lambda value: not value,
-        description="training images of ID datasets, for classifiers that are fitted on them",
+        description="training images of ID datasets, for classifiers that are fitted on them; a list for both kinds",
     )
     development: dict[Name, list[Name]] = Field(
         default={},
@@ -237,6 +237,7 @@ class Study(Record):
     @model_validator(mode="after")
     def _networks_and_probes_are_there(self) -> "Study":
         require_networks(self.train, self.networks, self.backbones)
+        require_weights(self.networks, generated=self.demo is not None and self.demo.training > 0)
         return self
 
     @model_validator(mode="after")
@@ -351,4 +352,9 @@ class Study(Record):
     @property
     def encoded_datasets(self) -> list[str]:
         """Every dataset whose images are encoded: `datasets`, then those that classifiers are fitted on."""
-        return list(dict.fromkeys([*self.datasets, *(fit.dataset for fit in self.train.values() if fit.dataset)]))
+        return list(dict.fromkeys([*self.datasets, *self.training_datasets]))
+
+    @property
+    def training_datasets(self) -> list[str]:
+        """Datasets that classifiers are fitted on."""
+        return [fit.dataset for fits in self.train.values() for fit in fits if fit.dataset]

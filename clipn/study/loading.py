@@ -180,7 +180,7 @@ def _check_data(study: Study, path: Path) -> None:
         "development": [name for ood_datasets in study.development.values() for name in ood_datasets],
         # Those of `development` are among them.
         "pairs": study.datasets,
-        "train": [fit.dataset for fit in study.train.values() if fit.dataset],
+        "train": study.training_datasets,
     }
     for key, names in named.items():
         for name in names:

@@ -167,6 +167,15 @@ class StudyPaths(ReportPaths):
         """A fetched weight file."""
         return f"{self.shared}/weights/{file}"
 
+    def generated_network(self, name: str) -> str:
+        """Weights of a network that is fitted on training images of the demo."""
+        return f"{self.mirror}/{name}.safetensors"
+
+    def network(self, name: str) -> str:
+        """Weights of a network."""
+        source = self.study.networks[name].weights
+        return self.weights(source) if source else self.generated_network(name)
+
     def backbone(self, name: str, ending: str = "safetensors") -> str:
         """A backbone; its training history with the ending `csv`."""
         return f"{self.shared}/backbones/{name}.{ending}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
+from clipn.scores import COOKED
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
 from clipn.study.fits import fits, probes
@@ -10,7 +11,7 @@ from clipn.study.paths import StudyPaths
 from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
 from clipn.study.scorings import all_scorings, id_and_ood, own_features
-from clipn.study.weights import image_towers, locked_towers
+from clipn.study.weights import generated_networks, image_towers, locked_towers
 from clipn.study.word_lists import fetched_words
 
 OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
@@ -19,7 +20,8 @@ OOD_TABLE_ENDINGS = ("csv", "md", "tex", "json")
 def data_files(paths: StudyPaths) -> list[str]:
     """Archives, datasets, captions and shards."""
     study = paths.study
-    registry = [paths.generated_registry] if study.demo else []
+    generated = [paths.generated_registry, *map(paths.generated_network, generated_networks(study))]
+    registry = generated if study.demo else []
     archives = paths.archives(*study.captions.sources, *study.encoded_datasets, cleaning=True)
     archives += fetched_words(paths)
     datasets = [path(name) for name in study.encoded_datasets for path in (paths.manifest, paths.description)]
@@ -109,9 +111,8 @@ def stream_metrics(paths: StudyPaths) -> list[str]:
 
 def fitted_files(paths: StudyPaths) -> list[str]:
     """Classifiers that are fitted on training images of ID datasets, and probes that are imported instead."""
-    cooked = probes(paths.study)
     return [
-        (paths.probe if id_dataset in cooked else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
+        (paths.probe if fit.variant.startswith(COOKED) else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
         for fit, names in fits(paths.study).items()
         for id_dataset in names
     ]

@@ -7,7 +7,7 @@ from clipn.data.weights_registry import WEIGHTS, ImageTower, WeightFile, load_we
 from clipn.files import WEIGHT_SUFFIXES
 from clipn.study.config import Study
 from clipn.study.names import family
-from clipn.study.settings.cooked import Cooked
+from clipn.study.settings.cooked import cooked_of
 from clipn.study.settings.variants import ReleasedVariant
 
 
@@ -37,9 +37,10 @@ def weight_sources(study: Study) -> Iterator[WeightSource]:
             for number, source in variant.checkpoints.items():
                 yield WeightSource(f"variants.{name}.checkpoints.{number}", source, "checkpoints")
     for name, network in study.networks.items():
-        yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
-    for id_dataset, fit in study.train.items():
-        for name, source in fit.probes.items() if isinstance(fit, Cooked) else ():
+        if network.weights:
+            yield WeightSource(f"networks.{name}.weights", network.weights, "networks")
+    for id_dataset, fit in cooked_of(study.train).items():
+        for name, source in fit.probes.items():
             yield WeightSource(f"train.{id_dataset}.probes.{name}", source, "probes")
 
 
@@ -49,6 +50,11 @@ def backbone_source(study: Study, name: str) -> str | None:
     if backbone.pretrained is None or is_weight_file(backbone.pretrained):
         return backbone.pretrained
     return f"{backbone.architecture}/{backbone.pretrained}"
+
+
+def generated_networks(study: Study) -> list[str]:
+    """Networks that are fitted on training images of the demo."""
+    return [name for name, network in study.networks.items() if network.weights is None]
 
 
 def image_towers(study: Study) -> dict[str, str]:

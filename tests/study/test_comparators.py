@@ -4,7 +4,9 @@ from clipn.adaptation import ADAPTIVE
 from clipn.files import read_json
 from clipn.model.vision import require_patches
 from clipn.scores import SCORES
+from clipn.study.fits import fitted_variants
 from clipn.study.loading import load_study
+from clipn.study.weights import generated_networks
 from tests.helpers.project import ROOT
 
 
@@ -14,6 +16,8 @@ def test_it_names_every_method() -> None:
     assert study.test_time is not None
     assert study.test_time.methods == [*ADAPTIVE]
     assert {run.variant for run in study.runs} == {"learnable", "soup", "greedy"}
+    assert fitted_variants(study) == ["gda-16shot-alpha1.0", "cooked-16shot-resnet"]
+    assert generated_networks(study) == ["resnet"]
 
 
 def test_its_backbone_has_patches() -> None:

@@ -80,7 +80,7 @@ def test_an_architecture_file_counts_by_its_text(folder: Path) -> None:
 def test_a_local_weight_file_counts_by_its_hash(folder: Path) -> None:
     (folder / "own.pt").write_text("weights")
     assert contents().local_weights("own.pt") == {"the weight file": sha256("weights")}
-    assert contents().local_weights("ViT-B-32/openai") == {}
+    assert contents().local_weights("ViT-B-32/openai") == contents().local_weights(None) == {}
 
 
 def test_a_prompt_pool_of_ones_own_counts_by_its_templates(folder: Path) -> None:

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from clipn.data.weights_registry import WeightsRegistry
 from clipn.errors import ClipnError
 from clipn.study.data import StudyData
-from clipn.study.fits import fits
+from clipn.study.fits import fit_remarks, fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
 from clipn.study.paths import StudyPaths
 from clipn.study.rules.options import RuleOptions
 from clipn.study.scorings import methods, scorings
 from clipn.study.targets import data_files, feature_files, fitted_files, network_files
-from clipn.study.weights import fetched_weights
+from clipn.study.weights import fetched_weights, generated_networks, weight_sources
 from tests.helpers.studies import GENERATED, paths, study
 
 DEMO = "results/studies/demo"
@@ -65,7 +65,8 @@ def test_probes_and_what_networks_say_are_files_beside_the_image_features() -> N
 def test_rules_are_told_networks_probes_and_which_rows_they_make() -> None:
     made = study(GENERATED | CHANGES | {"baselines": [], "runs": [], "variants": {}})
     options = RuleOptions(StudyPaths(made, StudyData(made)))
-    assert str(options.training_images("cifar10")).startswith("--train textures --shots 16 --datasets ")
+    fitted = options.training_images("cifar10", made.train["cifar10"][0])
+    assert str(fitted).startswith("--train textures --shots 16 --datasets ")
     words = shlex.split(str(options.scorings))
     assert words[0] == f"tiny/{ROW}/clipn128/seed1:msp,entropy"
     assert words[-4:] == ["--network", "cifar10:resnet18", "--network", "imagenet:published"]
@@ -89,8 +90,21 @@ def test_gda_is_what_is_fitted_where_nothing_is_said() -> None:
         GENERATED | {"train": {"cifar10": few | {"kind": "gda"}}}
     )
     made = study(GENERATED | CHANGES | {"train": {"imagenet": few, "cifar10": FITTED}})
-    assert [images.variant for images in made.train.values()] == ["gda-4shot-alpha1.0", ROW]
-    assert "kind" not in made.train["imagenet"].model_dump()
+    assert [fit.variant for fits in made.train.values() for fit in fits] == ["gda-4shot-alpha1.0", ROW]
+    assert "kind" not in made.train["imagenet"][0].model_dump()
+
+
+def test_an_id_dataset_has_a_fit_of_each_kind() -> None:
+    few = {"dataset": "sun", "shots": 4, "seeds": [1, 2]}
+    both = paths(GENERATED, networks=NETWORKS, train={"cifar10": [few, FITTED]})
+    rows = [RunName("tiny", row, seed) for row in ("gda-4shot-alpha1.0", ROW) for seed in (1, 2)]
+    assert fits(both.study) == {row: ["cifar10"] for row in rows}
+    folders = [f"{DEMO}/features/tiny/{kind}/cifar10" for kind in ("discriminants", "probes")]
+    assert fitted_files(both) == [f"{folder}/seed{seed}.safetensors" for folder in folders for seed in (1, 2)]
+    assert both.study.encoded_datasets[-1] == "textures"
+    remarks = fit_remarks(both.study)
+    assert [remark.partition(" is no ")[0] for remark in remarks] == [f"{row.variant} on cifar10" for row in rows[::2]]
+    assert all("chosen by seed 1, 2)" in remark for remark in remarks)
 
 
 def without(fit: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -107,6 +121,8 @@ def without(fit: dict[str, Any], *keys: str) -> dict[str, Any]:
         (FITTED | {"seeds": [1, 1]}, "seeds: a seed occurs twice; name each once"),
         (FITTED | {"shots": "all"}, "seeds: every seed chooses all images; name one"),
         (FITTED | {"alpha": 2}, "train.cifar10.alpha"),
+        ([FITTED, FITTED | {"shots": 4}], "a kind occurs twice; leave one to another study"),
+        ([], "at least 1 item"),
         (FITTED | {"kind": "cook"}, "kind: 'cook' is nothing that is fitted; write gda or cooked"),
         (FITTED | {"network": "vgg"}, "train.cifar10.network: `networks` has no 'vgg'; it has resnet18, published"),
         (FITTED | {"dataset": "cifar100"}, "cifar100 is tested in `pairs`; name other images to fit on"),
@@ -115,9 +131,39 @@ def without(fit: dict[str, Any], *keys: str) -> dict[str, Any]:
         (IMPORTED | {"probes": {"tiny": "a.pt", "z": "a.pt"}}, "train.cifar10.probes: z is no backbone; leave it out"),
     ],
 )
-def test_what_is_wrong_is_named(fit: dict[str, Any], complaint: str) -> None:
+def test_what_is_wrong_is_named(fit: dict[str, Any] | list[dict[str, Any]], complaint: str) -> None:
     with pytest.raises(ValidationError) as error:
         study(GENERATED | {"networks": NETWORKS, "train": {"cifar10": fit}})
+    assert complaint in str(error.value)
+
+
+FITTED_NETWORK = {"resnet18": {"model": "timm/test_resnet"}}
+
+
+def test_a_network_without_weights_is_fitted_on_training_images_of_the_demo() -> None:
+    demo = {"images": 40, "seed": 6, "training": 20}
+    train = {"cifar10": FITTED | {"dataset": "cifar10_train"}}
+    made = paths(GENERATED, demo=demo, networks=FITTED_NETWORK, train=train)
+    file = f"{DEMO}/archives/mirror/resnet18.safetensors"
+    assert made.network("resnet18") == file
+    assert file in data_files(made)
+    assert generated_networks(made.study) == ["resnet18"]
+    assert not [*weight_sources(made.study)]
+    options = RuleOptions(made)
+    assert str(options.generated_network("resnet18")) == "--model timm/test_resnet --seed 6"
+    assert options.network("resnet18")["networks.resnet18.weights"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "complaint"),
+    [
+        ("timm/test_resnet", 0, "networks.resnet18.weights: name a record or a file, or give a `demo` with"),
+        ("torchvision/resnet18", 20, "only networks of timm are fitted on the demo's images; name one, or `weights`"),
+    ],
+)
+def test_a_network_without_weights_that_nothing_fits(model: str, training: int, complaint: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        study(GENERATED | {"demo": {"training": training}, "networks": {"resnet18": {"model": model}}})
     assert complaint in str(error.value)
 
 

@@ -88,9 +88,11 @@ TRAIN = {
 
 
 def test_fits_are_told_what_they_are_fitted_on_and_scorings_which_there_are() -> None:
-    options = options_of(study(GENERATED | {"train": TRAIN, "baselines": [], "runs": [], "variants": {}}))
-    assert str(options.training_images("imagenet")).startswith("--train textures --shots 16 --alpha 1.0 --datasets ")
-    assert options.training_images("imagenet") == {
+    made = study(GENERATED | {"train": TRAIN, "baselines": [], "runs": [], "variants": {}})
+    options = options_of(made)
+    fitted = options.training_images("imagenet", made.train["imagenet"][0])
+    assert str(fitted).startswith("--train textures --shots 16 --alpha 1.0 --datasets ")
+    assert fitted == {
         "train.imagenet.dataset": "textures",
         "train.imagenet.shots": 16,
         "train.imagenet.alpha": 1.0,

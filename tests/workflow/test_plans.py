@@ -83,7 +83,7 @@ PLANNED = {
         "own_ood_table": 1,
         "published_figure": 1,
     },
-    # A world of its own, with the features of every method, a soup of either kind, and two fits on training images.
+    # A world of its own, with the features of every method, a soup and two fits of either kind, and a network.
     "comparators": {
         "generate_demo": 1,
         "verify_dataset": 9,
@@ -94,7 +94,10 @@ PLANNED = {
         "perturbed_features": 2,
         "local_features": 2,
         "prompt_features": 1,
+        "generate_network": 1,
+        "cache_network_logits": 3,
         "fit_discriminant": 2,
+        "fit_probe": 2,
         "train_clipn": 2,
         "average_runs": 1,
         "average_greedily": 1,

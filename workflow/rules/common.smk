@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
+from clipn.demo.settings import TRAINING
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
 from clipn.provenance.hash_cache import HashCache
@@ -32,6 +33,7 @@ from clipn.study.snakemake import mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
+    generated_networks,
     image_towers,
     released_source,
 )
@@ -63,13 +65,14 @@ UNIFORM = [name for name, kind in SOUPS.items() if kind == "uniform"]
 GREEDY = [name for name in SOUPS if name not in UNIFORM]
 TAUGHT = [name for name, _ in VARIANTS if name not in (*RELEASED, *SOUPS)]
 FETCHED = fetched_weights(study)
+GENERATED_NETWORKS = generated_networks(study)
 WORD_METHODS = scorings.word_methods(study)
 SMALL = [name for name in study.encoded_datasets if data.is_small(name)]
 METRICS = [paths.metrics(scoring) for scoring in SCORINGS]
 DISCRIMINANTS = fits.discriminants(study)
-PROBES = fits.probes(study).items()
-FITTED_PROBES = [name for name, probe in PROBES if probe.dataset]
-IMPORTED_PROBES = [name for name, probe in PROBES if probe.probes]
+PROBES = fits.probes(study)
+FITTED_PROBES = [name for name, probe in PROBES.items() if probe.dataset]
+IMPORTED_PROBES = [name for name, probe in PROBES.items() if probe.probes]
 STREAMS = targets.stream_metrics(paths)
 DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
@@ -132,9 +135,17 @@ def images_and_classes(wildcards):
     }
 
 
-def training_images(wildcards):
-    """Dataset that the classifiers of an ID dataset are fitted on."""
-    return study.train[wildcards.id_dataset].dataset
+def training_files(fitted, wildcards):
+    """What a classifier of an ID dataset is fitted on; `fitted`: what is fitted, by ID dataset."""
+    dataset = fitted[wildcards.id_dataset].dataset
+    return {
+        "features": paths.features(wildcards.backbone, dataset),
+        "indexed": [
+            path(name)
+            for name in (wildcards.id_dataset, dataset)
+            for path in (paths.manifest, paths.description)
+        ],
+    }
 
 
 def training_threads(wildcards):

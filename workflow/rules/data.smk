@@ -20,6 +20,29 @@ if study.demo:
             "clipn --log {log} demo-data $(dirname {output.registry}) {params.options}"
 
 
+if GENERATED_NETWORKS:
+
+    rule generate_network:
+        input:
+            registry=paths.generated_registry,
+            archives=[f"{paths.mirror}/{file}" for file in data.generated[TRAINING]],
+        output:
+            paths.generated_network("{network}"),
+        log:
+            job_log("generate_network/{network}", paths.shared_logs),
+        benchmark:
+            job_benchmark("generate_network/{network}", paths.shared_logs)
+        wildcard_constraints:
+            network="|".join(map(re.escape, GENERATED_NETWORKS)),
+        resources:
+            **job_resources(mem_mb=1500),
+        params:
+            options=lambda wildcards: options.generated_network(wildcards.network),
+            code=fingerprint("clipn.cli.demo.demo_network"),
+        shell:
+            "clipn --log {log} demo-network $(dirname {input.registry}) {params.options} --output {output}"
+
+
 # No code counts for what is fetched here or as weights: its checksum proves it.
 rule fetch_archive:
     input:

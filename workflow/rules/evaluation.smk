@@ -5,12 +5,7 @@ if DISCRIMINANTS:
     # On cached features of training images, in seconds.
     rule fit_discriminant:
         input:
-            features=lambda w: paths.features(w.backbone, training_images(w)),
-            indexed=lambda wildcards: [
-                path(name)
-                for name in (wildcards.id_dataset, training_images(wildcards))
-                for path in (paths.manifest, paths.description)
-            ],
+            unpack(lambda wildcards: training_files(DISCRIMINANTS, wildcards)),
         output:
             paths.discriminant("{backbone}", "{id_dataset}", "{seed}"),
         log:
@@ -28,7 +23,9 @@ if DISCRIMINANTS:
         resources:
             **job_resources(mem_mb=1500),
         params:
-            options=lambda wildcards: options.training_images(wildcards.id_dataset),
+            options=lambda wildcards: options.training_images(
+                wildcards.id_dataset, DISCRIMINANTS[wildcards.id_dataset]
+            ),
             code=fingerprint("clipn.cli.evaluation.fit"),
         shell:
             "clipn --log {log} fit {wildcards.id_dataset} {params.options} --seed {wildcards.seed}"
@@ -39,12 +36,7 @@ if FITTED_PROBES:
 
     rule fit_probe:
         input:
-            features=lambda w: paths.features(w.backbone, training_images(w)),
-            indexed=lambda wildcards: [
-                path(name)
-                for name in (wildcards.id_dataset, training_images(wildcards))
-                for path in (paths.manifest, paths.description)
-            ],
+            unpack(lambda wildcards: training_files(PROBES, wildcards)),
         output:
             paths.probe("{backbone}", "{id_dataset}", "{seed}"),
         log:
@@ -58,7 +50,9 @@ if FITTED_PROBES:
         resources:
             **job_resources(mem_mb=2000),
         params:
-            options=lambda wildcards: options.training_images(wildcards.id_dataset),
+            options=lambda wildcards: options.training_images(
+                wildcards.id_dataset, PROBES[wildcards.id_dataset]
+            ),
             code=fingerprint("clipn.cli.evaluation.fit_probe"),
         shell:
             "clipn --log {log} fit-probe {wildcards.id_dataset} {params.options} --seed {wildcards.seed}"
@@ -69,7 +63,7 @@ if IMPORTED_PROBES:
 
     rule import_probe:
         input:
-            probe=lambda w: study.train[w.id_dataset].probes[w.backbone],
+            probe=lambda w: PROBES[w.id_dataset].probes[w.backbone],
             features=lambda w: paths.features(w.backbone, w.id_dataset),
             description=paths.description("{id_dataset}"),
         output:
@@ -89,7 +83,7 @@ if IMPORTED_PROBES:
         params:
             options=options.datasets,
             weights=lambda w: contents.local_weights(
-                study.train[w.id_dataset].probes[w.backbone]
+                PROBES[w.id_dataset].probes[w.backbone]
             ),
             code=fingerprint("clipn.cli.evaluation.import_probe"),
         shell:

@@ -169,7 +169,7 @@ if study.networks:
     rule cache_network_logits:
         input:
             lambda wildcards: paths.generated_registries(wildcards.dataset),
-            weights=lambda w: paths.weights(study.networks[w.network].weights),
+            weights=lambda w: paths.network(w.network),
             manifest=paths.manifest("{dataset}"),
             descriptions=lambda w: [
                 paths.description(name)

@@ -96,9 +96,9 @@ class RuleContents:
         """What the registry says of the bytes of a weight file."""
         return Contents({f"what the registry says of {key}": weight_record(key).archive.identity})
 
-    def local_weights(self, source: str) -> Contents:
-        """A weight file of one's own, by its hash, so that an old date hides nothing; none of one that is fetched."""
-        return Contents({"the weight file": self._hashes.sha256(source)} if is_weight_file(source) else {})
+    def local_weights(self, source: str | None) -> Contents:
+        """A weight file of one's own, by its hash, so that an old date hides nothing; none of one that is made here."""
+        return Contents({"the weight file": self._hashes.sha256(source)} if source and is_weight_file(source) else {})
 
     def prompt_pool(self, name: str) -> Contents:
         """The templates of a prompt pool."""

@@ -6,6 +6,7 @@ from clipn.study.rules.data_options import DataOptions
 from clipn.study.rules.parameters import Settings, repeated, settings_of
 from clipn.study.runs import soup_members
 from clipn.study.scorings import main_pool, prompt_pools, word_methods
+from clipn.study.settings.cooked import AnyFit
 from clipn.study.settings.networks import id_datasets_of
 from clipn.study.settings.variants import ReleasedVariant, Soup
 from clipn.study.weights import image_towers, is_weight_file, tower_record
@@ -143,11 +144,18 @@ class ModelOptions(DataOptions):
         """Folder of the features of all backbones."""
         return Settings({}, ["--features", self._paths.all_features_folder])
 
-    def training_images(self, id_dataset: str) -> Settings:
+    def training_images(self, id_dataset: str, fit: AnyFit) -> Settings:
         """What a classifier of an ID dataset is fitted on; the seed is that of the output."""
-        images = self._study.train[id_dataset].model_dump(include={"dataset", "shots", "alpha"})
+        images = fit.model_dump(include={"dataset", "shots", "alpha"})
         options = settings_of(images, f"train.{id_dataset}", {"dataset": "train"})
         return options + self.datasets + self._recorded_arithmetic
+
+    def generated_network(self, name: str) -> Settings:
+        """A network that is fitted on training images of the demo."""
+        demo = self._study.demo
+        assert demo is not None
+        model = settings_of({"model": self._study.networks[name].model}, f"networks.{name}")
+        return model + settings_of({"seed": demo.seed}, "demo") + self._recorded_arithmetic
 
     def network(self, name: str) -> Settings:
         """A network, and the ID datasets whose rows use it."""

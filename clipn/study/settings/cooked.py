@@ -1,5 +1,6 @@
 """COOkeD of an ID dataset: a linear probe and a network beside zero-shot CLIP; no zero-shot method, and called so."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -60,13 +61,32 @@ class Cooked(Record):
         return f"{COOKED}{'imported' if self.probes else f'{self.shots}shot'}-{self.network}"
 
 
-def _of_its_kind(value: object) -> object:
+AnyFit = FewShot | Cooked
+
+
+def _of_its_kind(value: object) -> AnyFit:
     """Check a fit against the one kind that it must be, so that an error speaks of that kind."""
-    kinds: dict[object, type[FewShot | Cooked]] = {"gda": FewShot, "cooked": Cooked}
+    kinds: dict[object, type[AnyFit]] = {"gda": FewShot, "cooked": Cooked}
     kind = value.get("kind", "gda") if isinstance(value, dict) else "gda"
     if kind not in kinds:
         raise ValueError(f"kind: {kind!r} is nothing that is fitted; write {' or '.join(map(str, kinds))}")
     return kinds[kind].model_validate(value)
 
 
-AnyFit = Annotated[FewShot | Cooked, BeforeValidator(_of_its_kind)]
+def _of_their_kinds(value: object) -> list[AnyFit]:
+    """One fit or several, of which no two may be of one kind: their files are told apart by it."""
+    fits = [_of_its_kind(fit) for fit in (value if isinstance(value, list) else [value])]
+    if len({type(fit) for fit in fits}) < len(fits):
+        raise ValueError("a kind occurs twice; leave one to another study")
+    return fits
+
+
+Fits = Annotated[
+    list[AnyFit], Field(min_length=1), BeforeValidator(_of_their_kinds, json_schema_input_type=AnyFit | list[AnyFit])
+]
+"""What is fitted for an ID dataset; a study writes a single fit without the list."""
+
+
+def cooked_of(train: Mapping[str, Sequence[AnyFit]]) -> dict[str, Cooked]:
+    """COOkeD by the ID datasets that have it."""
+    return {id_dataset: fit for id_dataset, fits in train.items() for fit in fits if isinstance(fit, Cooked)}

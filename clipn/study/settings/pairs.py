@@ -22,14 +22,15 @@ def require_together(averages: Mapping[str, Sequence[str]], pairs: Pairs) -> Non
             raise ValueError(f"averages: {name}: name OOD sets that one ID dataset of `pairs` has")
 
 
-def require_untested(train: Mapping[str, AnyFit], pairs: Pairs) -> None:
+def require_untested(train: Mapping[str, Sequence[AnyFit]], pairs: Pairs) -> None:
     """Raise a ValueError if training images are of no ID dataset, or those that are tested."""
-    for id_dataset, images in train.items():
+    for id_dataset, fits in train.items():
         if id_dataset not in pairs:
             raise ValueError(f"train: {id_dataset} is no ID dataset; name one of {', '.join(pairs)}")
-        if images.dataset in (id_dataset, *pairs[id_dataset]):
+        tested = {id_dataset, *pairs[id_dataset]}
+        if found := [fit.dataset for fit in fits if fit.dataset in tested]:
             raise ValueError(
-                f"train.{id_dataset}.dataset: {images.dataset} is tested in `pairs`; name other images to fit on"
+                f"train.{id_dataset}.dataset: {found[0]} is tested in `pairs`; name other images to fit on"
             )
 
 
