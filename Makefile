@@ -1,16 +1,17 @@
-# Two commands do everything: `make reproduce` and `make test`. Both may be repeated at will.
+# Two commands do everything: `make reproduce` and `make test`. Both can be rerun safely.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 CRAWLER := .crawler
 PEERS := .peers
+DOCS := .docs
 SLURM := .slurm
 # Real data for `make bench`: captions as `caption TAB address`, gzip; a tar of photographs.
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help reproduce verify test test-slurm bench gpu house install crawler peers slurm lint lock schema clean
+.PHONY: help reproduce verify test test-slurm bench gpu house install crawler peers slurm docs lint lock schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +28,7 @@ verify: reproduce ## Make the study, and say whether every number and dvc.lock a
 
 test: install ## Set up, then check style and types and run the tests
 	@$(MAKE) --no-print-directory crawler || echo "==> without img2dataset: the tests that run it are skipped"
+	@$(MAKE) --no-print-directory $(DOCS)/installed || echo "==> without MkDocs: the test that builds the site is skipped"
 	@echo "==> ruff, snakefmt, mypy"
 	$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory slurm || echo "==> without the plugin for Slurm: its quick test is skipped"
@@ -82,6 +84,16 @@ $(PEERS)/installed: benchmarks/peers.txt | $(VENV)/installed
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(PEERS) --requirement $<
 	@touch $@
 
+docs: $(DOCS)/installed ## Build the documentation into site/; every dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	@echo "==> done: python -m http.server --directory site, then open http://localhost:8000"
+
+$(DOCS)/installed: docs/requirements.lock
+	@echo "==> $(DOCS): MkDocs with its theme, about 170 MB"
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
 slurm: $(SLURM)/installed ## Create .slurm with Snakemake's plugin for Slurm, which uses our .venv and is not in it
 
 $(SLURM)/installed: tests/slurm/plugin.txt | $(VENV)/installed
@@ -96,15 +108,17 @@ lint: install
 	snakefmt --check workflow
 	mypy
 
-lock: ## Resolve requirements.lock again from pyproject.toml (needs uv)
+lock: ## Resolve the locks again, requirements.lock from pyproject.toml first (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --extra dev pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header workflow/envs/img2dataset.in --output-file workflow/envs/img2dataset.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --group docs --output-file docs/requirements.lock
 
 schema: install ## Write workflow/schemas from the typed settings, and the profile for Slurm from their estimates
 	python -m clipn.cli.schema
 	python -m clipn.cli.slurm_profile
 
 clean: ## Remove the environment and caches; results stay
-	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(SLURM) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CRAWLER) $(PEERS) $(SLURM) $(DOCS) site .mypy_cache .pytest_cache .ruff_cache

@@ -44,7 +44,7 @@ def crawl(
         ".crawler/bin/img2dataset"
     ),
 ) -> None:
-    """Fetch the images of captions from their addresses; run it again to go on after an interruption."""
+    """Fetch the images of captions from their addresses; run it again to resume after an interruption."""
     from clipn.data.crawl import crawl_images
     from clipn.data.registry import load_registry
 

@@ -61,7 +61,7 @@ def fetch(
     cleaning: Annotated[list[str] | None, typer.Option(help="cleaning list to fetch, too; repeat")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="archives at once")] = 4,
 ) -> None:
-    """Fetch archives, check size and checksums, and show the status; run it again to go on after an interruption.
+    """Fetch archives, check size and checksums, and show the status; run it again to resume after an interruption.
 
     What may not be fetched by a program is taken from downloads/, where a person puts it. In another folder of
     archives there are links to downloads/.

@@ -73,7 +73,7 @@ def ablations(
     png: Png,
     pdf: Pdf,
 ) -> None:
-    """What single settings do, from ablations.csv."""
+    """Ablations, from ablations.csv."""
     from clipn.report.figures.ablations import draw_ablations
 
     draw_ablations(table, id_dataset, base, study, datasets, png, pdf)

@@ -41,7 +41,6 @@ app = typer.Typer(
     name="clipn",
     help="Zero-shot out-of-distribution detection by teaching CLIP to say no: the steps of the pipeline.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")

@@ -54,7 +54,7 @@ def train(
     workers: Workers = 4,
     device: Device = "cpu",
 ) -> None:
-    """Teach the "no" text tower; run it again to go on after an interruption. Options default to the authors' values.
+    """Teach the "no" text tower; run it again to resume after an interruption. Options default to the authors' values.
 
     Several processes: torchrun --nproc-per-node N --no-python clipn train ... --processes N
     """

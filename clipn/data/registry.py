@@ -110,7 +110,7 @@ class Dataset(Record):
         default=None,
         exclude_if=_is_none,
         description="reader `imagenet_val`: text file, a class number per line, counted from 0 in the order of the "
-        "WordNet ids, one of `archives` or relative to the registry: classes that are kept, and numbered anew",
+        "WordNet ids, one of `archives` or relative to the registry: classes that are kept, and renumbered",
     )
     shrink: Shrink | None = Field(
         default=None,

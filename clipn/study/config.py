@@ -66,7 +66,7 @@ class Study(Record):
     extends: Name | None = Field(
         default=None,
         description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `imported`, "
-        "`rules`, `conventions` and `resamples` may be said anew. Its data, backbones and features serve both",
+        "`rules`, `conventions` and `resamples` may be set again. Its data, backbones and features serve both",
     )
     registry: str | None = Field(default=None, description="registry of datasets and caption sources")
     demo: Demo | None = Field(

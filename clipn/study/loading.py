@@ -63,7 +63,7 @@ def study_files(name: str, named_by: str = f"`study` in {CONFIG}") -> list[str]:
         named_by: what a person corrects if there is none.
 
     Raises:
-        ClipnError: there is no such study, it extends one that extends another, or it says anew what both share.
+        ClipnError: there is no such study, it extends one that extends another, or it sets again what both share.
     """
     path = study_file(name, named_by)
     own = _mapping(Path(path))

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from benchmarks.demo import used
 from clipn.cli import main as cli
@@ -261,3 +262,9 @@ def test_the_weight_of_a_fit_is_one_that_a_study_may_have(clipn: Any, tmp_path: 
     options = ("--train", "t", "--datasets", tmp_path, "--features", tmp_path, "--output", tmp_path / "fit")
     text = f"error: --alpha {alpha}: give a positive number up to 1,000,000"
     assert clipn("fit", "cifar10", *options, "--alpha", alpha) == (1, [text])
+
+
+def test_shells_complete_the_commands_of_a_group() -> None:
+    typed = {"_CLIPN_COMPLETE": "complete_bash", "COMP_WORDS": "clipn data ", "COMP_CWORD": "2"}
+    completed = CliRunner().invoke(cli.app, env=typed, prog_name="clipn").output
+    assert {"list", "fetch", "verify"} <= {*completed.split()}

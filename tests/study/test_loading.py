@@ -1,5 +1,6 @@
 """Data, words and weights that a study names, and the registries that it finds them in."""
 
+import re
 from pathlib import Path
 
 import open_clip
@@ -180,3 +181,9 @@ def test_the_demo_uses_the_official_file_names() -> None:
         known = [archive.file for archive in official.archives(name)]
         assert list(files)[: len(known)] == known
         assert len(files) == len(known) or name == "cc3m", "only the images of CC3M are crawled"
+
+
+@pytest.mark.usefixtures("in_project")
+def test_the_example_of_the_configuration_guide_is_a_study() -> None:
+    *_, example = re.findall(r"```yaml\n(.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
+    assert parse_study({"study": "example"} | yaml.safe_load(example)).pairs == {"cifar10": ["cifar100", "lsun_resize"]}
