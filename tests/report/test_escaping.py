@@ -127,6 +127,7 @@ def test_html_shows_the_texts() -> None:
     values = {"tiles": [], "border": None, "scored": 0, "errors": rows, "method": "ATD", "decided_by": NASTY[0]}
     found = Outline(render("detections.html.jinja", classes=NASTY, summary=NASTY[-1], **values))
     assert found.is_self_contained
+    assert not found.all("script")
     for name in NASTY:
         # A parser takes \r as \n, and that no sign of text is there as another one.
         assert f"a.png: {' '.join(unicode(name).split())}" in found.text
