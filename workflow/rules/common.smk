@@ -75,7 +75,10 @@ DESCRIPTIONS = [paths.description(name) for name in study.datasets]
 PUBLISHED = or_exit(load_published, Path(PUBLISHED_NUMBERS)).studies
 FIGURES = figures.figure_names(study, PUBLISHED)
 OWN_ID = targets.own_id_datasets(study)
-TEMPLATES = [PACKAGE / "report/page" / name for name in ("page.html.jinja", "page.css", "sorting.js")]
+TEMPLATES = [
+    PACKAGE / "report/page" / name
+    for name in ("page.html.jinja", "page.css", "sorting.js")
+]
 GPU = 1 if study.device == "cuda" else 0
 
 
