@@ -20,6 +20,7 @@ reproduce: install ## Set up, then make every table and figure of the active stu
 	@echo "==> snakemake all: the study named in config/config.yaml"
 	snakemake all
 	@echo "==> done: results/tables, results/figures, results/report.html"
+	@echo "    dvc repro && dvc plots show: record these results in dvc.lock and copy them to DVC's cache, then plot them"
 
 verify: reproduce ## Make the study, and say whether every number and dvc.lock are those that were recorded
 	@dvc repro --quiet > /dev/null && dvc status --quiet

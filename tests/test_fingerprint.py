@@ -468,7 +468,7 @@ MUTATIONS = [
     ("report/figures/backbones.py", "0.6 * style.width", "0.7 * style.width", {"backbones_figure"}),
     ("report/figures/ablations.py", "_CHARACTERS = ", "_CHARACTERS = 1 + ", {"ablations_figure"}),
     ("report/figures/published.py", "_LISTED = ", "_LISTED = 1 + ", {"published_figure"}),
-    ("report/figures/similarity.py", "_NUMBERS = ", "_NUMBERS = 1 + ", {"id_figures"}),
+    ("report/figures/similarity.py", "fontsize=5.5", "fontsize=5.6", {"id_figures"}),
     ("report/figures/gallery.py", "COUNT = 12", "COUNT = 13", {"id_figures"}),
     ("report/figures/training.py", "height=2.0", "height=2.1", {"training_figure"}),
 ]

@@ -67,11 +67,12 @@ def published_table(
     csv: Annotated[Path, typer.Option(help="CSV to write", writable=True)],
     markdown: Annotated[Path, typer.Option(help="Markdown to write", writable=True)],
     source: Annotated[list[str] | None, typer.Option(help="BACKBONE:ARCHITECTURE/TAG; repeat")] = None,
+    remarks: Remarks = None,
 ) -> None:
     """Measured and published numbers side by side."""
     from clipn.report.tables.build import write_published_table
 
-    write_published_table(metrics, table, published, study, datasets, csv, markdown, source or [])
+    write_published_table(metrics, table, published, study, datasets, csv, markdown, source or [], remarks or [])
 
 
 @app.command("streams-table")

@@ -36,17 +36,18 @@ SYNSET_FIELDS = [
     "ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height", "num_train_images"
 ]  # fmt: skip
 TITLES = {
-    "imagenet": "ImageNet-1K",
-    "cifar10": "CIFAR-10",
-    TRAINING: "CIFAR-10, training",
-    "cifar100": "CIFAR-100",
-    "inaturalist": "iNaturalist",
-    "sun": "SUN",
-    "places": "Places",
-    "textures": "Textures",
-    "imagenet_resize": "ImageNet-resize",
-    "lsun_resize": "LSUN-resize",
+    "imagenet": "Shapes (ImageNet format)",
+    "cifar10": "Shapes (CIFAR-10 format)",
+    TRAINING: "Shapes (CIFAR-10 format), training",
+    "cifar100": "Shapes (CIFAR-100 format)",
+    "inaturalist": "Shapes (iNaturalist format)",
+    "sun": "Shapes (SUN format)",
+    "places": "Shapes (Places format)",
+    "textures": "Shapes (Textures format)",
+    "imagenet_resize": "Shapes (ImageNet-resize format)",
+    "lsun_resize": "Shapes (LSUN-resize format)",
 }
+"""What they are, as nobody shall take their numbers for those of the datasets whose format they have."""
 
 Members = Iterable[tuple[str, bytes]]
 
@@ -235,9 +236,8 @@ def _pickled(folder: str, contents: dict[str, dict[bytes, Any]]) -> Members:
 # Sets without labels, and DTD
 
 
-def _write_mos(name: str, folder: Path, rng: Generator, images: int) -> Dataset:
-    """A tarball as MOS published them: `<title>/images/<file name>`."""
-    root = TITLES[name]
+def _write_mos(name: str, root: str, folder: Path, rng: Generator, images: int) -> Dataset:
+    """A tarball as MOS published them: `<root>/images/<file name>`."""
     concepts = [CONCEPTS[name][label] for label in _labels(name, rng, images)]
     members = (
         (f"{root}/images/{_mos_file_name(name, concept, number, rng)}", _jpeg(concept, rng))
@@ -310,7 +310,7 @@ def _write_cc3m(folder: Path, rng: Generator, captions: int) -> CaptionSource:
     # `photos` is lazy: its random numbers come after those of all captions.
     photos = ((path, _photo(scene, rng)) for scene, path in zip(scenes, paths, strict=True))
     return CaptionSource(
-        title="CC3M",
+        title="Shapes (CC3M format)",
         captions=_described(folder / ARCHIVES["cc3m"][0]),
         images=[_archive(folder / ARCHIVES["cc3m"][1], photos)],
         reader="cc3m",
@@ -322,9 +322,9 @@ _WRITERS: dict[str, Callable[[Path, Generator, int], Dataset]] = {
     "imagenet": _write_imagenet,
     "cifar10": _write_cifar10,
     "cifar100": _write_cifar100,
-    "inaturalist": partial(_write_mos, "inaturalist"),
-    "sun": partial(_write_mos, "sun"),
-    "places": partial(_write_mos, "places"),
+    "inaturalist": partial(_write_mos, "inaturalist", "iNaturalist"),
+    "sun": partial(_write_mos, "sun", "SUN"),
+    "places": partial(_write_mos, "places", "Places"),
     "textures": _write_textures,
     "imagenet_resize": partial(_write_resized, "imagenet_resize", "Imagenet_resize"),
     "lsun_resize": partial(_write_resized, "lsun_resize", "LSUN_resize"),

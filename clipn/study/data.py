@@ -9,6 +9,19 @@ from clipn.study.config import Study
 SMALL = 64_000_000
 """Bytes of archives up to which a dataset is small."""
 
+GENERATED_DATA = (
+    "Images and captions are generated shapes in the formats of the datasets that are named: the numbers are real "
+    "measurements, but say nothing about those of the paper."
+)
+"""Below every table of a study that uses what the demo generates."""
+
+READ_FROM_GENERATED = (
+    "What to read from this: every step from archives to figures runs, and gives the recorded numbers again. What it "
+    "cannot show: which method is better on photographs. A few shapes and colours, and a small backbone that was "
+    "trained briefly on them, favour other methods than photographs do."
+)
+"""On the page of such a study."""
+
 
 class StudyData:
     """The records behind a study's datasets and caption sources.

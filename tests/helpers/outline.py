@@ -38,10 +38,9 @@ class Outline(HTMLParser):
 
     @property
     def is_self_contained(self) -> bool:
-        """Whether it runs no program and loads nothing from outside itself."""
-        programs = {"script", "link", "iframe", "object"}
+        """Whether it loads nothing from outside itself."""
         return all(
-            name not in programs
+            name not in {"link", "iframe", "object"}
             and (attributes.get("src") or "data:").startswith("data:")
             and (attributes.get("href") or "#").startswith("#")
             for name, attributes in self.tags

@@ -274,7 +274,7 @@ def test_an_experiment_gives_the_number_of_a_run(pulled: Checkout, clone: Checko
     change = json.loads(other.dvc("metrics", "diff", "--json").text)["results/metrics.json"]
     auroc = change["imagenet.tiny.learnable.atd.auroc"]
     assert auroc["new"] == summary["imagenet"]["tiny"]["learnable"]["atd"]["auroc"] != auroc["old"]
-    plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, ImageNet-1K as ID"]
+    plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, imagenet as ID"]
     assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
 
 

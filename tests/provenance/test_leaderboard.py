@@ -137,7 +137,7 @@ def test_every_link_leads_somewhere(made: Made) -> None:
         file, _, anchor = link.partition("#")
         target = Outline((made.root / "results" / file).read_text()) if file else outline
         assert anchor in [attributes.get("id") for _, attributes in target.tags], link
-    assert {f"studies/{name}/report.html#{part}" for name in ("demo", "photos") for part in ("ood", "run")} < links
+    assert {f"studies/{name}/report.html#{part}" for name in ("demo", "photos") for part in ("ood", "summary")} < links
 
 
 def test_a_page_elsewhere_links_to_the_studies_too(made: Made) -> None:

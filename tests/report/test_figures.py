@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from clipn.errors import ClipnError
+from clipn.metrics import auroc, roc
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.histograms import score_histograms
 from clipn.report.figures.roc import roc_curves
 from clipn.report.figures.saving import save
 from clipn.report.figures.series import select
-from clipn.report.figures.style import line_style
+from clipn.report.figures.style import GREY, line_style
 from clipn.report.figures.training import training_curves
 from clipn.report.reading import RunLog, ScoredRun, read_scores
 from clipn.scores import SCORES
@@ -161,14 +162,27 @@ def test_histograms_share_bins_along_a_row_and_are_densities() -> None:
     assert "Textures" in texts(figure)
 
 
-def test_all_methods_and_two_variants_fit_a_page() -> None:
-    runs = [scored("none", 0, tuple(name for name in SCORES if not SCORES[name].needs_no)), *RUNS[1:3]]
-    figure = score_histograms(runs, CONTEXT)
-    assert len(figure.axes) == (len(SCORES) + 2) * 2
-    assert figure.get_size_inches()[1] < 11
-    labels = [axes.get_ylabel() for axes in figure.axes[::2]]
-    assert labels[6] == "ODIN, perturbed\nlog-odds"
-    assert labels[-1] == "CLIPN-ATD\n(untrained)\nlog-odds"
+def test_at_most_ten_methods_are_shown_those_of_the_main_variant_always() -> None:
+    plain = tuple(name for name in SCORES if not SCORES[name].needs_no)
+    run = scored("none", 0, plain)
+    # From 100 % down, against the set of which every score is the ID images' own.
+    worse = {name: run.scores[name] + place * (run.scores["dataset"] == "dtd") for place, name in enumerate(plain)}
+    weak = replace(RUNS[1], scores=RUNS[1].scores.assign(ctw=lambda rows: -rows["ctw"], atd=lambda rows: -rows["atd"]))
+    figure = score_histograms([replace(run, scores=run.scores.assign(**worse)), weak], CONTEXT)
+    labels = [axes.get_ylabel().replace("\n", " ").removesuffix(" log-odds") for axes in figure.axes[::2]]
+    assert labels == [*(SCORES[name].label for name in plain[:8]), "CLIPN-CTW", "CLIPN-ATD"]
+    assert f"without {len(plain) - 8} of lower AUROC" in texts(figure)
+
+
+def flat(run: ScoredRun) -> ScoredRun:
+    """As a control: with scores that do not differ."""
+    return replace(run, scores=run.scores.assign(ctw=0.5, atd=0.5))
+
+
+def test_controls_are_left_out_of_the_histograms() -> None:
+    figure = score_histograms([*RUNS[:2], flat(RUNS[2]), RUNS[3]], CONTEXT)
+    assert len(figure.axes) == 4 * 2
+    assert "untrained" not in texts(figure)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-16])
@@ -179,12 +193,35 @@ def test_histograms_of_scores_that_do_not_differ(noise: float) -> None:
     assert figure.axes[0].get_xlim()[0] < 0.5 < figure.axes[0].get_xlim()[1]
 
 
-def test_roc_legend_shows_auroc() -> None:
+def test_curves_and_the_legend_have_the_values_of_the_metrics() -> None:
     figure = roc_curves(RUNS, CONTEXT)
-    assert [axes.get_legend_handles_labels()[1][0] for axes in figure.axes] == ["100.0  MSP", "50.0  MSP"]
-    assert "50.0  CLIPN-ATD (untrained)" in texts(figure)
+    assert [len(figure.legends), *(axes.get_legend() for axes in figure.axes)] == [1, None, None, None, None]
+    for row, ood in enumerate(("svhn", "dtd")):
+        whole, few = figure.axes[2 * row : 2 * row + 2]
+        assert (whole.get_xlim(), whole.get_xscale()) == ((0, 1), "linear")
+        assert (few.get_xlim(), few.get_xscale()) == ((1 / IMAGES, 1), "log")
+        for item in select(RUNS, "tiny", "cifar10"):
+            expected = [*roc(item.id_scores, item.ood_scores[ood])]
+            mean = np.mean([100 * auroc(item.id_scores, scores) for scores in item.ood_scores.values()])
+            for axes in (whole, few):
+                (curve,) = (line for line in axes.lines if line.get_label() == f"{mean:.1f}  {item.label}")
+                assert np.array_equal(curve.get_data(), expected)
+    assert "75.0  CLIPN-ATD (untrained)" in texts(figure)
     assert "learnable" not in texts(roc_curves(RUNS[2:4], CONTEXT))
     assert "study: demo" in texts(figure)
+
+
+def test_the_main_variant_lies_on_top_and_a_control_is_thin_and_grey() -> None:
+    axes = roc_curves([RUNS[1], flat(RUNS[2]), scored("other", 1, ("ctw",)), RUNS[3]], CONTEXT).axes[1]
+    curves = {str(line.get_label()).partition("  ")[2]: line for line in axes.lines}
+    order = [curves[f"CLIPN-CTW ({name})"].get_zorder() for name in ("untrained", "other", "learnable")]
+    assert order == sorted({*order})
+    control = curves["CLIPN-ATD (untrained)"]
+    assert (control.get_color(), control.get_marker()) == (GREY, "None")
+    assert control.get_linewidth() < curves["MSP"].get_linewidth()
+    rates, same = control.get_data()
+    assert np.array_equal(rates, same)
+    assert len(rates) > 100
 
 
 def test_curves_of_eight_variants_of_a_method_differ() -> None:
@@ -200,8 +237,16 @@ def test_training_curves_show_the_mean_over_seeds() -> None:
     assert len(figure.axes) == 5
     thin_1, thin_2, mean = figure.axes[0].lines
     assert np.array_equal(mean.get_ydata(), [1.5, 1.5, 1.5])
+    assert all(axes.get_ylim()[0] <= 0 for axes in figure.axes)
     assert thin_1.get_linewidth() == thin_2.get_linewidth() < mean.get_linewidth()
     assert "study: demo" in texts(figure)
+
+
+def test_variants_differ_in_training_by_their_dashes_and_the_first_lies_on_top() -> None:
+    figure = training_curves([log(1), replace(log(2), variant="other")], {}, "demo")
+    first, second = (line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_"))
+    assert first.get_linestyle() != second.get_linestyle()
+    assert first.get_zorder() > second.get_zorder()
 
 
 def test_training_curves_of_a_study_without_own_backbone_or_without_runs() -> None:

@@ -190,6 +190,8 @@ def test_ablations_show_numbers_on_a_log_axis_and_names_as_categories() -> None:
     assert lines(losses)[0] == [(0, 83), (1, 80)]
     assert [label.get_text() for label in losses.get_xticklabels()] == ["itbo", "both"]
     assert lines(backbones)[0] == [(0, 80), (1, 81)]
+    assert [axes.containers[0].lines[0].get_linestyle() for axes in (tokens, losses)] == ["-", "None"]
+    assert tokens.get_ylim() == losses.get_ylim() == backbones.get_ylim()
     deviations = tokens.containers[0].lines[2][0].get_segments()
     assert deviations[0].tolist() == [[4, 81.5], [4, 82.5]]
     assert all(word in texts(figure) for word in ("study: demo", "ID: CIFAR-10", "backbone: tiny", "CLIPN-ATD"))

@@ -88,6 +88,13 @@ def test_an_id_image_without_a_label_is_said_to_have_none(albums: Albums) -> Non
     assert [(item.truth, item.taken_for) for item in found if item.is_id] == [("no label", "dog"), ("no label", "dog")]
 
 
+def test_of_images_of_a_dataset_that_are_taken_for_the_same_only_two_are_shown(albums: Albums) -> None:
+    alike = scored("svhn", [(0.7, True), (0.9, True), (0.6, True), (0.8, True)]).assign(prediction=0)
+    scores = pd.concat([SCORES[SCORES["dataset"] == "cifar10"], alike], ignore_index=True)
+    found = gallery(scores, "cifar10", CLASSES, albums)
+    assert [round(item.score, 9) for item in found if not item.is_id] == [0.9, 0.8]
+
+
 def test_only_so_many_of_each_kind(albums: Albums, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COUNT", 1)
     assert [shade(item.image) for item in gallery(SCORES, "cifar10", CLASSES, albums)] == [220, 30]

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from clipn.report.formatting import MISSING
-from clipn.report.page.html import CaptionCopy, Context, Picture, Section, Source, Weights, page
+from clipn.report.page.html import OOD, CaptionCopy, Context, Picture, Section, Source, Weights, page
+from clipn.report.page.standings import standings
+from clipn.report.page.traces import Trace, TracedRun
 from clipn.report.tables.layouts import printed_ood
 from clipn.report.tables.ood import ood_table
 from clipn.report.tables.printed import Cell, PrintedTable, cell
@@ -28,19 +30,27 @@ NUMBERS = PrintedTable(
 CONTEXT = Context(
     study="demo",
     verdict="2 of 2 recorded numbers were regenerated.",
-    summary="Small & generated <images>.",
+    summary=["Small & generated <images>.", "A second sentence."],
     settings="seeds: [1, 2]\n",
     settings_hash="ef" * 32,
     arithmetic="portable avx2 numpy-2.0",
+    standings={name: standings(ood_table(RUNS, name)) for name in ("cifar10", "imagenet")},
     ood={name: printed_ood(ood_table(RUNS, name), TITLES) for name in ("cifar10", "imagenet")},
     sections=[
         Section("published", "Numbers", "What they say.", [NUMBERS, PrintedTable("Empty", "Nothing here.")]),
         Section("hidden", "Hidden", "What is folded.", [NUMBERS], folded="Open me"),
     ],
     pictures=[
-        Picture("The study", PNG, "Published numbers"),
-        Picture("ID: CIFAR-10", PNG + b"1", "One curve per method"),
-        Picture("The study", PNG + b"2", "Losses"),
+        Picture("Published", "Published numbers", "published", PNG),
+        Picture("Losses", "Losses by step", "training", PNG + b"2"),
+        Picture("Curves", "One curve per method", OOD, PNG + b"1", "cifar10"),
+        Picture("Mistakes", "Photographs", OOD, PNG + b"3", "cifar10", photographs=True),
+    ],
+    traces=[
+        Trace("tiny", "none", "", []),
+        Trace(
+            "tiny", "learnable", "variants: {learnable: {epochs: 2}}", [TracedRun("clipn128", 1, "a.json", "12" * 32)]
+        ),
     ],
     sources=[Source("cifar10", 10000, "cifar-10-python.tar.gz", "ab" * 32, "by names")],
     weights=[Weights("backbones/tiny.safetensors", "cd" * 32)],
@@ -62,22 +72,45 @@ def test_nothing_is_loaded_from_elsewhere(outline: Outline) -> None:
 
 
 def test_the_verdict_comes_first(outline: Outline) -> None:
-    assert outline.text.partition("2 of 2 recorded numbers were regenerated. Number by number")[0].endswith(
-        "study: demo "
+    main = outline.text.partition("How to run it again Summary ")[2]
+    assert main.startswith(
+        "2 of 2 recorded numbers were regenerated. Number by number Small & generated <images>. A second"
     )
-    assert outline.all("a")[0]["href"] == "#published"
 
 
-def test_links_lead_to_sections(outline: Outline) -> None:
-    targets = {attributes["id"] for attributes in outline.all("section")}
-    assert {f"#{target}" for target in targets} == {attributes["href"] for attributes in outline.all("a")}
+def test_the_summary_names_the_best_methods(outline: Outline) -> None:
+    ctw = "90.00 / 20.00 CLIPN-CTW, tiny, learnable"
+    assert f"ID set Best method Best with a “no” tower CIFAR-10 {ctw} {ctw} ID: CIFAR-10" in outline.text
+    (dot,) = (
+        attributes
+        for attributes in outline.all("span")
+        if attributes.get("class") == "dot no" and "title" in attributes
+    )
+    assert (dot["style"], dot["title"]) == ("left: 0.00%", "CLIPN-CTW, tiny, learnable: 90.00")
+
+
+def test_links_lead_to_parts_of_the_page(outline: Outline) -> None:
+    targets = {attributes["id"] for _, attributes in outline.tags if "id" in attributes}
+    links = {str(attributes["href"]).removeprefix("#") for attributes in outline.all("a")}
+    assert links == targets - {"trace-1"}
+
+
+def test_a_method_leads_to_what_is_behind_it(outline: Outline) -> None:
+    row = re.search(r'<a href="#(trace-\d)">(?:<strong>)?CLIPN-CTW', page(CONTEXT))
+    assert row
+    assert row[1] == "trace-2"
+    assert (
+        "tiny, learnable variants: {learnable: {epochs: 2}} prompts clipn128, seed 1: clipn trace a.json"
+        in outline.text
+    )
+    assert "12" * 32 in outline.text
 
 
 def test_headings_and_pictures_are_accessible(outline: Outline) -> None:
     assert len(outline.all("h1")) == 1
     pictures = outline.all("img")
-    assert [picture["alt"] for picture in pictures] == ["Published numbers", "Losses", "One curve per method"]
-    assert [b64decode((picture["src"] or "").split(",")[1]) for picture in pictures] == [PNG, PNG + b"2", PNG + b"1"]
+    found = {picture["alt"]: b64decode((picture["src"] or "").split(",")[1]) for picture in pictures}
+    assert found == {picture.caption: picture.png for picture in CONTEXT.pictures}
     assert all(attributes.get("scope") for attributes in outline.all("th"))
 
 
@@ -87,17 +120,40 @@ def test_tables_scroll_by_themselves_and_have_names(outline: Outline) -> None:
     assert all(attributes["aria-label"] and attributes["tabindex"] == "0" for attributes in scrolled)
 
 
-def test_figures_of_one_group_stand_together() -> None:
-    text = page(CONTEXT)
-    assert text.count("<h3>The study</h3>") == text.count("<h3>ID: CIFAR-10</h3>\n<figure>") == 1
+def test_figures_stand_folded_beside_their_tables() -> None:
+    sections = {
+        found[1]: found[2] for found in re.finditer(r'<section id="(\w+)">(.*?)</section>', page(CONTEXT), re.S)
+    }
+    found = {name: re.findall("<summary>Figure: (.*)</summary>", text) for name, text in sections.items()}
+    assert {name: names for name, names in found.items() if names} == {
+        "published": ["Published"],
+        "figures": ["Losses"],
+        "ood": ["Curves", "Mistakes"],
+    }
+
+
+def test_only_drawings_change_their_colours_in_the_dark() -> None:
+    figures = re.findall(r'<figure( class="drawing")?>\n.*aria-label="([^"]*)"', page(CONTEXT))
+    assert {label: bool(drawing) for drawing, label in figures} == {
+        "Published numbers": True,
+        "Losses by step": True,
+        "One curve per method": True,
+        "Photographs": False,
+    }
+
+
+def test_long_tables_open_on_a_click() -> None:
+    long = replace(NUMBERS, title="Long", lines=NUMBERS.lines * 16)
+    text = page(replace(CONTEXT, sections=[Section("many", "Many", "Lines.", [NUMBERS, long])]))
+    assert "<summary>Long</summary>" in text
+    assert "<h3>Numbers &amp; &lt;signs&gt;</h3>" in text
 
 
 def test_best_values_are_strong_and_folded_tables_open_on_a_click() -> None:
     text = page(CONTEXT)
     assert "<strong>1.00 ± 0.10</strong> / 2.00" in text
     assert text.count("<strong>first</strong>") == 2
-    opened, _, folded = text.partition("<summary>Open me</summary>")
-    assert opened.count("<details>") == 2
+    _, _, folded = text.partition("<summary>Open me</summary>")
     assert "Numbers &amp; &lt;signs&gt;" in folded.split("</details>")[0]
 
 
@@ -129,7 +185,9 @@ def test_the_page_is_a_function_of_its_context() -> None:
 
 
 def test_a_page_with_nothing_to_show() -> None:
-    bare = replace(CONTEXT, ood={}, sections=[], pictures=[], sources=[], weights=[], captions=[])
+    bare = replace(
+        CONTEXT, standings={}, ood={}, sections=[], pictures=[], sources=[], weights=[], captions=[], traces=[]
+    )
     text = Outline(page(bare)).text
     assert "Samples for training" not in text
     assert "Published numbers" not in text

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from clipn.files import write_json
-from clipn.report.page.build import CAPTIONS, PageContents, PageFiles, page
+from clipn.report.page.build import PageContents, PageFiles, page
+from clipn.report.page.pictures import KINDS
 from clipn.report.tables import build
 from clipn.report.tables.ablations import Ablation
 from tests.helpers.outline import Outline
@@ -87,23 +88,23 @@ def test_the_page_stands_on_its_own_and_leads_to_its_sections(tmp_path: Path) ->
     assert not re.search(r"https?:|url\(|@import", text)
     anchors = [attributes["id"] for attributes in outline.all("section")]
     assert anchors == [
-        *("run", "ood", "published", "differences", "decisions", "accuracy", "ablations"),
-        *("figures", "sources", "again"),
+        *("summary", "ood", "published", "differences", "decisions", "accuracy", "ablations"),
+        *("figures", "traces", "sources", "again"),
     ]
     links = [attributes["href"] for attributes in outline.all("a")]
-    assert links == ["#published", *(f"#{anchor}" for anchor in anchors)]
+    assert links[: len(anchors) + 1] == [*(f"#{anchor}" for anchor in anchors), "#published"]
+    assert outline.all("script") == [{}]
     assert str(tmp_path) not in text
 
 
 def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
     text = Outline(rendered(tmp_path)).text
     for words in (
-        "The demo study runs on a small generated world",
         "study: demo seeds: [1, 2]",
         "ID: imagenet No results for this ID dataset in this study.",
-        "MSP tiny none 1 70.00 60.00 90.00 40.00 80.00 50.00",
+        "MSP tiny none 1 80.00 50.00 70.00 60.00 90.00 40.00",
         "CLIPN-CTW tiny base 2 82.00 ± 2.83 18.00 ± 2.83",
-        "study: demo No published number stands for the data and weights of this study. Number by number",
+        "Summary No published number stands for the data and weights of this study. Number by number",
         "CIFAR-10 Average MSP tiny none CLIPN-ATD, base -3.00 [-3.00, -3.00] +0.00 [+0.00, +0.00]",
         "Threshold-free decisions, ID: CIFAR-10, study: demo",
         "CIFAR-10 SVHN CLIPN-ATD tiny base 90.00 ± 0.00 80.00 ± 0.00 85.00 ± 0.00",
@@ -144,36 +145,32 @@ def test_ablations_are_left_out_of_the_wide_table(tmp_path: Path) -> None:
     assert "CLIPN-CTW tiny four" not in text
 
 
-def test_figures_come_by_id_dataset_with_captions_that_tell_backbones_apart(tmp_path: Path) -> None:
+def captions_of(text: str) -> list[str]:
+    return [str(attributes["alt"]) for attributes in Outline(text).all("img")]
+
+
+def test_captions_tell_figures_apart(tmp_path: Path) -> None:
     text = rendered(tmp_path, figures=[*FIGURES, "cifar10_scores_ViT-B-16_x"])
-    headings = re.findall(r"<h3>([^<]*)</h3>\n<figure>", text)
-    assert headings == ["The study", "ID: CIFAR-10"]
-    captions = [attributes["alt"] for attributes in Outline(text).all("img")]
-    assert captions[:3] == [
-        CAPTIONS["published"],
-        CAPTIONS["training"],
-        "Scores of CIFAR-10 images against each OOD set; further right is more in-distribution. Backbone: tiny.",
-    ]
-    assert str(captions[-1]).endswith("more in-distribution. Backbone: ViT-B-16_x.")
-    assert CAPTIONS["ablations"].format(id_title="CIFAR-10") in captions
+    captions = captions_of(text)
+    shared = "Scores of CIFAR-10 images against each OOD set; further right is more in-distribution. Backbone:"
+    assert {f"{shared} tiny.", f"{shared} ViT-B-16_x.", KINDS["training"].caption} < {*captions}
+    assert KINDS["ablations"].caption.format(id_title="CIFAR-10") in captions
     assert len(captions) == len(set(captions)) == len(FIGURES) + 1
+    assert "<summary>Figure: Score distributions, ID: CIFAR-10, ViT-B-16_x</summary>" in text
 
 
 def test_names_of_id_datasets_may_hold_underscores(tmp_path: Path) -> None:
     figures = ["my_pets_roc_tiny", "my_pets_2_roc_tiny", "my_pets_ablations"]
     text = rendered(tmp_path, figures=figures, id_datasets=["my_pets", "my_pets_2"])
-    assert re.findall(r"<h3>([^<]*)</h3>\n<figure>", text) == ["ID: my_pets", "ID: my_pets_2"]
-    captions = [attributes["alt"] for attributes in Outline(text).all("img")]
-    assert captions == [
-        f"{CAPTIONS['roc'].format(id_title='my_pets')} Backbone: tiny.",
-        CAPTIONS["ablations"].format(id_title="my_pets"),
-        f"{CAPTIONS['roc'].format(id_title='my_pets_2')} Backbone: tiny.",
+    assert captions_of(text) == [
+        f"{KINDS['roc'].caption.format(id_title='my_pets')} Backbone: tiny.",
+        f"{KINDS['roc'].caption.format(id_title='my_pets_2')} Backbone: tiny.",
+        KINDS["ablations"].caption.format(id_title="my_pets"),
     ]
 
 
 def test_a_study_that_can_be_compared(tmp_path: Path) -> None:
     text = Outline(rendered(tmp_path, study="paper")).text
-    assert "The demo study" not in text
     assert "1 cell agrees, 3 differ, 28 are not published, 2 published have no counterpart" in text
     assert "ID: CIFAR-10; zero-shot; restated: a note" in text
     assert "70.00 [68.10, 71.90] 70.50 -0.50 (± 1.00)" in text

@@ -113,6 +113,9 @@ def test_the_systems_words_count_where_they_are_chosen_from(
     assert contents(**changes).words() == expected
 
 
-def test_the_template_of_the_page_counts_by_its_hash(folder: Path) -> None:
-    (folder / "page.html.jinja").write_text("<html>")
-    assert contents().template(folder / "page.html.jinja") == {"the template of the page": sha256("<html>")}
+def test_templates_of_the_page_count_by_their_hashes(folder: Path) -> None:
+    files = {"page.html.jinja": "<html>", "page.css": "body {}"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    found = contents().templates(folder / name for name in files)
+    assert found == {f"the template {name}": sha256(text) for name, text in files.items()}

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from clipn.data.weights_registry import WeightsRegistry
 from clipn.errors import ClipnError
-from clipn.study.data import StudyData
+from clipn.study.data import GENERATED_DATA, StudyData
 from clipn.study.fits import fit_remarks, fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
@@ -77,6 +77,7 @@ def test_rules_are_told_networks_probes_and_which_rows_they_make() -> None:
     assert options.shown["variants that are shown"][:3] == ["none", ROW, OTHER]
     averages = "is no zero-shot method: it averages the softmaxes of zero-shot CLIP, of a linear probe"
     assert options.remarks["remarks"] == [
+        GENERATED_DATA,
         f"{ROW} on cifar10 {averages} fitted on textures (16 images of every class, chosen by seed 1, 2), and of the "
         "network resnet18 (torchvision/resnet18), which saw the ID classes.",
         f"{OTHER} on imagenet {averages} that others trained, and of the network published (torchvision/resnet18), "

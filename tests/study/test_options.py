@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.study.data import StudyData
+from clipn.study.data import GENERATED_DATA, READ_FROM_GENERATED, StudyData
 from clipn.study.loading import load_study
 from clipn.study.names import RunName
 from clipn.study.paths import StudyPaths
@@ -127,6 +127,7 @@ def test_remarks_say_what_fitted_classifiers_saw() -> None:
     every = TRAIN | {"cifar10": {"dataset": "lsun_resize", "shots": "all", "alpha": 0.5}}
     added = "times the logits of a Gaussian discriminant analysis of"
     assert options_of(study(GENERATED | {"train": every})).remarks["remarks"] == [
+        GENERATED_DATA,
         f"gda-16shot-alpha1.0 on imagenet is no zero-shot method: it adds 1.0 {added} textures (16 images of every "
         "class, chosen by seed 1, 2).",
         f"gda-allshot-alpha0.5 on cifar10 is no zero-shot method: it adds 0.5 {added} lsun_resize (all images).",
@@ -245,6 +246,14 @@ def test_tables_say_what_an_image_tower_saw(tmp_path: Path) -> None:
     own.touch()
     for options, told in ((real_options(), known), (real_options(image_tower=str(own)), str(own))):
         assert shlex.split(str(options.remarks)) == ["--remark", f"Image tower of lite0: {told}."]
+
+
+def test_tables_and_page_say_that_data_are_generated() -> None:
+    for found in (options_of(study(GENERATED)), options_of(study(GENERATED | {"study": "mine"}))):
+        assert found.data_remarks.words == found.remarks.words == ["--remark", GENERATED_DATA]
+        assert found.page.words[-4:] == ["--remark", GENERATED_DATA, "--remark", READ_FROM_GENERATED]
+    assert real_options().data_remarks.words == []
+    assert READ_FROM_GENERATED not in real_options().page.words
 
 
 def test_the_page_prints_the_study_as_yaml(options: RuleOptions) -> None:

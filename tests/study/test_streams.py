@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from clipn.planning.sizes import StudySizes
+from clipn.study.data import GENERATED_DATA
 from clipn.study.paths import StudyPaths
 from clipn.study.rules.options import RuleOptions
 from clipn.study.scorings import word_methods
@@ -99,8 +100,8 @@ def test_weighing_prompts_reads_no_words_but_the_captions_images() -> None:
 
 def test_tables_say_what_prompts_were_weighted_by() -> None:
     said = RuleOptions(adapting(test_time=ZPE)).stream_remarks.words
-    assert "weighs the prompts of clipn128; images of cc3m stand for those" in said[1]
-    assert RuleOptions(adapting()).stream_remarks.words == []
+    assert "weighs the prompts of clipn128; images of cc3m stand for those" in said[3]
+    assert RuleOptions(adapting()).stream_remarks.words == ["--remark", GENERATED_DATA]
 
 
 @pytest.mark.parametrize("name", ["adaneg", "zpe"])

@@ -80,7 +80,10 @@ FIGURES = figures.figure_names(study, PUBLISHED)
 OVERALL_FIGURES = figures.overall_figures(study, PUBLISHED)
 DRAWN_ALIKE = figures.drawn_alike(study)
 OWN_ID = targets.own_id_datasets(study)
-TEMPLATE = PACKAGE / "report/page/page.html.jinja"
+TEMPLATES = [
+    PACKAGE / "report/page" / name
+    for name in ("page.html.jinja", "page.css", "sorting.js")
+]
 GPU = 1 if study.device == "cuda" else 0
 
 

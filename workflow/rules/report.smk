@@ -31,7 +31,7 @@ rule report_page:
             ]
         ),
         code=fingerprint("clipn.cli.report.page"),
-        template=contents.template(TEMPLATE),
+        template=contents.templates(TEMPLATES),
     shell:
         "clipn --log {log} report page {input.metrics} {params.options} {params.files} --output {output}"
         f" --folder {paths.folder} --datasets {paths.datasets_folder}"

@@ -77,7 +77,10 @@ rule published_table:
     resources:
         **job_resources(mem_mb=300),
     params:
-        options=options.study + options.datasets + options.backbone_sources,
+        options=options.study
+        + options.datasets
+        + options.backbone_sources
+        + options.data_remarks,
         code=fingerprint("clipn.cli.report.published_table"),
     shell:
         "clipn --log {log} report published-table {input.metrics} --table {input.table} {params.options}"

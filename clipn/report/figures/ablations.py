@@ -54,7 +54,7 @@ def ablations(
 ) -> Figure:
     """Averages over the OOD sets against the value of one setting per row; the base value is ringed.
 
-    A setting whose values are all positive numbers has a logarithmic axis, any other one categories. Settings other
+    A setting whose values are all positive numbers has a logarithmic axis and lines, any other points. Settings other
     than the backbone are shown for the backbone with the most rows, and ringed under the prompt pool with the most.
 
     Args:
@@ -76,7 +76,8 @@ def ablations(
     rows = table[(table["setting"] == _SHARED) | (table["backbone"] == reference.backbone)]
     names = list(dict.fromkeys(rows["setting"]))
     figure = Figure(figsize=(WIDTH, 1.2 * len(names) + 0.9), layout="constrained")
-    grid = figure.subplots(len(names), 2, squeeze=False)
+    # One scale per measure, so that settings compare.
+    grid = figure.subplots(len(names), 2, squeeze=False, sharey="col")
     for line, setting in zip(grid, names, strict=True):
         for axes, measure in zip(line, _MEASURES, strict=True):
             _panel(axes, rows[rows["setting"] == setting], measure, reference)
@@ -105,7 +106,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
             color=style.colour,
             marker=style.marker,
             markersize=3.5,
-            linestyle="-" if style.marker == "o" else "--",
+            # Between categories there is nothing that a line could lead through.
+            linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
             linewidth=1.2,
             elinewidth=0.8,
             capsize=2,

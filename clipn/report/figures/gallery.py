@@ -20,6 +20,9 @@ NO_LABEL = "no label"
 COUNT = 12
 """Mistakes of each kind."""
 
+ALIKE = 2
+"""Images of one dataset and class that were taken for the same class."""
+
 
 @dataclass(frozen=True)
 class Albums:
@@ -32,6 +35,8 @@ class Albums:
 
 def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], albums: Albums) -> list[Mistake]:
     """The OOD images of highest score that were accepted, and the ID images of lowest score that were rejected.
+
+    Of those that share dataset, class and prediction only the first ones.
 
     Args:
         scores: of a run with the method `METHOD` and its rule.
@@ -47,7 +52,12 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
         raise ClipnError(f"mistakes: the scores have no {METHOD} and {accepted}; score a run with that rule")
     own, others = part(scores, id_dataset, id_dataset), scores[scores["id"] == id_dataset]
     others = others[others["dataset"] != id_dataset]
-    wrong = pd.concat([others[others[accepted]].nlargest(COUNT, METHOD), own[~own[accepted]].nsmallest(COUNT, METHOD)])
+    # What is taken for the same is alike: of many such images the first ones tell all.
+    distinct = [
+        rows.sort_values(METHOD, ascending=is_id, kind="stable").groupby(["dataset", "label", "prediction"]).head(ALIKE)
+        for rows, is_id in ((others[others[accepted]], False), (own[~own[accepted]], True))
+    ]
+    wrong = pd.concat(rows.head(COUNT) for rows in distinct)
     # Dataset by dataset, as an archive can only be read from its beginning.
     images = {
         (name, row): image

@@ -8,19 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clipn.report.figures.context import FigureContext
-from clipn.report.figures.series import Series, ood_datasets_of, select
+from clipn.report.figures.series import Series, main_variant, ood_datasets_of, select
 from clipn.report.figures.style import ID_COLOUR, OOD_COLOUR, WIDTH, finish, house_style
 from clipn.report.reading import ScoredRun
 from clipn.scores import SCORES
 
 _BINS = 40
-_PAGE, _LOW, _HIGH, _LONGEST = 8.2, 0.58, 0.95, 10.0
-"""Inches: of all rows together where they fit, of one row at least and at most, and of all rows however many."""
+_PAGE, _HIGH = 8.2, 0.95
+"""Inches: of all rows together where they fit, and of one row at most."""
+
+_ROWS = 10
 
 
 @house_style()
 def score_histograms(runs: Sequence[ScoredRun], context: FigureContext) -> Figure:
     """Density of scores, ID against OOD: methods down, OOD sets across, bins shared along a row.
+
+    At most ten rows: the rules of the main variant, then what has the highest mean AUROC over the OOD sets. What scores
+    all images alike is left out.
 
     Args:
         runs: scores of the runs; of every variant the lowest seed is shown.
@@ -29,16 +34,19 @@ def score_histograms(runs: Sequence[ScoredRun], context: FigureContext) -> Figur
     Raises:
         ClipnError: no scores of this backbone for this ID dataset, or no OOD set.
     """
-    series = select(runs, context.backbone, context.id_dataset)
-    ood_datasets = ood_datasets_of(series, context.backbone, context.id_dataset)
-    height = min(max(_PAGE / len(series), _LOW), _HIGH, _LONGEST / len(series))
+    every = select(runs, context.backbone, context.id_dataset)
+    ood_datasets = ood_datasets_of(every, context.backbone, context.id_dataset)
+    series = _shown(every)
+    height = min(_PAGE / len(series), _HIGH)
     figure = Figure(figsize=(WIDTH, height * len(series) + 0.9), layout="constrained")
     grid = figure.subplots(len(series), len(ood_datasets), squeeze=False, sharex="row", sharey="row")
     for row, item in zip(grid, series, strict=True):
         _row(row, item, ood_datasets)
     for axes, ood in zip(grid[0], ood_datasets, strict=True):
         axes.set_title(context.title(ood))
-    figure.suptitle(context.heading("Score distributions", "first seed of each variant"))
+    others = sum(not item.is_flat for item in every) - len(series)
+    notes = ["first seed of each variant", *[f"without {others} of lower AUROC"] * (others > 0)]
+    figure.suptitle(context.heading("Score distributions", *notes))
     figure.supylabel("Density", fontsize=7)
     handles, _ = grid[0, 0].get_legend_handles_labels()
     names = [f"ID: {context.id_title}", "OOD: set named above the column (hatched)"]
@@ -47,11 +55,19 @@ def score_histograms(runs: Sequence[ScoredRun], context: FigureContext) -> Figur
     return finish(figure)
 
 
+def _shown(series: Sequence[Series]) -> list[Series]:
+    """At most `_ROWS` of them, in their order; all that are flat if there are no others."""
+    main = main_variant(series)
+    candidates = [item for item in series if not item.is_flat] or list(series)
+    best = sorted(candidates, key=lambda item: (item.variant != main, -item.auroc))[:_ROWS]
+    return [item for item in series if item in best]
+
+
 def _row(row: Sequence[Axes], item: Series, ood_datasets: Sequence[str]) -> None:
     scores = np.concatenate([item.id_scores, *item.ood_scores.values()])
     low, high = float(scores.min()), float(scores.max())
-    # An untrained "no" tower scores all images alike but for float noise, which bins of its width would blow up.
-    if high - low <= 1e-6 * max(abs(low), abs(high)):
+    # Bins of the width of float noise would blow it up.
+    if item.is_flat:
         low, high = low - 0.5, high + 0.5
     bins = np.linspace(low, high, _BINS + 1)
     for axes, ood in zip(row, ood_datasets, strict=True):

@@ -28,7 +28,7 @@ _LINE = 0.125
 _LEAST = 5
 """Lines that a panel has room for, even if there are fewer."""
 
-_CHARACTERS = 26
+_CHARACTERS = 18
 """Of a line above a panel."""
 
 _BELOW = 0.3

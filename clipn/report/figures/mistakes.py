@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from matplotlib.figure import Figure, SubFigure
 from PIL import Image, ImageOps
@@ -16,10 +17,10 @@ _COLUMNS = 6
 _SIDE = 160
 """Pixels of the square into which every image is fitted whole."""
 
-_CHARACTERS = 23
+_CHARACTERS = 24
 """Of a line below an image."""
 
-_ROW, _TITLE = 1.5, 0.3
+_ROW, _TITLE = 1.65, 0.3
 """Inches: of a row of images, and of the title of a block."""
 
 
@@ -84,16 +85,11 @@ def _block(figure: SubFigure, members: Sequence[Mistake], context: FigureContext
         axes.spines[:].set_visible(False)
         # A class may be called as a dataset is; only the truth about an OOD image is a dataset.
         truth = item.truth if item.is_id else context.title(item.truth)
-        percent = f"{100 * item.score:.1f} %"
+        percent = f"{100 * item.score:.1f}\N{NO-BREAK SPACE}%"
         # No score is certain: what would round to 0 or 100 only says on which side of it the probability lies.
         if item.score < 0.0005:
-            percent = "<0.1 %"
+            percent = "<0.1\N{NO-BREAK SPACE}%"
         elif item.score >= 0.9995:
-            percent = ">99.9 %"
-        lines = [f"{_cut(truth, _CHARACTERS - len(percent) - 2)}, {percent}", _cut(f"as {item.taken_for}", _CHARACTERS)]
-        axes.set_xlabel("\n".join(lines), fontsize=6)
-
-
-def _cut(text: str, characters: int) -> str:
-    text = one_line(text)
-    return text if len(text) <= characters else f"{text[: characters - 1].rstrip()}…"
+            percent = ">99.9\N{NO-BREAK SPACE}%"
+        named = (f"{one_line(truth)}, {percent}", f"as {one_line(item.taken_for)}")
+        axes.set_xlabel("\n".join(line for text in named for line in wrap(text, _CHARACTERS)), fontsize=6)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
+from clipn.metrics import auroc
 from clipn.report.figures.style import methods_in_order
 from clipn.report.formatting import method_title
 from clipn.report.reading import ScoredRun
@@ -24,6 +26,17 @@ class Series:
     label: str
     id_scores: Scores
     ood_scores: dict[str, Scores]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it scores all images alike but for float noise, as the untrained "no" tower of a control does."""
+        scores = np.concatenate([self.id_scores, *self.ood_scores.values()])
+        return float(np.ptp(scores)) <= 1e-6 * float(np.abs(scores).max())
+
+    @property
+    def auroc(self) -> float:
+        """Mean AUROC over its OOD sets, in percent."""
+        return 100 * fmean(auroc(self.id_scores, scores) for scores in self.ood_scores.values())
 
 
 def first_runs(runs: Sequence[ScoredRun], backbone: str, id_dataset: str) -> list[ScoredRun]:
@@ -87,3 +100,8 @@ def ood_datasets_of(series: Sequence[Series], backbone: str, id_dataset: str) ->
     if not names:
         raise ClipnError(f"scores of {backbone}: no OOD set for {id_dataset!r}; add a pair to the study")
     return names
+
+
+def main_variant(series: Sequence[Series]) -> str | None:
+    """The first variant with a "no" tower; None where there is none."""
+    return next((item.variant for item in series if item.variant != PLAIN_CLIP), None)

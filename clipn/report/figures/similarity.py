@@ -1,4 +1,4 @@
-"""What "no" learned: which class a text affirms or denies of which images."""
+"""Similarity of images to the "yes" and "no" texts: which class a text affirms or denies of which images."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from clipn.report.escaping import one_line
 from clipn.report.figures.context import FigureContext
 from clipn.report.figures.style import WIDTH, finish, house_style, sentence
-
-_NUMBERS = 10
-"""Classes up to which the cells hold their numbers."""
 
 _UNDECIDED, _LEAST = 0.5, 0.05
 """Middle of the colours of p_no, and the least distance from it that they span."""
@@ -49,7 +46,7 @@ def similarity(table: pd.DataFrame, context: FigureContext, variant: str, classe
     norm = CenteredNorm(_UNDECIDED, max(float(reach), _LEAST))
     _map(right, p_no, names, "PuOr", norm, "“No” text: mean p(no), 0.5 = undecided")
     notes = [f"{shown} of {classes} classes, spread over all"] * (shown < classes)
-    figure.suptitle(context.heading("What “no” learned", f"variant: {variant}", *notes))
+    figure.suptitle(context.heading("Similarity to “yes” and “no” texts", f"variant: {variant}", *notes))
     left.set_ylabel("class shown in the image")
     return finish(figure)
 
@@ -64,9 +61,8 @@ def _map(
     axes.tick_params(length=0)
     axes.set(title=title, xlabel="class named in the text")
     axes.figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=30).outline.set_linewidth(0.4)
-    if len(names) <= _NUMBERS:
-        for (row, column), value in np.ndenumerate(values):
-            # Luminance, roughly (Rec. 709 weights on sRGB): text in one colour would vanish in parts of either map.
-            luminance = float(np.dot(image.cmap(norm(value))[:3], (0.2126, 0.7152, 0.0722)))
-            colour = "white" if luminance < 0.45 else "black"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5.5, color=colour)
+    for (row, column), value in np.ndenumerate(values):
+        # Luminance, roughly (Rec. 709 weights on sRGB): text in one colour would vanish in parts of either map.
+        luminance = float(np.dot(image.cmap(norm(value))[:3], (0.2126, 0.7152, 0.0722)))
+        colour = "white" if luminance < 0.45 else "black"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=5.5, color=colour)

@@ -54,11 +54,13 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
     # Not strict: the backbone's panel, if there is one, comes after those of the parts.
     for axes, (column, title) in zip(panels, parts.items(), strict=False):
         for index, (names, members) in enumerate(groups.items()):
-            colour, dash = colours[index % len(colours)], DASHES[index // len(colours) % len(DASHES)]
+            # By dash, too, for those who cannot tell the colours; the first variant lies on top.
+            colour, dash = colours[index % len(colours)], DASHES[index % len(DASHES)]
+            order = 3 - index / len(groups)
             for log in members:
-                axes.plot(log["step"], log[column], linestyle=dash, color=colour, linewidth=0.5, alpha=0.45)
+                axes.plot(log["step"], log[column], color=colour, linewidth=0.5, alpha=0.45)
             mean = pd.concat(members).groupby("step")[column].mean()
-            axes.plot(mean.index, mean, linestyle=dash, color=colour, label=", ".join(names))
+            axes.plot(mean.index, mean, linestyle=dash, color=colour, zorder=order, label=", ".join(names))
         axes.set_title(title)
     if backbone_logs:
         for (name, log), colour in zip(backbone_logs.items(), cycle(reversed(PALETTE))):
@@ -66,7 +68,8 @@ def training_curves(logs: Sequence[RunLog], backbone_logs: Mapping[str, pd.DataF
         panels[-1].set_title("Backbone, contrastive loss")
         panels[-1].legend()
     for axes in panels:
-        axes.set(xlabel="Step", ylabel="Loss")
+        # From nothing on, so that panels of other studies compare.
+        axes.set(xlabel="Step", ylabel="Loss", ylim=(min(0, axes.get_ylim()[0]), None))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     figure.suptitle(f"Training, study: {study}; bold: mean over seeds, thin: single seeds")
     if logs:

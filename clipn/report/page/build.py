@@ -12,6 +12,9 @@ from clipn.data.description import Description
 from clipn.files import file_hash, read_json, write_text
 from clipn.report.formatting import AVERAGE
 from clipn.report.page import html
+from clipn.report.page.pictures import picture
+from clipn.report.page.standings import standings
+from clipn.report.page.traces import traces
 from clipn.report.reading import read_descriptions, read_metrics, read_table
 from clipn.report.tables import layouts
 from clipn.report.tables.aggregate import arithmetic_of
@@ -35,26 +38,6 @@ SUMMARY = (
     "(in-distribution, ID) from unknown ones (out-of-distribution, OOD), knowing nothing but class names. "
     "Every number on this page but the published ones was computed by this pipeline; its data are listed at the end."
 )
-DEMO_NOTE = (
-    " The demo study runs on a small generated world with a small backbone trained on the spot: its numbers are "
-    "real measurements, but not those of the paper."
-)
-CAPTIONS = {
-    "scores": "Scores of {id_title} images against each OOD set; further right is more in-distribution.",
-    "roc": "ROC curves with {id_title} as the positive class; the line marks 95 % of ID accepted.",
-    "intervals": "AUROC and FPR95 with {id_title} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
-    "calibration": "Whether the class that is predicted for {id_title} images is right as often as its probability "
-    "says.",
-    "backbones": "What detection and calibration owe to accuracy on {id_title} images: a point per backbone.",
-    "reliability": "How far the decisions without a threshold can be trusted: score as a probability, and the share of "
-    "{id_title} among the images that got it.",
-    "similarity": "What “no” learned: mean cosines of {id_title} images with the texts of each class, and how likely "
-    "they call forth “no”.",
-    "mistakes": "The most confident mistakes of agreeing-to-differ with {id_title} as ID.",
-    "ablations": "What single settings do, average over the OOD sets of {id_title}; mean and SD over runs.",
-    "published": "Measured against published figures; on the diagonal they are equal.",
-    "training": "Losses per training step; CLIPN's parts before weighting, and the backbone's contrastive loss.",
-}
 MANY = 8
 """Archives of one dataset that the page lists one by one."""
 COMMANDS = ("make install", "source .venv/bin/activate", "snakemake --cores 8 all --config study={study}")
@@ -118,17 +101,17 @@ def page(files: PageFiles, shows: PageContents) -> str:
     metrics = read_metrics(files.metrics)
     described = read_descriptions(files.datasets)
     titles = {name: found.title for name, found in described.items()}
+    tables = {name: shown(ood_table(metrics, name), shows.variants, shows.prompts) for name in shows.id_datasets}
     context = html.Context(
         study=shows.study,
         verdict=sentences(read_table(files.folder / "tables/published.csv"))[0],
-        summary=" ".join([SUMMARY + (DEMO_NOTE if shows.study == "demo" else ""), *shows.remarks]),
+        summary=[SUMMARY, *shows.remarks],
         settings=shows.settings,
-        ood={
-            name: layouts.printed_ood(shown(ood_table(metrics, name), shows.variants, shows.prompts), titles)
-            for name in shows.id_datasets
-        },
+        standings={name: standings(table) for name, table in tables.items()},
+        ood={name: layouts.printed_ood(table, titles) for name, table in tables.items()},
         sections=list(_sections(files.folder / "tables", shows, titles)),
-        pictures=[_picture(path, shows.id_datasets, titles) for path in files.figures],
+        pictures=[picture(path, shows.id_datasets, titles) for path in files.figures],
+        traces=traces(files.metrics, metrics, shows.settings, shows.study, files.folder),
         sources=list(_sources(files, metrics, described)),
         weights=[html.Weights(os.path.relpath(path, files.folder), file_hash(path)) for path in files.weights],
         captions=list(_captions(files)),
@@ -174,18 +157,6 @@ def _sections(folder: Path, shows: PageContents, titles: Mapping[str, str]) -> I
         note = "Numbers that depend on order, batch and mix of the test images, and compare with none of those above."
         tables = [layouts.printed_streams(streams, study, titles)]
         yield html.Section("test-time", "Methods that adapt on the test stream", note, tables)
-
-
-def _picture(path: Path, id_datasets: Sequence[str], titles: Mapping[str, str]) -> html.Picture:
-    """A figure with the caption that its name calls for: `<ID>_<kind>_<backbone>`, `<ID>_<kind>`, or the kind alone."""
-    if path.stem in CAPTIONS:
-        return html.Picture("The study", path.read_bytes(), CAPTIONS[path.stem])
-    # Names of ID datasets and of backbones may hold underscores, and one may be the beginning of another.
-    id_dataset = max((name for name in id_datasets if path.stem.startswith(f"{name}_")), key=len)
-    kind, _, backbone = path.stem.removeprefix(f"{id_dataset}_").partition("_")
-    title = titles.get(id_dataset, id_dataset)
-    caption = CAPTIONS[kind].format(id_title=title) + (f" Backbone: {backbone}." if backbone else "")
-    return html.Picture(f"ID: {title}", path.read_bytes(), caption)
 
 
 def _sources(

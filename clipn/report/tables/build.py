@@ -112,12 +112,14 @@ def write_published_table(
     csv: Path,
     markdown: Path,
     sources: Sequence[str],
+    remarks: Sequence[str] = (),
 ) -> None:
-    """Write measured numbers beside the published ones; arguments as of `compared`, and the files to write."""
+    """Write measured numbers beside the published ones; arguments as of `compared`, the files to write, and remarks."""
     rows = compared(metrics, table, published, study, sources)
     arithmetic = arithmetic_of(read_metrics(metrics))
     write_text(csv, to_csv(rows.assign(arithmetic=arithmetic), EXACT))
-    write_text(markdown, f"{published_markdown(rows, read_titles(datasets))}\nArithmetic: {arithmetic}.\n")
+    below = " ".join([*remarks, f"Arithmetic: {arithmetic}."])
+    write_text(markdown, f"{published_markdown(rows, read_titles(datasets))}\n{below}\n")
 
 
 def write_streams_table(

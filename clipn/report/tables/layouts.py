@@ -29,7 +29,7 @@ Titles = Mapping[str, str]
 
 
 def printed_ood(table: pd.DataFrame, titles: Titles | None = None) -> PrintedTable:
-    """A table of `clipn.report.tables.ood.ood_table`: methods down, OOD sets across; a sentence if it has no rows.
+    """A table of `clipn.report.tables.ood.ood_table`: methods down, OOD sets across, averages first.
 
     Labels that never vary (prompts, image list) are left out.
 
@@ -44,7 +44,9 @@ def printed_ood(table: pd.DataFrame, titles: Titles | None = None) -> PrintedTab
             raise ClipnError(f"printed table: column {column!r} mixes {mixed}; make one table for each")
     titles = titles or {}
     labels = ["method", "backbone", "variant", *_varying(table, "prompts", "ood_version"), "runs"]
-    ood_datasets = list(dict.fromkeys(sorted(table["ood"], key=is_average)))
+    # Averages first, that over all sets before the others: a narrow window cuts what comes last.
+    order = sorted(table["ood"], key=lambda ood: (ood != AVERAGE, not is_average(ood)))
+    ood_datasets = list(dict.fromkeys(order))
     # Best is what prints best: a hidden third decimal would leave one of two equal numbers without its bold.
     printed = table[["auroc", "fpr95"]].map(lambda value: float(fixed(value)))
     # Image lists compete apart: a method is no better for having been measured on an easier list.

@@ -104,6 +104,6 @@ class RuleContents:
         """The templates of a prompt pool."""
         return Contents({f"the prompt pool {name}": pool_hash(prompt_pools(self._study)[name])})
 
-    def template(self, file: Path) -> Contents:
-        """The template of the page, which is no Python module and so in no fingerprint of code."""
-        return Contents({"the template of the page": file_hash(file)})
+    def templates(self, files: Iterable[Path]) -> Contents:
+        """Templates of the page, which are no Python modules and so in no fingerprint of code."""
+        return Contents({f"the template {file.name}": file_hash(file) for file in files})

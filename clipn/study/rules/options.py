@@ -7,6 +7,7 @@ import yaml
 
 from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ID_DATASETS
+from clipn.study.data import GENERATED_DATA, READ_FROM_GENERATED
 from clipn.study.figures import figure_kinds
 from clipn.study.fits import fit_remarks, fits, fitted_variants
 from clipn.study.loading import ablations
@@ -125,8 +126,19 @@ class RuleOptions(ModelOptions):
         """Sentences below the other tables on what image towers saw, and classifiers were fitted on."""
         return self._remarks([*tower_remarks(self._study), *fit_remarks(self._study)])
 
+    @property
+    def data_remarks(self) -> Settings:
+        """The sentence on generated data alone."""
+        return self._remarks([])
+
     def _remarks(self, texts: list[str]) -> Settings:
+        texts = [GENERATED_DATA] * self._is_generated + texts
         return Settings({"remarks": texts} if texts else {}, repeated("--remark", texts))
+
+    @property
+    def _is_generated(self) -> bool:
+        """Whether the demo generates some of the data."""
+        return any(map(self._data.is_generated, (*self._study.datasets, *self._study.captions.sources)))
 
     @property
     def tables(self) -> Settings:
@@ -175,7 +187,9 @@ class RuleOptions(ModelOptions):
         ]
         # The text, too: the order of its keys is printed, and is in none of them.
         printed = {"text of the study": hashlib.sha256(text.encode()).hexdigest()}
-        return Settings(flattened(study.model_dump(mode="json")) | printed | self.remarks, words)
+        reading = [READ_FROM_GENERATED] * self._is_generated
+        read = Settings({"what to read": reading} if reading else {}, repeated("--remark", reading))
+        return Settings(flattened(study.model_dump(mode="json")) | printed | self.remarks, words) + read
 
     @property
     def backbone_histories(self) -> Settings:

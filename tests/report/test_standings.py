@@ -1,0 +1,47 @@
+"""The summary of the page, and what it says is behind the numbers."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clipn.report.page.standings import Standing, scale_start, standings
+from clipn.report.page.traces import Trace, TracedRun, traces
+from clipn.report.tables.ood import ood_table
+from tests.helpers.report_runs import BASELINE, SEEDS, run
+
+
+def test_the_best_average_stands_first() -> None:
+    found = standings(ood_table([BASELINE, *SEEDS], "cifar10", {"near": ["svhn"]}))
+    assert found == [
+        Standing("CLIPN-CTW", "tiny, learnable", True, pytest.approx(86.0), pytest.approx(35.0)),
+        Standing("MSP", "tiny, none", False, pytest.approx(80.0), pytest.approx(50.0)),
+    ]
+
+
+def test_of_averages_that_print_alike_the_lower_fpr95_stands_first() -> None:
+    figures = {("msp", "svhn"): (0.800001, 0.5), ("mcm", "svhn"): (0.8, 0.4)}
+    found = standings(ood_table([run("none", 0, figures)], "cifar10"))
+    assert [item.name for item in found] == ["MCM", "MSP"]
+
+
+@pytest.mark.parametrize(("lowest", "start"), [(45.2, 40), (50.0, 50), (99.9, 90), (7.0, 0)])
+def test_the_axis_begins_at_a_multiple_of_ten_below_all(lowest: float, start: int) -> None:
+    assert scale_start([Standing("a", "", False, value, 0.0) for value in (99.95, lowest)]) == start
+
+
+def test_traces_name_settings_files_and_hashes(tmp_path: Path) -> None:
+    runs = [BASELINE, *SEEDS]
+    paths = [tmp_path / "more" / f"{number}.json" for number in range(len(runs) - 1)] + [tmp_path / "demo/last.json"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(path.name)
+    settings = {"backbones": {"tiny": {"layers": 2}, "other": {}}, "variants": {"learnable": {"epochs": 2}}}
+    plain, taught = traces(paths, runs, yaml.safe_dump(settings), "more", tmp_path / "more")
+    first = TracedRun("clipn128", 0, "results/studies/more/0.json", hashlib.sha256(b"0.json").hexdigest())
+    assert plain == Trace("tiny", "none", "backbones:\n  tiny:\n    layers: 2\n", [first])
+    assert yaml.safe_load(taught.settings) == {"backbones": {"tiny": {"layers": 2}}, "variants": settings["variants"]}
+    assert [found.seed for found in taught.runs] == [one["seed"] for one in SEEDS]
+    # Of the study that is extended.
+    assert taught.runs[-1].metrics == "results/studies/demo/last.json"
