@@ -17,7 +17,7 @@ def lease(gpus: Sequence[str], folder: Path = FOLDER) -> tuple[int, FileLock]:
     """The first GPU that no other process has, as an index into `gpus`, and what keeps it until it is released.
 
     Args:
-        gpus: what names each on this machine.
+        gpus: what names each on this machine, whoever sees it: a cluster numbers those of every job from 0.
         folder: of the locks.
 
     Raises:
@@ -35,9 +35,3 @@ def lease(gpus: Sequence[str], folder: Path = FOLDER) -> tuple[int, FileLock]:
         f"device: other jobs have all {len(gpus)} GPUs; run no more at once (`--resources gpu={len(gpus)}`), or say "
         "which one this shares with another: CUDA_VISIBLE_DEVICES=0"
     )
-
-
-def visible_gpus(count: int) -> list[str]:
-    """What names each of the `count` GPUs that this process sees."""
-    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
-    return named if len(named) == count else [str(index) for index in range(count)]

@@ -51,7 +51,9 @@ def load_network(model: str, weights: Path) -> Network:
     last, own = [*module.state_dict().items()][-1]
     if last in tensors and tensors[last].ndim and len(tensors[last]) not in (0, len(own)):
         module = build(num_classes=len(tensors[last]))
-    fit(module, tensors, weights, f"it is no {model}; name its own model")
+    # Early files of torchvision do not count the batches that a normalisation has seen, which is no weight.
+    counts = {name: count for name, count in module.state_dict().items() if name.endswith(".num_batches_tracked")}
+    fit(module, counts | tensors, weights, f"it is no {model}; name its own model")
     return Network(module.eval().requires_grad_(False), preprocess_of(module), len(tensors[last]))
 
 

@@ -46,18 +46,24 @@ def safetensors_in_parts(
     header = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % ALIGNMENT)
     written = {name: start for name, (start, _) in places.items()}
-    with atomic(path) as temporary:
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(len(header).to_bytes(8, "little") + header)
+    with atomic(path) as temporary, temporary.open("wb") as stream:
 
-                def write(name: str, part: Tensor) -> None:
-                    require_finite(path, {name: part}, "it was not written; check the weights and images it is made of")
-                    assert part.dtype == tensors[name][0]
-                    stream.seek(8 + len(header) + written[name])
-                    written[name] += stream.write(part.detach().cpu().contiguous().numpy().data)
+        def put(place: int, content: bytes | memoryview) -> None:
+            try:
+                stream.seek(place)
+                stream.write(content)
+                # Here, where it is known to be this file that the disk has no room for.
+                stream.flush()
+            except OSError as error:
+                raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error
 
-                yield write
-        except OSError as error:
-            raise ClipnError(f"{path}: could not be written ({error}); free some space on its disk") from error
+        def write(name: str, part: Tensor) -> None:
+            require_finite(path, {name: part}, "it was not written; check the weights and images it is made of")
+            assert part.dtype == tensors[name][0]
+            content = part.detach().cpu().contiguous().numpy().data
+            put(8 + len(header) + written[name], content)
+            written[name] += content.nbytes
+
+        put(0, len(header).to_bytes(8, "little") + header)
+        yield write
         assert all(written[name] == end for name, (_, end) in places.items())

@@ -49,6 +49,16 @@ def test_a_network_of_timm_wants_images_as_its_tag_says(tmp_path: Path) -> None:
     torch.testing.assert_close(network.module(image), direct(image), rtol=1e-6, atol=1e-6)
 
 
+def test_early_files_that_count_no_batches_are_read(five: Path, tmp_path: Path) -> None:
+    early = {
+        name: tensor for name, tensor in resnet(5).state_dict().items() if not name.endswith("num_batches_tracked")
+    }
+    save_file(early, tmp_path / "early.safetensors")
+    images = torch.rand(2, 3, 64, 64)
+    expected, found = (load_network("torchvision/resnet18", file) for file in (five, tmp_path / "early.safetensors"))
+    assert torch.equal(found.module(images), expected.module(images))
+
+
 def test_a_tag_of_torchvision_chooses_the_preprocessing(tmp_path: Path) -> None:
     torch.save(models.resnet50(weights=None, num_classes=2).state_dict(), tmp_path / "two.pth")
     for tag in models.ResNet50_Weights:

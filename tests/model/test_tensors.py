@@ -86,6 +86,16 @@ def test_parts_are_written_as_whole_tensors_are(tmp_path: Path) -> None:
     assert path.read_bytes() == whole.read_bytes()
 
 
+def test_an_error_of_what_is_read_between_parts_stays_what_it_is(tmp_path: Path) -> None:
+    tensors = {"a": (torch.float32, (1,))}
+    with (
+        pytest.raises(FileNotFoundError, match="shard"),
+        safetensors_in_parts(tmp_path / "parts", tensors, {}),
+    ):
+        (tmp_path / "shard").read_bytes()
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_parts_that_are_not_finite_leave_no_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     shapes = {"a": (torch.float32, (2, 1))}
