@@ -34,6 +34,8 @@ RULES = {
     "test streams": ("evaluate_streams",),
 }
 """Rules that do a kind of work; each job of one that has several is taken to do that of all of them."""
+ON_ONE_CORE = {"discriminant analyses", "linear probes"}
+"""Whose sums would round by the number of threads."""
 MARGIN = 3
 """How many times its estimate a job may take, since a cluster ends one that takes longer than it asked for."""
 START, STEP = 15, 30
@@ -98,7 +100,8 @@ def job_needs(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
 
 def _minutes(study: Study, part: Work) -> int:
     """Minutes of one job: its work, that of towers on the study's device, and decoding as if it went before."""
-    on_cpu = part.cpu_hours(CORE[study.arithmetic]) * CORES / study.threads
+    threads = 1 if part.kind in ON_ONE_CORE else study.threads
+    on_cpu = part.cpu_hours(CORE[study.arithmetic]) * CORES / threads
     hours = part.gpu_hours if study.device == "cuda" and part.precision != FLOAT64 else on_cpu
     decoders = study.workers if part.kind == "training" else DECODERS
     return _rounded((3600 * hours + part.images / (DECODED * max(decoders, 1))) / part.jobs)

@@ -66,11 +66,24 @@ def test_memory_holds_the_process_and_files_twice(cifar: Study) -> None:
         assert expected <= 1e6 * found[rule].mem_mb < expected + 1e9, rule
 
 
-def test_a_probe_has_features_twice_and_logits_three_times_in_float64(cifar: Study) -> None:
+@pytest.fixture
+def probing(cifar: Study) -> Study:
+    """With a linear probe on the 50,000 training images of the hundred classes of CIFAR-100."""
     networks = {"net": {"model": "torchvision/resnet18", "weights": "net.pth"}}
     train = {"cifar100": {"kind": "cooked", "network": "net", "dataset": "cifar100_train"}}
-    found, images = needs(changed(cifar, networks=networks, train=train)), 50_000
-    expected = 4e9 + 2 * (4 * 2 * 10**8 + images * 4 * 500) + 8 * images * (2 * 500 + 3 * 100)
+    return changed(cifar, networks=networks, train=train)
+
+
+def test_a_probe_is_fitted_on_one_core_whatever_the_device_and_the_threads(probing: Study) -> None:
+    operations = 100 * 4 * 50_000 * 100 * 50_000
+    for device in ("cpu", "cuda"):
+        found = needs(changed(probing, device=device, threads=4), dimension=50_000)
+        assert found["fit_probe"].minutes == half_hours(operations / 33e9) == 180
+
+
+def test_a_probe_has_features_twice_and_logits_three_times_in_float64(probing: Study) -> None:
+    found = needs(probing)
+    expected = 4e9 + 2 * (4 * 2 * 10**8 + 50_000 * 4 * 500) + 8 * 50_000 * (2 * 500 + 3 * 100)
     assert expected <= 1e6 * found["fit_probe"].mem_mb < expected + 1e9
     assert "fit_discriminant" not in found
 
