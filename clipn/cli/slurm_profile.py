@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from clipn.errors import ClipnError
 from clipn.planning.flops import measure
 from clipn.planning.needs import Needs, covering_needs, job_needs
 from clipn.planning.sizes import StudySizes
@@ -104,7 +105,10 @@ def _indented(mapping: dict[str, dict[str, str | int]]) -> str:
 def main() -> None:
     """Write `FILE`, relative to the working directory, for the named studies; else for all of config/studies."""
     studies = sys.argv[1:] or sorted(path.stem for path in STUDIES.glob("*.yaml"))
-    FILE.write_text(profile(studies), encoding="utf-8")
+    try:
+        FILE.write_text(profile(studies), encoding="utf-8")
+    except ClipnError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

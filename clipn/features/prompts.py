@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from clipn.data.description import read_classes
-from clipn.features.captions import read_caption_images
+from clipn.features.captions import CAPTIONS_AT_ONCE, read_caption_images
 from clipn.features.stored import PROMPTS_FORMAT
 from clipn.features.texts import TextEncoder
 from clipn.files import file_hash
@@ -48,10 +49,20 @@ def cache_prompt_features(
     """
     classes = {name: read_classes(datasets / name / "dataset.json") for name in names}
     encoder = TextEncoder(backbone, device, threads)
-    pretraining = read_caption_images(caption_images, backbone, index, views=0).mean(dim=(0, 1), dtype=torch.float64)
+    pretraining = _mean(read_caption_images(caption_images, backbone, index, views=0)[0])
     header = {"format": PROMPTS_FORMAT, "backbone": encoder.sha256, "captions": file_hash(caption_images)}
     header |= {"prompts": pool_name(prompts), "templates": pool_hash(prompts)}
     for name, listed in classes.items():
         texts = torch.stack([encoder(listed, [template]) for template in prompt_pool(prompts)])
         tensors = {"texts": texts, "pretraining": pretraining}
         write_safetensors(output / f"{name}.safetensors", tensors, header | {"classes": lines_sha256(listed)})
+
+
+def _mean(features: Tensor) -> Tensor:
+    """Mean (d,) in float64 of features (n, d), of which some lie in that precision at a time.
+
+    Features of a file stay in it until they are read; torch's own mean would turn all of them to float64 first.
+    """
+    blocks = features.split(CAPTIONS_AT_ONCE)
+    total = torch.stack([block.sum(dim=0, dtype=torch.float64) for block in blocks]).sum(dim=0)
+    return total / len(features)

@@ -4,10 +4,13 @@ from clipn.adaptation import ADAPTIVE
 from clipn.adaptation.memory import LENGTH
 from clipn.features.negative_labels import NUMBER, PERCENT
 from clipn.planning.sizes import StudySizes
-from clipn.scores import GDA
+from clipn.scores import COOKED, GDA
 from clipn.study.config import Study
-from clipn.study.fits import fits
+from clipn.study.fits import discriminants, fits, probes
 from clipn.text.prompts import prompt_pool
+
+ITERATIONS = 100
+"""Of the fit of a probe: an assumption; some hundred images per class take about 150 (`clipn.evaluation.probe`)."""
 
 
 def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:
@@ -15,10 +18,24 @@ def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: in
 
     The covariance of d numbers takes 2 d^2 per image, its factors 2 d^3 / 3, and the solution 2 d^2 per class.
     """
-    analyses = (names for fit, names in fits(study).items() if fit.backbone == backbone and fit.variant.startswith(GDA))
-    found = [name for names in analyses for name in names]
-    rows = sum(sizes.training_images(name) + dimension / 3 + sizes.classes(name) for name in found)
+    analyses = discriminants(study)
+    rows = sum(
+        sizes.training_images(name, analyses[name]) + dimension / 3 + sizes.classes(name)
+        for name in _fitted(study, backbone, GDA)
+    )
     return 2 * dimension**2 * rows
+
+
+def probe_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:
+    """Operations of all linear probes that are fitted on a backbone whose features have `dimension` numbers.
+
+    Each of `ITERATIONS` takes the logits of all images, and the gradient by them: 4 d per image and class.
+    """
+    found = probes(study)
+    logits = sum(
+        sizes.training_images(name, found[name]) * sizes.classes(name) for name in _fitted(study, backbone, COOKED)
+    )
+    return ITERATIONS * 4 * dimension * logits
 
 
 def stream_operations(study: Study, sizes: StudySizes, dimension: int) -> float:
@@ -39,3 +56,9 @@ def stream_operations(study: Study, sizes: StudySizes, dimension: int) -> float:
         of_words = len(study.test_time.stream.seeds) * (negatives + (1 + LENGTH) * classes)
         products += images * sum((prompts + 1) * classes if weighs else of_words for weighs in weighing)
     return 2 * dimension * products
+
+
+def _fitted(study: Study, backbone: str, kind: str) -> list[str]:
+    """The ID dataset of every fit on a backbone whose variant's name begins with `kind`."""
+    found = (names for fit, names in fits(study).items() if fit.backbone == backbone and fit.variant.startswith(kind))
+    return [name for names in found for name in names]

@@ -8,6 +8,7 @@ from clipn.planning.disk import LOG_ODDS
 from clipn.planning.flops import FLOAT, TowerCosts
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
+from clipn.study.fits import probes
 from clipn.study.runs import image_caches
 from clipn.study.settings.backbones import Backbone
 
@@ -22,6 +23,8 @@ SIDE = 224
 """Pixels of an image where an architecture says nothing else."""
 TABLES = 4
 """Tables of log-odds, images times classes, that scoring holds at once."""
+DOUBLE = 8
+"""Bytes of a number that classifiers are fitted in."""
 ON_CAPTIONS = {"caption features", "caption images", "locked image tower", "training"}
 
 
@@ -35,7 +38,8 @@ def memory_mb(kind: str, study: Study, sizes: StudySizes, costs: Mapping[str, To
         costs: of every backbone.
     """
     model = max(FLOAT * (cost.parameters + cost.no_parameters) for cost in costs.values())
-    return 1000 * ceil((PROCESS + COPIES * (model + _held(kind, study, sizes, costs))) / 1e9)
+    fitting = _fitting(study, sizes, costs) if kind == "linear probes" else 0
+    return 1000 * ceil((PROCESS + COPIES * (model + _held(kind, study, sizes, costs)) + fitting) / 1e9)
 
 
 def _held(kind: str, study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> int:
@@ -51,6 +55,13 @@ def _held(kind: str, study: Study, sizes: StudySizes, costs: Mapping[str, TowerC
     # Tokens and one text beside the images; a training that draws crops online stores none of them.
     views = max((max(views, 1) for _, views in image_caches(study)), default=0)
     return sizes.total * FLOAT * (dimension * (1 + views) + max(cost.context for cost in costs.values()))
+
+
+def _fitting(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) -> int:
+    """Bytes in which the largest probe is fitted: features, by class and all together, and three tables of logits."""
+    dimension = max(cost.dimension for cost in costs.values())
+    fitted = ((sizes.training_images(name, fit), sizes.classes(name)) for name, fit in probes(study).items())
+    return DOUBLE * max(images * (2 * dimension + 3 * classes) for images, classes in fitted)
 
 
 def _image_bytes(backbone: Backbone, dimension: int) -> int:

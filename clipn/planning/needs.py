@@ -9,8 +9,8 @@ from clipn.planning.memory import memory_mb
 from clipn.planning.sizes import StudySizes
 from clipn.planning.work import CORE, CORES, FLOAT64, Work, work
 from clipn.study.config import Study
-from clipn.study.runs import runs_with_steps
-from clipn.study.scorings import methods, prompt_pools, scorings
+from clipn.study.runs import image_caches, runs_with_steps
+from clipn.study.scorings import methods, scorings
 
 IMAGES = (
     "cache_image_features", "cache_small_image_features", "cache_tower_features", "project_image_features",
@@ -29,10 +29,13 @@ RULES = {
     "class texts": ("encode_classes", "prompt_features"),
     "negative labels": ("negative_labels",),
     "greedy soup": ("average_greedily",),
-    "fitted classifiers": ("fit_discriminant", "fit_probe"),
+    "discriminant analyses": ("fit_discriminant",),
+    "linear probes": ("fit_probe",),
     "test streams": ("evaluate_streams",),
 }
 """Rules that do a kind of work; each job of one that has several is taken to do that of all of them."""
+ON_ONE_CORE = {"discriminant analyses", "linear probes"}
+"""Whose sums would round by the number of threads."""
 MARGIN = 3
 """How many times its estimate a job may take, since a cluster ends one that takes longer than it asked for."""
 START, STEP = 15, 30
@@ -89,13 +92,16 @@ def job_needs(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) 
     read = {"verify_dataset": dataset, "verify_captions": captions, "build_shards": captions}
     without_towers = {rule: Needs(minutes) for rule, minutes in read.items()}
     without_towers["score_runs"] = Needs(0, memory_mb("scoring", study, sizes, costs))
+    if any(study.backbones[name].locked for name, _ in image_caches(study)):
+        without_towers["project_caption_images"] = Needs(0, memory_mb("caption images", study, sizes, costs))
     without_towers["evaluate_runs"] = Needs(_rounded(_resampled(study, sizes) / RESAMPLED))
     return covering_needs([without_towers, *towers])
 
 
 def _minutes(study: Study, part: Work) -> int:
     """Minutes of one job: its work, that of towers on the study's device, and decoding as if it went before."""
-    on_cpu = part.cpu_hours(CORE[study.arithmetic]) * CORES / study.threads
+    threads = 1 if part.kind in ON_ONE_CORE else study.threads
+    on_cpu = part.cpu_hours(CORE[study.arithmetic]) * CORES / threads
     hours = part.gpu_hours if study.device == "cuda" and part.precision != FLOAT64 else on_cpu
     decoders = study.workers if part.kind == "training" else DECODERS
     return _rounded((3600 * hours + part.images / (DECODED * max(decoders, 1))) / part.jobs)
@@ -103,9 +109,7 @@ def _minutes(study: Study, part: Work) -> int:
 
 def _resampled(study: Study, sizes: StudySizes) -> int:
     """Images whose scores the intervals resample, once for each resample and score."""
-    scores = sum(
-        len(methods(study, scoring.variant, prompt_pools(study)[scoring.prompts])) for scoring in scorings(study)
-    )
+    scores = sum(len(methods(study, scoring.variant, scoring.prompts)) for scoring in scorings(study))
     compared = (
         sizes.images[name]
         for id_dataset in study.pairs

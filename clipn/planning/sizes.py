@@ -10,9 +10,9 @@ from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset
 from clipn.demo.settings import TRAINING
 from clipn.study.config import Study
 from clipn.study.data import StudyData
-from clipn.study.fits import discriminants
 from clipn.study.paths import StudyPaths
 from clipn.study.scorings import own_features, word_methods
+from clipn.study.settings.cooked import AnyFit
 from clipn.study.word_lists import word_list
 from clipn.text import csp
 from clipn.text.prompts import prompt_pool
@@ -76,10 +76,11 @@ class StudySizes:
         """Texts that name the classes of ID datasets, by default of all, in every template of a pool."""
         return len(prompt_pool(pool)) * sum(map(self.classes, self.study.pairs if id_datasets is None else id_datasets))
 
-    def training_images(self, id_dataset: str) -> int:
-        """Images that the discriminant analysis of an ID dataset is fitted on."""
-        chosen = discriminants(self.study)[id_dataset]
-        return self.images[chosen.dataset] if chosen.shots == "all" else chosen.shots * self.classes(id_dataset)
+    def training_images(self, id_dataset: str, fit: AnyFit) -> int:
+        """Images that a classifier of an ID dataset is fitted on; none where others trained it."""
+        if fit.dataset is None:
+            return 0
+        return self.images[fit.dataset] if fit.shots == "all" else fit.shots * self.classes(id_dataset)
 
     def under_classes(self, need: str) -> tuple[int, int]:
         """Images that are perturbed, or whose patches are compared; and class texts that are encoded for that.

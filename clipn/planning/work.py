@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from clipn.planning.cached import fit_operations, stream_operations
+from clipn.planning.cached import fit_operations, probe_operations, stream_operations
 from clipn.planning.flops import TowerCosts
 from clipn.planning.sizes import StudySizes
 from clipn.study.config import Study
@@ -154,6 +154,9 @@ def _cached(study: Study, sizes: StudySizes, costs: Mapping[str, TowerCosts]) ->
     """Classifiers that are fitted, and methods that adapt on the test stream."""
     for name, cost in costs.items():
         fitting = fit_operations(study, sizes, name, cost.dimension)
-        yield Work("fitted classifiers", name, fitting, precision=FLOAT64)
+        yield Work("discriminant analyses", name, fitting, precision=FLOAT64)
+    for name, cost in costs.items():
+        probing = probe_operations(study, sizes, name, cost.dimension)
+        yield Work("linear probes", name, probing, precision=FLOAT64)
     for name, cost in costs.items():
         yield Work("test streams", name, stream_operations(study, sizes, cost.dimension), precision=FLOAT64)

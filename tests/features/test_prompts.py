@@ -1,11 +1,14 @@
 """What every prompt says of the classes, one text at a time, and the mean image of the captions."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from clipn.errors import ClipnError
+from clipn.features import prompts
 from clipn.features.captions import CAPTION_IMAGE_FORMAT
 from clipn.features.prompts import cache_prompt_features
 from clipn.features.stored import read_prompt_features
@@ -59,6 +62,28 @@ def test_every_class_in_every_prompt_and_the_mean_image(folder: Path) -> None:
     assert header["backbone"] == file_hash(folder / "backbone.safetensors")
     assert header["captions"] == file_hash(folder / "captions.safetensors")
     assert header.keys() >= {"templates", "classes"}
+
+
+@pytest.mark.parametrize("at_once", [7, 20, 1000])
+def test_the_mean_is_that_of_all_images_however_many_are_summed_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(prompts, "CAPTIONS_AT_ONCE", at_once)
+    pretraining = read_prompt_features(cached(folder)).pretraining
+    exact = [math.fsum(column) / 40 for column in unit(40).T.tolist()]
+    torch.testing.assert_close(pretraining.tolist(), exact, rtol=1e-14, atol=1e-16)
+
+
+def test_some_images_at_a_time_are_turned_to_float64(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dimension = 32
+    images = torch.eye(dimension).repeat(3000, 1)[None]
+    monkeypatch.setattr(prompts, "CAPTIONS_AT_ONCE", 1000)
+    monkeypatch.setattr(prompts, "read_caption_images", lambda *_, **__: images)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        path = cached(folder)
+    assert read_prompt_features(path).pretraining == pytest.approx(1 / dimension, abs=1e-15)
+    # A copy in float64 would take twice the bytes of the images.
+    assert max(event.cpu_memory_usage for event in profiled.events()) < images.nbytes
 
 
 def test_what_does_not_fit_is_refused(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """What jobs ask a cluster for, against figures worked out by hand."""
 
+from pathlib import Path
+
 import pytest
 
 from clipn.planning.flops import TowerCosts
@@ -21,6 +23,11 @@ def cifar() -> Study:
 def needs(study: Study, **costs: int) -> dict[str, Needs]:
     towers = TowerCosts(**(COSTS.__dict__ | costs))
     return job_needs(study, StudySizes(study), dict.fromkeys(study.backbones, towers))
+
+
+def changed(study: Study, **settings: object) -> Study:
+    """A study with other settings."""
+    return Study.model_validate(study.model_dump(mode="json", exclude_unset=True) | settings)
 
 
 def half_hours(seconds: float) -> int:
@@ -57,6 +64,48 @@ def test_memory_holds_the_process_and_files_twice(cifar: Study) -> None:
         ("cache_image_features", of_images), ("score_runs", of_scores), ("train_clipn", of_captions)
     ):  # fmt: skip
         assert expected <= 1e6 * found[rule].mem_mb < expected + 1e9, rule
+
+
+@pytest.fixture
+def probing(cifar: Study) -> Study:
+    """With a linear probe on the 50,000 training images of the hundred classes of CIFAR-100."""
+    networks = {"net": {"model": "torchvision/resnet18", "weights": "net.pth"}}
+    train = {"cifar100": {"kind": "cooked", "network": "net", "dataset": "cifar100_train"}}
+    return changed(cifar, networks=networks, train=train)
+
+
+def test_a_probe_is_fitted_on_one_core_whatever_the_device_and_the_threads(probing: Study) -> None:
+    operations = 100 * 4 * 50_000 * 100 * 50_000
+    for device in ("cpu", "cuda"):
+        found = needs(changed(probing, device=device, threads=4), dimension=50_000)
+        assert found["fit_probe"].minutes == half_hours(operations / 33e9) == 180
+
+
+def test_a_probe_has_features_twice_and_logits_three_times_in_float64(probing: Study) -> None:
+    found = needs(probing)
+    expected = 4e9 + 2 * (4 * 2 * 10**8 + 50_000 * 4 * 500) + 8 * 50_000 * (2 * 500 + 3 * 100)
+    assert expected <= 1e6 * found["fit_probe"].mem_mb < expected + 1e9
+    assert "fit_discriminant" not in found
+
+
+def test_captions_projected_from_a_locked_tower_take_memory_though_no_image_is_encoded(cifar: Study) -> None:
+    locked = {"architecture": "ViT-B-32", "image_tower": "tower.pth", "training": {"lock_images": True}}
+    runs = [{"backbone": "ViT-B-32", "variant": "plain", "seeds": [1]}]
+    settings = {"backbones": {"ViT-B-32": locked}, "variants": {"plain": {"augmentation": "none"}}, "runs": runs}
+    found = needs(changed(cifar, **settings))
+    expected = 4e9 + 2 * (4 * 2 * 10**8 + SAMPLES * 4 * (2 * 500 + 77))
+    assert expected <= 1e6 * found["project_caption_images"].mem_mb < expected + 1e9
+    assert found["project_caption_images"].minutes == 0
+    assert "project_caption_images" not in needs(cifar)
+
+
+def test_intervals_are_of_all_methods_also_under_a_prompt_pool_of_ones_own(cifar: Study, tmp_path: Path) -> None:
+    (pool := tmp_path / "mine.txt").write_text("a photo of a {}.\n")
+    settings = {"variants": {}, "runs": [], "pairs": {"cifar10": ["cifar100"]}, "resamples": 100_000}
+    methods = ["msp", "mcm", "odin_perturbed", "gl_mcm", "l_mcm"]
+    found = needs(changed(cifar, **settings, prompts=[str(pool)], baselines=methods))
+    # Two backbones; ten thousand images of CIFAR-10 and as many of CIFAR-100.
+    assert found["evaluate_runs"].minutes == half_hours(2 * 5 * 20_000 * 100_000 / 35e6) == 60
 
 
 def test_cores_beside_a_gpu_are_for_threads_and_for_what_decodes(cifar: Study) -> None:

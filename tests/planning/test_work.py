@@ -218,11 +218,22 @@ class TestWork:
     def test_fits_of_every_seed_are_in_float64_on_the_cpu(self, registry: Path, shots: int | str, images: int) -> None:
         seeds = [1] if shots == "all" else [1, 2, 3]
         made = study(registry, train={"imagenet": {"dataset": "cifar10", "shots": shots, "seeds": seeds}})
-        (found,) = (part for part in work(made, StudySizes(made), {"b": COSTS}) if part.kind == "fitted classifiers")
+        (found,) = (part for part in work(made, StudySizes(made), {"b": COSTS}) if part.kind == "discriminant analyses")
         covariance, factors, solution = 2 * images * 8**2, 2 * 8**3 / 3, 2 * 8**2 * 5
         assert found.operations == pytest.approx(len(seeds) * (covariance + factors + solution))
         assert (found.of, found.precision, found.images, found.gpu_hours) == ("b", "fp64", 0, 0)
         assert found.cpu_hours(found.operations) == pytest.approx(1 / 8 / 3600)
+
+    def test_probes_take_a_hundred_times_the_logits_of_all_images_and_their_gradient(self, registry: Path) -> None:
+        networks = {"net": {"model": "torchvision/resnet18", "weights": "net.pth"}}
+        cooked = {"kind": "cooked", "network": "net"}
+        fitted = cooked | {"dataset": "isun", "shots": 4, "seeds": [1, 2, 3]}
+        imported = cooked | {"probes": {"b": "probe.pth"}}
+        pairs = {"imagenet": ["sun"], "cifar10": ["sun"]}
+        made = study(registry, networks=networks, train={"imagenet": fitted, "cifar10": imported}, pairs=pairs)
+        (found,) = (part for part in work(made, StudySizes(made), {"b": COSTS}) if part.kind == "linear probes")
+        assert found == Work("linear probes", "b", 3 * 100 * 4 * (4 * 5) * 8 * 5, precision="fp64")
+        assert not any(kind.startswith("discriminant") for kind in operations(made))
 
     def test_streams_compare_images_with_labels_and_memory(self, registry: Path, tmp_path: Path) -> None:
         words = tmp_path / "words.txt"

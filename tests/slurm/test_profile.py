@@ -1,13 +1,14 @@
 """The profile for Slurm: in step with the estimates, complete, and not to be mixed with the one for a machine."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from clipn.cli.slurm_profile import FILE, GROUPED, profile
+from clipn.cli.slurm_profile import FILE, GROUPED, main, profile
 from tests.helpers.project import ROOT, Project, succeeded
 
 pytestmark = pytest.mark.workflow
@@ -29,6 +30,18 @@ def test_is_what_the_estimates_of_all_studies_say(monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(ROOT)
     studies = sorted(path.stem for path in Path("config/studies").glob("*.yaml"))
     assert FILE.read_text() == profile(studies), "run `make schema`"
+
+
+def test_a_mistyped_study_ends_in_one_line_and_leaves_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE.parent).mkdir(parents=True)
+    (tmp_path / FILE).write_text("as it was")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["slurm_profile", "papr"])
+    with pytest.raises(SystemExit, match=r"^error: .*papr"):
+        main()
+    assert (tmp_path / FILE).read_text() == "as it was"
 
 
 def test_names_rules_that_there_are_and_every_one_that_may_use_a_gpu() -> None:
