@@ -26,9 +26,9 @@ def test_of_averages_that_print_alike_the_lower_fpr95_stands_first() -> None:
     assert [item.name for item in found] == ["MCM", "MSP"]
 
 
-@pytest.mark.parametrize(("lowest", "start"), [(45.2, 40), (50.0, 50), (99.9, 90), (7.0, 0)])
+@pytest.mark.parametrize(("lowest", "start"), [(45.2, 40), (50.0, 50), (99.9, 90), (100.0, 90), (7.0, 0)])
 def test_the_axis_begins_at_a_multiple_of_ten_below_all(lowest: float, start: int) -> None:
-    assert scale_start([Standing("a", "", False, value, 0.0) for value in (99.95, lowest)]) == start
+    assert scale_start([Standing("a", "", False, value, 0.0) for value in (100.0, lowest)]) == start
 
 
 def test_traces_name_settings_files_and_hashes(tmp_path: Path) -> None:
