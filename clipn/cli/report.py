@@ -13,6 +13,7 @@ app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_he
 app.add_typer(figure_app, name="figure")
 
 Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
+Averages = Annotated[list[str] | None, typer.Option(help="NAME:OOD,OOD, a further average; repeat")]
 Remarks = Annotated[list[str] | None, typer.Option("--remark", help="sentence below every table; repeat")]
 Tables = Annotated[Path, typer.Option(help="folder to write to")]
 
@@ -25,7 +26,7 @@ def ood_table(
     datasets: Datasets,
     variants: Variants,
     prompts: Prompts,
-    average: Annotated[list[str] | None, typer.Option(help="NAME:OOD,OOD, a further average; repeat")] = None,
+    average: Averages = None,
     remarks: Remarks = None,
 ) -> None:
     """AUROC and FPR95 of every method against every OOD set of one ID dataset: CSV, JSON, Markdown, LaTeX."""
@@ -113,6 +114,7 @@ def page(
     datasets: Datasets,
     output: Annotated[Path, typer.Option(help="HTML to write", writable=True)],
     shards: Annotated[Path | None, typer.Option(help="statistics of the shards, if something is trained")] = None,
+    average: Averages = None,
     remarks: Remarks = None,
 ) -> None:
     """The whole study as one self-contained HTML page."""
@@ -120,13 +122,15 @@ def page(
     from clipn.provenance.records import differences, made_with, read_records
     from clipn.provenance.stage_files import ancestors
     from clipn.report.page.build import PageContents, PageFiles, write_page
+    from clipn.report.tables.build import parse_averages
 
     figures = [folder / "figures" / f"{name}.png" for name in figure]
     files = PageFiles(metrics, figures, weights, folder, datasets, shards)
     records = read_records(Path())
     behind = made_with(ancestors([str(path) for path in (*metrics, *figures, *weights)], records), records, Path())
     behind.setdefault(" ".join([described(), *variables()]), []).append(str(output))
-    shown = PageContents(study, settings, id_datasets, variants, prompts, remarks or [], differences(behind))
+    averages, differing = parse_averages(average or []), differences(behind)
+    shown = PageContents(study, settings, id_datasets, variants, prompts, remarks or [], differing, averages)
     write_page(files, shown, output)
 
 

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
 
 from clipn.errors import ClipnError
 from clipn.metrics import auroc, roc
@@ -21,7 +22,7 @@ from clipn.report.figures.context import FigureContext
 from clipn.report.figures.histograms import score_histograms
 from clipn.report.figures.roc import roc_curves
 from clipn.report.figures.saving import save
-from clipn.report.figures.series import select
+from clipn.report.figures.series import Series, select
 from clipn.report.figures.style import GREY, line_style
 from clipn.report.figures.training import training_curves
 from clipn.report.reading import RunLog, ScoredRun, read_scores
@@ -82,6 +83,22 @@ def test_select_takes_the_first_seed_in_the_order_of_methods() -> None:
         "svhn": IMAGES,
         "dtd": IMAGES,
     }
+
+
+def test_the_auroc_of_a_series_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(*scores: NDArray[np.float64]) -> float:
+        calls.append(scores)
+        return auroc(*scores)
+
+    monkeypatch.setattr("clipn.report.figures.series.auroc", counted)
+    scores = {"svhn": np.array([0.1, 0.6]), "dtd": np.array([0.4, 0.3])}
+    series = Series("msp", "none", "MSP", np.array([0.5, 0.7]), scores)
+    # Of the pairs with SVHN three of four are in order, of those with DTD all.
+    assert [series.auroc, series.auroc] == [87.5, 87.5]
+    assert len(calls) == len(scores)
+    assert not series.is_flat
 
 
 def test_select_takes_the_variants_in_the_order_met_after_the_baselines() -> None:

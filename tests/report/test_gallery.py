@@ -88,11 +88,19 @@ def test_an_id_image_without_a_label_is_said_to_have_none(albums: Albums) -> Non
     assert [(item.truth, item.taken_for) for item in found if item.is_id] == [("no label", "dog"), ("no label", "dog")]
 
 
-def test_of_images_of_a_dataset_that_are_taken_for_the_same_only_two_are_shown(albums: Albums) -> None:
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(2, [0.9, 0.8]), (3, [0.9, 0.8, 0.5]), (4, [0.9, 0.8, 0.5, 0.7]), (9, [0.9, 0.8, 0.5, 0.7, 0.6])],
+)
+def test_of_images_that_are_taken_for_the_same_the_third_stands_behind_others(
+    albums: Albums, monkeypatch: pytest.MonkeyPatch, count: int, shown: list[float]
+) -> None:
+    monkeypatch.setattr(module, "COUNT", count)
     alike = scored("svhn", [(0.7, True), (0.9, True), (0.6, True), (0.8, True)]).assign(prediction=0)
-    scores = pd.concat([SCORES[SCORES["dataset"] == "cifar10"], alike], ignore_index=True)
+    other = scored("dtd", [(0.5, True)])
+    scores = pd.concat([SCORES[SCORES["dataset"] == "cifar10"], alike, other], ignore_index=True)
     found = gallery(scores, "cifar10", CLASSES, albums)
-    assert [round(item.score, 9) for item in found if not item.is_id] == [0.9, 0.8]
+    assert [round(item.score, 9) for item in found if not item.is_id] == shown
 
 
 def test_only_so_many_of_each_kind(albums: Albums, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +47,7 @@ def rendered(
     shared: Path | None = None,
     id_datasets: Sequence[str] = ("cifar10", "imagenet"),
     streams: Sequence[Record] = (),
+    averages: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The page of a study with one backbone, one checkpoint, and pictures that are their names.
 
@@ -71,7 +72,7 @@ def rendered(
     data = shared or folder
     files = PageFiles(metrics, pictures, weights, folder, data / "datasets", data / "shards/statistics.json")
     shows = PageContents(study, SETTINGS, id_datasets, options.variants, options.prompts, options.remarks)
-    return page(files, shows)
+    return page(files, replace(shows, averages=averages or {}))
 
 
 SAW = "Image tower of tiny: TowerNet, which was trained on photographs."
@@ -121,6 +122,22 @@ def test_what_was_measured_and_made_is_shown(tmp_path: Path) -> None:
         "snakemake --cores 8 all --config study=demo",
     ):
         assert words in text
+
+
+def test_averages_over_some_ood_sets_stand_in_the_tables_of_the_id_datasets_that_have_them_all(tmp_path: Path) -> None:
+    other = run("none", 0, {("msp", "cifar10"): (0.6, 0.7), ("msp", "dtd"): (0.4, 0.9)})
+    both = BASELINE | {"ood": [*BASELINE["ood"], *(row | {"id": "svhn"} for row in other["ood"])]}
+    averages = {"near": ["svhn"], "far": ["cifar10", "dtd"], "both": ["dtd"]}
+    options = build.TableOptions(["none"], "base", "clipn128")
+    found = rendered(tmp_path, [both], options, id_datasets=["cifar10", "svhn"], averages=averages)
+    text = Outline(found).text
+    assert "MSP tiny none 1 80.00 50.00 70.00 60.00 90.00 40.00 70.00 60.00 90.00 40.00" in text
+    assert "MSP tiny none 1 50.00 80.00 50.00 80.00 40.00 90.00 60.00 70.00 40.00 90.00" in text
+    headings = [re.findall('"group set">([^<]*)<', table) for table in found.split("<table")]
+    assert [names for names in headings if names] == [
+        ["Average", "Average (near)", "Average (both)", "SVHN", "Textures"],
+        ["Average", "Average (far)", "Average (both)", "CIFAR-10", "Textures"],
+    ]
 
 
 def test_what_an_image_tower_saw_stands_on_the_page_and_below_every_table(tmp_path: Path) -> None:

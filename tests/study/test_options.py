@@ -121,6 +121,10 @@ def test_averages_are_of_the_id_datasets_that_have_their_ood_sets() -> None:
     assert options.ood_table("imagenet").words[-2:] == ["--average", "scenes:sun,places"]
     assert options.ood_table("cifar10").words[-2:] == ["--average", "one:cifar100"]
     assert options.ood_table("cifar100") == options.tables
+    # The page has the tables of all of them.
+    page = options.page.words
+    told = [page[index + 1] for index, word in enumerate(page) if word == "--average"]
+    assert told == ["scenes:sun,places", "one:cifar100"]
 
 
 def test_remarks_say_what_fitted_classifiers_saw() -> None:

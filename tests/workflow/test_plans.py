@@ -1,7 +1,9 @@
 """The rules, as far as they can be seen through without running them."""
 
 import re
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
@@ -128,6 +130,22 @@ def test_mistakes_are_shown_of_a_rule_that_was_asked_for(project: Project, rules
     with project.planned(rules=rules) as plan:
         assert ("results/studies/demo/figures/cifar10_mistakes_tiny.png" in plan.outputs) is shown
         assert "results/studies/demo/figures/cifar10_similarity_tiny.png" in plan.outputs
+
+
+def test_publishing_the_page_removes_figures_that_the_study_has_no_longer(project: Project, tmp_path: Path) -> None:
+    home = tmp_path / "results/studies/demo"
+    names = ["training", "cifar10_roc_tiny", "cifar10_roc_tiny.old", "cifar10_roc_tin", "roc_tiny"]
+    copies = [tmp_path / "results/figures" / f"{name}.{ending}" for name in names for ending in ("png", "pdf")]
+    # A backbone that was dropped leaves its figures in the folder of the study.
+    files = [*(home / "figures" / path.name for path in copies), home / "report.html", home / "metrics.json"]
+    with project.planned() as plan:
+        job = plan._by_output["results/report.html"]
+    for path in [*copies, *files, *(tmp_path / log for log in job.log)]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    subprocess.run(["bash", "-euo", "pipefail", "-c", str(job.shellcmd)], cwd=tmp_path, check=True)
+    assert {*(tmp_path / "results/figures").iterdir()} == {*copies[:4]}
+    assert (tmp_path / "results/report.html").exists()
 
 
 def test_features_of_single_methods_are_made_for_these_methods(project: Project) -> None:

@@ -118,7 +118,7 @@ if OVERALL_FIGURES:
             "cp {input} results/figures/ 2> {log}"
 
 
-# Figures that only another study has are removed.
+# Figures that only another study has are removed, or an earlier version of this one, whose folder still holds them.
 rule publish_page:
     input:
         targets.figure_files(paths, FIGURES),
@@ -134,7 +134,10 @@ rule publish_page:
     localrule: True
     resources:
         **job_resources(mem_mb=10),
+    params:
+        # One word, with a space around each name; the names are in the command of the page, too.
+        kept=shlex.quote(f" {' '.join(FIGURES)} "),
     shell:
-        "(for file in results/figures/*; do"
-        f' [ -e {paths.figures_folder}/"${{{{file##*/}}}}" ] || rm -f "$file"; done'
+        "(for file in results/figures/*; do name=${{file##*/}}; case {params.kept} in"
+        ' *" ${{name%.*}} "*) ;; *) rm -f "$file";; esac; done'
         " && cp {input.page} {input.summary} results/) 2> {log}"

@@ -21,7 +21,7 @@ COUNT = 12
 """Mistakes of each kind."""
 
 ALIKE = 2
-"""Images of one dataset and class that were taken for the same class."""
+"""Images of one dataset and class, taken for the same class, that go before others."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Albums:
 def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], albums: Albums) -> list[Mistake]:
     """The OOD images of highest score that were accepted, and the ID images of lowest score that were rejected.
 
-    Of those that share dataset, class and prediction only the first ones.
+    Of each kind `COUNT`: of those that share dataset, class and prediction the first `ALIKE`; where these are too few,
+    the next ones fill up. OOD images have no class, so that there dataset and prediction count.
 
     Args:
         scores: of a run with the method `METHOD` and its rule.
@@ -52,12 +53,10 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
         raise ClipnError(f"mistakes: the scores have no {METHOD} and {accepted}; score a run with that rule")
     own, others = part(scores, id_dataset, id_dataset), scores[scores["id"] == id_dataset]
     others = others[others["dataset"] != id_dataset]
-    # What is taken for the same is alike: of many such images the first ones tell all.
-    distinct = [
-        rows.sort_values(METHOD, ascending=is_id, kind="stable").groupby(["dataset", "label", "prediction"]).head(ALIKE)
+    wrong = pd.concat(
+        _most_telling(rows.sort_values(METHOD, ascending=is_id, kind="stable"))
         for rows, is_id in ((others[others[accepted]], False), (own[~own[accepted]], True))
-    ]
-    wrong = pd.concat(rows.head(COUNT) for rows in distinct)
+    )
     # Dataset by dataset, as an archive can only be read from its beginning.
     images = {
         (name, row): image
@@ -75,6 +74,13 @@ def gallery(scores: pd.DataFrame, id_dataset: str, classes: Sequence[str], album
         )
         for row in wrong.to_dict("records")
     ]
+
+
+def _most_telling(mistakes: pd.DataFrame) -> pd.DataFrame:
+    """`COUNT` of the mistakes, which come most confident first: the first of those that are alike, then the others."""
+    # What is taken for the same is alike: of many such images the first ones tell most.
+    is_further = mistakes.groupby(["dataset", "label", "prediction"]).cumcount() >= ALIKE
+    return pd.concat([mistakes[~is_further], mistakes[is_further]]).head(COUNT)
 
 
 def _truth(row: Mapping[Any, Any], id_dataset: str, classes: Sequence[str]) -> str:

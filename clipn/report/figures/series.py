@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -27,13 +28,13 @@ class Series:
     id_scores: Scores
     ood_scores: dict[str, Scores]
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         """Whether it scores all images alike but for float noise, as the untrained "no" tower of a control does."""
         scores = np.concatenate([self.id_scores, *self.ood_scores.values()])
         return float(np.ptp(scores)) <= 1e-6 * float(np.abs(scores).max())
 
-    @property
+    @cached_property
     def auroc(self) -> float:
         """Mean AUROC over its OOD sets, in percent."""
         return 100 * fmean(auroc(self.id_scores, scores) for scores in self.ood_scores.values())

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from clipn.data.description import Description
 from clipn.files import file_hash, read_json, write_text
@@ -76,6 +78,7 @@ class PageContents:
         prompts: name of the prompt pool that tables show.
         remarks: sentences about all tables.
         differences: in what the libraries differ that made the files behind the page; empty if in nothing.
+        averages: OOD sets with an average of their own, by its name, of all ID datasets.
     """
 
     study: str
@@ -85,6 +88,7 @@ class PageContents:
     prompts: str
     remarks: Sequence[str] = ()
     differences: str = ""
+    averages: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def write_page(files: PageFiles, shows: PageContents, output: Path) -> None:
@@ -101,7 +105,7 @@ def page(files: PageFiles, shows: PageContents) -> str:
     metrics = read_metrics(files.metrics)
     described = read_descriptions(files.datasets)
     titles = {name: found.title for name, found in described.items()}
-    tables = {name: shown(ood_table(metrics, name), shows.variants, shows.prompts) for name in shows.id_datasets}
+    tables = {name: _ood_table(metrics, name, shows) for name in shows.id_datasets}
     context = html.Context(
         study=shows.study,
         verdict=sentences(read_table(files.folder / "tables/published.csv"))[0],
@@ -123,6 +127,13 @@ def page(files: PageFiles, shows: PageContents) -> str:
         titles=titles,
     )
     return html.page(context)
+
+
+def _ood_table(metrics: Sequence[Mapping[str, Any]], id_dataset: str, shows: PageContents) -> pd.DataFrame:
+    """What is shown of the table of an ID dataset, with the averages over OOD sets that all are its own."""
+    ood_datasets = {row["ood"] for run in metrics for row in run["ood"] if row["id"] == id_dataset}
+    averages = {name: sets for name, sets in shows.averages.items() if {*sets} <= ood_datasets}
+    return shown(ood_table(metrics, id_dataset, averages), shows.variants, shows.prompts)
 
 
 def _sections(folder: Path, shows: PageContents, titles: Mapping[str, str]) -> Iterator[html.Section]:

@@ -47,5 +47,5 @@ def standings(table: pd.DataFrame) -> list[Standing]:
 
 
 def scale_start(found: Sequence[Standing]) -> int:
-    """Where an axis up to 100 % begins that all AUROCs fit on: a multiple of ten below the lowest one."""
-    return int(min((item.auroc for item in found), default=0) // 10 * 10)
+    """Where an axis up to 100 % begins that all AUROCs fit on: a multiple of ten below the lowest one, at most 90."""
+    return min(90, int(min((item.auroc for item in found), default=0) // 10 * 10))

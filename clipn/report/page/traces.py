@@ -10,7 +10,10 @@ import yaml
 
 from clipn.files import file_hash
 from clipn.report.tables.aggregate import grouped
+from clipn.study.names import family
 from clipn.study.paths import study_folder
+from clipn.study.settings.cooked import AnyFit, Cooked
+from clipn.study.settings.few_shot import FewShot
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class Trace:
 
     Attributes:
         backbone: name of the backbone.
-        variant: name of the variant; `none` for the methods on plain CLIP.
-        settings: of both, as YAML text; empty where the study says nothing of them.
+        variant: name of the variant, or of a fitted classifier; `none` for the methods on plain CLIP.
+        settings: of both, as YAML text: of all trainings of the backbone, and of what a classifier was fitted on;
+            empty where the study says nothing of them.
         runs: those that the numbers are means of, for each prompt pool.
     """
 
@@ -48,7 +52,7 @@ def traces(
     Args:
         paths: files of the metrics.
         metrics: their contents.
-        settings: of the study, as YAML text.
+        settings: of the study, as YAML text, checked and with defaults filled in.
         study: its name.
         folder: of the study.
     """
@@ -56,11 +60,7 @@ def traces(
     rows = [{**run, "path": path} for path, run in zip(paths, metrics, strict=True)]
     found = []
     for (backbone, variant), members in grouped(rows, ("backbone", "variant")).items():
-        of_both = {
-            part: {name: known[part][name]}
-            for part, name in (("backbones", backbone), ("variants", variant))
-            if name in known.get(part, {})
-        }
+        of_both = _settings_of(known, backbone, variant)
         runs = [
             TracedRun(
                 run["prompts"],
@@ -73,3 +73,21 @@ def traces(
         ]
         found.append(Trace(backbone, variant, yaml.safe_dump(of_both, sort_keys=False) if of_both else "", runs))
     return found
+
+
+def _settings_of(known: Mapping[str, Any], backbone: str, variant: str) -> dict[str, dict[str, Any]]:
+    """The parts of a study's settings that a backbone and a variant come from."""
+    kinds: dict[str, type[AnyFit]] = {"gda": FewShot, "cooked": Cooked}
+    fits = {
+        id_dataset: [fit for fit in several if kinds[fit.get("kind", "gda")].model_construct(**fit).variant == variant]
+        for id_dataset, several in known.get("train", {}).items()
+    }
+    networks = {fit.get("network") for several in fits.values() for fit in several}
+    parts = {
+        # Metrics call all trainings of a backbone by one name.
+        "backbones": {key: value for key, value in known.get("backbones", {}).items() if family(key) == backbone},
+        "variants": {key: value for key, value in known.get("variants", {}).items() if key == variant},
+        "train": {key: value for key, value in fits.items() if value},
+        "networks": {key: value for key, value in known.get("networks", {}).items() if key in networks},
+    }
+    return {part: found for part, found in parts.items() if found}

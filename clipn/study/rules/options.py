@@ -1,6 +1,7 @@
 """Options of the commands that rules run, as the settings of a study say, each recorded by the key of its setting."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -149,8 +150,7 @@ class RuleOptions(ModelOptions):
         """What the table of an ID dataset prints, with the averages over some of its OOD sets."""
         ood_datasets = {*self._study.pairs.get(id_dataset, ())}
         found = {name: sets for name, sets in self._study.averages.items() if {*sets} <= ood_datasets}
-        texts = (f"{name}:{','.join(sets)}" for name, sets in found.items())
-        return self.tables + Settings({"averages": found} if found else {}, repeated("--average", texts))
+        return self.tables + Settings({"averages": found} if found else {}, _average_words(found))
 
     @property
     def kept_tables(self) -> Settings:
@@ -181,6 +181,7 @@ class RuleOptions(ModelOptions):
             "--settings",
             text,
             *repeated("--id", study.pairs),
+            *_average_words(study.averages),
             *self.study.words,
             *self.shown.words,
             *self.remarks.words,
@@ -204,3 +205,7 @@ class RuleOptions(ModelOptions):
         keys = [self.architecture(name) + self.weights(name) for name in pretrained]
         texts = repeated("--source", (f"{name}:{source}" for name, source in pretrained.items()))
         return Settings({key: value for of_one in keys for key, value in of_one.items()}, texts)
+
+
+def _average_words(averages: Mapping[str, Sequence[str]]) -> list[str]:
+    return repeated("--average", (f"{name}:{','.join(sets)}" for name, sets in averages.items()))
