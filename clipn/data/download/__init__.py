@@ -1,7 +1,7 @@
 """Fetch one archive, from where it is or from the first address that gives it, and verify it."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -162,6 +162,9 @@ def fetch_archives(
         Thread(target=work, daemon=True).start()
     failures = []
     for result in results:
+        # A wait without an end would sleep through an interruption that comes just before it.
+        while wait([result], timeout=1).not_done:
+            pass
         try:
             result.result()
         except ClipnError as error:
