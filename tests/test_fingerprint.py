@@ -450,7 +450,7 @@ MUTATIONS = [
     ("adaptation/adaneg.py", "GROUPS = 5", "GROUPS = 6", {"evaluate_streams", "streams_table", "report_page"}),
     ("adaptation/zpe.py", ") / 2", ") / 3", {"evaluate_streams", "streams_table", "report_page"}),
     ("evaluation/weighted_prompts.py", "ROWS = 128", "ROWS = 64", {"evaluate_streams"}),
-    ("features/prompts.py", "views=0).mean(", "views=0).sum(", {"prompt_features"}),
+    ("features/prompts.py", "total / len(features)", "total", {"prompt_features"}),
     ("evaluation/streams.py", "default_rng(stream.seed)", "default_rng()", {"evaluate_streams"}),
     ("report/tables/streams.py", 'ALL_ORDERS = "all"', 'ALL_ORDERS = "mean"', {"streams_table"}),
     ("data/score_files.py", "scores if named is None", "-scores if named is None", {"import_scores"}),
