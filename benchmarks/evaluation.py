@@ -79,7 +79,11 @@ def evaluate(folder: Path, job: Job, resamples: int) -> float:
     files = [job.file(folder, ending) for ending in (".parquet", ".json", " replicates.parquet")]
     start = time.perf_counter()
     evaluate.evaluate(
-        files[0], SIZE.pairs, {"prompts": "planted"}, evaluate.MetricOptions(resamples=resamples), *files[1:]
+        files[0],
+        SIZE.pairs,
+        {"prompts": "planted", "variant": "none"},
+        evaluate.MetricOptions(resamples=resamples),
+        *files[1:],
     )
     return time.perf_counter() - start
 
