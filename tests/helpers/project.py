@@ -27,6 +27,7 @@ from clipn.fingerprint.source import Source
 from clipn.provenance.run_state import RunState
 from clipn.study import snakemake
 from clipn.study.snakemake import Plan, Request, planned
+from tests.helpers.warm import warm_programs
 
 ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "helpers" / "reduced.yaml"
@@ -88,7 +89,7 @@ class Project:
 
     def run(self, *command: str, **variables: str) -> Outcome:
         """Run a command in the project, in a process of its own, with some variables of the environment."""
-        environment = self.environment | variables
+        environment = self.environment | {"PATH": f"{warm_programs()}{os.pathsep}{ENVIRONMENT['PATH']}"} | variables
         done = subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

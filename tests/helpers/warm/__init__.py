@@ -1,0 +1,37 @@
+"""Programs that begin with the packages imported that they need.
+
+To import torch, open_clip, Snakemake or DVC takes up to four seconds, and tests start hundreds of such programs. So the
+first one that is needed starts a server, which imports the packages, but nothing of this project. Programs of the same
+names, which stand before the real ones in `PATH`, send it their arguments, folder, environment and streams; it forks,
+and the fork runs the real program.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from clipn.compute import HELD
+
+PROGRAMS = ("clipn", "dvc", "snakemake")
+HERE = Path(__file__).parent
+
+
+@cache
+def warm_programs() -> Path:
+    """Folder of the programs, for `PATH`; their server ends with this process, and the folder goes."""
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    for name in PROGRAMS:
+        # Without `site`, as it needs the standard library alone.
+        (folder / name).write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
+        (folder / name).chmod(0o755)
+    server = subprocess.Popen([sys.executable, HERE / "server.py", folder], env=os.environ | HELD, stdout=subprocess.PIPE)
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(server.kill)
+    assert server.stdout is not None
+    assert server.stdout.readline(), "the server has not begun"
+    return folder
