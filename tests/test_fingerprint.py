@@ -132,7 +132,7 @@ def test_text_that_a_program_uses_counts(package: Path) -> None:
         ("report/tables/ood.py", '= ("auroc", "fpr95")', '= ("fpr95", "auroc")', (TABLE,), (ID_FIGURES,)),
         ("report/figures/histograms.py", "_BINS = ", "_BINS = 1 + ", (ID_FIGURES,), (ABLATIONS, TABLE)),
         ("evaluation/scoring.py", "ROWS = ", "ROWS = 1 + ", (SCORE,), (TRAIN, EVALUATE, TABLE)),
-        ("compute.py", '"COMPATIBLE"', '"AVX2"', (TRAIN, SCORE, EVALUATE, TABLE, IMAGES), ()),
+        ("compute/__init__.py", '"COMPATIBLE"', '"AVX2"', (TRAIN, SCORE, EVALUATE, TABLE, IMAGES), ()),
         ("cli/evaluation.py", "resamples)\n", "resamples + 1)\n", (EVALUATE,), (SCORE,)),
         ("data/readers/cifar.py", "width = 3 * ", "width = 2 * ", (IMAGES,), (SCORE, TRAIN)),
         ("errors.py", "status = 1", "status = 2", (), (TRAIN, SCORE, IMAGES)),
@@ -503,7 +503,7 @@ def test_an_edit_plans_the_rules_whose_result_it_can_change(
 def test_a_change_of_kernels_plans_all_rules_with_code(package: Path, old: str, new: str) -> None:
     # Asked first, as the edit stays.
     before = BEFORE()
-    replaced(package / "compute.py", old, new)()
+    replaced(package / "compute/__init__.py", old, new)()
     after = codes()
     assert all(after[name] != code for name, code in before.items())
 

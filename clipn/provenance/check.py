@@ -12,12 +12,12 @@ from clipn.errors import ClipnError
 from clipn.files import named
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.earlier_downloads import keep_downloads
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import Records, collect_records, resolve_record, stale_outputs
 from clipn.provenance.records import JobRecord
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import write_stage_records
 from clipn.provenance.stages import Stage, damaged_objects, home, in_cache, load_stages
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.provenance.timestamps import correct_timestamps
 from clipn.study.snakemake import Mode
 
@@ -63,7 +63,7 @@ def check_outputs(
     correct_timestamps(checked, cache, records.incomplete)
     # Of other studies the records are imported when it is their turn, so their files still count as new.
     state.written |= {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
-    state.keep_modules(records.local.values(), fingerprints)
+    state.keep_modules((record.code for record in records.local.values()), fingerprints)
     if Mode.DRY_RUN not in mode:
         keep_downloads(checked, cache)
         complete = {path: record for path, record in records.local.items() if path not in records.incomplete}

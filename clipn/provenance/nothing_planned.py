@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from clipn.provenance.records import JobRecord, locked, read_records
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stages import RECORD_FILES
+from clipn.provenance.state.run_state import RunState
 from clipn.study.run_lock import only_run
 from clipn.study.snakemake import Mode, Request, planned
 

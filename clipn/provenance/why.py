@@ -10,10 +10,10 @@ from typing import Any
 from clipn.compute import described
 from clipn.files import named
 from clipn.fingerprint import PACKAGE
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, differences, read_records
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.provenance.trace import SHORT
 from clipn.study.paths import study_of
 from clipn.study.rules.parameters import MISSING, Contents, Settings, changed_values, is_keyed

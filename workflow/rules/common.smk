@@ -11,8 +11,8 @@ from clipn.data.weights_registry import WEIGHTS
 from clipn.demo.settings import TRAINING
 from clipn.fingerprint import PACKAGE, Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, fits, scorings, targets, word_lists

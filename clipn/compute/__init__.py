@@ -151,7 +151,7 @@ def prepare_torch(device: str, threads: int) -> None:
             raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
         # One alone is shared, as nobody could choose another.
         if (count := torch.cuda.device_count()) > 1 and not _leases:
-            from clipn.gpu_lease import lease  # here, as few steps need it
+            from clipn.compute.gpu_lease import lease  # here, as few steps need it
 
             index, lock = lease([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)])
             torch.cuda.set_device(index)
