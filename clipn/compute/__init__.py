@@ -99,7 +99,7 @@ def require_hold() -> None:
     Raises:
         ClipnError: it has not.
     """
-    if _held == "portable" and not (platform.machine() == "x86_64" and _cpu_flags() >= _NEEDED):
+    if _held == "portable" and not (platform.machine() == "x86_64" and {*_cpu_info("flags").split()} >= _NEEDED):
         raise ClipnError(
             f"arithmetic: {processor()} is no x86-64 processor with AVX2, which portable numbers need; write "
             "`arithmetic: fast` in the study, or `clipn --arithmetic fast`"
@@ -125,10 +125,6 @@ def variables() -> list[str]:
 def processor() -> str:
     """Name of the processor."""
     return _cpu_info("model name") or platform.processor() or platform.machine()
-
-
-def _cpu_flags() -> set[str]:
-    return set(_cpu_info("flags").split())
 
 
 def _cpu_info(key: str) -> str:

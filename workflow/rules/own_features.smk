@@ -67,7 +67,7 @@ if targets.stream_prompts(paths):
 # Images moved a step towards what the model takes them for, for ODIN; all datasets of an ID dataset in one job.
 rule perturbed_features:
     input:
-        unpack(images_and_classes),
+        unpack(lambda w: images_and_classes(paths, w.id_dataset)),
         backbone=paths.backbone("{backbone}"),
     output:
         paths.perturbed_features("{backbone}", "{id_dataset}"),
@@ -92,7 +92,7 @@ rule perturbed_features:
 # What patches of images say of the ID classes, for GL-MCM and L-MCM; all datasets of an ID dataset in one job.
 rule local_features:
     input:
-        unpack(images_and_classes),
+        unpack(lambda w: images_and_classes(paths, w.id_dataset)),
         backbone=paths.backbone("{backbone}"),
     output:
         paths.local_features("{backbone}", "{id_dataset}"),
