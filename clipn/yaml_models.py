@@ -20,7 +20,8 @@ from clipn.errors import ClipnError
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 F = TypeVar("F", bound="RecordFile")
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+FileName = Annotated[str, StringConstraints(pattern=FILE_NAME)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 LARGEST_SEED = 2**32 - 1

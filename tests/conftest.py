@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from clipn.files import file_hash
-from clipn.provenance import hash_cache
+from clipn.provenance.state import hash_cache
 from tests.helpers.checkout import Checkout
 from tests.helpers.project import Project, succeeded
 from tests.helpers.records import Made

@@ -132,7 +132,7 @@ def test_text_that_a_program_uses_counts(package: Path) -> None:
         ("report/tables/ood.py", '= ("auroc", "fpr95")', '= ("fpr95", "auroc")', (TABLE,), (ID_FIGURES,)),
         ("report/figures/histograms.py", "_BINS = ", "_BINS = 1 + ", (ID_FIGURES,), (ABLATIONS, TABLE)),
         ("evaluation/scoring.py", "ROWS = ", "ROWS = 1 + ", (SCORE,), (TRAIN, EVALUATE, TABLE)),
-        ("compute.py", '"COMPATIBLE"', '"AVX2"', (TRAIN, SCORE, EVALUATE, TABLE, IMAGES), ()),
+        ("compute/__init__.py", '"COMPATIBLE"', '"AVX2"', (TRAIN, SCORE, EVALUATE, TABLE, IMAGES), ()),
         ("cli/evaluation.py", "resamples)\n", "resamples + 1)\n", (EVALUATE,), (SCORE,)),
         ("data/readers/cifar.py", "width = 3 * ", "width = 2 * ", (IMAGES,), (SCORE, TRAIN)),
         ("errors.py", "status = 1", "status = 2", (), (TRAIN, SCORE, IMAGES)),
@@ -436,9 +436,9 @@ MUTATIONS = [
     ("features/perturbed.py", "(logits / TEMPERATURE)", "(logits * TEMPERATURE)", {"perturbed_features"}),
     ("features/local.py", "top - cosines.scatter_", "cosines.scatter_", {"local_features"}),
     ("model/patches.py", "tokens[:, 1:]", "tokens[:, :-1]", {"local_features"}),
-    ("evaluation/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
-    ("evaluation/probe.py", "TOLERANCE = 1e-8", "TOLERANCE = 1e-7", {"fit_probe"}),
-    ("evaluation/imported_probe.py", "of_shape[0].double()", "-of_shape[0].double()", {"import_probe"}),
+    ("evaluation/fitted/discriminant.py", "weights = width *", "weights = 2 * width *", {"fit_discriminant"}),
+    ("evaluation/fitted/probe.py", "TOLERANCE = 1e-8", "TOLERANCE = 1e-7", {"fit_probe"}),
+    ("evaluation/fitted/imported_probe.py", "of_shape[0].double()", "-of_shape[0].double()", {"import_probe"}),
     ("evaluation/cooked.py", "np.log(len(logits))", "np.log(2)", {"score_runs"}),
     ("model/network.py", "tags[0]].transforms", "tags[-1]].transforms", {"cache_network_logits", "generate_network"}),
     ("features/network.py", "BATCH = 32", "BATCH = 16", {"cache_network_logits"}),
@@ -503,7 +503,7 @@ def test_an_edit_plans_the_rules_whose_result_it_can_change(
 def test_a_change_of_kernels_plans_all_rules_with_code(package: Path, old: str, new: str) -> None:
     # Asked first, as the edit stays.
     before = BEFORE()
-    replaced(package / "compute.py", old, new)()
+    replaced(package / "compute/__init__.py", old, new)()
     after = codes()
     assert all(after[name] != code for name, code in before.items())
 

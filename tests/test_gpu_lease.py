@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from clipn import compute, gpu_lease
-from clipn.compute import prepare_torch
+from clipn import compute
+from clipn.compute import gpu_lease, prepare_torch
+from clipn.compute.gpu_lease import lease
 from clipn.errors import ClipnError
-from clipn.gpu_lease import lease
 from tests.helpers.tiny_run import forked
 
 

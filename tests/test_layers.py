@@ -20,7 +20,6 @@ LAYERS = [
         "plain_text",
         "progress",
         "garbage",
-        "gpu_lease",
         "iteration",
         "compute",
         "fingerprint",

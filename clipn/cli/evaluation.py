@@ -95,11 +95,12 @@ def fit(
     ] = 1.0,
 ) -> None:
     """Fit a classifier (GDA) of an ID dataset on cached features of its training images."""
-    from clipn.evaluation.fit import TrainingImages, write_discriminant
+    from clipn.evaluation.fitted.discriminant import write_discriminant
+    from clipn.evaluation.fitted.images import TrainingImages
 
     # One image of a class has no covariance.
-    images = TrainingImages(train, parse_shots(shots, 2), seed, alpha)
-    write_discriminant(id_dataset, images, datasets, features, output)
+    images = TrainingImages(train, parse_shots(shots, 2), seed)
+    write_discriminant(id_dataset, images, alpha, datasets, features, output)
 
 
 def fit_probe(
@@ -112,8 +113,8 @@ def fit_probe(
     seed: ChoiceSeed = 1,
 ) -> None:
     """Fit a linear probe of an ID dataset on cached features of its training images, for COOkeD."""
-    from clipn.evaluation.fit import TrainingImages
-    from clipn.evaluation.probe import write_probe
+    from clipn.evaluation.fitted.images import TrainingImages
+    from clipn.evaluation.fitted.probe import write_probe
 
     write_probe(id_dataset, TrainingImages(train, parse_shots(shots, 1), seed), datasets, features, output)
 
@@ -126,7 +127,7 @@ def import_probe(
     output: Output,
 ) -> None:
     """Bring a linear probe that others trained on image features to the form of `clipn fit-probe`."""
-    from clipn.evaluation.imported_probe import convert_probe
+    from clipn.evaluation.fitted.imported_probe import convert_probe
 
     convert_probe(weights, id_dataset, datasets, features, output)
 

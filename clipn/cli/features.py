@@ -52,8 +52,7 @@ def image_features(
     from clipn.features.images import cache_image_features
 
     folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
-    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
-    cache_image_features(backbone, opened, device, threads)
+    cache_image_features(backbone, folders.by_output(names, output), device, threads)
 
 
 @features_app.command("perturbed")
@@ -192,8 +191,7 @@ def tower_features(
     from clipn.features.tower import cache_tower_features
 
     folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
-    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
-    cache_tower_features(image_tower, opened, device, threads)
+    cache_tower_features(image_tower, folders.by_output(names, output), device, threads)
 
 
 @features_app.command("project")
@@ -238,9 +236,8 @@ def network_logits(
     from clipn.features.network import cache_network_logits
 
     folders = DatasetFolders(registries, archives, datasets, parse_copies(unpacked))
-    opened = {output / f"{name}.safetensors": folders.open(name) for name in names}
     classes = {name: len(read_classes(datasets / name / "dataset.json")) for name in id_dataset or []}
-    cache_network_logits(model, weights, opened, classes, device, threads)
+    cache_network_logits(model, weights, folders.by_output(names, output), classes, device, threads)
 
 
 @features_app.command("captions")

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import yaml
 
@@ -73,7 +74,7 @@ def profile(studies: list[str]) -> str:
     resources |= {rule: {"runtime": f"{MINUTES} * attempt", "side_by_side": 1} for rule in GROUPED}
     return TEMPLATE.format(
         studies=", ".join(studies),
-        resources=_indented(resources),
+        resources=indent(yaml.safe_dump(resources, default_flow_style=None, sort_keys=False, width=120).rstrip(), "  "),
         groups="\n".join(f"  {rule}: results" for rule in GROUPED),
     )
 
@@ -95,11 +96,6 @@ def _resources(rule: str, needs: Needs) -> dict[str, str | int]:
     if needs.cores:
         resources["cpus_per_gpu"] = needs.cores
     return resources | ({"slurm_extra": f"'{SAVES}'"} if rule == RESUMED else {})
-
-
-def _indented(mapping: dict[str, dict[str, str | int]]) -> str:
-    lines = yaml.safe_dump(mapping, default_flow_style=None, sort_keys=False, width=120).splitlines()
-    return "\n".join(f"  {line}" for line in lines)
 
 
 def main() -> None:

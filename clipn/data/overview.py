@@ -14,7 +14,7 @@ from clipn.data.description import read_description
 from clipn.data.location import is_here
 from clipn.data.registry import DOWNLOADS, CaptionSource, Dataset, Registry
 from clipn.data.store import part_path
-from clipn.data.verification_cache import VERIFICATION_CACHE, cached_verification
+from clipn.data.verification.cache import VERIFICATION_CACHE, cached_verification
 from clipn.data.word_list import WordList
 from clipn.files import file_hash
 from clipn.progress import one_line

@@ -15,7 +15,7 @@ from clipn.data.manifest import index_images, write_manifest
 from clipn.data.readers import class_names, read_images, warn_of_left_out
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource, Dataset, Registry
 from clipn.data.verification import Verification, verify_archive, verify_copy
-from clipn.data.verification_cache import VERIFICATION_CACHE, Sources, remove_verification, save_verification
+from clipn.data.verification.cache import VERIFICATION_CACHE, Sources, remove_verification, save_verification
 from clipn.errors import ClipnError
 from clipn.files import write_json
 from clipn.progress import tracked, warn

@@ -35,6 +35,10 @@ class DatasetFolders:
         images = read_dataset(name, registry, self.archives / name, self.unpacked.get(name))
         return self.datasets / name / "manifest.parquet", images
 
+    def by_output(self, names: Sequence[str], folder: Path) -> dict[Path, tuple[Path, Iterator[Image]]]:
+        """Datasets by the files to write of them in a folder; errors as of `open`."""
+        return {folder / f"{name}.safetensors": self.open(name) for name in names}
+
     def with_classes(self, names: Sequence[str]) -> tuple[dict[str, tuple[Path, Iterator[Image]]], list[str]]:
         """Datasets by name, and the class names of the first.
 

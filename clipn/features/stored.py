@@ -41,6 +41,18 @@ WORD_FEATURES = {
 """By name of the method."""
 
 
+class LinearClassifier(NamedTuple):
+    """What is fitted on image features f, (d,): its logits are f W^T + b.
+
+    Attributes:
+        weights: W (classes, d), float64.
+        bias: b (classes,), float64.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+
 class PromptFeatures(NamedTuple):
     """What every prompt of a pool says of the classes of an ID dataset.
 
@@ -149,24 +161,23 @@ def read_prompt_features(path: Path) -> PromptFeatures:
     )
 
 
-def read_discriminant(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.fit.write_discriminant`.
+def read_discriminant(path: Path) -> LinearClassifier:
+    """What `clipn.evaluation.fitted.discriminant` writes, for unit-norm features.
 
     Raises:
         ClipnError: missing, damaged or foreign file.
     """
-    arrays: dict[str, Any] = read_arrays(path, DISCRIMINANT_FORMAT, "weights", "bias")[0]
-    return arrays["weights"], arrays["bias"]
+    return _read_linear(path, DISCRIMINANT_FORMAT)
 
 
-def read_probe(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.probe`, for features that are not normalised.
+def read_probe(path: Path) -> LinearClassifier:
+    """What `clipn.evaluation.fitted.probe` writes, for features that are not normalised; errors as above."""
+    return _read_linear(path, PROBE_FORMAT)
 
-    Raises:
-        ClipnError: missing, damaged or foreign file.
-    """
-    arrays: dict[str, Any] = read_arrays(path, PROBE_FORMAT, "weights", "bias")[0]
-    return arrays["weights"], arrays["bias"]
+
+def _read_linear(path: Path, file_format: str) -> LinearClassifier:
+    arrays: dict[str, Any] = read_arrays(path, file_format, "weights", "bias")[0]
+    return LinearClassifier(arrays["weights"], arrays["bias"])
 
 
 def read_network_logits(path: Path) -> Features:

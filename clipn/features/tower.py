@@ -42,14 +42,10 @@ def cache_tower_features(
     Raises:
         ClipnError: the images are not those of the manifest.
     """
-    prepare_torch(device, threads)
-    trunk, architecture = load_image_tower(tower)
-    trunk = trunk.to(device)
+    encoder = _Tower(tower, device, threads)
     for output, (manifest, images) in datasets.items():
-        batches = image_batches(manifest, images, architecture)
-        features = torch.cat([tower_features(trunk, batch.to(device)).cpu() for batch in batches])
-        header = {"format": FORMAT, TOWER: file_hash(tower), "manifest": file_hash(manifest)}
-        write_safetensors(output, {FEATURES: features}, header)
+        features = encoder.features(image_batches(manifest, images, encoder.architecture))
+        encoder.write(output, features, "manifest", manifest)
 
 
 def cache_caption_tower_features(
@@ -68,19 +64,38 @@ def cache_caption_tower_features(
         device: `cpu` or `cuda`.
         threads: of torch; digits depend on it.
     """
-    prepare_torch(device, threads)
-    trunk, architecture = load_image_tower(tower)
-    trunk = trunk.to(device)
+    encoder = _Tower(tower, device, threads)
     digests = [hashlib.sha256(images[row].content).digest() for row in range(len(images))]
     is_new = torch.tensor([row == 0 or digests[row - 1] != digest for row, digest in enumerate(digests)])
     rows = is_new.nonzero().flatten().tolist()
-    loader = crop_loader(images, preprocess(architecture), batched(((row, row) for row in rows), BATCH), workers)
-    batches = tracked(loader, -(-len(rows) // BATCH), "image features of captions", "batches")
-    distinct = torch.cat([tower_features(trunk, batch.to(device)).cpu() for batch in batches])
-    features = distinct[is_new.cumsum(dim=0) - 1]
-    write_safetensors(
-        output, {FEATURES: features}, {"format": FORMAT, TOWER: file_hash(tower), "index": file_hash(index)}
+    loader = crop_loader(
+        images, preprocess(encoder.architecture), batched(((row, row) for row in rows), BATCH), workers
     )
+    batches = tracked(loader, -(-len(rows) // BATCH), "image features of captions", "batches")
+    distinct = encoder.features(batches)
+    encoder.write(output, distinct[is_new.cumsum(dim=0) - 1], "index", index)
+
+
+class _Tower:
+    """An image tower on a device.
+
+    Attributes:
+        architecture: that it is part of.
+    """
+
+    def __init__(self, path: Path, device: str, threads: int) -> None:
+        prepare_torch(device, threads)
+        trunk, self.architecture = load_image_tower(path)
+        self._path, self._device, self._trunk = path, device, trunk.to(device)
+
+    def features(self, batches: Iterable[Tensor]) -> Tensor:
+        """Pooled features (n, w) of batches (b, 3, h, w) of preprocessed images."""
+        return torch.cat([tower_features(self._trunk, batch.to(self._device)).cpu() for batch in batches])
+
+    def write(self, output: Path, features: Tensor, what: str, made_from: Path) -> None:
+        """Write features as `read_tower_features` reads them."""
+        header = {"format": FORMAT, TOWER: file_hash(self._path), what: file_hash(made_from)}
+        write_safetensors(output, {FEATURES: features}, header)
 
 
 def read_tower_features(path: Path, tower: str, what: str, made_from: Path) -> Tensor:

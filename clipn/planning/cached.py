@@ -10,7 +10,7 @@ from clipn.study.fits import discriminants, fits, probes
 from clipn.text.prompts import prompt_pool
 
 ITERATIONS = 100
-"""Of the fit of a probe: an assumption; some hundred images per class take about 150 (`clipn.evaluation.probe`)."""
+"""Of the fit of a probe: an assumption; some hundred images per class take about 150."""
 
 
 def fit_operations(study: Study, sizes: StudySizes, backbone: str, dimension: int) -> float:

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records, remove_record, write_record
 from clipn.provenance.renamed import renamed_records
 from clipn.provenance.stage_files import all_records
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.provenance.why import reasons
 from clipn.study.run_lock import only_run
 from clipn.study.snakemake import Mode, Request, planned

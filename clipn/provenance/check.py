@@ -12,14 +12,20 @@ from clipn.errors import ClipnError
 from clipn.files import named
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.earlier_downloads import keep_downloads
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import Records, collect_records, resolve_record, stale_outputs
 from clipn.provenance.records import JobRecord
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import write_stage_records
 from clipn.provenance.stages import Stage, damaged_objects, home, in_cache, load_stages
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.provenance.timestamps import correct_timestamps
+from clipn.study.config import Study
+from clipn.study.data import StudyData
+from clipn.study.figures import figure_names
+from clipn.study.loading import load_study
+from clipn.study.paths import StudyPaths
 from clipn.study.snakemake import Mode
+from clipn.study.targets import all_files
 
 NAMED = 3
 """Files that a message names."""
@@ -37,6 +43,29 @@ class CheckedStudy(NamedTuple):
 
     name: str
     outputs: Collection[str]
+
+
+def check_study(
+    study: Study, published: Collection[str], cache: HashCache, state: RunState, fingerprints: Fingerprints, mode: Mode
+) -> None:
+    """Check a study, and before it the one that it extends, by `check_outputs`.
+
+    Args:
+        study: the active study.
+        published: studies with published numbers, which decide about figures.
+        cache: as for `check_outputs`, and so are the others.
+        state: of earlier runs.
+        fingerprints: of this run.
+        mode: of the check.
+
+    Raises:
+        ClipnError: as `check_outputs`, or the other study is wrong.
+    """
+    # That one first, as records of files that both share travel with it.
+    base = [load_study(study.extends)] if study.extends else []
+    for one in (*base, study):
+        files = all_files(StudyPaths(one, StudyData(one)), figure_names(one, published))
+        check_outputs(CheckedStudy(one.study, files), cache, state, fingerprints, mode)
 
 
 def check_outputs(
@@ -63,7 +92,7 @@ def check_outputs(
     correct_timestamps(checked, cache, records.incomplete)
     # Of other studies the records are imported when it is their turn, so their files still count as new.
     state.written |= {path: sha for path, sha in records.imported_files.items() if path.startswith(home(study.name))}
-    state.keep_modules(records.local.values(), fingerprints)
+    state.keep_modules((record.code for record in records.local.values()), fingerprints)
     if Mode.DRY_RUN not in mode:
         keep_downloads(checked, cache)
         complete = {path: record for path, record in records.local.items() if path not in records.incomplete}

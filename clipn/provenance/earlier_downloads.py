@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from clipn.data.registry import DOWNLOADS
 from clipn.data.store import stored_path
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord
+from clipn.provenance.state.hash_cache import HashCache
 
 FETCHES = ("fetch_archive", "fetch_weights")
 """Rules whose outputs come over the network."""

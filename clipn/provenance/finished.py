@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import INCOMPLETE, LOCKS, METADATA
-from clipn.provenance.state_file import StateFile
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.state_file import StateFile
 
 NAME = "finished.json"
 DECIDING = (Path("dvc.yaml"), Path("clipn"), Path("config"), Path("workflow"), METADATA, INCOMPLETE, LOCKS)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from clipn.provenance.records import JobRecord, locked, read_records
-from clipn.provenance.run_state import RunState
+from clipn.provenance.records import locked, read_records
 from clipn.provenance.stages import RECORD_FILES
+from clipn.provenance.state.run_state import RunState
 from clipn.study.run_lock import only_run
 from clipn.study.snakemake import Mode, Request, planned
 
@@ -22,15 +22,10 @@ def files_if_nothing_is_planned(root: Path) -> dict[str, str] | None:
         return None
     records = read_records(root)
     made = [records[path] for path in outputs if path in records]
-    if jobs or len(made) < len(outputs) or locked(root) or not all(map(_is_complete, made)):
+    if jobs or len(made) < len(outputs) or locked(root) or not all(record.is_complete for record in made):
         return None
     # As the records tell and not as they are, so that an edit in this moment is noticed, too.
     inputs = {path: sha256 for record in made for path, sha256 in record.hashes.items()}
     written = RunState(root).written
     stages = {path: written.get(path, "") for file in root.glob(RECORD_FILES) if (path := str(file.relative_to(root)))}
     return inputs | {path: str(records[path].sha256) for path in outputs} | stages
-
-
-def _is_complete(record: JobRecord) -> bool:
-    """Whether all hashes are known: only then are times corrected whatever they are."""
-    return record.sha256 is not None and record.hashes.keys() >= set(record.inputs)

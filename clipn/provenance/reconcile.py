@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import (
     JobRecord,
     incomplete_outputs,
@@ -16,9 +15,10 @@ from clipn.provenance.records import (
     with_arithmetic,
     write_record,
 )
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import read_stage_records
 from clipn.provenance.stages import RECORD_FILES, Stage
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.provenance.timestamps import timestamp
 
 

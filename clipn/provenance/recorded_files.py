@@ -7,8 +7,8 @@ from pathlib import Path
 from clipn.compute import processor
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import machine_of, read_records
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.provenance.trace import SHORT
 from clipn.study.config import Study
 from clipn.study.data import StudyData

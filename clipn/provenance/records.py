@@ -135,6 +135,11 @@ class JobRecord:
         """Fingerprint of the code that the job ran; None for a rule without one."""
         return next((found[1] for text in self.parameters if (found := FINGERPRINT.fullmatch(text))), None)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all hashes are known: only then are times corrected whatever they are."""
+        return self.sha256 is not None and self.hashes.keys() >= set(self.inputs)
+
     def with_hashes(self, hashes: Mapping[str, str]) -> "JobRecord":
         """The record with the sha256 of more inputs."""
         known = {**self.hashes, **hashes}

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.study.paths import study_folder, study_of
 
 

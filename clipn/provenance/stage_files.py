@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from clipn.errors import ClipnError
 from clipn.files import write_text
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, RecordFields, read_records
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stages import RECORD_FILES, Stage, damaged_objects, in_cache
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.study.paths import study_folder
 
 OUTPUTS = TypeAdapter(dict[str, str | None])

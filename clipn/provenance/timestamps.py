@@ -17,8 +17,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord
+from clipn.provenance.state.hash_cache import HashCache
 
 STEP = 1_000
 """Nanoseconds that Snakemake still tells apart."""

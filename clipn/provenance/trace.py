@@ -14,9 +14,9 @@ from clipn.data.description import RESULTS, read_description
 from clipn.data.registry import Archive, load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import METADATA, JobRecord, incomplete_outputs, locked
 from clipn.provenance.stage_files import all_records, ancestors
+from clipn.provenance.state.hash_cache import HashCache
 
 SHORT = 12
 """Digits of a sha256 that people are shown."""

@@ -3,44 +3,29 @@
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from clipn.data.settings import CaptionPreparation, Crawl
 from clipn.demo.settings import Demo
-from clipn.errors import ClipnError
 from clipn.metrics import CONVENTION, CONVENTIONS
-from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, RULES, SCORES
+from clipn.scores import PLAIN_CLIP, RULES, SCORES
+from clipn.study.settings.ablations import require_one_setting, varied_settings
 from clipn.study.settings.backbone_seeds import require_names_of_seeds, with_backbone_seeds
 from clipn.study.settings.backbones import Backbone
+from clipn.study.settings.captions import Captions
 from clipn.study.settings.cooked import Fits
 from clipn.study.settings.imported import ImportedScores, require_own_names, require_scores_of_pairs
 from clipn.study.settings.networks import Network, require_networks, require_weights
 from clipn.study.settings.pairs import require_others, require_together, require_unreported, require_untested
+from clipn.study.settings.prompts import require_negations, require_pools
 from clipn.study.settings.runs import Run, require_checkpoints, require_known, require_once
-from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_members
-from clipn.study.streams import Adaptation, require_inputs
-from clipn.text.prompts import NO_POOLS, has_negations, pool_hash, pool_name
+from clipn.study.settings.streams import Adaptation, require_inputs
+from clipn.study.settings.variants import AnyVariant, Soup, as_taught, require_free, require_members
+from clipn.study.settings.words import require_words
 from clipn.training.settings import Variant
-from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, Record, Threads, require_distinct
+from clipn.yaml_models import LARGEST_SCALE, MOST_RESAMPLES, MOST_THREADS, FileName, Record, Threads, require_distinct
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME)]
 ID_DATASETS = ("imagenet", "cifar10", "cifar100")
 """ID datasets of the paper, whose tables every study has; those of another one lie in a folder of their own."""
-
-
-class Captions(CaptionPreparation):
-    """Which captions, what becomes of them, and into how many shards they go."""
-
-    sources: list[Name] = Field(default=[], description="caption sources of the registry; needed for training only")
-    shards: int = Field(default=4, ge=1, le=100_000, description="number of WebDataset shards")
-    crawl: Crawl = Field(default=Crawl(), description="how images without an archive are fetched from the web")
-
-    @field_validator("sources")
-    @classmethod
-    def _distinct(cls, sources: list[str]) -> list[str]:
-        require_distinct(sources, "source")
-        return sources
 
 
 def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]:
@@ -51,19 +36,11 @@ def _all_known(names: list[str], known: Collection[str], what: str) -> list[str]
     return names
 
 
-def _in_effect(variant: AnyVariant) -> dict[str, Any]:
-    """Settings of a variant that its way to say "no" makes use of."""
-    settings = variant.model_dump()
-    # A setting that does nothing must not count as a second difference of an ablation.
-    idle = ("templates",) if settings.get("no_texts") == "learnable" else ("prompts", "tokens")
-    return {key: value for key, value in settings.items() if key not in idle}
-
-
 class Study(Record):
     """All that a study is."""
 
-    study: Name = Field(description="name of the study: config/studies/<study>.yaml")
-    extends: Name | None = Field(
+    study: FileName = Field(description="name of the study: config/studies/<study>.yaml")
+    extends: FileName | None = Field(
         default=None,
         description="another study, whose settings hold here too; only `variants`, `runs`, `ablations`, `imported`, "
         "`rules`, `conventions` and `resamples` may be set again. Its data, backbones and features serve both",
@@ -77,41 +54,43 @@ class Study(Record):
         description="shared folder, read only, that is used in place: archives by their names, or unpacked copies in "
         "folders called like the datasets",
     )
-    cleaning: list[Name] = Field(
+    cleaning: list[FileName] = Field(
         default=[], description="cleaning lists whose images get rows of their own in the tables, e.g. `ninco`"
     )
     captions: Captions = Captions()
-    backbones: dict[Name, Backbone] = Field(min_length=1)
-    variants: dict[Name, AnyVariant] = Field(
+    backbones: dict[FileName, Backbone] = Field(min_length=1)
+    variants: dict[FileName, AnyVariant] = Field(
         default={}, description="ways to teach “no”; none: methods on plain CLIP alone"
     )
     runs: list[Run] = Field(default=[], description="what is trained or imported; none: methods on plain CLIP alone")
-    ablations: list[Name] = Field(
+    ablations: list[FileName] = Field(
         default=[],
         description="variants that differ in one setting from the first of the runs: drawn as curves of that setting, "
         "and, unless it is `no_texts`, left out of the other figures and the printed tables",
     )
-    pairs: dict[Name, list[Name]] = Field(
+    pairs: dict[FileName, list[FileName]] = Field(
         min_length=1, description="OOD datasets of every ID dataset, which may be any with class names"
     )
-    networks: dict[Name, Network] = Field(
+    networks: dict[FileName, Network] = Field(
         default={},
         exclude_if=lambda value: not value,
         description="networks that were trained on the classes of ID datasets, for `cooked` under `train`",
     )
-    train: dict[Name, Fits] = Field(
+    train: dict[FileName, Fits] = Field(
         default={},
         # Studies without the key print as they did before there was one; so with those below that are left out.
         exclude_if=lambda value: not value,
         description="training images of ID datasets, for classifiers that are fitted on them; a list for both kinds",
     )
-    development: dict[Name, list[Name]] = Field(
+    development: dict[FileName, list[FileName]] = Field(
         default={},
         exclude_if=lambda value: not value,
         description="OOD datasets of ID datasets that greedy soups are chosen on; none of them may be under `pairs`",
     )
-    baselines: list[Name] = Field(default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP")
-    imported: dict[Name, ImportedScores] = Field(
+    baselines: list[FileName] = Field(
+        default=["msp", "max_logit", "energy", "mcm"], description="methods on plain CLIP"
+    )
+    imported: dict[FileName, ImportedScores] = Field(
         default={}, description="methods that others computed, under names of their own"
     )
     test_time: Adaptation | None = Field(
@@ -130,7 +109,7 @@ class Study(Record):
         description="for `neglabel` and `csp`: word list of the registry, text file with a word per line, or `wordnet` "
         "for the system's copy",
     )
-    envisioned_words: dict[Name, Name] = Field(
+    envisioned_words: dict[FileName, FileName] = Field(
         default={},
         exclude_if=lambda value: not value,
         description="for `eoe`: word list of the registry that a language model envisioned, by ID dataset",
@@ -141,13 +120,15 @@ class Study(Record):
     logit_scale: Annotated[float, Field(gt=0, le=LARGEST_SCALE)] | Literal["checkpoint"] = Field(
         default=100.0, description="what multiplies cosines in evaluation: released code 100; or the checkpoint's own"
     )
-    rules: list[Name] = Field(default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p")
+    rules: list[FileName] = Field(
+        default=["ctw", "atd"], description="threshold-free rules; `atd_original`: unshrunk p"
+    )
     conventions: list[str] = Field(
         default=[CONVENTION],
         min_length=1,
         description="readings of FPR95; tables show the first, metrics.csv has all; intervals are of `clipn` alone",
     )
-    averages: dict[Name, list[Name]] = Field(
+    averages: dict[FileName, list[FileName]] = Field(
         default={},
         exclude_if=lambda value: not value,
         description="further averages in tables of OOD detection, over some OOD sets of an ID dataset, by name: `near`",
@@ -170,15 +151,7 @@ class Study(Record):
     @field_validator("prompts")
     @classmethod
     def _known_pools(cls, names: list[str]) -> list[str]:
-        try:
-            pools = {pool_name(name): pool_hash(name) for name in names}
-        except ClipnError as error:
-            raise ValueError(str(error).removeprefix("prompts: ")) from error
-        if IMPORTED in pools:
-            raise ValueError(f"{IMPORTED!r} is what scores of others are kept under; rename the file")
-        # Scores lie in a folder per name, so `a/mine.txt` and `b/mine.txt` would overwrite each other.
-        if len(pools) < len(names):
-            raise ValueError("two pools have the same name; name each once")
+        require_pools(names)
         return names
 
     @field_validator("baselines")
@@ -210,12 +183,7 @@ class Study(Record):
     @field_validator("variants")
     @classmethod
     def _none_is_taken(cls, variants: dict[str, AnyVariant]) -> dict[str, AnyVariant]:
-        if PLAIN_CLIP in variants:
-            raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
-        for prefix in FITTED:
-            if taken := [name for name in variants if name.startswith(prefix)]:
-                begins = f"{prefix!r} begins names of fitted classifiers"
-                raise ValueError(f"{taken[0]}: {begins}; call the variant otherwise")
+        require_free(variants)
         return variants
 
     @field_validator("pairs")
@@ -268,9 +236,8 @@ class Study(Record):
     def _negating_prompts_for_handcrafted(self) -> "Study":
         taught = [as_taught(self.variants, run.variant) for run in self.runs]
         handcrafted = any(isinstance(variant, Variant) and variant.no_texts == "handcrafted" for variant in taught)
-        if handcrafted and not has_negations(self.prompts[0]):
-            pools = ", ".join(NO_POOLS)
-            raise ValueError(f"prompts: for hand-crafted runs name one of {pools} first, or a file with its `_no.txt`")
+        if handcrafted:
+            require_negations(self.prompts[0])
         return self
 
     @model_validator(mode="after")
@@ -285,12 +252,7 @@ class Study(Record):
             raise ValueError(f"envisioned_words: {name} is no ID dataset of `pairs`; correct it, or leave it out")
         # The demo generates a word list, which serves all of them.
         if self.demo is None:
-            for method in ("neglabel", "csp"):
-                if method in self.baselines and self.negative_words is None:
-                    raise ValueError(f"negative_words: `{method}` needs a word list; name one, or `wordnet`")
-            missing = [name for name in self.pairs if name not in self.envisioned_words]
-            if "eoe" in self.baselines and missing:
-                raise ValueError(f"envisioned_words: `eoe` needs words for {missing[0]}; name a list of the registry")
+            require_words(self.baselines, self.negative_words, self.envisioned_words, self.pairs)
         return self
 
     @model_validator(mode="after")
@@ -306,12 +268,7 @@ class Study(Record):
 
     @model_validator(mode="after")
     def _ablations_vary_one_setting(self) -> "Study":
-        for name in self.ablations:
-            if name not in {run.variant for run in self.runs}:
-                raise ValueError(f"ablations: {name!r} is not among the runs; add it there")
-            if len(self.varied(name)) != 1:
-                differs = ", ".join(self.varied(name)) or "nothing"
-                raise ValueError(f"ablations: {name} differs from {self.base} in {differs}; vary one setting")
+        require_one_setting(self.ablations, self.runs, self.variants)
         return self
 
     @model_validator(mode="after")
@@ -334,8 +291,7 @@ class Study(Record):
 
     def varied(self, name: str) -> list[str]:
         """Settings in which a variant differs from the base, among those that count for both."""
-        own, base = (_in_effect(self.variants[variant]) for variant in (name, self.base))
-        return [key for key in base if key in own and own[key] != base[key]]
+        return varied_settings(self.variants[name], self.variants[self.base])
 
     @property
     def trained_runs(self) -> list[Run]:

@@ -16,9 +16,10 @@ from clipn.data.registry import NAMELESS, Registry, load_registry
 from clipn.data.weights_registry import WEIGHTS
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json, write_text
-from clipn.study.config import NAME, Study
+from clipn.study.config import Study
 from clipn.study.loading import STUDIES, parse_study
 from clipn.study.weights import is_weight_file
+from clipn.yaml_models import FILE_NAME
 
 REGISTRIES = Path("config")
 """Folder of the registry of a study's own images, which is called like the study."""
@@ -69,7 +70,7 @@ def write_study(new: NewStudy) -> Study:
         ClipnError: a file of one of these names is there, a dataset, backbone or checkpoint is not, or an ID dataset
             has no class names. Only in the last case are the files left, so that a person can name the classes.
     """
-    if not re.fullmatch(NAME, new.name):
+    if not re.fullmatch(FILE_NAME, new.name):
         raise ClipnError(f"{new.name!r}: is no name of a study; use letters, digits, `.`, `_` and `-`")
     path, own_registry = STUDIES / f"{new.name}.yaml", REGISTRIES / f"{new.name}.yaml"
     names, places = _datasets(new)
@@ -110,7 +111,7 @@ def _datasets(new: NewStudy) -> tuple[list[str], dict[str, Path]]:
     names = []
     for text in (*new.id_datasets, *new.ood_datasets):
         name, place = (text, None) if text in known.datasets else _named_place(text)
-        if not re.fullmatch(NAME, name):
+        if not re.fullmatch(FILE_NAME, name):
             raise ClipnError(f"{text}: gives no name of letters, digits, `.`, `_` and `-`; write it as NAME=PATH")
         if place is not None and not place.exists():
             among = ", ".join(known.datasets) or "none"

@@ -84,15 +84,13 @@ class StudyPaths(ReportPaths):
 
     def registries(self, *names: str) -> list[str]:
         """Registries of some datasets or caption sources, the generated one first."""
-        return [*self.generated_registries(*names), *self._written_registries(*names)]
+        is_needed = self.study.registry is not None and not all(map(self.data.is_generated, names))
+        written = [str(self.study.registry)] if is_needed else []
+        return [*self.generated_registries(*names), *written]
 
     def generated_registries(self, *names: str) -> list[str]:
         """The generated one among them: an input like any other, while of a written one only the used records count."""
         return [self.generated_registry] if any(map(self.data.is_generated, names)) else []
-
-    def _written_registries(self, *names: str) -> list[str]:
-        is_needed = self.study.registry is not None and not all(map(self.data.is_generated, names))
-        return [str(self.study.registry)] if is_needed else []
 
     def mirrored_archive(self, name: str, file: str) -> list[str]:
         """What an archive is copied from, if the demo generates it."""

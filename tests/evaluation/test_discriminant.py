@@ -5,7 +5,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from clipn.errors import ClipnError
-from clipn.evaluation.discriminant import fit_discriminant
+from clipn.evaluation.fitted.discriminant import fit_discriminant
 from clipn.features.stored import Features
 
 WIDTH = 24

@@ -10,16 +10,16 @@ from safetensors.torch import save_file
 from scipy.special import softmax
 from torch import Tensor
 
-from benchmarks.planted import ID, Size, plant, scoring_inputs
+from benchmarks.planted import ID, Size, scoring_inputs
 from clipn.errors import ClipnError
-from clipn.evaluation import probe as module
-from clipn.evaluation.fit import TrainingImages
-from clipn.evaluation.imported_probe import convert_probe
-from clipn.evaluation.probe import fit_probe, write_probe
-from clipn.evaluation.shots import training_rows
+from clipn.evaluation.fitted import probe as module
+from clipn.evaluation.fitted.images import TrainingImages
+from clipn.evaluation.fitted.imported_probe import convert_probe
+from clipn.evaluation.fitted.probe import fit_probe, write_probe
+from clipn.evaluation.fitted.shots import training_rows
 from clipn.features.stored import read_image_features, read_norms, read_probe
 from clipn.model.tensors import read_metadata
-from tests.helpers.training_images import TRAIN, describe, write_features
+from tests.helpers.training_images import TRAIN, plant_training
 
 SIZE = Size({ID: 20, "sun": 10}, classes=4, negatives=10, width=16)
 WIDTH = SIZE.width
@@ -42,13 +42,7 @@ def objective(weights: Tensor, bias: Tensor, features: list[np.ndarray]) -> Tens
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    plant(folder, SIZE, runs=1)
-    labels = np.arange(60) % SIZE.classes
-    inputs = scoring_inputs(folder)
-    describe(inputs.datasets / TRAIN, labels.tolist(), [f"class {number}" for number in range(4)], first=1000)
-    draw = np.random.default_rng(3)
-    vectors = draw.normal(size=(4, WIDTH))[labels] + draw.normal(size=(60, WIDTH))
-    write_features(inputs.features / f"{TRAIN}.safetensors", vectors)
+    plant_training(folder, SIZE)
     return folder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.evaluation.shots import training_rows
+from clipn.evaluation.fitted.shots import training_rows
 from tests.helpers.training_images import TRAIN, describe
 
 CLASSES = ["cat", "dog", "owl"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.run_state import RunState
 from clipn.provenance.why import Reason, reasons
 from clipn.study.rules.parameters import Contents, Settings
 from clipn.study.snakemake import PlannedJob

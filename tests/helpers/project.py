@@ -24,7 +24,7 @@ from clipn import fingerprint
 from clipn.cli import main as cli
 from clipn.fingerprint import Fingerprints
 from clipn.fingerprint.source import Source
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.run_state import RunState
 from clipn.study import snakemake
 from clipn.study.snakemake import Plan, Request, planned
 from tests.helpers.warm import warm_programs

@@ -15,9 +15,9 @@ import pytest
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, read_records
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.study.snakemake import Mode
 
 LONGEST_NAME = 254

@@ -7,12 +7,24 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.planted import Size, plant, scoring_inputs
 from clipn.data.manifest import SCHEMA, write_manifest
 from clipn.features.stored import IMAGE_FORMAT, NORMS
 from clipn.files import write_json
 from clipn.model.tensors import write_arrays
 
 TRAIN = "training"
+
+
+def plant_training(folder: Path, size: Size) -> None:
+    """A planted world with 60 training images of its ID dataset."""
+    plant(folder, size, runs=1)
+    inputs, labels = scoring_inputs(folder), np.arange(60) % size.classes
+    classes = [f"class {number}" for number in range(size.classes)]
+    describe(inputs.datasets / TRAIN, labels.tolist(), classes, first=1000)
+    draw = np.random.default_rng(3)
+    vectors = draw.normal(size=(size.classes, size.width))[labels] + draw.normal(size=(len(labels), size.width))
+    write_features(inputs.features / f"{TRAIN}.safetensors", vectors)
 
 
 def describe(folder: Path, labels: Sequence[int], classes: Sequence[str], first: int = 0) -> None:

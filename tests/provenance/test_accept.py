@@ -48,8 +48,8 @@ CHECK = """
 from pathlib import Path
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 
 study = CheckedStudy("demo", ["count.txt", "count.log", "table.csv"])
 check_outputs(study, HashCache(Path()), RunState(Path()), Fingerprints(), mode_of(workflow))

@@ -24,8 +24,8 @@ from pathlib import Path
 from clipn.errors import ClipnError
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.study.snakemake import mode_of
 
 configfile: "config/config.yaml"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.state.hash_cache import HashCache
 from tests.helpers.records import sha256
 
 TIME = 1_000_000_000_000_000_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.run_state import RunState
 from clipn.study.snakemake import Mode
 from tests.helpers.records import (
     ARCHIVE,

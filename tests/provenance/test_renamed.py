@@ -8,10 +8,10 @@ import pytest
 
 from clipn.errors import ClipnError
 from clipn.provenance.accept import WITHOUT_RECORD, accept
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord, read_records
 from clipn.provenance.renamed import renamed_records
 from clipn.provenance.stage_files import read_stage_records
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.study.snakemake import Request, planned
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import sha256
@@ -22,8 +22,8 @@ SNAKEFILE = """
 from pathlib import Path
 from clipn.fingerprint import Fingerprints
 from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.study.rules.parameters import settings_of
 from clipn.study.snakemake import mode_of
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import JobRecord
-from clipn.provenance.run_state import RunState
 from clipn.provenance.stage_files import StageRecords, all_records, ancestors, read_stage_records, write_stage_records
 from clipn.provenance.stages import Stage
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from tests.helpers.records import CODE, OTHER_CODE, Made, lines, outputs, sha256, written
 
 HOME = "results/studies/demo/"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.reconcile import changed_inputs, stale_outputs
 from clipn.provenance.records import METADATA, STALE, JobRecord, read_records, write_record
+from clipn.provenance.state.hash_cache import HashCache
 from tests.helpers.records import ARCHIVE, DATA, REPORT, WORDS, Made, files_of, lines, record_file, sha256
 
 CAPTIONS, RUN, SCORES, METRICS, TABLE, OTHER = "captions", "run", "scores", "metrics", "table", "other"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from clipn.files import write_text
 from clipn.fingerprint.source import Definition, Source
-from clipn.provenance import state_file as module
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
-from clipn.provenance.state_file import OLD, StateFile
+from clipn.provenance.state import state_file as module
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
+from clipn.provenance.state.state_file import OLD, StateFile
 from tests.helpers.records import sha256
 
 STATE = Path(".snakemake/run_state.json")

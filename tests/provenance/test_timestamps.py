@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from clipn.errors import ClipnError
-from clipn.provenance.hash_cache import HashCache
 from clipn.provenance.records import read_records
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.provenance.timestamps import correct_timestamps
 from tests.helpers.project import ENVIRONMENT
 from tests.helpers.records import Made

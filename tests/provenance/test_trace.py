@@ -11,8 +11,8 @@ from rich.console import Console
 
 from clipn.cli import main as cli
 from clipn.errors import ClipnError
-from clipn.provenance import hash_cache
 from clipn.provenance.records import read_records, write_record
+from clipn.provenance.state import hash_cache
 from clipn.provenance.trace import trace
 from clipn.provenance.trace_tree import nested, summary, tree
 from tests.helpers.records import TABLE as COPY

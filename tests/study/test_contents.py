@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clipn.provenance.hash_cache import HashCache
+from clipn.provenance.state.hash_cache import HashCache
 from clipn.study.data import StudyData
 from clipn.study.rules import contents as module
 from clipn.study.rules.contents import RuleContents

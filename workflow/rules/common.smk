@@ -1,30 +1,30 @@
 """The study, and what the rules share; no rule in here."""
 
-import os
 import re
 import shlex
-from math import ceil
 from pathlib import Path
 
 from clipn.compute import set_environment
 from clipn.data.weights_registry import WEIGHTS
 from clipn.demo.settings import TRAINING
 from clipn.fingerprint import PACKAGE, Fingerprints
-from clipn.provenance.check import CheckedStudy, check_outputs
-from clipn.provenance.hash_cache import HashCache
-from clipn.provenance.run_state import RunState
+from clipn.provenance.check import check_study
+from clipn.provenance.state.hash_cache import HashCache
+from clipn.provenance.state.run_state import RunState
 from clipn.report.published_numbers import load_published
 from clipn.scores import PLAIN_CLIP
 from clipn.study import figures, fits, scorings, targets, word_lists
 from clipn.study.config import ID_DATASETS
 from clipn.study.data import StudyData
-from clipn.study.loading import load_study, parse_study, study_files
+from clipn.study.loading import parse_study, study_files
 from clipn.study.names import RunName
 from clipn.study.paths import StudyPaths, log_folder
 from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.rules.contents import RuleContents
+from clipn.study.rules.inputs import images_and_classes
 from clipn.study.rules.options import RuleOptions
 from clipn.study.rules.parameters import file_arguments, repeated
+from clipn.study.rules.resources import job_resources
 from clipn.study.run_lock import begin_run
 from clipn.study.runs import soup_members
 from clipn.study.settings.networks import id_datasets_of
@@ -111,31 +111,9 @@ def job_benchmark(name, folder=paths.logs):
     return f"{folder}/{name}.tsv"
 
 
-def job_resources(mem_mb, threads=1, gpus=0, cpu_percent=None):
-    """Resources of a job; `threads` and `gpus` may be functions of its wildcards."""
-
-    def busy_percent(wildcards):
-        busy = threads(wildcards) if callable(threads) else threads
-        return min(100, ceil(100 * busy / len(os.sched_getaffinity(0))))
-
-    return {"mem_mb": mem_mb, "cpu_percent": cpu_percent or busy_percent, "gpu": gpus}
-
-
 def released(wildcards):
     """Local file, or key of the record, of a released checkpoint."""
     return released_source(study, wildcards.variant, int(wildcards.seed))
-
-
-def images_and_classes(wildcards):
-    """What rules read that look at the images of an ID dataset and its OOD datasets under the classes of the first."""
-    names = scorings.id_and_ood(study, wildcards.id_dataset)
-    return {
-        "registries": paths.generated_registries(*names),
-        "indexed": [
-            path(name) for name in names for path in (paths.manifest, paths.description)
-        ],
-        "archives": paths.archives(*names),
-    }
 
 
 def training_files(fitted, wildcards):
@@ -188,12 +166,6 @@ def check_results():
     """Check what is there, and write down how it was made."""
     # Hashes files that are read in place now, so that the cache is saved with them.
     contents.images(*study.captions.sources, *study.encoded_datasets)
-    # That of the study it extends first, as records of files that both share travel with that.
-    base = [or_exit(load_study, study.extends)] if study.extends else []
-    for one in (*base, study):
-        its_paths = StudyPaths(one, StudyData(one))
-        files = targets.all_files(its_paths, figures.figure_names(one, PUBLISHED))
-        checked = CheckedStudy(one.study, files)
-        or_exit(
-            check_outputs, checked, hashes, run_state, fingerprint, mode_of(workflow)
-        )
+    or_exit(
+        check_study, study, PUBLISHED, hashes, run_state, fingerprint, mode_of(workflow)
+    )

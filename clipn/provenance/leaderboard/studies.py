@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 from clipn.data.description import RESULTS as DATASET_FILES
 from clipn.data.description import read_description
 from clipn.errors import ClipnError
-from clipn.provenance.records import JobRecord
 from clipn.provenance.stage_files import ancestors, study_records
 from clipn.provenance.trace import TracedFile, trace_in
 from clipn.report.escaping import csv_text
@@ -109,7 +108,8 @@ def read_study(name: str, root: Path) -> TracedStudy:
     if others := {entry.study for _, entry in entries} - {name}:
         raise ClipnError(f"{path}: is of study {min(others)}; run `snakemake --cores 8 all --config study={name}`")
     records = {path: file.record for path, file in files.items() if file.record}
-    generated = {found for manifest, found in images.items() if _is_generated(manifest, records)}
+    origins = ((found, ancestors([manifest], records)) for manifest, found in images.items())
+    generated = {found for found, sources in origins if any(f"/{MIRROR}/" in source for source in sources)}
     shown = page if page.is_file() else None
     study = TracedStudy(name, path, files, entries, _titles(files, root), generated, shown)
     if lost := next((entry for _, entry in entries if not study.metrics_of(entry)), None):
@@ -140,10 +140,6 @@ def _image_sets(files: Mapping[str, TracedFile]) -> dict[str, ImageSet]:
             how = ", ".join(f"{key} {value}" for key, value in shrink.items())
             found[path] = ImageSet(name, file.sha256, f"shrunk to {how}" if how else "")
     return found
-
-
-def _is_generated(manifest: str, records: Mapping[str, JobRecord]) -> bool:
-    return any(f"/{MIRROR}/" in path for path in ancestors([manifest], records))
 
 
 def _titles(files: Mapping[str, TracedFile], root: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """The kinds of variants: trained here, released by others, or averaged from the runs of another variant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from clipn.scores import FITTED, PLAIN_CLIP
 from clipn.study.names import seed_of
 from clipn.training.settings import Variant
 from clipn.yaml_models import Record, Seed
@@ -48,6 +49,16 @@ def as_taught(variants: Mapping[str, AnyVariant], name: str) -> Variant | Releas
     taught = variants[variant.soup_of] if isinstance(variant, Soup) else variant
     assert not isinstance(taught, Soup)
     return taught
+
+
+def require_free(names: Collection[str]) -> None:
+    """Raise a ValueError if variants have names that this pipeline gives."""
+    if PLAIN_CLIP in names:
+        raise ValueError(f"{PLAIN_CLIP!r} names the methods on plain CLIP; call the variant otherwise")
+    for prefix in FITTED:
+        if taken := [name for name in names if name.startswith(prefix)]:
+            begins = f"{prefix!r} begins names of fitted classifiers"
+            raise ValueError(f"{taken[0]}: {begins}; call the variant otherwise")
 
 
 def require_members(variants: Mapping[str, AnyVariant], runs: Iterable[tuple[str, str, list[int]]]) -> None:

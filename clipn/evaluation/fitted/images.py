@@ -1,4 +1,4 @@
-"""Fit the classifier of an ID dataset on cached features of its training images."""
+"""The training images that a classifier of an ID dataset is fitted on, as cached features."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from clipn.data.manifest import read_manifest
 from clipn.errors import ClipnError
-from clipn.evaluation.discriminant import fit_discriminant
-from clipn.evaluation.shots import training_rows
-from clipn.features.stored import DISCRIMINANT_FORMAT, Features, read_image_features
+from clipn.evaluation.fitted.shots import training_rows
+from clipn.features.stored import Features, read_image_features
 from clipn.files import file_hash
-from clipn.model.tensors import write_arrays
 
 
 @dataclass(frozen=True)
@@ -24,13 +22,11 @@ class TrainingImages:
         dataset: name of their dataset.
         shots: of every class; None: all.
         seed: of the choice.
-        alpha: weight of the fitted logits.
     """
 
     dataset: str
     shots: int | None = None
     seed: int = 1
-    alpha: float = 1.0
 
 
 class ChosenImages(NamedTuple):
@@ -49,28 +45,19 @@ class ChosenImages(NamedTuple):
     header: dict[str, str]
 
 
-def write_discriminant(id_dataset: str, images: TrainingImages, datasets: Path, features: Path, output: Path) -> None:
-    """Write `weights` (classes, d) and `bias` (classes,) of `clipn.evaluation.discriminant`, both times `alpha`.
+def chosen_images(id_dataset: str, images: TrainingImages, datasets: Path, features: Path) -> ChosenImages:
+    """The training images of an ID dataset with their features.
 
     Args:
         id_dataset: whose classes are told apart.
-        images: what it is fitted on.
+        images: what a classifier is fitted on.
         datasets: folder with one indexed dataset per folder.
         features: folder with the image features of a backbone.
-        output: file to write.
 
     Raises:
         ClipnError: a file is missing or damaged, features are not of the manifest, or as
-            `clipn.evaluation.shots.training_rows` and `clipn.evaluation.discriminant.fit_discriminant`.
+            `clipn.evaluation.fitted.shots.training_rows`.
     """
-    chosen = chosen_images(id_dataset, images, datasets, features)
-    fitted = fit_discriminant([chosen.features[rows] for rows in chosen.rows])
-    arrays = {name: images.alpha * array for name, array in fitted._asdict().items()}
-    write_arrays(output, arrays, {"format": DISCRIMINANT_FORMAT, **chosen.header, "alpha": str(images.alpha)})
-
-
-def chosen_images(id_dataset: str, images: TrainingImages, datasets: Path, features: Path) -> ChosenImages:
-    """The training images of an ID dataset with their features; arguments and errors as of `write_discriminant`."""
     rows = training_rows(datasets, id_dataset, images.dataset, images.shots, images.seed)
     path = features / f"{images.dataset}.safetensors"
     cached = read_image_features(path)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from clipn.files import file_hash
 from clipn.progress import tracked
-from clipn.provenance.state_file import StateFile
+from clipn.provenance.state.state_file import StateFile
 
 NAME = "hash_cache.json"
 HashedFile = tuple[int, int, int, int, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]

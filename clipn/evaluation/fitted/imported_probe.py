@@ -11,7 +11,7 @@ from clipn.model.weights import read_weights
 
 
 def convert_probe(weights: Path, id_dataset: str, datasets: Path, features: Path, output: Path) -> None:
-    """Write `weights` (classes, d) and `bias` (classes,), float64, as `clipn.evaluation.probe.write_probe` does.
+    """Write `weights` (classes, d) and `bias` (classes,), float64, as `clipn.evaluation.fitted.probe.write_probe` does.
 
     Args:
         weights: .safetensors, or .ckpt, .pt, .pth or .bin with nothing but tensors, whatever they are called.

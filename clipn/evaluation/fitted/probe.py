@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 from clipn.compute import one_thread
 from clipn.errors import ClipnError
-from clipn.evaluation.fit import TrainingImages, chosen_images
-from clipn.features.stored import PROBE_FORMAT, read_norms
+from clipn.evaluation.fitted.images import TrainingImages, chosen_images
+from clipn.features.stored import PROBE_FORMAT, LinearClassifier, read_norms
 from clipn.model.tensors import write_arrays
-from clipn.scores.logits import Array
 
 TOLERANCE = 1e-8
 """Of the largest entry of the gradient of the mean loss, at which a fit is done."""
@@ -23,19 +21,7 @@ ITERATIONS = 10_000
 """Of L-BFGS at most; fits of some hundred images per class take about 150."""
 
 
-class Probe(NamedTuple):
-    """A linear classifier of features x as they come: its logits are x W^T + b.
-
-    Attributes:
-        weights: W (classes, d), float64.
-        bias: b (classes,), float64.
-    """
-
-    weights: Array
-    bias: Array
-
-
-def fit_probe(classes: Sequence[NDArray[np.floating]]) -> Probe:
+def fit_probe(classes: Sequence[NDArray[np.floating]]) -> LinearClassifier:
     """Multinomial logistic regression: least sum of -log p_y over the images, and half the squared length of W.
 
     Of two classes it is the binary one, whose first class has a logit of 0.
@@ -64,14 +50,16 @@ def fit_probe(classes: Sequence[NDArray[np.floating]]) -> Probe:
     weights, bias = model.coef_, model.intercept_
     if len(classes) == 2:
         weights, bias = (np.concatenate([np.zeros_like(part), part]) for part in (weights, bias))
-    return Probe(weights, bias)
+    return LinearClassifier(weights, bias)
 
 
 def write_probe(id_dataset: str, images: TrainingImages, datasets: Path, features: Path, output: Path) -> None:
-    """Write `weights` (classes, d) and `bias` (classes,) of `fit_probe`; arguments as of `write_discriminant`.
+    """Write `weights` (classes, d) and `bias` (classes,) of `fit_probe` to `output`.
+
+    The other arguments are as of `chosen_images`.
 
     Raises:
-        ClipnError: as `write_discriminant` and `fit_probe`, or the features were cached without their norms.
+        ClipnError: as `chosen_images` and `fit_probe`, or the features were cached without their norms.
     """
     chosen = chosen_images(id_dataset, images, datasets, features)
     norms = read_norms(chosen.path)

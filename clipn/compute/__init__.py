@@ -99,7 +99,7 @@ def require_hold() -> None:
     Raises:
         ClipnError: it has not.
     """
-    if _held == "portable" and not (platform.machine() == "x86_64" and _cpu_flags() >= _NEEDED):
+    if _held == "portable" and not (platform.machine() == "x86_64" and {*_cpu_info("flags").split()} >= _NEEDED):
         raise ClipnError(
             f"arithmetic: {processor()} is no x86-64 processor with AVX2, which portable numbers need; write "
             "`arithmetic: fast` in the study, or `clipn --arithmetic fast`"
@@ -127,10 +127,6 @@ def processor() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
-def _cpu_flags() -> set[str]:
-    return set(_cpu_info("flags").split())
-
-
 def _cpu_info(key: str) -> str:
     """What Linux says of the first core; empty elsewhere."""
     lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.exists() else []
@@ -151,7 +147,7 @@ def prepare_torch(device: str, threads: int) -> None:
             raise ClipnError("device: cuda is not available here; set `device: cpu` in the study")
         # One alone is shared, as nobody could choose another.
         if (count := torch.cuda.device_count()) > 1 and not _leases:
-            from clipn.gpu_lease import lease  # here, as few steps need it
+            from clipn.compute.gpu_lease import lease  # here, as few steps need it
 
             index, lock = lease([str(torch.cuda.get_device_properties(gpu).uuid) for gpu in range(count)])
             torch.cuda.set_device(index)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from clipn.fingerprint import Fingerprints
 from clipn.fingerprint.source import Source
-from clipn.provenance.records import JobRecord
-from clipn.provenance.state_file import StateFile
+from clipn.provenance.state.state_file import StateFile
 
 NAME = "run_state.json"
 SourceAsJson = tuple[dict[str, tuple[str, list[str]]], dict[str, str]]
@@ -29,15 +28,15 @@ class RunState:
         self.sources: dict[str, Source] = {key: Source.of(*value) for key, value in known.items()}
         self.written: dict[str, str] = self._file.part("written", dict[str, str]) or {}
 
-    def keep_modules(self, records: Iterable[JobRecord], fingerprints: Fingerprints) -> None:
+    def keep_modules(self, recorded: Iterable[str | None], fingerprints: Fingerprints) -> None:
         """Keep the modules of this run's code and of that behind records, and forget all others.
 
         Args:
-            records: of all files here.
+            recorded: fingerprints in the records of all files here; None of a rule without code.
             fingerprints: of the run.
         """
         modules = self.modules | fingerprints.closures
-        codes = {*fingerprints.closures, *(record.code for record in records)}
+        codes = {*fingerprints.closures, *recorded}
         self.modules = {code: modules[code] for code in modules.keys() & codes}
         self.sources = fingerprints.sources
 
