@@ -29,7 +29,9 @@ def warm_programs() -> Path:
         # Without `site`, as it needs the standard library alone.
         (folder / name).write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
         (folder / name).chmod(0o755)
-    server = subprocess.Popen([sys.executable, HERE / "server.py", folder], env=os.environ | HELD, stdout=subprocess.PIPE)
+    server = subprocess.Popen(
+        [sys.executable, HERE / "server.py", folder], env=os.environ | HELD, stdout=subprocess.PIPE
+    )
     atexit.register(shutil.rmtree, folder)
     atexit.register(server.kill)
     assert server.stdout is not None

@@ -35,8 +35,8 @@ def main() -> None:
     held = json.loads((here.parent / "environment.json").read_text())
     # The others compute no numbers.
     if here.name == "clipn" and chosen({**os.environ}) != chosen(held):
-        os.execv(program, arguments)  # noqa: S606
-    order = json.dumps({"arguments": arguments, "folder": os.getcwd(), "environment": {**os.environ}})
+        os.execv(program, arguments)
+    order = json.dumps({"arguments": arguments, "folder": str(Path.cwd()), "environment": {**os.environ}})
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(str(here.parent / "socket"))
         socket.send_fds(server, [b"."], [0, 1, 2])

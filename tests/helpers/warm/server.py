@@ -44,7 +44,7 @@ def run_for(connection: socket.socket) -> None:
         connection.close()
         run(order, streams)
     ended = os.pidfd_open(process)
-    ready, _, _ = select.select([connection, ended], [], [])
+    ready, _, _ = select.select([connection.fileno(), ended], [], [])
     if ended not in ready:
         os.kill(process, signal.SIGTERM)
     _, status = os.waitpid(process, 0)
@@ -61,23 +61,23 @@ def run(order: dict[str, Any], streams: list[int]) -> None:
     os.environ.update(order["environment"])
     sys.argv = order["arguments"]
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    status: object = 0
+    status = 0
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
-        status = end.code
+        # As Python itself does: a text is an error.
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+        status = 1 if isinstance(end.code, str) else end.code or 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
-    if isinstance(status, str):
-        sys.stderr.write(f"{status}\n")
-        status = 1
     # As Python ends, but for freeing its objects, which takes a second with torch.
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status or 0)
+    os._exit(status)
 
 
 def main(folder: Path) -> None:
@@ -92,7 +92,8 @@ def main(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen()
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         serve(listener)
 
 
