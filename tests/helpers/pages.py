@@ -26,22 +26,22 @@ def page(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def follow(path: str, project: Project, instead: Mapping[str, str] | None = None) -> None:
-    """Run every shell block of a page in a project, which must not fail.
+def follow(path: str, project: Project, instead: Mapping[str, str] | None = None) -> str:
+    """What the shell blocks of a page print, run in a project; none may fail.
 
     Args:
         path: of the page.
         project: whose folder is worked in; it gets a copy of `docs`.
-        instead: lines, or parts of them, that are typed otherwise; each must be on the page.
+        instead: what is typed instead of parts of lines, each of which must be on the page.
     """
     shutil.copytree(ROOT / "docs", project.folder / "docs")
     # One shell for all, as one person types them.
     typed = "\n".join(BLOCK.findall(page(path)))
     assert typed
-    for shown, stand_in in (instead or {}).items():
+    for shown, ours in (instead or {}).items():
         assert shown in typed
-        typed = typed.replace(shown, stand_in)
-    succeeded(project.run("bash", "-euo", "pipefail", "-c", typed))
+        typed = typed.replace(shown, ours)
+    return succeeded(project.run("bash", "-euo", "pipefail", "-c", typed)).text
 
 
 def commands(text: str) -> Iterator[list[str]]:
