@@ -34,7 +34,9 @@ NO = "weights/no.safetensors"
 @pytest.fixture(scope="module")
 def followed(pulled: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout of the demo, in which every command of the page was typed; tests do not change it."""
-    return Checkout(made_once(tmp_path_factory, "own_study", lambda to: follow("own_study", pulled.copied_to(to))))
+    return Checkout(
+        made_once(tmp_path_factory, "own_study", lambda to: follow("docs/own_study.md", pulled.copied_to(to)))
+    )
 
 
 def test_another_study_loses_and_rebuilds_nothing(followed: Checkout, pulled: Checkout, tmp_path: Path) -> None:
