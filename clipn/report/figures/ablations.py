@@ -1,4 +1,4 @@
-"""What one setting does: average AUROC and FPR95 against its value."""
+"""What one setting does: average AUROC and FPR95 against its value, with their intervals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Transform, offset_copy
 
 from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
@@ -23,6 +25,12 @@ _SHARED = "backbone"
 
 _CHARACTERS = 60
 """Of all values together; more would overlap if they stood side by side."""
+
+_APART = 5
+"""Points between two methods at one value."""
+
+_BESIDE = 2
+"""Points by which the deviation over seeds stands beside the interval."""
 
 
 class Base(NamedTuple):
@@ -54,8 +62,9 @@ def ablations(
 ) -> Figure:
     """Averages over the OOD sets against the value of one setting per row; the base value is ringed.
 
-    A setting whose values are all positive numbers has a logarithmic axis and lines, any other points. Settings other
-    than the backbone are shown for the backbone with the most rows, and ringed under the prompt pool with the most.
+    Bars are the 95 % bootstrap interval and, beside it, the deviation over seeds where there are several. A setting
+    whose values are all positive numbers has a logarithmic axis and lines, any other points. Settings other than the
+    backbone are shown for the backbone with the most rows, and ringed under the prompt pool with the most.
 
     Args:
         table: of `clipn.report.tables.ablations.ablations_table`, percent, of one ID dataset.
@@ -90,35 +99,56 @@ def ablations(
     handles = {
         label: handle for axes in grid.ravel() for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    handles["95 % bootstrap interval (images)"] = Line2D([], [], color="black", marker="|", markersize=5, linewidth=0.9)
+    handles["± standard deviation over seeds"] = Line2D([], [], color="black", marker="|", markersize=3, linewidth=0.5)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
     return finish(figure)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
     rows = _on_axis(axes, rows)
-    for method in sorted(dict.fromkeys(rows["method"]), key=[*methods_in_order(), *rows["method"]].index):
+    methods = sorted(dict.fromkeys(rows["method"]), key=[*methods_in_order(), *rows["method"]].index)
+    for index, method in enumerate(methods):
         # Along the axis, or the line would go back and forth in the order of the study's settings.
-        part, style = rows[rows["method"] == method].sort_values("x", kind="stable"), line_style(method)
-        axes.errorbar(
-            part["x"],
-            part[measure],
-            part[f"{measure}_sd"],
-            color=style.colour,
-            marker=style.marker,
-            markersize=3.5,
-            # Between categories there is nothing that a line could lead through.
-            linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
-            linewidth=1.2,
-            elinewidth=0.8,
-            capsize=2,
-            label=f"{method_title(method)}, ± SD over seeds",
-        )
+        part = rows[rows["method"] == method].sort_values("x", kind="stable")
+        _draw_method(axes, part, measure, base, _APART * (index - (len(methods) - 1) / 2))
+    axes.margins(y=0.25)
+    axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
+
+
+def _draw_method(axes: Axes, rows: pd.DataFrame, measure: str, base: Base, right: float) -> None:
+    """Draw the rows of one method some points to the right of their places, so that it hides no other."""
+    (method,) = set(rows["method"])
+    style, place = line_style(method), _beside(axes, right)
+    axes.plot(
+        rows["x"],
+        rows[measure],
+        color=style.colour,
+        marker=style.marker,
+        markersize=3.5,
+        # Between categories there is nothing that a line could lead through.
+        linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
+        linewidth=1.2,
+        transform=place,
+        label=method_title(method),
+    )
+    for row in rows.to_dict("records"):
+        bounds = [row[f"{measure}_low"], row[f"{measure}_high"]]
+        axes.plot([row["x"]] * 2, bounds, "_-", color=style.colour, linewidth=0.9, markersize=4, transform=place)
+        if row["runs"] > 1:
+            ends = [row[measure] - row[f"{measure}_sd"], row[measure] + row[f"{measure}_sd"]]
+            beside = _beside(axes, right + _BESIDE)
+            axes.plot([row["x"]] * 2, ends, "_-", color="black", linewidth=0.5, markersize=2, transform=beside)
     at_base = rows[rows[list(Base._fields)].eq(list(base)).all(axis=1)]
     # No ring where the base cannot be told, or was not run on this backbone.
     if len(at_base):
-        axes.plot(at_base["x"], at_base[measure], "o", color="black", mfc="none", ms=9, mew=0.7, label="base value")
-    axes.margins(y=0.25)
-    axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
+        ring = {"color": "black", "markerfacecolor": "none", "markersize": 9, "markeredgewidth": 0.7}
+        axes.plot(at_base["x"], at_base[measure], "o", **ring, transform=place, label="base value")
+
+
+def _beside(axes: Axes, right: float) -> Transform:
+    """Places of the panel, some points to the right."""
+    return offset_copy(axes.transData, axes.get_figure(root=True), x=right, units="points")
 
 
 def _on_axis(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:

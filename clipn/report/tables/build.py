@@ -224,7 +224,7 @@ def other_tables(
     differences = intervals.differences_table(chosen, replicates, REFERENCE, options.base, options.prompts)
     yield "differences", differences, layouts.printed_differences(differences, study, titles)
     every = pd.concat([ood_table(metrics, name) for name in _id_datasets(metrics)], ignore_index=True)
-    curves = ablations_table(every, options.ablations, options.base, options.prompts)
+    curves = ablations_table(every, measured, options.ablations, options.base, options.prompts)
     yield "ablations", curves, layouts.printed_ablations(curves, study, titles)
 
 
