@@ -229,9 +229,22 @@ def test_ablations_show_intervals_and_the_deviation_over_several_seeds() -> None
     assert bars(tokens, line_style("ctw").colour) == {(4, 80, 83), (16, 78, 81)}
     assert bars(tokens, line_style("atd").colour) == {(4, 81, 84), (16, 79, 82)}
     assert bars(tokens, "black") == {(16, 79.5, 80.5), (16, 80.5, 81.5)}
-    (whole,) = [text.get_text() for text in figure.legends[0].get_texts() if "bootstrap" in text.get_text()]
-    assert whole == "95 % bootstrap interval (images)"
     assert bars(tokens_fpr, "black") == {(16, 19.5, 20.5), (16, 18.5, 19.5)}
+    interval, deviation = "95 % bootstrap interval (images)", "± standard deviation over seeds"
+    for part, told in (
+        (table, ["CLIPN-CTW", "CLIPN-ATD", "base value", interval, deviation]),
+        (table[alone], [interval]),
+    ):
+        legend = ablations(part, "demo").legends[0]
+        assert [text.get_text() for text in legend.get_texts()][-len(told) :] == told
+
+
+def test_all_bars_of_the_ablations_are_in_sight() -> None:
+    for axes in ablations(ABLATIONS, "demo").axes:
+        ends = np.concatenate([line.get_xydata() for line in axes.lines])
+        ends = ends[~np.isnan(ends).any(axis=1)]
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        assert ((ends > (left, bottom)) & (ends < (right, top))).all()
 
 
 def test_methods_stand_side_by_side_and_so_do_their_bars() -> None:
@@ -240,7 +253,7 @@ def test_methods_stand_side_by_side_and_so_do_their_bars() -> None:
     base = tokens.transData.transform((16, 80))[0]
     # In points: a method left, the other right of the value, the deviation over seeds beside the interval.
     apart = {round(72 / tokens.figure.dpi * (place - base), 6) for place in places}
-    assert apart == {-2.5, -0.5, 2.5, 4.5}
+    assert apart == {-4.5, -2.5, 4.5, 6.5}
 
 
 def test_numbers_come_before_the_word_all() -> None:

@@ -1,6 +1,6 @@
 """What one setting does: average AUROC and FPR95 against its value, with their intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
-from matplotlib.transforms import Transform, offset_copy
+from matplotlib.transforms import offset_copy
 
 from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
@@ -26,11 +26,13 @@ _SHARED = "backbone"
 _CHARACTERS = 60
 """Of all values together; more would overlap if they stood side by side."""
 
-_APART = 5
-"""Points between two methods at one value."""
+_APART = 9
+"""Points between two methods at one value: the size of a ring."""
 
 _BESIDE = 2
 """Points by which the deviation over seeds stands beside the interval."""
+
+_BASE = "base value"
 
 
 class Base(NamedTuple):
@@ -95,14 +97,21 @@ def ablations(
         axes.set_title(title)
     context = FigureContext(study, str(table["id"].iloc[0]), reference.backbone, titles or {})
     figure.suptitle(context.heading("Ablations"))
-    # By label, as every panel has the same ones.
-    handles = {
-        label: handle for axes in grid.ravel() for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    handles["95 % bootstrap interval (images)"] = Line2D([], [], color="black", marker="|", markersize=5, linewidth=0.9)
-    handles["± standard deviation over seeds"] = Line2D([], [], color="black", marker="|", markersize=3, linewidth=0.5)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
+    handles = _handles(grid.ravel(), has_deviations=bool((rows["runs"] > 1).any()))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return finish(figure)
+
+
+def _handles(panels: Iterable[Axes], has_deviations: bool) -> list[Line2D]:
+    """What the legend explains: methods, the ring, and the two kinds of bars."""
+    # By label, as every panel has the same ones; the ring comes after all methods.
+    drawn = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
+    shown = sorted(drawn.values(), key=lambda line: line.get_label() == _BASE)
+    interval, deviation = "95 % bootstrap interval (images)", "± standard deviation over seeds"
+    shown.append(Line2D([], [], color="black", marker="|", markersize=5, linewidth=0.9, label=interval))
+    if has_deviations:
+        shown.append(Line2D([], [], color="black", marker="|", markersize=3, linewidth=0.5, label=deviation))
+    return shown
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
@@ -117,10 +126,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
 
 
 def _draw_method(axes: Axes, rows: pd.DataFrame, measure: str, base: Base, right: float) -> None:
-    """Draw the rows of one method some points to the right of their places, so that it hides no other."""
+    """Draw the rows of one method some points to the right of their values, so that it hides no other."""
     (method,) = set(rows["method"])
-    style, place = line_style(method), _beside(axes, right)
-    axes.plot(
+    style = line_style(method)
+    lines = axes.plot(
         rows["x"],
         rows[measure],
         color=style.colour,
@@ -129,26 +138,30 @@ def _draw_method(axes: Axes, rows: pd.DataFrame, measure: str, base: Base, right
         # Between categories there is nothing that a line could lead through.
         linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
         linewidth=1.2,
-        transform=place,
         label=method_title(method),
     )
+    deviations: list[Line2D] = []
     for row in rows.to_dict("records"):
-        bounds = [row[f"{measure}_low"], row[f"{measure}_high"]]
-        axes.plot([row["x"]] * 2, bounds, "_-", color=style.colour, linewidth=0.9, markersize=4, transform=place)
+        x, bounds = [row["x"]] * 2, [row[f"{measure}_low"], row[f"{measure}_high"]]
+        lines += axes.plot(x, bounds, "_-", color=style.colour, linewidth=0.9, markersize=4)
+        # One seed has no deviation.
         if row["runs"] > 1:
             ends = [row[measure] - row[f"{measure}_sd"], row[measure] + row[f"{measure}_sd"]]
-            beside = _beside(axes, right + _BESIDE)
-            axes.plot([row["x"]] * 2, ends, "_-", color="black", linewidth=0.5, markersize=2, transform=beside)
+            deviations += axes.plot(x, ends, "_-", color="black", linewidth=0.5, markersize=2)
     at_base = rows[rows[list(Base._fields)].eq(list(base)).all(axis=1)]
     # No ring where the base cannot be told, or was not run on this backbone.
     if len(at_base):
-        ring = {"color": "black", "markerfacecolor": "none", "markersize": 9, "markeredgewidth": 0.7}
-        axes.plot(at_base["x"], at_base[measure], "o", **ring, transform=place, label="base value")
+        lines += axes.plot(
+            at_base["x"], at_base[measure], "o", color="black", mfc="none", ms=_APART, mew=0.7, label=_BASE
+        )
+    _move(axes, lines, right)
+    _move(axes, deviations, right + _BESIDE)
 
 
-def _beside(axes: Axes, right: float) -> Transform:
-    """Places of the panel, some points to the right."""
-    return offset_copy(axes.transData, axes.get_figure(root=True), x=right, units="points")
+def _move(axes: Axes, lines: Sequence[Line2D], right: float) -> None:
+    # Only once they are drawn: the limits of axes are fitted to lines that lie where their values are.
+    for line in lines:
+        line.set_transform(offset_copy(axes.transData, axes.get_figure(root=True), x=right, units="points"))
 
 
 def _on_axis(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
