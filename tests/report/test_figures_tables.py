@@ -253,7 +253,7 @@ def test_methods_stand_side_by_side_and_so_do_their_bars() -> None:
     base = tokens.transData.transform((16, 80))[0]
     # In points: a method left, the other right of the value, the deviation over seeds beside the interval.
     apart = {round(72 / tokens.figure.dpi * (place - base), 6) for place in places}
-    assert apart == {-4.5, -2.5, 4.5, 6.5}
+    assert apart == {-4.5, -1.5, 4.5, 7.5}
 
 
 def test_numbers_come_before_the_word_all() -> None:

@@ -29,7 +29,7 @@ _CHARACTERS = 60
 _APART = 9
 """Points between two methods at one value: the size of a ring."""
 
-_BESIDE = 2
+_BESIDE = 3
 """Points by which the deviation over seeds stands beside the interval."""
 
 _BASE = "base value"
