@@ -112,7 +112,7 @@ rule metrics_summary:
     input:
         [paths.metrics(scoring) for scoring in scorings.main_scorings(study)],
     output:
-        targets.summary_files(paths),
+        averages=targets.summary_files(paths),
     log:
         job_log("metrics_summary"),
     benchmark:
@@ -123,4 +123,4 @@ rule metrics_summary:
         options=options.summary,
         code=fingerprint("clipn.cli.report.summary"),
     shell:
-        "clipn --log {log} report summary {input} {params.options} --output $(dirname {output[0]})"
+        "clipn --log {log} report summary {input} {params.options} --output $(dirname {output.averages[0]})"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -102,7 +103,7 @@ def ablations(
     return finish(figure)
 
 
-def _handles(panels: Iterable[Axes], has_deviations: bool) -> list[Line2D]:
+def _handles(panels: Iterable[Axes], has_deviations: bool) -> list[Artist]:
     """What the legend explains: methods, the ring, and the two kinds of bars."""
     # By label, as every panel has the same ones; the ring comes after all methods.
     drawn = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
