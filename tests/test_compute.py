@@ -185,7 +185,7 @@ def test_a_command_that_computes_says_which_variable_it_ignores(
     environment = unheld() | {"NPY_DISABLE_CPU_FEATURES": "FMA3"}
     (tmp_path / "m.json").write_text("{}")
     words = ["clipn", "--arithmetic", arithmetic, "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json"]
-    options = ["--prompts", "single", "--output", tmp_path / "summary.json"]
+    options = ["--id", "pets", "--output", tmp_path]
     run = subprocess.run([*words, *options], env=environment, capture_output=True, text=True, timeout=120)
     assert run.stderr == ""
     log = (tmp_path / "log").read_text().splitlines()
@@ -204,8 +204,8 @@ def test_a_command_without_numbers_runs_anywhere_and_says_nothing() -> None:
 def test_jobs_of_a_workflow_are_told_by_the_environment(tmp_path: Path) -> None:
     environment = unheld() | {VARIABLE: "fast"}
     (tmp_path / "m.json").write_text("{}")
-    words = ["clipn", "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json", "--prompts", "single"]
-    subprocess.run([*words, "--output", tmp_path / "s.json"], env=environment, capture_output=True, timeout=120)
+    words = ["clipn", "--log", tmp_path / "log", "report", "summary", tmp_path / "m.json", "--id", "pets"]
+    subprocess.run([*words, "--output", tmp_path], env=environment, capture_output=True, timeout=120)
     assert f"machine: {processor()}, fast " in (tmp_path / "log").read_text()
 
 

@@ -13,6 +13,7 @@ app = typer.Typer(help="Tables, figures and the page of a study.", no_args_is_he
 app.add_typer(figure_app, name="figure")
 
 Metrics = Annotated[list[Path], typer.Argument(help="metrics of runs, in the order of the table")]
+IdDatasets = Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")]
 Averages = Annotated[list[str] | None, typer.Option(help="NAME:OOD,OOD, a further average; repeat")]
 Remarks = Annotated[list[str] | None, typer.Option("--remark", help="sentence below every table; repeat")]
 Tables = Annotated[Path, typer.Option(help="folder to write to")]
@@ -92,12 +93,14 @@ def streams_table(
 
 @app.command()
 def summary(
-    metrics: Metrics, prompts: Prompts, output: Annotated[Path, typer.Option(help="JSON to write", writable=True)]
+    id_datasets: IdDatasets,
+    output: Annotated[Path, typer.Option(help="folder to write to")],
+    metrics: Annotated[list[Path] | None, typer.Argument(help="metrics of the runs of one variant")] = None,
 ) -> None:
-    """Averages over OOD sets as nested JSON, for `dvc metrics`."""
+    """Averages over the OOD sets of every method, as `<ID dataset>.json`, for `dvc metrics`."""
     from clipn.report.tables.build import write_summary
 
-    write_summary(metrics, prompts, output)
+    write_summary(metrics or [], id_datasets, output)
 
 
 @app.command()
@@ -105,7 +108,7 @@ def page(
     metrics: Metrics,
     study: Study,
     settings: Annotated[str, typer.Option(help="the study's settings, as YAML text")],
-    id_datasets: Annotated[list[str], typer.Option("--id", help="ID dataset; repeat")],
+    id_datasets: IdDatasets,
     variants: Variants,
     prompts: Prompts,
     figure: Annotated[list[str], typer.Option(help="name of a figure in the folder of the study; repeat")],

@@ -15,7 +15,8 @@ from clipn.files import read_json, require
 from clipn.study.names import RunName, Scoring
 
 NUMBERS = (
-    "auroc", "auroc_sd", "fpr95", "fpr95_sd", "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
+    "auroc", "auroc_sd", "auroc_low", "auroc_high", "fpr95", "fpr95_sd", "fpr95_low", "fpr95_high",
+    "mean", "sd", "low", "high", "difference", "top1", "top1_sd",
     "ece", "ece_sd", "nll", "nll_sd", "brier", "brier_sd", "temperature", "temperature_sd",
     "id_accepted", "id_accepted_sd", "ood_rejected", "ood_rejected_sd", "balanced_accuracy", "balanced_accuracy_sd",
     "measured", "published", "tolerance", "images", "run", "runs",

@@ -64,7 +64,6 @@ class ReportPaths:
         """The HTML page."""
         return f"{self.folder}/report.html"
 
-    @property
-    def summary(self) -> str:
-        """Averages for `dvc metrics`."""
-        return f"{self.folder}/metrics.json"
+    def summary(self, id_dataset: str) -> str:
+        """Averages of an ID dataset, for `dvc metrics`."""
+        return f"{self.folder}/summary/{id_dataset}.json"

@@ -4,7 +4,7 @@ from clipn.features.stored import WORD_FEATURES
 from clipn.scores import COOKED, FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
 from clipn.study.fits import fits
-from clipn.study.names import Scoring
+from clipn.study.names import Scoring, family
 from clipn.study.settings.variants import as_taught
 from clipn.text.prompts import has_negations, pool_name
 from clipn.training.settings import Variant
@@ -56,6 +56,17 @@ def imported_scorings(study: Study) -> list[Scoring]:
 def all_scorings(study: Study) -> list[Scoring]:
     """What is scored here, then what was imported."""
     return [*scorings(study), *imported_scorings(study)]
+
+
+def main_scorings(study: Study) -> list[Scoring]:
+    """All seeds of the first run under the main pool; without runs all on plain CLIP, of the first backbone."""
+    backbone = family(study.runs[0].backbone if study.runs else next(iter(study.backbones)))
+    pools = (main_pool(study), IMPORTED)
+    return [
+        name
+        for name in all_scorings(study)
+        if (family(name.backbone), name.variant) == (backbone, study.base) and name.prompts in pools
+    ]
 
 
 def imported_files(study: Study, backbone: str) -> list[str]:

@@ -173,9 +173,14 @@ def overall_table_files(paths: StudyPaths) -> list[str]:
     return [*tables, *published, *(paths.table(TEST_TIME, ending) for ending in PRINTED)]
 
 
+def summary_files(paths: StudyPaths) -> list[str]:
+    """Averages of the main runs, a file per ID dataset."""
+    return [*map(paths.summary, paths.study.pairs)]
+
+
 def report_files(paths: StudyPaths, figures: Sequence[str]) -> list[str]:
     """All that a person looks at: tables, figures and page, with their copies at the short paths."""
-    others = [*overall_table_files(paths), paths.summary, paths.page, *figure_files(paths, figures)]
+    others = [*overall_table_files(paths), *summary_files(paths), paths.page, *figure_files(paths, figures)]
     ood_tables = [path for id_dataset in ID_DATASETS for path in ood_table_files(paths, id_dataset)]
     return [*ood_tables, *own_ood_table_files(paths), *_with_copies(others)]
 
@@ -190,7 +195,7 @@ def number_files(paths: StudyPaths) -> list[str]:
     ood_tables = map(paths.ood_table, [*ID_DATASETS, *own_id_datasets(paths.study)])
     made = [*data_files(paths), *model_files(paths), *feature_files(paths)]
     of_streams = [paths.table(TEST_TIME)] if paths.study.test_time else []
-    return [*made, *ood_tables, *map(paths.table, OVERALL_TABLES), *of_streams, paths.summary]
+    return [*made, *ood_tables, *map(paths.table, OVERALL_TABLES), *of_streams, *summary_files(paths)]
 
 
 def _with_copies(files: list[str]) -> list[str]:

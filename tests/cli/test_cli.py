@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from benchmarks.demo import used
 from clipn.cli import main as cli
 from clipn.files import write_json
+from tests.helpers.report_runs import BASELINE
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_a_bad_value_names_its_option(clipn: Any, tmp_path: Path) -> None:
 
 
 def summary(folder: Path) -> tuple[object, ...]:
-    return ("report", "summary", folder / "m.json", "--prompts", "single", "--output", folder / "o.json")
+    return ("report", "summary", folder / "m.json", "--id", "pets", "--output", folder / "summary")
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_a_log_alone_holds_command_and_error(clipn: Any, tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("usage")
 def test_what_jobs_used_is_found_again_in_their_logs(clipn: Any, tmp_path: Path) -> None:
-    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    write_json(tmp_path / "m.json", BASELINE)
     for log in ("summary.log", "train/1.log", "train/2.log"):
         assert clipn("--log", tmp_path / "logs" / log, *summary(tmp_path)) == (0, [])
         assert (tmp_path / "logs" / log).read_text().splitlines()[-1] == "used: 3.75 CPU seconds, 4 MiB of memory"
@@ -193,14 +194,14 @@ def test_a_log_alone_holds_how_a_command_ended(
 
 
 def test_a_command_that_succeeds_says_nothing_but_writes(clipn: Any, tmp_path: Path) -> None:
-    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    write_json(tmp_path / "m.json", BASELINE)
     assert clipn(*summary(tmp_path)) == (0, [])
-    assert (tmp_path / "o.json").read_text() == "{}\n"
+    assert (tmp_path / "summary/pets.json").read_text() == "{}\n"
 
 
 def test_a_folder_in_place_of_a_file_is_no_traceback(clipn: Any, tmp_path: Path) -> None:
-    (tmp_path / "o.json").mkdir()
-    write_json(tmp_path / "m.json", {"prompts": "single", "ood": []})
+    (tmp_path / "summary/pets.json").mkdir(parents=True)
+    write_json(tmp_path / "m.json", BASELINE)
     status, lines = clipn(*summary(tmp_path))
     assert status == 1
     assert len(lines) == 1

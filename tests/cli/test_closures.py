@@ -28,8 +28,8 @@ def training(folder: Path) -> list[str]:
 
 
 def summary(folder: Path) -> list[str]:
-    metrics = map(str, write_runs(folder, [BASELINE, *SEEDS]))
-    return ["report", "summary", *metrics, "--prompts", "single", "--output", str(folder / "summary.json")]
+    metrics = map(str, write_runs(folder, SEEDS))
+    return ["report", "summary", *metrics, "--id", "cifar10", "--output", str(folder / "summary")]
 
 
 def ood_table(folder: Path) -> list[str]:

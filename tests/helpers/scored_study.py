@@ -44,7 +44,7 @@ COMMANDS = {
     "ood-table": f"report ood-table {METRICS} --id {ID} --tables tables {SHOWN}",
     "tables": f"report tables {METRICS} --study demo --base learnable --tables tables {SHOWN}",
     "streams-table": "report streams-table metrics/streams/tiny.json --study demo --tables tables --datasets datasets",
-    "summary": f"report summary {METRICS} --prompts single --output summary.json",
+    "summary": f"report summary metrics/{RUN}.json --id {ID} --output summary",
     "id-dataset": f"report figure id-dataset scores/{PLAIN}.parquet scores/{RUN}.parquet"
     f" --figure tiny:{','.join(DRAWN)} --id {ID} --study demo --table tables/metrics.csv --features features"
     f" --classifiers classifiers --registry registry.yaml --archives archives --output figures {SHOWN}",

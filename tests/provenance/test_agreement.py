@@ -23,6 +23,7 @@ from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STREAMS, STUDY
 pytestmark = pytest.mark.workflow
 
 TABLE = "results/tables/imagenet_ood.csv"
+SUMMARY = "summary/imagenet.json"
 STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "own_ood", "report"]
 NOTHING = "Data and pipelines are up to date."
 CHAIN_OF_A_TABLE = Counter(
@@ -142,7 +143,7 @@ def test_a_constant_re_runs_exactly_what_uses_it(
 def test_a_table_that_was_edited_by_hand_is_noticed_by_both(clone: Checkout) -> None:
     (clone.folder / TABLE).write_text("prettier,figures\n")
     remedy = f"dvc checkout --force {TABLE}"
-    dry_run = clone.run("snakemake", "-n", "results/metrics.json")
+    dry_run = clone.run("snakemake", "-n", "results/summary/imagenet.json")
     for outcome in (clone.run("snakemake", "all"), dry_run, clone.clipn("why", "all")):
         assert outcome.status == 1
         (error,) = outcome.errors
@@ -266,14 +267,13 @@ def test_an_experiment_gives_the_number_of_a_run(pulled: Checkout, clone: Checko
 
     other = pulled.copied_to(tmp_path / "other")
     other.set(logit_scale=20, baselines=["mcm"])
-    succeeded(other.run("snakemake", "--cores", "8", f"{STUDY}/metrics.json", TABLE))
+    succeeded(other.run("snakemake", "--cores", "8", f"{STUDY}/{SUMMARY}", TABLE))
     assert other.hashes(TABLE) == found != before
     # The job that copies it waits for the page, and so for all figures.
-    shutil.copy(other.folder / f"{STUDY}/metrics.json", other.folder / "results/metrics.json")
-    summary = json.loads((other.folder / "results/metrics.json").read_text())
-    change = json.loads(other.dvc("metrics", "diff", "--json").text)["results/metrics.json"]
-    auroc = change["imagenet.tiny.learnable.atd.auroc"]
-    assert auroc["new"] == summary["imagenet"]["tiny"]["learnable"]["atd"]["auroc"] != auroc["old"]
+    shutil.copy(other.folder / f"{STUDY}/{SUMMARY}", other.folder / f"results/{SUMMARY}")
+    summary = json.loads((other.folder / f"results/{SUMMARY}").read_text())
+    change = json.loads(other.dvc("metrics", "diff", "--json").text)[f"results/{SUMMARY}"]
+    assert change["atd.auroc"]["new"] == summary["atd"]["auroc"] != change["atd.auroc"]["old"]
     plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, imagenet as ID"]
     assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
 

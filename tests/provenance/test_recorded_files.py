@@ -52,7 +52,7 @@ def test_files_are_in_the_order_of_the_road(demo: Study, tmp_path: Path) -> None
     folders = [path.split("/")[3] for path in files_of(tmp_path)]
     expected = ["archives", "datasets", "captions", "shards", "backbones", "caption_features", "runs", "features"]
     assert list(dict.fromkeys(folders))[:8] == expected
-    assert folders[-1] == "metrics.json"
+    assert folders[-1] == "summary"
     assert {Path(path).suffix for path in files_of(tmp_path)}.isdisjoint({".png", ".pdf", ".md", ".html", ".jsonl"})
 
 
@@ -103,7 +103,7 @@ def test_a_machine_that_made_the_same_is_added_and_one_that_did_not_begins_anew(
     monkeypatch.setattr(recorded_files, "processor", lambda: OTHER)
     record(demo, tmp_path)
     assert list(compare(demo, tmp_path).recorded.processors) == [HERE, OTHER]
-    (tmp_path / "results/studies/demo/metrics.json").write_text("other")
+    (tmp_path / "results/studies/demo/summary/imagenet.json").write_text("other")
     assert compare(demo, tmp_path).fails
     record(demo, tmp_path)
     assert list(compare(demo, tmp_path).recorded.processors) == [OTHER]
@@ -116,8 +116,8 @@ def test_a_study_that_is_not_finished_or_not_recorded(demo: Study, tmp_path: Pat
     (tmp_path / "config/recorded/demo.json").write_text('{"files": {}}')
     with pytest.raises(ClipnError, match=r"demo\.json: no record of files; get it back with `git checkout"):
         compare(demo, tmp_path)
-    (tmp_path / "results/studies/demo/metrics.json").unlink()
-    with pytest.raises(ClipnError, match=r"metrics\.json: not here; make the study first: snakemake all"):
+    (tmp_path / "results/studies/demo/summary/imagenet.json").unlink()
+    with pytest.raises(ClipnError, match=r"imagenet\.json: not here; make the study first: snakemake all"):
         record(demo, tmp_path)
 
 

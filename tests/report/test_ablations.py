@@ -1,12 +1,17 @@
 """Variants arranged by the one setting in which they differ."""
 
+import numpy as np
 import pandas as pd
 
 from clipn.report.tables.ablations import COLUMNS, Ablation, ablations_table
+from clipn.report.tables.intervals import mean_replicates, metrics_table
 from clipn.report.tables.ood import ood_table
 from clipn.study.config import Study
 from clipn.study.loading import ablations
-from tests.helpers.report_runs import BASELINE, Record, taught
+from tests.helpers.report_runs import BASELINE, Record, replicates, taught
+
+BOUND = 1.9
+"""Percent: how far the replicates of the runs reach, less the outer 5 %."""
 
 ABLATIONS = [
     Ablation("tokens", "16", "base"),
@@ -17,7 +22,8 @@ ABLATIONS = [
 
 
 def table(*runs: Record, settings: list[Ablation] = ABLATIONS) -> pd.DataFrame:
-    return ablations_table(ood_table(list(runs), "cifar10"), settings, "base", "clipn128")
+    measured = metrics_table(runs, mean_replicates(runs, map(replicates, runs)))
+    return ablations_table(ood_table(runs, "cifar10"), measured, settings, "base", "clipn128")
 
 
 def rows(found: pd.DataFrame, method: str = "ctw") -> list[tuple[str, str, str, float]]:
@@ -46,6 +52,21 @@ def test_values_are_averages_over_ood_sets_and_runs() -> None:
     base = found[(found["method"] == "ctw") & (found["variant"] == "base")].iloc[0]
     assert (round(base["auroc"], 9), round(base["fpr95"], 9), base["runs"]) == (85, 15, 2)
     assert round(base["auroc_sd"], 4) == 7.0711
+
+
+def test_intervals_are_those_of_the_average_over_ood_sets_and_runs() -> None:
+    found = table(taught("base", 1, 0.8), taught("base", 2, 0.9), taught("four", 1, 0.7))
+    bounds = found.loc[found["method"] == "ctw", ["auroc_low", "auroc_high", "fpr95_low", "fpr95_high"]]
+    base, four = [85 - BOUND, 85 + BOUND, 15 - BOUND, 15 + BOUND], [70 - BOUND, 70 + BOUND, 30 - BOUND, 30 + BOUND]
+    # The base in both of its settings.
+    np.testing.assert_allclose(bounds, [base, four, base])
+
+
+def test_fpr95_has_an_interval_in_the_convention_that_is_resampled_alone() -> None:
+    base, four = (taught(name, 1, 0.8) | {"convention": "mcm"} for name in ("base", "four"))
+    found = table(base, four)
+    assert found["auroc_low"].notna().all()
+    assert found[["fpr95_low", "fpr95_high"]].isna().all(axis=None)
 
 
 def test_other_pools_and_image_lists_are_left_out() -> None:

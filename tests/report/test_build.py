@@ -266,26 +266,30 @@ def test_ablations_of_the_command_line() -> None:
             build.parse_ablations([text])
 
 
-def test_the_summary_shows_one_pool_and_methods_with_their_own() -> None:
+def test_the_summary_is_the_average_of_every_method_over_ood_sets_and_seeds() -> None:
     neglabel = [row | {"method": "neglabel", "prompts": "nice"} for row in BASELINE["ood"]]
-    single = run("none", 0, {("msp", "svhn"): (0.1, 0.1), ("msp", "dtd"): (0.1, 0.1)}, prompts="single")
-    metrics = [BASELINE | {"ood": BASELINE["ood"] + neglabel}, single, *SEEDS]
-    shown = {"auroc": 80.0, "fpr95": 50.0}
-    assert build.summary(metrics, "clipn128") == {
-        "cifar10": {
-            "tiny": {
-                "none": {"msp": shown, "neglabel": shown},
-                "learnable": {"ctw": {"auroc": 86.0, "fpr95": 35.0}},
-            }
-        }
-    }
-    assert build.summary(metrics, "single") == {"cifar10": {"tiny": {"none": {"msp": {"auroc": 10.0, "fpr95": 10.0}}}}}
+    plain = {"auroc": 80.0, "fpr95": 50.0}
+    found = build.summary([BASELINE | {"ood": BASELINE["ood"] + neglabel}], "cifar10")
+    assert found == {"msp": plain, "neglabel": plain}
+    assert build.summary(SEEDS, "cifar10") == {"ctw": {"auroc": 86.0, "fpr95": 35.0}}
+    assert build.summary(SEEDS, "imagenet") == {}
 
 
 def test_the_summary_is_of_official_images() -> None:
     clean = [row | {"ood_version": "ninco_clean", "auroc": 1.0} for row in BASELINE["ood"]]
-    summary = build.summary([BASELINE | {"ood": [*BASELINE["ood"], *clean]}], "clipn128")
-    assert summary["cifar10"]["tiny"]["none"]["msp"]["auroc"] == 80
+    assert build.summary([BASELINE | {"ood": [*BASELINE["ood"], *clean]}], "cifar10")["msp"]["auroc"] == 80
+
+
+def test_the_summary_refuses_two_numbers_of_one_method() -> None:
+    single = run("none", 0, {("msp", "svhn"): (0.1, 0.1), ("msp", "dtd"): (0.1, 0.1)}, prompts="single")
+    with pytest.raises(ClipnError, match="several averages of msp; give metrics of one variant and prompt pool"):
+        build.summary([BASELINE, single], "cifar10")
+
+
+def test_summaries_are_a_file_for_each_id_dataset(tmp_path: Path) -> None:
+    build.write_summary(write_runs(tmp_path, SEEDS), ["cifar10", "pets"], tmp_path / "summary")
+    written = {path.name: read_json(path) for path in (tmp_path / "summary").iterdir()}
+    assert written == {"cifar10.json": {"ctw": {"auroc": 86.0, "fpr95": 35.0}}, "pets.json": {}}
 
 
 def test_histories_are_named_by_their_paths(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from clipn.report.figures.context import FigureContext
 from clipn.report.figures.intervals import intervals
 from clipn.report.figures.published import published
 from clipn.report.figures.saving import save
+from clipn.report.figures.style import GREY, line_style
 
 TITLES = {"cifar10": "CIFAR-10", "svhn": "SVHN"}
 CONTEXT = FigureContext("demo", "cifar10", "tiny")
@@ -76,6 +77,25 @@ def test_intervals_show_mean_bounds_and_deviation_of_the_rows_asked_for() -> Non
     assert [x for x, y in whiskers if y == pytest.approx(2.3)] == [26, 34]
     assert "study: demo" in texts(figure)
     assert "ID: CIFAR-10" in texts(figure)
+
+
+def test_what_scores_all_images_alike_is_grey_in_intervals() -> None:
+    blind = [
+        measured(name, "untrained", "auroc", 50, low=50, high=50, ood=ood)
+        for name in ("ctw", "atd")
+        for ood in ("svhn", "average")
+    ]
+    blind += [measured(name, "untrained", "fpr95", 95, low=95, high=95) for name in ("ctw", "atd")]
+    seeing = measured("atd", "untrained", "auroc", 51, ood="dtd")
+    rows = METRICS[METRICS["variant"] != "untrained"]
+    svhn, *_ = intervals(pd.concat([rows, pd.DataFrame([*blind, seeing])]), CONTEXT).axes
+    colours = {line.get_ydata()[0]: line.get_color() for line in svhn.lines if line.get_label() == "mean"}
+    names = [label.get_text() for label in svhn.get_yticklabels()]
+    assert {names[y]: colour for y, colour in colours.items() if names[y].startswith("CLIPN")} == {
+        "CLIPN-CTW (learnable)": line_style("ctw").colour,
+        "CLIPN-CTW (untrained)": GREY,
+        "CLIPN-ATD": line_style("atd").colour,
+    }
 
 
 def test_intervals_of_the_variants_and_the_pool_asked_for() -> None:
@@ -153,14 +173,13 @@ def test_without_a_comparable_number_a_sentence_says_so() -> None:
 
 def ablated(setting: str, value: str, variant: str, auroc: float, **other: Any) -> list[dict[str, Any]]:
     names = {"study": "demo", "id": "cifar10", "backbone": "tiny", "prompts": "single"}
-    values = {"auroc_sd": 0.5, "fpr95": 100 - auroc, "fpr95_sd": np.nan, "runs": 2}
-    return [
-        names
-        | {"setting": setting, "value": value, "variant": variant, "method": method, "auroc": mean}
-        | values
-        | other
-        for method, mean in (("atd", auroc + 1), ("ctw", auroc))
-    ]
+    names |= {"setting": setting, "value": value, "variant": variant}
+    rows = []
+    for method, mean in (("atd", auroc + 1), ("ctw", auroc)):
+        values = {"auroc": mean, "auroc_sd": 0.5, "auroc_low": mean - 2, "auroc_high": mean + 1}
+        values |= {"fpr95": 100 - mean, "fpr95_sd": 0.5, "fpr95_low": np.nan, "fpr95_high": np.nan}
+        rows.append(names | {"method": method, "runs": 2} | values | other)
+    return rows
 
 
 ABLATIONS = pd.DataFrame(
@@ -177,7 +196,8 @@ ABLATIONS = pd.DataFrame(
 
 
 def lines(axes: Axes) -> list[list[tuple[float, float]]]:
-    return [[tuple(map(float, point)) for point in bars.lines[0].get_xydata()] for bars in axes.containers]
+    """Points of every method."""
+    return [points(axes, f"CLIPN-{name}") for name in ("CTW", "ATD")]
 
 
 def test_ablations_show_numbers_on_a_log_axis_and_names_as_categories() -> None:
@@ -190,11 +210,50 @@ def test_ablations_show_numbers_on_a_log_axis_and_names_as_categories() -> None:
     assert lines(losses)[0] == [(0, 83), (1, 80)]
     assert [label.get_text() for label in losses.get_xticklabels()] == ["itbo", "both"]
     assert lines(backbones)[0] == [(0, 80), (1, 81)]
-    assert [axes.containers[0].lines[0].get_linestyle() for axes in (tokens, losses)] == ["-", "None"]
+    assert [axes.lines[0].get_linestyle() for axes in (tokens, losses)] == ["-", "None"]
     assert tokens.get_ylim() == losses.get_ylim() == backbones.get_ylim()
-    deviations = tokens.containers[0].lines[2][0].get_segments()
-    assert deviations[0].tolist() == [[4, 81.5], [4, 82.5]]
     assert all(word in texts(figure) for word in ("study: demo", "ID: CIFAR-10", "backbone: tiny", "CLIPN-ATD"))
+
+
+def bars(axes: Axes, colour: str) -> set[tuple[float, float, float]]:
+    """Place and ends of the upright bars of a colour."""
+    found = [line for line in axes.lines if line.get_marker() == "_" and line.get_color() == colour]
+    return {(*map(float, line.get_xdata()[:1]), *map(float, line.get_ydata())) for line in found}
+
+
+def test_ablations_show_intervals_and_the_deviation_over_several_seeds() -> None:
+    alone = ABLATIONS["variant"] == "four"
+    table = ABLATIONS.assign(runs=ABLATIONS["runs"].mask(alone, 1), auroc_sd=ABLATIONS["auroc_sd"].mask(alone))
+    figure = ablations(table, "demo", TITLES)
+    tokens, tokens_fpr, *_ = figure.axes
+    assert bars(tokens, line_style("ctw").colour) == {(4, 80, 83), (16, 78, 81)}
+    assert bars(tokens, line_style("atd").colour) == {(4, 81, 84), (16, 79, 82)}
+    assert bars(tokens, "black") == {(16, 79.5, 80.5), (16, 80.5, 81.5)}
+    assert bars(tokens_fpr, "black") == {(16, 19.5, 20.5), (16, 18.5, 19.5)}
+    interval, deviation = "95 % bootstrap interval (images)", "± standard deviation over seeds"
+    for part, told in (
+        (table, ["CLIPN-CTW", "CLIPN-ATD", "base value", interval, deviation]),
+        (table[alone], [interval]),
+    ):
+        legend = ablations(part, "demo").legends[0]
+        assert [text.get_text() for text in legend.get_texts()][-len(told) :] == told
+
+
+def test_all_bars_of_the_ablations_are_in_sight() -> None:
+    for axes in ablations(ABLATIONS, "demo").axes:
+        ends = np.concatenate([line.get_xydata() for line in axes.lines])
+        ends = ends[~np.isnan(ends).any(axis=1)]
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        assert ((ends > (left, bottom)) & (ends < (right, top))).all()
+
+
+def test_methods_stand_side_by_side_and_so_do_their_bars() -> None:
+    tokens = ablations(ABLATIONS, "demo", TITLES).axes[0]
+    places = [line.get_transform().transform((16, 80))[0] for line in tokens.lines]
+    base = tokens.transData.transform((16, 80))[0]
+    # In points: a method left, the other right of the value, the deviation over seeds beside the interval.
+    apart = {round(72 / tokens.figure.dpi * (place - base), 6) for place in places}
+    assert apart == {-4.5, -1.5, 4.5, 7.5}
 
 
 def test_numbers_come_before_the_word_all() -> None:

@@ -119,7 +119,8 @@ def test_no_differences_are_a_sentence() -> None:
 
 def test_ablations() -> None:
     names = {"study": "demo", "id": "cifar10", "backbone": "tiny", "variant": "four", "prompts": "p", "method": "ctw"}
-    values = {"auroc": 80.0, "auroc_sd": 1.5, "fpr95": 30.0, "fpr95_sd": float("nan"), "runs": 3}
+    values = {"auroc": 80.0, "auroc_sd": 1.5, "auroc_low": 79.0, "auroc_high": 81.0, "runs": 3}
+    values |= {"fpr95": 30.0, "fpr95_sd": float("nan"), "fpr95_low": 29.0, "fpr95_high": 31.0}
     rows = [names | values | {"setting": setting, "value": "4"} for setting in ("tokens", "prompt_pool", "epochs")]
     printed = printed_ablations(pd.DataFrame(rows)[ABLATION_COLUMNS], "demo", TITLES)
     assert printed.header == ("ID", "Setting", "Value", "Backbone", "Method", "Runs", "AUROC", "FPR95")

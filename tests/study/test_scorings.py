@@ -7,7 +7,16 @@ from clipn.study.fits import fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import image_caches, run_names, runs_with_steps, soup_members, stored_views, text_caches
-from clipn.study.scorings import baselines, can_score, main_pool, methods, own_features, prompt_pools, scorings
+from clipn.study.scorings import (
+    baselines,
+    can_score,
+    main_pool,
+    main_scorings,
+    methods,
+    own_features,
+    prompt_pools,
+    scorings,
+)
 from clipn.training.settings import Variant
 from tests.helpers.project import ROOT
 from tests.helpers.studies import GENERATED, WRITTEN, study
@@ -23,6 +32,28 @@ def test_plain_clip_is_scored_first_then_every_run_under_every_pool() -> None:
             for pool in ("clipn128", "clipn128_clean")
             for seed in (1, 2)
         ),
+    ]
+
+
+def test_the_main_scorings_are_the_seeds_of_the_first_run_under_the_main_pool() -> None:
+    other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
+    runs = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [1]}]
+    changes = {"backbones": GENERATED["backbones"] | other, "runs": runs, "prompts": ["clipn128", "single"]}
+    assert main_scorings(study(GENERATED | changes)) == [
+        Scoring("tiny", "learnable", "clipn128", seed) for seed in (1, 2)
+    ]
+
+
+def test_the_main_scorings_without_runs_are_those_of_plain_clip_with_what_was_imported() -> None:
+    """Several trainings of a backbone are one of them."""
+    seeded = {"tiny": GENERATED["backbones"]["tiny"] | {"seeds": [3, 4]}}
+    other = {"other": {"architecture": "ViT-B-16", "pretrained": "openai"}}
+    scores = {"backbone": "tiny.seed3", "higher": "id", "files": {"cifar10": {"cifar10": "a.csv", "cifar100": "b.csv"}}}
+    imported = {"pairs": {"cifar10": ["cifar100"]}, "imported": {"theirs": scores}}
+    made = study(GENERATED | {"backbones": seeded | other, "runs": [], "variants": {}} | imported)
+    assert main_scorings(made) == [
+        *(Scoring(f"tiny.seed{seed}", "none", "clipn128", 0) for seed in (3, 4)),
+        Scoring("tiny.seed3", "none", "imported", 0),
     ]
 
 

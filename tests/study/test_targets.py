@@ -137,6 +137,8 @@ def test_any_id_dataset_has_a_table_and_those_of_the_paper_are_always_there() ->
     files = report_files(demo, [])
     assert {*own, "results/tables/cifar10_ood.csv", f"{DEMO}/tables/imagenet_ood.csv"} < set(files)
     assert f"{DEMO}/tables/own_id/textures_ood.csv" in number_files(demo)
+    summaries = [file for file in files if "/summary/" in file]
+    assert summaries == [f"{home}/summary/{name}.json" for name in OWN for home in (DEMO, "results")]
     assert own_ood_table_files(paths(GENERATED)) == []
 
 

@@ -132,19 +132,22 @@ def test_mistakes_are_shown_of_a_rule_that_was_asked_for(project: Project, rules
         assert "results/studies/demo/figures/cifar10_similarity_tiny.png" in plan.outputs
 
 
-def test_publishing_the_page_removes_figures_that_the_study_has_no_longer(project: Project, tmp_path: Path) -> None:
+def test_publishing_the_page_removes_what_the_study_has_no_longer(project: Project, tmp_path: Path) -> None:
     home = tmp_path / "results/studies/demo"
     names = ["training", "cifar10_roc_tiny", "cifar10_roc_tiny.old", "cifar10_roc_tin", "roc_tiny"]
     copies = [tmp_path / "results/figures" / f"{name}.{ending}" for name in names for ending in ("png", "pdf")]
     # A backbone that was dropped leaves its figures in the folder of the study.
-    files = [*(home / "figures" / path.name for path in copies), home / "report.html", home / "metrics.json"]
+    averages = [home / f"summary/{name}.json" for name in ("imagenet", "cifar10", "cifar100")]
+    files = [*(home / "figures" / path.name for path in copies), home / "report.html", *averages]
+    of_another = tmp_path / "results/summary/pets.json"
     with project.planned() as plan:
         job = plan._by_output["results/report.html"]
-    for path in [*copies, *files, *(tmp_path / log for log in job.log)]:
+    for path in [*copies, *files, of_another, *(tmp_path / log for log in job.log)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     subprocess.run(["bash", "-euo", "pipefail", "-c", str(job.shellcmd)], cwd=tmp_path, check=True)
     assert {*(tmp_path / "results/figures").iterdir()} == {*copies[:4]}
+    assert {*(tmp_path / "results/summary").iterdir()} == {of_another.with_name(path.name) for path in averages}
     assert (tmp_path / "results/report.html").exists()
 
 

@@ -130,7 +130,7 @@ def test_an_untrained_no_tower_is_blind(finished: Project) -> None:
 
 
 def test_short_paths_hold_copies_of_the_active_study(finished: Project) -> None:
-    for pattern in ("tables/*", "figures/*", "metrics.json", "report.html"):
+    for pattern in ("tables/*", "figures/*", "summary/*", "report.html"):
         copies = finished.hashes(f"results/{pattern}")
         originals = finished.hashes(f"{STUDY}/{pattern}")
         assert copies
@@ -138,11 +138,11 @@ def test_short_paths_hold_copies_of_the_active_study(finished: Project) -> None:
 
 
 def test_metrics_summary_agrees_with_the_table(finished: Project) -> None:
-    summary = json.loads((finished.folder / "results/metrics.json").read_text())
-    rows = table(finished, "cifar10_ood.csv").set_index(["variant", "method", "ood"])
-    for variant, method in (("learnable", "atd"), ("none", "neglabel")):
-        found = summary["cifar10"]["tiny"][variant][method]
-        assert found["auroc"] == rows.loc[(variant, method, "average"), "auroc"]
+    for known in ("imagenet", "cifar10", "cifar100"):
+        summary = json.loads((finished.folder / f"results/summary/{known}.json").read_text())
+        rows = table(finished, f"{known}_ood.csv")
+        averages = rows[(rows["ood"] == "average") & (rows["variant"] == "learnable")].set_index("method")
+        assert summary == averages[["auroc", "fpr95"]].to_dict("index")
 
 
 def test_a_second_run_does_nothing(finished: Project) -> None:

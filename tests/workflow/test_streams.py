@@ -31,7 +31,7 @@ def test_a_study_without_such_methods_measures_no_stream(finished: Project) -> N
 
 
 def test_the_table_is_made_and_nothing_else_changes(project: Project) -> None:
-    kinds = ("scores/**/*", "metrics/tiny/**/*", "tables/**/*", "figures/*", "metrics.json")
+    kinds = ("scores/**/*", "metrics/tiny/**/*", "tables/**/*", "figures/*", "summary/*")
     before = {path: found for kind in kinds for path, found in project.hashes(f"{HOME}/{kind}").items()}
     assert project.plan() == MADE + PAGE
     succeeded(project.run("snakemake", "--cores", "2", "results/tables/test_time.csv"))

@@ -118,15 +118,16 @@ if OVERALL_FIGURES:
             "cp {input} results/figures/ 2> {log}"
 
 
-# Figures that only another study has are removed, or an earlier version of this one, whose folder still holds them.
+# Figures and averages that only another study has are removed, or an earlier version of this one, whose folder still
+# holds its figures.
 rule publish_page:
     input:
         targets.figure_files(paths, FIGURES),
         page=paths.page,
-        summary=paths.summary,
+        summary=targets.summary_files(paths),
     output:
         short_path(paths.page),
-        short_path(paths.summary),
+        list(map(short_path, targets.summary_files(paths))),
     log:
         job_log("publish/page"),
     benchmark:
@@ -140,4 +141,4 @@ rule publish_page:
     shell:
         "(for file in results/figures/*; do name=${{file##*/}}; case {params.kept} in"
         ' *" ${{name%.*}} "*) ;; *) rm -f "$file";; esac; done'
-        " && cp {input.page} {input.summary} results/) 2> {log}"
+        " && cp {input.page} results/ && rm -f results/summary/* && cp {input.summary} results/summary/) 2> {log}"

@@ -110,9 +110,9 @@ rule streams_table:
 
 rule metrics_summary:
     input:
-        METRICS,
+        [paths.metrics(scoring) for scoring in scorings.main_scorings(study)],
     output:
-        paths.summary,
+        averages=targets.summary_files(paths),
     log:
         job_log("metrics_summary"),
     benchmark:
@@ -120,7 +120,7 @@ rule metrics_summary:
     resources:
         **job_resources(mem_mb=300),
     params:
-        options=options.main_prompts,
+        options=options.summary,
         code=fingerprint("clipn.cli.report.summary"),
     shell:
-        "clipn --log {log} report summary {input} {params.options} --output {output}"
+        "clipn --log {log} report summary {input} {params.options} --output $(dirname {output.averages[0]})"

@@ -1,14 +1,17 @@
-"""What one setting does: average AUROC and FPR95 against its value."""
+"""What one setting does: average AUROC and FPR95 against its value, with their intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import offset_copy
 
 from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
@@ -23,6 +26,14 @@ _SHARED = "backbone"
 
 _CHARACTERS = 60
 """Of all values together; more would overlap if they stood side by side."""
+
+_APART = 9
+"""Points between two methods at one value: the size of a ring."""
+
+_BESIDE = 3
+"""Points by which the deviation over seeds stands beside the interval."""
+
+_BASE = "base value"
 
 
 class Base(NamedTuple):
@@ -54,8 +65,9 @@ def ablations(
 ) -> Figure:
     """Averages over the OOD sets against the value of one setting per row; the base value is ringed.
 
-    A setting whose values are all positive numbers has a logarithmic axis and lines, any other points. Settings other
-    than the backbone are shown for the backbone with the most rows, and ringed under the prompt pool with the most.
+    Bars are the 95 % bootstrap interval and, beside it, the deviation over seeds where there are several. A setting
+    whose values are all positive numbers has a logarithmic axis and lines, any other points. Settings other than the
+    backbone are shown for the backbone with the most rows, and ringed under the prompt pool with the most.
 
     Args:
         table: of `clipn.report.tables.ablations.ablations_table`, percent, of one ID dataset.
@@ -86,39 +98,71 @@ def ablations(
         axes.set_title(title)
     context = FigureContext(study, str(table["id"].iloc[0]), reference.backbone, titles or {})
     figure.suptitle(context.heading("Ablations"))
-    # By label, as every panel has the same ones.
-    handles = {
-        label: handle for axes in grid.ravel() for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    handles = _handles(grid.ravel(), has_deviations=bool((rows["runs"] > 1).any()))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return finish(figure)
+
+
+def _handles(panels: Iterable[Axes], has_deviations: bool) -> list[Artist]:
+    """What the legend explains: methods, the ring, and the two kinds of bars."""
+    # By label, as every panel has the same ones; the ring comes after all methods.
+    drawn = {line.get_label(): line for axes in panels for line in axes.get_legend_handles_labels()[0]}
+    shown = sorted(drawn.values(), key=lambda line: line.get_label() == _BASE)
+    interval, deviation = "95 % bootstrap interval (images)", "± standard deviation over seeds"
+    shown.append(Line2D([], [], color="black", marker="|", markersize=5, linewidth=0.9, label=interval))
+    if has_deviations:
+        shown.append(Line2D([], [], color="black", marker="|", markersize=3, linewidth=0.5, label=deviation))
+    return shown
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, measure: str, base: Base) -> None:
     rows = _on_axis(axes, rows)
-    for method in sorted(dict.fromkeys(rows["method"]), key=[*methods_in_order(), *rows["method"]].index):
+    methods = sorted(dict.fromkeys(rows["method"]), key=[*methods_in_order(), *rows["method"]].index)
+    for index, method in enumerate(methods):
         # Along the axis, or the line would go back and forth in the order of the study's settings.
-        part, style = rows[rows["method"] == method].sort_values("x", kind="stable"), line_style(method)
-        axes.errorbar(
-            part["x"],
-            part[measure],
-            part[f"{measure}_sd"],
-            color=style.colour,
-            marker=style.marker,
-            markersize=3.5,
-            # Between categories there is nothing that a line could lead through.
-            linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
-            linewidth=1.2,
-            elinewidth=0.8,
-            capsize=2,
-            label=f"{method_title(method)}, ± SD over seeds",
-        )
+        part = rows[rows["method"] == method].sort_values("x", kind="stable")
+        _draw_method(axes, part, measure, base, _APART * (index - (len(methods) - 1) / 2))
+    axes.margins(y=0.25)
+    axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
+
+
+def _draw_method(axes: Axes, rows: pd.DataFrame, measure: str, base: Base, right: float) -> None:
+    """Draw the rows of one method some points to the right of their values, so that it hides no other."""
+    (method,) = set(rows["method"])
+    style = line_style(method)
+    lines = axes.plot(
+        rows["x"],
+        rows[measure],
+        color=style.colour,
+        marker=style.marker,
+        markersize=3.5,
+        # Between categories there is nothing that a line could lead through.
+        linestyle=("-" if style.marker == "o" else "--") if axes.get_xscale() == "log" else "none",
+        linewidth=1.2,
+        label=method_title(method),
+    )
+    deviations: list[Line2D] = []
+    for row in rows.to_dict("records"):
+        x, bounds = [row["x"]] * 2, [row[f"{measure}_low"], row[f"{measure}_high"]]
+        lines += axes.plot(x, bounds, "_-", color=style.colour, linewidth=0.9, markersize=4)
+        # One seed has no deviation.
+        if row["runs"] > 1:
+            ends = [row[measure] - row[f"{measure}_sd"], row[measure] + row[f"{measure}_sd"]]
+            deviations += axes.plot(x, ends, "_-", color="black", linewidth=0.5, markersize=2)
     at_base = rows[rows[list(Base._fields)].eq(list(base)).all(axis=1)]
     # No ring where the base cannot be told, or was not run on this backbone.
     if len(at_base):
-        axes.plot(at_base["x"], at_base[measure], "o", color="black", mfc="none", ms=9, mew=0.7, label="base value")
-    axes.margins(y=0.25)
-    axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.4)
+        lines += axes.plot(
+            at_base["x"], at_base[measure], "o", color="black", mfc="none", ms=_APART, mew=0.7, label=_BASE
+        )
+    _move(axes, lines, right)
+    _move(axes, deviations, right + _BESIDE)
+
+
+def _move(axes: Axes, lines: Sequence[Line2D], right: float) -> None:
+    # Only once they are drawn: the limits of axes are fitted to lines that lie where their values are.
+    for line in lines:
+        line.set_transform(offset_copy(axes.transData, axes.get_figure(root=True), x=right, units="points"))
 
 
 def _on_axis(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from clipn.data.registry import OFFICIAL
 from clipn.errors import ClipnError
 from clipn.report.figures.context import FigureContext
-from clipn.report.figures.style import GREY, WIDTH, finish, house_style, line_style, methods_in_order
-from clipn.report.formatting import AVERAGE, method_title
+from clipn.report.figures.style import GREY, WIDTH, LineStyle, finish, house_style, line_style, methods_in_order
+from clipn.report.formatting import AVERAGE, fixed, method_title
 from clipn.scores import FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.names import family
 
@@ -46,6 +46,8 @@ def intervals(
 ) -> Figure:
     """Means with 95 % bootstrap intervals and deviations over seeds: methods down, one panel per OOD set and measure.
 
+    What scores all images alike is grey.
+
     Args:
         metrics: of `clipn.report.tables.intervals.metrics_table`, percent; official image lists and the first
             convention of FPR95 are shown.
@@ -63,6 +65,8 @@ def intervals(
     names = [PLAIN_CLIP, *(variants or []), *rows["variant"]]
     found = dict.fromkeys(map(_Line._make, zip(rows["method"], rows["variant"], strict=True)))
     lines = sorted(found, key=lambda line: (methods.index(line.method), names.index(line.variant)))
+    controls = _controls(rows)
+    styles = {line: line_style("control" if line in controls else line.method) for line in lines}
     # The average is another kind of number than the rest, so it comes last, wherever it is met.
     ood_datasets = sorted(dict.fromkeys(rows["ood"]), key=lambda name: bool(name == AVERAGE))
     bands = math.ceil(len(ood_datasets) / _COLUMNS)
@@ -70,7 +74,7 @@ def intervals(
     figure = Figure(figsize=(WIDTH, 2 * height + 1.0), layout="constrained")
     for part, (measure, title) in zip(figure.subfigures(2, 1, squeeze=False).ravel(), _MEASURES.items(), strict=True):
         part.suptitle(title, fontsize=7.5, fontweight="bold")
-        _panels(part, rows[rows["measure"] == measure], lines, ood_datasets, context, bands)
+        _panels(part, rows[rows["measure"] == measure], styles, ood_datasets, context, bands)
     figure.suptitle(context.heading("Detection with its uncertainty"))
     mean, deviation = "mean and its 95 % bootstrap interval (images)", "± standard deviation over seeds"
     handles = [
@@ -105,8 +109,14 @@ def _rows(
     return table[chosen]
 
 
-def _draw_mean(axes: Axes, row: Mapping[Hashable, Any], y: int) -> None:
-    style = line_style(row["method"])
+def _controls(rows: pd.DataFrame) -> set[_Line]:
+    """Those that score all images alike, as an untrained "no" tower does: 50 is their AUROC against every OOD set."""
+    auroc = rows[rows["measure"] == "auroc"].groupby(list(_Line._fields))["mean"]
+    alike = auroc.agg(lambda means: {*map(fixed, means)} == {fixed(50)})
+    return {*map(_Line._make, alike[alike].index)}
+
+
+def _draw_mean(axes: Axes, row: Mapping[Hashable, Any], y: int, style: LineStyle) -> None:
     axes.plot([row["low"], row["high"]], [y] * 2, "|-", color=style.colour, linewidth=0.9, markersize=5)
     axes.plot(row["mean"], y, style.marker, color=style.colour, mfc=style.face, ms=3.2, mew=0.7, label="mean")
     # One seed has no deviation; it is drawn below the interval, as the two answer different questions.
@@ -118,11 +128,12 @@ def _draw_mean(axes: Axes, row: Mapping[Hashable, Any], y: int) -> None:
 def _panels(
     figure: SubFigure,
     rows: pd.DataFrame,
-    lines: Sequence[_Line],
+    styles: Mapping[_Line, LineStyle],
     ood_datasets: Sequence[str],
     context: FigureContext,
     bands: int,
 ) -> None:
+    lines = list(styles)
     methods = [line.method for line in lines]
     # The variant is named only where a method comes in several, or where it would pass for a zero-shot one.
     named = [methods.count(name) > 1 or variant.startswith(FITTED) for name, variant in lines]
@@ -135,7 +146,8 @@ def _panels(
         title = textwrap.fill(context.title(ood), _CHARACTERS)
         axes.set_title(title, fontweight="bold" if ood == AVERAGE else "normal")
         for row in rows[rows["ood"] == ood].to_dict("records"):
-            _draw_mean(axes, row, lines.index(_Line(row["method"], row["variant"])))
+            line = _Line(row["method"], row["variant"])
+            _draw_mean(axes, row, lines.index(line), styles[line])
         # From large to small: the first method stands on top.
         axes.set_ylim(len(lines) - 0.25, -0.6)
         axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.4)

@@ -38,7 +38,8 @@ KINDS = {
     "intervals": Kind(
         "Intervals",
         OOD,
-        "AUROC and FPR95 with {id_title} as ID: mean over runs, 95 % bootstrap interval over images, and SD.",
+        "AUROC and FPR95 with {id_title} as ID: mean over runs, 95 % bootstrap interval over images, and SD; a control "
+        "that scores all images alike is grey.",
     ),
     "similarity": Kind(
         "Similarity to “yes” and “no” texts",
@@ -71,7 +72,8 @@ KINDS = {
     "ablations": Kind(
         "Ablations",
         "ablations",
-        "Ablations: one setting at a time, average over the OOD sets of {id_title}; mean and SD over runs.",
+        "Ablations: one setting at a time, average over the OOD sets of {id_title}; mean over runs, 95 % bootstrap "
+        "interval over images, and SD.",
     ),
     "published": Kind(
         "Measured against published", "published", "Measured against published figures; on the diagonal they are equal."

@@ -11,8 +11,12 @@ from clipn.scores import PLAIN_CLIP
 
 COLUMNS = [
     "study", "id", "setting", "value", "backbone", "variant", "prompts", "method",
-    "auroc", "auroc_sd", "fpr95", "fpr95_sd", "runs",
+    "auroc", "auroc_sd", "auroc_low", "auroc_high", "fpr95", "fpr95_sd", "fpr95_low", "fpr95_high", "runs",
 ]  # fmt: skip
+
+
+_NAMES = ["id", "backbone", "variant", "prompts", "ood_version", "method", "ood"]
+"""What names an average in both tables."""
 
 
 class Ablation(NamedTuple):
@@ -23,17 +27,22 @@ class Ablation(NamedTuple):
     variant: str
 
 
-def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: str, prompts: str) -> pd.DataFrame:
+def ablations_table(
+    table: pd.DataFrame, measured: pd.DataFrame, ablations: Sequence[Ablation], base: str, prompts: str
+) -> pd.DataFrame:
     """The averages of an `ood_table`, arranged by setting; methods that need a "no" tower only.
 
     Args:
         table: of one or more ID datasets.
+        measured: the `metrics_table` of the same runs, for the intervals.
         ablations: the base among them, once per setting.
         base: the variant that all others differ from.
         prompts: the prompt pool that they are compared under.
 
     Returns:
         Percent; beside the settings of variants `backbone` and `prompt_pool`, wherever `base` was run with several.
+        `_low` and `_high` bound the 95 % bootstrap interval of the mean over runs; FPR95 has one in the convention
+        `clipn` alone.
     """
     averages = table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL) & (table["variant"] != PLAIN_CLIP)]
     under_pool = averages[averages["prompts"] == prompts]
@@ -54,4 +63,14 @@ def ablations_table(table: pd.DataFrame, ablations: Sequence[Ablation], base: st
         return pd.DataFrame(columns=COLUMNS)
     order = list(dict.fromkeys(table["id"]))
     every = pd.concat(parts).sort_values("id", key=lambda names: names.map(order.index), kind="stable")
-    return every.reset_index(drop=True)[COLUMNS]
+    return _with_intervals(every, measured)[COLUMNS]
+
+
+def _with_intervals(averages: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    # An interval belongs to the convention of FPR95 that is shown; AUROC has none.
+    for measure, convention in (("auroc", []), ("fpr95", ["convention"])):
+        names = [*_NAMES, *convention]
+        bounds = measured.loc[measured["measure"] == measure, [*names, "low", "high"]]
+        averages = averages.merge(bounds, "left", names, validate="many_to_one")
+        averages = averages.rename(columns={bound: f"{measure}_{bound}" for bound in ("low", "high")})
+    return averages

@@ -132,9 +132,11 @@ def write_streams_table(
     write_table(folder, "test_time", table, arithmetic_of(runs), printed, remarks)
 
 
-def write_summary(metrics: Sequence[Path], prompts: str, output: Path) -> None:
-    """Write `summary` of the runs as JSON."""
-    write_json(output, summary(read_metrics(metrics), prompts))
+def write_summary(metrics: Sequence[Path], id_datasets: Sequence[str], folder: Path) -> None:
+    """Write `summary` of the runs as `<ID dataset>.json`, one file for each of `id_datasets`."""
+    runs = read_metrics(metrics)
+    for id_dataset in id_datasets:
+        write_json(folder / f"{id_dataset}.json", summary(runs, id_dataset))
 
 
 def write_table(
@@ -222,27 +224,28 @@ def other_tables(
     differences = intervals.differences_table(chosen, replicates, REFERENCE, options.base, options.prompts)
     yield "differences", differences, layouts.printed_differences(differences, study, titles)
     every = pd.concat([ood_table(metrics, name) for name in _id_datasets(metrics)], ignore_index=True)
-    curves = ablations_table(every, options.ablations, options.base, options.prompts)
+    curves = ablations_table(every, measured, options.ablations, options.base, options.prompts)
     yield "ablations", curves, layouts.printed_ablations(curves, study, titles)
 
 
-def summary(metrics: Sequence[Mapping[str, Any]], prompts: str) -> dict[str, Any]:
-    """Averages over OOD sets in percent, nested: ID dataset, backbone, variant, method, measure.
+def summary(runs: Sequence[Mapping[str, Any]], id_dataset: str) -> dict[str, dict[str, float]]:
+    """Average AUROC and FPR95 over the OOD sets of one ID dataset, in percent, by method.
 
     Args:
-        metrics: parsed metrics files.
-        prompts: the prompt pool to show; methods with a pool of their own are there, too.
+        runs: parsed metrics files, of one variant of one backbone under one prompt pool.
+        id_dataset: identifier; without metrics of it there is no method.
+
+    Raises:
+        ClipnError: the runs are of several variants, backbones or pools, or as for `ood_table`.
     """
-    nested: dict[str, Any] = {}
-    # By the pool of the run, not of the row, which is what keeps the methods with a pool of their own.
-    under_pool = [run for run in metrics if run["prompts"] in (prompts, IMPORTED)]
-    for id_dataset in _id_datasets(metrics):
-        table = ood_table(under_pool, id_dataset)
-        for row in table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)].to_dict("records"):
-            of_backbone = nested.setdefault(id_dataset, {}).setdefault(row["backbone"], {})
-            methods = of_backbone.setdefault(row["variant"], {})
-            methods[row["method"]] = {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
-    return nested
+    table = ood_table(runs, id_dataset)
+    rows = table[(table["ood"] == AVERAGE) & (table["ood_version"] == OFFICIAL)]
+    if len(several := rows.loc[rows["method"].duplicated(), "method"]):
+        raise ClipnError(f"summary: several averages of {several.iloc[0]}; give metrics of one variant and prompt pool")
+    return {
+        row["method"]: {measure: float(fixed(row[measure])) for measure in ("auroc", "fpr95")}
+        for row in rows.to_dict("records")
+    }
 
 
 def _id_datasets(metrics: Sequence[Mapping[str, Any]]) -> list[str]:

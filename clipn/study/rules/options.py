@@ -107,6 +107,11 @@ class RuleOptions(ModelOptions):
         return prompts + self._recorded_arithmetic
 
     @property
+    def summary(self) -> Settings:
+        """ID datasets that averages are written of; no setting, as each has a file of its own."""
+        return Settings({}, repeated("--id", self._study.pairs)) + self._recorded_arithmetic
+
+    @property
     def shown(self) -> Settings:
         """What figures and printed tables show."""
         variants = [PLAIN_CLIP, *fitted_variants(self._study), *self._study.shown]
