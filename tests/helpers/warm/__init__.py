@@ -23,17 +23,16 @@ HERE = Path(__file__).parent
 
 @cache
 def warm_programs() -> Path:
-    """Folder of the programs, for `PATH`; their server ends with this process, and the folder goes."""
+    """Folder of the programs, for `PATH`; it goes, and their server ends, with this process."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))
     for name in PROGRAMS:
         # Without `site`, as it needs the standard library alone.
         (folder / name).write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
         (folder / name).chmod(0o755)
-    server = subprocess.Popen(
-        [sys.executable, HERE / "server.py", folder], env=os.environ | HELD, stdout=subprocess.PIPE
-    )
+    command, pipe = [sys.executable, HERE / "server.py", folder], subprocess.PIPE
+    server = subprocess.Popen(command, env=os.environ | HELD, stdin=pipe, stdout=pipe)
     atexit.register(shutil.rmtree, folder)
-    atexit.register(server.kill)
+    atexit.register(server.terminate)
     assert server.stdout is not None
     assert server.stdout.readline(), "the server has not begun"
     return folder

@@ -22,8 +22,8 @@ PACKAGES = (
 
 
 def serve(listener: socket.socket) -> None:
-    """Run a program for everyone who connects, several at a time."""
-    while True:
+    """Run a program for everyone who connects, several at a time, until whoever started this process ends."""
+    while listener in select.select([listener, sys.stdin], [], [])[0]:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
