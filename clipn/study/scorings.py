@@ -1,5 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
+from collections.abc import Iterable
+
 from clipn.features.stored import WORD_FEATURES
 from clipn.scores import COOKED, FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
@@ -56,6 +58,17 @@ def imported_scorings(study: Study) -> list[Scoring]:
 def all_scorings(study: Study) -> list[Scoring]:
     """What is scored here, then what was imported."""
     return [*scorings(study), *imported_scorings(study)]
+
+
+def scored_alike(scored: Iterable[Scoring]) -> dict[tuple[Scoring, ...], list[str]]:
+    """Backbones by their scorings, in which a wildcard stands for the backbone: those of a key fit one rule."""
+    of_backbone: dict[str, list[Scoring]] = {}
+    for scoring in scored:
+        of_backbone.setdefault(scoring.backbone, []).append(scoring._replace(backbone="{backbone}"))
+    found: dict[tuple[Scoring, ...], list[str]] = {}
+    for backbone, patterns in of_backbone.items():
+        found.setdefault(tuple(patterns), []).append(backbone)
+    return found
 
 
 def imported_files(study: Study, backbone: str) -> list[str]:

@@ -211,6 +211,25 @@ def require_own_profile(workflow: Any) -> None:
         )
 
 
+def as_one_rule(workflow: Any, first: str, number: int) -> str:
+    """Name one of several rules that differ in their outputs alone, and have it ask for what the first one does.
+
+    `--set-resources`, `--set-threads` and `--groups`, and a profile, name the first one only.
+
+    Args:
+        workflow: as a Snakefile knows it.
+        first: name of the first of these rules.
+        number: of this rule, from 0.
+    """
+    name = f"{first}_{number + 1}" if number else first
+    resources, groups = workflow.resource_settings, workflow.group_settings
+    for asked in (resources._parsed_overwrite_resources, resources._parsed_overwrite_threads):
+        asked |= {name: asked[first]} if first in asked else {}
+    if first in groups.overwrite_groups:
+        groups.overwrite_groups = {**groups.overwrite_groups, name: groups.overwrite_groups[first]}
+    return name
+
+
 def or_exit(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
     """Call a function from a Snakefile; a person's mistake ends the run with one line."""
     try:
