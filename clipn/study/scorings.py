@@ -60,14 +60,19 @@ def all_scorings(study: Study) -> list[Scoring]:
     return [*scorings(study), *imported_scorings(study)]
 
 
-def scored_alike(scored: Iterable[Scoring]) -> dict[tuple[Scoring, ...], list[str]]:
-    """Backbones by their scorings, in which a wildcard stands for the backbone: those of a key fit one rule."""
-    of_backbone: dict[str, list[Scoring]] = {}
+def by_backbone(scored: Iterable[Scoring]) -> dict[str, list[Scoring]]:
+    """Scorings by their backbone."""
+    found: dict[str, list[Scoring]] = {}
     for scoring in scored:
-        of_backbone.setdefault(scoring.backbone, []).append(scoring._replace(backbone="{backbone}"))
+        found.setdefault(scoring.backbone, []).append(scoring)
+    return found
+
+
+def scored_alike(scored: Iterable[Scoring]) -> dict[tuple[Scoring, ...], list[str]]:
+    """Backbones by their scorings, in which a wildcard stands for the backbone, so that one rule makes all of a key."""
     found: dict[tuple[Scoring, ...], list[str]] = {}
-    for backbone, patterns in of_backbone.items():
-        found.setdefault(tuple(patterns), []).append(backbone)
+    for backbone, several in by_backbone(scored).items():
+        found.setdefault(tuple(scoring._replace(backbone="{backbone}") for scoring in several), []).append(backbone)
     return found
 
 

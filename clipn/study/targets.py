@@ -6,7 +6,7 @@ from itertools import product
 from clipn.scores import COOKED
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
-from clipn.study.fits import fits, probes
+from clipn.study.fits import fits_of, probes
 from clipn.study.paths import StudyPaths
 from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
@@ -116,11 +116,10 @@ def stream_metrics(paths: StudyPaths) -> list[str]:
 
 
 def fitted_files(paths: StudyPaths, backbone: str) -> list[str]:
-    """Classifiers on a backbone that are fitted on training images of ID datasets, and probes that are imported instead."""
+    """Classifiers on a backbone, fitted on training images of ID datasets, and probes that are imported instead."""
     return [
         (paths.probe if fit.variant.startswith(COOKED) else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
-        for fit, names in fits(paths.study).items()
-        if fit.backbone == backbone
+        for fit, names in fits_of(paths.study, backbone).items()
         for id_dataset in names
     ]
 

@@ -7,7 +7,16 @@ from clipn.study.fits import fits
 from clipn.study.loading import parse_study
 from clipn.study.names import RunName, Scoring
 from clipn.study.runs import image_caches, run_names, runs_with_steps, soup_members, stored_views, text_caches
-from clipn.study.scorings import baselines, can_score, main_pool, methods, own_features, prompt_pools, scorings
+from clipn.study.scorings import (
+    baselines,
+    can_score,
+    main_pool,
+    methods,
+    own_features,
+    prompt_pools,
+    scored_alike,
+    scorings,
+)
 from clipn.training.settings import Variant
 from tests.helpers.project import ROOT
 from tests.helpers.studies import GENERATED, WRITTEN, study
@@ -52,6 +61,18 @@ def test_methods_with_features_of_their_own_come_with_the_main_pool_only() -> No
 def test_plain_clip_is_not_scored_under_a_pool_that_leaves_no_method() -> None:
     made = study(GENERATED | {"prompts": ["clipn128", "nice"], "baselines": ["neglabel"]})
     assert [scoring.prompts for scoring in scorings(made) if scoring.variant == "none"] == ["clipn128"]
+
+
+def test_backbones_with_the_same_scorings_share_a_rule_and_those_without_have_none() -> None:
+    tiny, pool = GENERATED["backbones"]["tiny"], "clipn128"
+    names = ["tiny", "more", "other", "idle"]
+    runs = [{"backbone": name, "variant": "learnable", "seeds": [1]} for name in names[:2]]
+    runs += [{"backbone": "other", "variant": "learnable", "seeds": [2]}]
+    made = study(GENERATED | {"backbones": dict.fromkeys(names, tiny), "runs": runs, "baselines": []})
+    assert scored_alike(scorings(made)) == {
+        (Scoring("{backbone}", "learnable", pool, 1),): ["tiny", "more"],
+        (Scoring("{backbone}", "learnable", pool, 2),): ["other"],
+    }
 
 
 def test_methods_of_a_no_tower_are_no_baselines() -> None:

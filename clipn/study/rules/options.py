@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import yaml
 
@@ -9,12 +10,13 @@ from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ID_DATASETS
 from clipn.study.data import GENERATED_DATA, READ_FROM_GENERATED
 from clipn.study.figures import figure_kinds
-from clipn.study.fits import fit_remarks, fits, fitted_variants
+from clipn.study.fits import fit_remarks, fits_of, fitted_variants
 from clipn.study.loading import ablations
+from clipn.study.names import Scoring
 from clipn.study.prompt_weights import prompt_remarks
 from clipn.study.rules.model_options import ModelOptions
 from clipn.study.rules.parameters import Settings, flattened, repeated, settings_of
-from clipn.study.scorings import id_and_ood, main_pool, methods, scorings
+from clipn.study.scorings import by_backbone, id_and_ood, main_pool, methods, scorings
 from clipn.study.settings.networks import networks_of
 from clipn.study.settings.runs import Run
 from clipn.study.weights import backbone_source, tower_remarks
@@ -39,17 +41,20 @@ class RuleOptions(ModelOptions):
 
     def scorings(self, backbone: str) -> Settings:
         """Runs and methods of every scoring of a backbone; the methods of a "no" tower are no setting."""
-        study = self._study
-        found = [name for name in scorings(study) if name.backbone == backbone]
+        study, found = self._study, self._scored[backbone]
         texts = (f"{name}:{','.join(methods(study, name.variant, name.prompts))}" for name in found)
         keys = {"baselines": study.baselines, "what is scored": list(map(str, found))}
         scale = {"rules": study.rules, "logit_scale": study.logit_scale}
         of_runs = settings_of(scale, options={"rules": "rule"})
         return Settings(keys, [*texts]) + of_runs + self._fits(backbone) + self._recorded_arithmetic
 
+    @cached_property
+    def _scored(self) -> dict[str, list[Scoring]]:
+        return by_backbone(scorings(self._study))
+
     def _fits(self, backbone: str) -> Settings:
         """ID datasets of the classifiers that are fitted on training images."""
-        found = {str(fit): names for fit, names in fits(self._study).items() if fit.backbone == backbone}
+        found = {str(fit): names for fit, names in fits_of(self._study, backbone).items()}
         texts = (f"{fit}:{','.join(names)}" for fit, names in found.items())
         networks = networks_of(self._study.train)
         keys = {f"train.{id_dataset}.network": name for id_dataset, name in networks.items()}
@@ -91,12 +96,15 @@ class RuleOptions(ModelOptions):
 
     def id_figures(self, id_dataset: str, backbone: str) -> Settings:
         """Kinds of figures of an ID dataset and a backbone, what they show, and where it lies."""
-        study = self._study
-        kinds = figure_kinds(study, backbone)
+        study, kinds = self._study, self._figure_kinds[backbone]
         figures = Settings({"kinds of figures": kinds}, ["--figure", f"{backbone}:{','.join(kinds)}"])
         shown = self._shown([run for run in study.runs if run.backbone == backbone])
         folders = self.datasets + self.features + self.classifiers + self.images_of_all(id_and_ood(study, id_dataset))
         return figures + self.study + shown + self.logit_scale + folders
+
+    @cached_property
+    def _figure_kinds(self) -> dict[str, list[str]]:
+        return figure_kinds(self._study)
 
     @property
     def main_prompts(self) -> Settings:
