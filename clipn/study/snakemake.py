@@ -224,7 +224,8 @@ def require_own_profile(workflow: Any) -> None:
 def as_one_rule(workflow: Any, first: str, number: int) -> str:
     """Name one of several rules that differ in their outputs alone, and have it ask for what the first one does.
 
-    `--set-resources`, `--set-threads` and `--groups`, and a profile, name the first one only.
+    So `--set-resources` and `--set-threads`, and a profile, name the first one only. Groups have to name each, as
+    Snakemake reads them later.
 
     Args:
         workflow: as a Snakefile knows it.
@@ -232,11 +233,10 @@ def as_one_rule(workflow: Any, first: str, number: int) -> str:
         number: of this rule, from 0.
     """
     name = f"{first}_{number + 1}" if number else first
-    resources, groups = workflow.resource_settings, workflow.group_settings
-    for asked in (resources._parsed_overwrite_resources, resources._parsed_overwrite_threads):
-        asked |= {name: asked[first]} if first in asked else {}
-    if first in groups.overwrite_groups:
-        groups.overwrite_groups = {**groups.overwrite_groups, name: groups.overwrite_groups[first]}
+    settings = workflow.resource_settings
+    for asked in (settings._parsed_overwrite_resources, settings._parsed_overwrite_threads):
+        if first in asked:
+            asked[name] = asked[first]
     return name
 
 
