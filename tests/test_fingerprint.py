@@ -17,6 +17,7 @@ from clipn.cli import main as cli
 from clipn.files import file_hash, read_json, write_json
 from clipn.fingerprint import UNCOUNTED, Fingerprints, path_of
 from clipn.fingerprint.source import Definition, Source, read_source
+from tests.helpers.rules import rule_texts
 
 TRAIN = "clipn.cli.training.train"
 SCORE = "clipn.cli.evaluation.score"
@@ -321,7 +322,6 @@ def test_files_come_back_to_the_last_digit_and_are_named_by_their_sha256(tmp_pat
 
 # The fingerprints of the rules
 
-ROOT = Path(__file__).parents[1]
 COMMANDS = get_command(cli.app)
 PROVEN = {"fetch_archive", "fetch_weights"}
 """What a checksum proves."""
@@ -329,11 +329,10 @@ PROVEN = {"fetch_archive", "fetch_weights"}
 
 def rules() -> Iterator[tuple[str, str, list[str]]]:
     """Name, text, and words of the command of every rule that calls this program."""
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for text in re.split(r"^ *rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            command = re.search(r"clipn --log \{log\} ([\w -]+)", text)
-            if command:
-                yield text.partition(":")[0], text, command[1].split()
+    for name, text in rule_texts().items():
+        command = re.search(r"clipn --log \{log\} ([\w -]+)", text)
+        if command:
+            yield name, text, command[1].split()
 
 
 def function_of(words: list[str]) -> str:

@@ -53,12 +53,14 @@ GROUPED = (
     "streams_table",
     "metrics_summary",
     "id_figures",
+    "id_figures_2",
     "ablations_figure",
     "backbones_figure",
     "published_figure",
     "training_figure",
     "report_page",
 )
+"""Of backbones with a "no" tower other figures are drawn than of those without, so there are two rules."""
 MINUTES = 15
 """Of a grouped job; the group has the sum of those that wait for each other."""
 

@@ -6,7 +6,7 @@ from clipn.features.negative_labels import NUMBER, PERCENT
 from clipn.planning.sizes import StudySizes
 from clipn.scores import COOKED, GDA
 from clipn.study.config import Study
-from clipn.study.fits import discriminants, fits, probes
+from clipn.study.fits import discriminants, fits_of, probes
 from clipn.text.prompts import prompt_pool
 
 ITERATIONS = 100
@@ -60,5 +60,5 @@ def stream_operations(study: Study, sizes: StudySizes, dimension: int) -> float:
 
 def _fitted(study: Study, backbone: str, kind: str) -> list[str]:
     """The ID dataset of every fit on a backbone whose variant's name begins with `kind`."""
-    found = (names for fit, names in fits(study).items() if fit.backbone == backbone and fit.variant.startswith(kind))
+    found = (names for fit, names in fits_of(study, backbone).items() if fit.variant.startswith(kind))
     return [name for names in found for name in names]

@@ -1,5 +1,6 @@
 """What the jobs of every rule ask a cluster for, by the estimates of a study's work."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -108,15 +109,17 @@ def _minutes(study: Study, part: Work) -> int:
 
 
 def _resampled(study: Study, sizes: StudySizes) -> int:
-    """Images whose scores the intervals resample, once for each resample and score."""
-    scores = sum(len(methods(study, scoring.variant, scoring.prompts)) for scoring in scorings(study))
+    """Images whose scores the intervals of a backbone resample, once for each resample and score; the most of one."""
+    scores = Counter[str]()
+    for scoring in scorings(study):
+        scores[scoring.backbone] += len(methods(study, scoring.variant, scoring.prompts))
     compared = (
         sizes.images[name]
         for id_dataset in study.pairs
         for other in study.pairs[id_dataset]
         for name in (id_dataset, other)
     )
-    return scores * sum(compared) * study.resamples
+    return max(scores.values(), default=0) * sum(compared) * study.resamples
 
 
 def _cores(study: Study, kind: str) -> int:

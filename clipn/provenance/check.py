@@ -159,6 +159,8 @@ def _mark_stale(paths: set[str], records: Records) -> dict[str, JobRecord]:
     checked = {path: records.local[path] for path in paths & records.local.keys()}
     stale = stale_outputs(checked, records.cache, records.incomplete)
     for path, record in checked.items():
-        checked[path] = replace(record, stale=path in stale)
-        records.keep(path, checked[path])
+        # A new record would work out its inputs again.
+        if record.stale != (path in stale):
+            checked[path] = replace(record, stale=path in stale)
+            records.keep(path, checked[path])
     return checked

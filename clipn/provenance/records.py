@@ -284,18 +284,27 @@ def locked(root: Path) -> bool:
 
 
 def _file(folder: Path, path: str) -> Path:
+    return folder.joinpath(*_parts(path))
+
+
+def _parts(path: str) -> list[str]:
+    """Names of the folders of a record, and of its file."""
     name = urlsafe_b64encode(path.encode()).decode()
     *parts, last = [name[start : start + LONGEST_NAME] for start in range(0, len(name), LONGEST_NAME)]
-    return folder.joinpath(*(f"@{part}" for part in parts), last)
+    return [*(f"@{part}" for part in parts), last]
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every output with its file in one of Snakemake's folders; files with other names than Snakemake gives are not."""
-    for file in sorted(folder.rglob("*")):
-        parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
-        try:
-            path = urlsafe_b64decode("".join(parts)).decode()
-        except ValueError:
-            continue
-        if _file(folder, path) == file and file.is_file():
-            yield path, file
+    # In names and not in paths, as there may be a hundred thousand.
+    for above, folders, names in os.walk(folder):
+        folders.sort()
+        parents = Path(above).relative_to(folder).parts
+        for name in sorted(names):
+            parts = [*parents, name]
+            try:
+                path = urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode()
+            except ValueError:
+                continue
+            if _parts(path) == parts:
+                yield path, Path(above, name)

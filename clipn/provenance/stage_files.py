@@ -83,11 +83,7 @@ def write_stage_records(
         cache: hashes of the project's files.
         state: has the modules; gets the hashes of what was written.
     """
-    # Made once, as a job is in the files of its own stage and of all after it.
-    jobs = {
-        path: json.dumps({**record.content, "accepted": list(record.accepted), "made_with": record.made_with})
-        for path, record in records.items()
-    }
+    jobs = job_texts(records)
     ours = [path for path in sorted(records) if any(name.startswith(home) for name in (path, *records[path].inputs))]
     for stage in stages:
         paths = [path for path in ours if stage.has(path)]
@@ -102,6 +98,20 @@ def write_stage_records(
         if cache.sha256(stage.records) != hashlib.sha256(text.encode()).hexdigest():
             write_text(cache.root / stage.records, text)
         state.written[stage.records] = str(cache.sha256(stage.records))
+
+
+def job_texts(records: Mapping[str, JobRecord]) -> dict[str, str]:
+    """What is known of the job that made a file, as text, by path; that of one job is made and held once."""
+    # Outputs of one job share its content (`read_records`), and a job is in the files of its stage and of all after it.
+    texts: dict[tuple[int, tuple[str, ...], str | None], str] = {}
+    jobs = {}
+    for path, record in records.items():
+        job = id(record.content), record.accepted, record.made_with
+        if job not in texts:
+            told = {"accepted": list(record.accepted), "made_with": record.made_with}
+            texts[job] = json.dumps({**record.content, **told})
+        jobs[path] = texts[job]
+    return jobs
 
 
 def format_records(paths: list[str], records: Mapping[str, JobRecord], jobs: Mapping[str, str], state: RunState) -> str:

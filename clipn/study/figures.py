@@ -20,9 +20,7 @@ def figure_names(study: Study, published: Collection[str]) -> list[str]:
         published: studies that there are published numbers to compare with.
     """
     names = ["published"] if study.study in published else []
-    for id_dataset in study.pairs:
-        for backbone in study.backbones:
-            names += [f"{id_dataset}_{kind}_{backbone}" for kind in figure_kinds(study, backbone)]
+    names += _of_backbones(study)
     # Classifiers that were fitted on training images are left out of it.
     if len({*map(family, study.backbones)}) > 1 and (study.baselines or study.runs):
         names += [f"{id_dataset}_backbones" for id_dataset in study.pairs]
@@ -34,21 +32,23 @@ def figure_names(study: Study, published: Collection[str]) -> list[str]:
 
 def overall_figures(study: Study, published: Collection[str]) -> list[str]:
     """Names of the figures that show several backbones, or none."""
-    named = {
-        f"{id_dataset}_{kind}_{backbone}"
-        for id_dataset in study.pairs
-        for backbone in study.backbones
-        for kind in figure_kinds(study, backbone)
-    }
+    named = {*_of_backbones(study)}
     return [name for name in figure_names(study, published) if name not in named]
+
+
+def _of_backbones(study: Study) -> list[str]:
+    """Names of the figures of single backbones, by ID dataset."""
+    drawn = figure_kinds(study).items()
+    return [
+        f"{id_dataset}_{kind}_{backbone}" for id_dataset in study.pairs for backbone, kinds in drawn for kind in kinds
+    ]
 
 
 def drawn_alike(study: Study) -> dict[tuple[str, ...], list[str]]:
     """Backbones by the kinds of figures that are drawn of them, where any are: with a "no" tower more than without."""
     found: dict[tuple[str, ...], list[str]] = {}
-    for backbone in study.backbones:
-        if kinds := figure_kinds(study, backbone):
-            found.setdefault(tuple(kinds), []).append(backbone)
+    for backbone, kinds in figure_kinds(study).items():
+        found.setdefault(tuple(kinds), []).append(backbone)
     return found
 
 
@@ -64,16 +64,15 @@ def shown_scorings(study: Study, backbone: str) -> list[Scoring]:
     return [*plain, *(Scoring(backbone, name, pool, seeds[name]) for name in study.shown if name in seeds)]
 
 
-def figure_kinds(study: Study, backbone: str) -> list[str]:
-    """Kinds of figures of every ID dataset on a backbone; some need a "no" tower or one of its rules.
+def figure_kinds(study: Study) -> dict[str, list[str]]:
+    """Kinds of figures of every ID dataset, by backbone, where any are drawn of it.
 
-    Of several trainings of a backbone, the first one is drawn.
+    Some need a "no" tower or one of its rules. Of several trainings of a backbone, the first one is drawn.
     """
-    if backbone != next(name for name in study.backbones if family(name) == family(backbone)):
-        return []
-    shown = any(run.backbone == backbone and run.variant in study.shown for run in study.runs)
-    kinds = PLAIN_KINDS if shown or study.baselines else []
-    if not shown:
-        return kinds
+    variants, first = {*study.shown}, {family(name): name for name in reversed(study.backbones)}
+    shown = {run.backbone for run in study.runs if run.variant in variants}
     reliability = ["reliability"] if {"ctw", "atd"} & {*study.rules} else []
-    return [*kinds, "similarity", *reliability, *(["mistakes"] if "atd" in study.rules else [])]
+    taught = [*PLAIN_KINDS, "similarity", *reliability, *(["mistakes"] if "atd" in study.rules else [])]
+    plain = PLAIN_KINDS if study.baselines else []
+    found = {name: taught if name in shown else plain for name in study.backbones if name == first[family(name)]}
+    return {name: kinds for name, kinds in found.items() if kinds}

@@ -10,13 +10,17 @@ from clipn.study.settings.few_shot import FewShot
 
 def fits(study: Study) -> dict[RunName, list[str]]:
     """The ID datasets that classifiers are fitted for, by backbone, variant and seed of the choice of images."""
+    return {run: names for backbone in study.backbones for run, names in fits_of(study, backbone).items()}
+
+
+def fits_of(study: Study, backbone: str) -> dict[RunName, list[str]]:
+    """The same on a backbone."""
     found: dict[RunName, list[str]] = {}
-    for backbone in study.backbones:
-        own = seed_of(backbone)
-        for id_dataset, fit in _each(study):
-            # The trainings of a backbone are runs of one row, each of which needs a number of its own.
-            for seed in fit.seeds if own is None else [own]:
-                found.setdefault(RunName(backbone, fit.variant, seed), []).append(id_dataset)
+    own = seed_of(backbone)
+    for id_dataset, fit in _each(study):
+        # The trainings of a backbone are runs of one row, each of which needs a number of its own.
+        for seed in fit.seeds if own is None else [own]:
+            found.setdefault(RunName(backbone, fit.variant, seed), []).append(id_dataset)
     return found
 
 

@@ -1,5 +1,7 @@
 """What a study scores: its runs and the methods on plain CLIP, each under the prompt pools that suit it."""
 
+from collections.abc import Iterable
+
 from clipn.features.stored import WORD_FEATURES
 from clipn.scores import COOKED, FITTED, IMPORTED, PLAIN_CLIP, SCORES
 from clipn.study.config import Study
@@ -67,6 +69,22 @@ def main_scorings(study: Study) -> list[Scoring]:
         for name in all_scorings(study)
         if (family(name.backbone), name.variant) == (backbone, study.base) and name.prompts in pools
     ]
+
+
+def by_backbone(scored: Iterable[Scoring]) -> dict[str, list[Scoring]]:
+    """Scorings by their backbone."""
+    found: dict[str, list[Scoring]] = {}
+    for scoring in scored:
+        found.setdefault(scoring.backbone, []).append(scoring)
+    return found
+
+
+def scored_alike(scored: Iterable[Scoring]) -> dict[tuple[Scoring, ...], list[str]]:
+    """Backbones by their scorings, in which a wildcard stands for the backbone, so that one rule makes all of a key."""
+    found: dict[tuple[Scoring, ...], list[str]] = {}
+    for backbone, several in by_backbone(scored).items():
+        found.setdefault(tuple(scoring._replace(backbone="{backbone}") for scoring in several), []).append(backbone)
+    return found
 
 
 def imported_files(study: Study, backbone: str) -> list[str]:

@@ -4,7 +4,9 @@ Snakemake's public interface prints a plan and does not hand it out, so the plan
 takes it. The versions that this holds for are fixed in pyproject.toml, and a test looks at every kind of reason.
 """
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ PACKAGE = Path(__file__).parents[1]
 P = ParamSpec("P")
 T = TypeVar("T")
 SNAKEFILE = Path("workflow/Snakefile")
+_NUMBER = re.compile(r"_\d+$")
+"""What the name of a rule ends in that is one of several; no other name does."""
 
 
 class Mode(Flag):
@@ -99,9 +103,15 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Jobs that would run by rule, in the order of Snakemake's own table; those that run no command, too."""
-        _, counts = self._dag.stats()
-        return {rule: number for rule, number in counts.items() if rule != "total"}
+        """Jobs that would run by rule, in the order of Snakemake's own table; those that run no command, too.
+
+        Rules of `as_one_rule` count as one.
+        """
+        found = Counter[str]()
+        for rule, number in self._dag.stats()[1].items():
+            found[_NUMBER.sub("", rule)] += number
+        del found["total"]
+        return dict(found)
 
     def record(self, outputs: Sequence[str]) -> None:
         """Let Snakemake record the jobs of these outputs, as if they had just made the files that are there."""
@@ -209,6 +219,25 @@ def require_own_profile(workflow: Any) -> None:
             "--profile: workflow/profiles/default holds as well and limits jobs of the cluster to one machine; use "
             "--workflow-profile instead"
         )
+
+
+def as_one_rule(workflow: Any, first: str, number: int) -> str:
+    """Name one of several rules that differ in their outputs alone, and have it ask for what the first one does.
+
+    So `--set-resources` and `--set-threads`, and a profile, name the first one only. Groups have to name each, as
+    Snakemake reads them later.
+
+    Args:
+        workflow: as a Snakefile knows it.
+        first: name of the first of these rules.
+        number: of this rule, from 0.
+    """
+    name = f"{first}_{number + 1}" if number else first
+    settings = workflow.resource_settings
+    for asked in (settings._parsed_overwrite_resources, settings._parsed_overwrite_threads):
+        if first in asked:
+            asked[name] = asked[first]
+    return name
 
 
 def or_exit(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

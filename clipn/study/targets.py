@@ -1,12 +1,12 @@
 """The files that a study consists of, by the stages of dvc.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 from clipn.scores import COOKED
 from clipn.study.config import ID_DATASETS, Study
 from clipn.study.figures import shown_scorings
-from clipn.study.fits import fits, probes
+from clipn.study.fits import fits_of, probes
 from clipn.study.paths import StudyPaths
 from clipn.study.report_paths import OVERALL_TABLES, PRINTED, TEST_TIME, short_path
 from clipn.study.runs import image_caches, run_names, text_caches
@@ -68,12 +68,16 @@ def development_features(paths: StudyPaths, backbone: str) -> list[str]:
 def feature_files(paths: StudyPaths) -> list[str]:
     """Image features, those of single methods, classifiers, scores, and metrics with their replicates."""
     study, scored = paths.study, all_scorings(paths.study)
+
+    def of_each(files: Callable[[StudyPaths, str], list[str]]) -> list[str]:
+        return [path for backbone in study.backbones for path in files(paths, backbone)]
+
     return [
         *(paths.tower_features(tower, name) for tower in locked_towers(study) for name in study.encoded_datasets),
         *(paths.features(backbone, name) for backbone in study.backbones for name in study.encoded_datasets),
-        *dict.fromkeys([*own_feature_files(paths), *stream_words(paths)]),
+        *dict.fromkeys([*of_each(own_feature_files), *stream_words(paths)]),
         *stream_prompts(paths),
-        *fitted_files(paths),
+        *of_each(fitted_files),
         *network_files(paths),
         *map(paths.classifiers, study.backbones),
         *map(paths.scores, scored),
@@ -83,24 +87,26 @@ def feature_files(paths: StudyPaths) -> list[str]:
     ]
 
 
-def own_feature_files(paths: StudyPaths) -> list[str]:
-    """Features that single methods of the study have to themselves."""
-    needs = own_features(paths.study.baselines)
-    found = (paths.own_features(backbone, needs) for backbone in paths.study.backbones)
-    return [path for files in found for several in files.values() for path in several]
+def own_feature_files(paths: StudyPaths, backbone: str) -> list[str]:
+    """Features of a backbone, which may be a wildcard, that single methods of the study have to themselves."""
+    found = paths.own_features(backbone, own_features(paths.study.baselines))
+    return [path for several in found.values() for path in several]
 
 
-def stream_words(paths: StudyPaths) -> list[str]:
-    """NegLabel's words, encoded, where a method that adapts on the test stream reads them."""
+def stream_words(paths: StudyPaths, backbone: str | None = None) -> list[str]:
+    """NegLabel's words, encoded, where a method that adapts on the test stream reads them.
+
+    Of all backbones, or of one, which may be a wildcard.
+    """
     test_time = paths.study.test_time
-    named = product(paths.study.backbones, paths.study.pairs)
+    named = product([backbone] if backbone else paths.study.backbones, paths.study.pairs)
     return [paths.word_features("neglabel", *names) for names in named if test_time and test_time.reads_words]
 
 
-def stream_prompts(paths: StudyPaths) -> list[str]:
-    """Prompts of the first pool, each encoded by itself, where a method weighs them."""
+def stream_prompts(paths: StudyPaths, backbone: str | None = None) -> list[str]:
+    """Prompts of the first pool, each encoded by itself, where a method weighs them; backbones as above."""
     test_time = paths.study.test_time
-    named = product(paths.study.backbones, paths.study.pairs)
+    named = product([backbone] if backbone else paths.study.backbones, paths.study.pairs)
     return [paths.prompt_features(*names) for names in named if test_time and test_time.weighs_prompts]
 
 
@@ -109,11 +115,11 @@ def stream_metrics(paths: StudyPaths) -> list[str]:
     return [paths.streams(name) for name in paths.study.backbones if paths.study.test_time]
 
 
-def fitted_files(paths: StudyPaths) -> list[str]:
-    """Classifiers that are fitted on training images of ID datasets, and probes that are imported instead."""
+def fitted_files(paths: StudyPaths, backbone: str) -> list[str]:
+    """Classifiers on a backbone, fitted on training images of ID datasets, and probes that are imported instead."""
     return [
         (paths.probe if fit.variant.startswith(COOKED) else paths.discriminant)(fit.backbone, id_dataset, fit.seed)
-        for fit, names in fits(paths.study).items()
+        for fit, names in fits_of(paths.study, backbone).items()
         for id_dataset in names
     ]
 

@@ -10,14 +10,10 @@ import yaml
 
 from clipn.cli.slurm_profile import FILE, GROUPED, main, profile
 from tests.helpers.project import ROOT, Project, succeeded
+from tests.helpers.rules import rule_texts
 
 pytestmark = pytest.mark.workflow
-RULES = {
-    name: text
-    for file in sorted((ROOT / "workflow/rules").glob("*.smk"))
-    for name, text in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *(?:rule \w+:|if )|\Z)", file.read_text(), re.M | re.S)
-}
-"""Texts of all rules."""
+RULES = rule_texts()
 WRITTEN = yaml.safe_load((ROOT / FILE).read_text())
 
 
@@ -46,7 +42,7 @@ def test_a_mistyped_study_ends_in_one_line_and_leaves_the_profile(
 
 def test_names_rules_that_there_are_and_every_one_that_may_use_a_gpu() -> None:
     named = WRITTEN["set-resources"].keys()
-    assert named - RULES.keys() == {"own_ood_table"}
+    assert named - RULES.keys() == {"own_ood_table", "id_figures_2"}
     assert {name for name, text in RULES.items() if "GPU" in text} <= named
 
 
@@ -65,6 +61,16 @@ def test_downloads_and_copies_are_made_where_snakemake_runs() -> None:
 def test_nothing_comes_between_two_rules_of_the_group(project: Project, study: str) -> None:
     groups = [f"{rule}=results" for rule in GROUPED]
     succeeded(project.run("snakemake", "-n", "--groups", *groups, "--config", f"study={study}", "--", "all"))
+
+
+def test_what_a_rule_is_to_ask_for_holds_for_all_backbones(project: Project) -> None:
+    """Also for those that have other runs or figures, and so a rule of their own."""
+    asked = ("--set-resources", "score_runs:mem_mb=1234", "--cores", "4", "--set-threads", "id_figures=3")
+    said = succeeded(project.run("snakemake", "-n", *asked, "--config", "study=paper", "--", "all")).text
+    jobs = re.findall(r"^rule (score_runs|id_figures)\w*:$(.*?)^\[", said, re.MULTILINE | re.DOTALL)
+    memory = [re.findall(r" mem_mb=(\d+)", text) for rule, text in jobs if rule == "score_runs"]
+    threads = [re.findall(r"threads: (\d+)", text) for rule, text in jobs if rule == "id_figures"]
+    assert (memory, threads) == ([["1234"]] * 4, [["3"]] * 12)
 
 
 def test_the_profile_of_a_machine_beside_it_is_refused_in_one_line(project: Project) -> None:

@@ -53,7 +53,7 @@ def test_probes_and_what_networks_say_are_files_beside_the_image_features() -> N
     ]
     networks = [f"{features}/networks/resnet18/{name}.safetensors" for name in ("cifar10", "cifar100")]
     networks += [f"{features}/networks/published/{name}.safetensors" for name in ("imagenet", "sun", "places")]
-    assert fitted_files(cooked) == probes
+    assert fitted_files(cooked, "tiny") == probes
     assert sorted(network_files(cooked)) == sorted(networks)
     assert {*probes, *networks, f"{features}/tiny/textures.safetensors"} < {*feature_files(cooked)}
     # Of imported probes no training images are there.
@@ -67,10 +67,10 @@ def test_rules_are_told_networks_probes_and_which_rows_they_make() -> None:
     options = RuleOptions(StudyPaths(made, StudyData(made)))
     fitted = options.training_images("cifar10", made.train["cifar10"][0])
     assert str(fitted).startswith("--train textures --shots 16 --datasets ")
-    words = shlex.split(str(options.scorings))
+    words = shlex.split(str(options.scorings("tiny")))
     assert words[0] == f"tiny/{ROW}/clipn128/seed1:msp,entropy"
     assert words[-4:] == ["--network", "cifar10:resnet18", "--network", "imagenet:published"]
-    assert options.scorings["train.imagenet.network"] == "published"
+    assert options.scorings("tiny")["train.imagenet.network"] == "published"
     network = options.network("published")
     assert str(network).startswith("--model torchvision/resnet18 --id-dataset imagenet --datasets ")
     assert network["networks.published.weights"] == "resnet18-imagenet"
@@ -101,7 +101,7 @@ def test_an_id_dataset_has_a_fit_of_each_kind() -> None:
     rows = [RunName("tiny", row, seed) for row in ("gda-4shot-alpha1.0", ROW) for seed in (1, 2)]
     assert fits(both.study) == {row: ["cifar10"] for row in rows}
     folders = [f"{DEMO}/features/tiny/{kind}/cifar10" for kind in ("discriminants", "probes")]
-    assert fitted_files(both) == [f"{folder}/seed{seed}.safetensors" for folder in folders for seed in (1, 2)]
+    assert fitted_files(both, "tiny") == [f"{folder}/seed{seed}.safetensors" for folder in folders for seed in (1, 2)]
     assert both.study.encoded_datasets[-1] == "textures"
     remarks = fit_remarks(both.study)
     assert [remark.partition(" is no ")[0] for remark in remarks] == [f"{row.variant} on cifar10" for row in rows[::2]]

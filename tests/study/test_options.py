@@ -65,7 +65,7 @@ def test_pairs_have_a_key_for_each_id_dataset(options: RuleOptions) -> None:
 
 def test_scorings_are_told_with_their_methods() -> None:
     made = study(GENERATED | {"prompts": ["clipn128", "openai80"]})
-    found = options_of(made).scorings
+    found = options_of(made).scorings("tiny")
     taught = [f"tiny/learnable/{pool}/seed{seed}:ctw,atd" for pool in ("clipn128", "openai80") for seed in (1, 2)]
     # Negative labels come with the main pool only, and hand-crafted runs with pools that negate.
     plain = ["tiny/none/clipn128/seed0:msp,neglabel", "tiny/none/openai80/seed0:msp"]
@@ -98,11 +98,11 @@ def test_fits_are_told_what_they_are_fitted_on_and_scorings_which_there_are() ->
         "train.imagenet.alpha": 1.0,
         "arithmetic": "portable",
     }
-    words = shlex.split(str(options.scorings))
+    words = shlex.split(str(options.scorings("tiny")))
     gda = "tiny/gda-16shot-alpha1.0"
     assert words[:2] == [f"{gda}/clipn128/seed{seed}:msp,energy,mcm" for seed in (1, 2)]
     assert words[-4:] == ["--fit", f"{gda}/seed1:imagenet,cifar10", "--fit", f"{gda}/seed2:imagenet"]
-    assert options.scorings["ID datasets of fits"] == {
+    assert options.scorings("tiny")["ID datasets of fits"] == {
         f"{gda}/seed1": ["imagenet", "cifar10"],
         f"{gda}/seed2": ["imagenet"],
     }
@@ -110,7 +110,7 @@ def test_fits_are_told_what_they_are_fitted_on_and_scorings_which_there_are() ->
 
 
 def test_a_study_without_training_images_is_told_as_before(options: RuleOptions) -> None:
-    assert "ID datasets of fits" not in options.scorings
+    assert "ID datasets of fits" not in options.scorings("tiny")
     assert not any(key.startswith("train") for key in options.page)
 
 
@@ -157,12 +157,11 @@ def test_figures_of_an_id_dataset_are_told_by_backbone() -> None:
     made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "runs": runs, "rules": ["ctw"]})
     kinds = "scores,roc,intervals,calibration,similarity,reliability"
     figures = {"tiny": kinds, "other": kinds, "idle": "scores,roc,intervals,calibration"}
-    found = options_of(made).id_figures("imagenet")
-    words = shlex.split(str(found))
-    assert [words[index + 1] for index, word in enumerate(words) if word == "--figure"] == [
-        f"{backbone}:{names}" for backbone, names in figures.items()
-    ]
-    assert found["kinds of figures"] == {backbone: names.split(",") for backbone, names in figures.items()}
+    for backbone, names in figures.items():
+        found = options_of(made).id_figures("imagenet", backbone)
+        words = shlex.split(str(found))
+        assert words[:2] == ["--figure", f"{backbone}:{names}"]
+        assert found["kinds of figures"] == names.split(",")
     for option, folder in (("datasets", "datasets"), ("features", "features"), ("classifiers", "classifiers")):
         assert words[words.index(f"--{option}") + 1] == f"results/studies/demo/{folder}"
 
@@ -193,12 +192,21 @@ def test_a_greedy_soup_is_told_the_images_that_decide() -> None:
     assert found["variants.soup.kind"] == "greedy"
 
 
-def test_a_backbone_without_figures_is_not_named() -> None:
-    other = {"idle": GENERATED["backbones"]["tiny"]}
-    made = study(GENERATED | {"backbones": GENERATED["backbones"] | other, "baselines": []})
-    found = options_of(made).id_figures("imagenet")
-    assert "idle" not in str(found)
-    assert found["kinds of figures"]["idle"] == []
+def test_settings_of_a_backbone_are_those_of_its_own_runs() -> None:
+    """So that a change of one backbone's runs scores and draws no other again."""
+    both = {"backbones": GENERATED["backbones"] | {"other": GENERATED["backbones"]["tiny"]}, "train": TRAIN}
+    more = [*GENERATED["runs"], {"backbone": "other", "variant": "learnable", "seeds": [1, 2]}]
+    before, after = (options_of(study(GENERATED | both | {"runs": runs})) for runs in (GENERATED["runs"], more))
+
+    def recorded(options: RuleOptions, backbone: str) -> list[str]:
+        return [repr(options.scorings(backbone)), repr(options.id_figures("imagenet", backbone))]
+
+    assert recorded(before, "tiny") == recorded(after, "tiny")
+    scored = [f"other/{name}" for name in ("none/clipn128/seed0", "learnable/clipn128/seed1")]
+    assert {*scored} < {*after.scorings("other")["what is scored"]}
+    assert all(name.startswith("other/") for name in after.scorings("other")["ID datasets of fits"])
+    assert [run["backbone"] for run in after.id_figures("imagenet", "other")["runs"]] == ["other"]
+    assert "tiny" not in {part for word in shlex.split(str(after.scorings("other"))) for part in word.split("/")}
 
 
 def test_small_datasets_are_told_in_their_order(options: RuleOptions) -> None:

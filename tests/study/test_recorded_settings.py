@@ -128,8 +128,9 @@ def recorded(made: Study) -> set[str]:
         released = variant.checkpoints if isinstance(variant, ReleasedVariant) else []
         steps += [options.released(name, number) for number in released] or [options.training(name)]
     steps += [options.model, options.words, options.perturbation]
-    steps += [options.prompts(), options.pools, options.scorings, options.metrics]
-    steps += [options.id_figures(id_dataset) for id_dataset in made.pairs]
+    steps += [options.prompts(), options.pools, options.metrics]
+    for name in made.backbones:
+        steps += [options.scorings(name), *(options.id_figures(id_dataset, name) for id_dataset in made.pairs)]
     steps += [options.shown, options.ablations]
     return {key for step in steps for key in step}
 

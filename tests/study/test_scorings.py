@@ -15,6 +15,7 @@ from clipn.study.scorings import (
     methods,
     own_features,
     prompt_pools,
+    scored_alike,
     scorings,
 )
 from clipn.training.settings import Variant
@@ -83,6 +84,18 @@ def test_methods_with_features_of_their_own_come_with_the_main_pool_only() -> No
 def test_plain_clip_is_not_scored_under_a_pool_that_leaves_no_method() -> None:
     made = study(GENERATED | {"prompts": ["clipn128", "nice"], "baselines": ["neglabel"]})
     assert [scoring.prompts for scoring in scorings(made) if scoring.variant == "none"] == ["clipn128"]
+
+
+def test_backbones_with_the_same_scorings_share_a_rule_and_those_without_have_none() -> None:
+    tiny, pool = GENERATED["backbones"]["tiny"], "clipn128"
+    names = ["tiny", "more", "other", "idle"]
+    runs = [{"backbone": name, "variant": "learnable", "seeds": [1]} for name in names[:2]]
+    runs += [{"backbone": "other", "variant": "learnable", "seeds": [2]}]
+    made = study(GENERATED | {"backbones": dict.fromkeys(names, tiny), "runs": runs, "baselines": []})
+    assert scored_alike(scorings(made)) == {
+        (Scoring("{backbone}", "learnable", pool, 1),): ["tiny", "more"],
+        (Scoring("{backbone}", "learnable", pool, 2),): ["other"],
+    }
 
 
 def test_methods_of_a_no_tower_are_no_baselines() -> None:

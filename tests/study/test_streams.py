@@ -120,7 +120,7 @@ def test_files() -> None:
     found = adapting()
     assert {*words, f"{HOME}/metrics/streams/tiny.json"} < set(feature_files(found))
     # Not for scoring, which then would run again for a method that it does not know.
-    assert own_feature_files(found) == []
+    assert own_feature_files(found, "tiny") == []
     files = all_files(adapting(baselines=["neglabel"]), [])
     assert len(files) == len(set(files))
     assert {table, "results/tables/test_time.md", "results/tables/test_time.tex"} < set(report_files(found, []))
@@ -133,10 +133,10 @@ def test_files() -> None:
 
 def test_every_setting_is_told_and_recorded_by_its_key() -> None:
     found = RuleOptions(adapting())
-    assert str(found.streams) == (
+    assert str(found.streams("tiny")) == (
         "tiny --study demo --method adaneg --order-seed 1 --order-seed 2 --batch 128 --logit-scale 100.0"
     )
-    assert found.streams == {
+    assert found.streams("tiny") == {
         "study": "demo",
         "arithmetic": "portable",
         "test_time.methods": ["adaneg"],

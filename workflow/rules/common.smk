@@ -29,7 +29,7 @@ from clipn.study.run_lock import begin_run
 from clipn.study.runs import soup_members
 from clipn.study.settings.networks import id_datasets_of
 from clipn.study.settings.variants import ReleasedVariant, Soup
-from clipn.study.snakemake import mode_of, or_exit
+from clipn.study.snakemake import as_one_rule, mode_of, or_exit
 from clipn.study.weights import (
     backbone_source,
     fetched_weights,
@@ -54,6 +54,8 @@ fingerprint = Fingerprints(run_state.sources)
 
 set_environment(options.arithmetic)
 SCORINGS = scorings.all_scorings(study)
+SCORED = scorings.scored_alike(scorings.scorings(study))
+EVALUATED = scorings.scored_alike(SCORINGS)
 TRAINED = [name for name, backbone in study.backbones.items() if backbone.training]
 PRETRAINED = [name for name in study.backbones if name not in TRAINED]
 LOCKED = [name for name in TRAINED if study.backbones[name].locked]
@@ -146,13 +148,9 @@ def figure(name, caption):
     return {"png": png, "pdf": paths.figure(name, "pdf")}
 
 
-def id_figures():
-    """Outputs of the rule that draws the figures of an ID dataset."""
-    drawn = [
-        figure(f"{{id_dataset}}_{kind}_{backbone}", kind)
-        for backbone in study.backbones
-        for kind in figures.figure_kinds(study, backbone)
-    ]
+def id_figures(kinds):
+    """Outputs of a rule that draws the figures of an ID dataset and a backbone."""
+    drawn = [figure(f"{{id_dataset}}_{kind}_{{backbone}}", kind) for kind in kinds]
     return {ending: [outputs[ending] for outputs in drawn] for ending in ("png", "pdf")}
 
 

@@ -1,4 +1,4 @@
-"""Scores and metrics: one job for all runs, prompt pools and pairs."""
+"""Scores and metrics: a job per backbone for all its runs, prompt pools and pairs."""
 
 if DISCRIMINANTS:
 
@@ -91,36 +91,40 @@ if IMPORTED_PROBES:
             " --features $(dirname {input.features}) --output {output}"
 
 
-rule score_runs:
-    input:
-        classifiers=[paths.classifiers(name) for name in study.backbones],
-        features=[
-            paths.features(backbone, name)
-            for backbone in study.backbones
-            for name in study.datasets
-        ],
-        own_features=targets.own_feature_files(paths),
-        fitted=targets.fitted_files(paths),
-        networks=targets.network_files(paths),
-        manifests=[paths.manifest(name) for name in study.datasets],
-    output:
-        [paths.scores(scoring) for scoring in scorings.scorings(study)],
-    log:
-        job_log("score_runs"),
-    benchmark:
-        job_benchmark("score_runs")
-    threads: study.threads
-    resources:
-        **job_resources(2000, study.threads),
-    params:
-        options=options.scorings
-        + options.pairs
-        + options.datasets
-        + options.features
-        + options.classifiers,
-        code=fingerprint("clipn.cli.evaluation.score"),
-    shell:
-        "clipn --log {log} score {params.options}" f" --output {paths.scores_folder}"
+# A rule for all backbones that have the same runs; the names of outputs leave no other way to have a job for each.
+for number, (scored, backbones) in enumerate(SCORED.items()):
+
+    rule:
+        name:
+            as_one_rule(workflow, "score_runs", number)
+        input:
+            classifiers=paths.classifiers("{backbone}"),
+            features=[paths.features("{backbone}", name) for name in study.datasets],
+            own_features=targets.own_feature_files(paths, "{backbone}"),
+            fitted=lambda wildcards: targets.fitted_files(paths, wildcards.backbone),
+            networks=targets.network_files(paths),
+            manifests=[paths.manifest(name) for name in study.datasets],
+        output:
+            list(map(paths.scores, scored)),
+        log:
+            job_log("score_runs/{backbone}"),
+        benchmark:
+            job_benchmark("score_runs/{backbone}")
+        wildcard_constraints:
+            backbone="|".join(map(re.escape, backbones)),
+        threads: study.threads
+        resources:
+            **job_resources(2000, study.threads),
+        params:
+            options=lambda wildcards: options.scorings(wildcards.backbone)
+            + options.pairs
+            + options.datasets
+            + options.features
+            + options.classifiers,
+            code=fingerprint("clipn.cli.evaluation.score"),
+        shell:
+            "clipn --log {log} score {params.options}"
+            f" --output {paths.scores_folder}"
 
 
 rule import_scores:
@@ -142,49 +146,53 @@ rule import_scores:
         "clipn --log {log} scores collect {params.options} --output {output}"
 
 
-rule evaluate_runs:
-    input:
-        [paths.scores(scoring) for scoring in SCORINGS],
-    output:
-        metrics=METRICS,
-        replicates=[paths.replicates(scoring) for scoring in SCORINGS],
-    log:
-        job_log("evaluate_runs"),
-    benchmark:
-        job_benchmark("evaluate_runs")
-    resources:
-        **job_resources(mem_mb=1500),
-    params:
-        options=options.metrics,
-        code=fingerprint("clipn.cli.evaluation.evaluate"),
-    shell:
-        "clipn --log {log} evaluate {input} {params.options}"
-        f" --output {paths.metrics_folder}"
+for number, (scored, backbones) in enumerate(EVALUATED.items()):
+
+    rule:
+        name:
+            as_one_rule(workflow, "evaluate_runs", number)
+        input:
+            list(map(paths.scores, scored)),
+        output:
+            metrics=list(map(paths.metrics, scored)),
+            replicates=list(map(paths.replicates, scored)),
+        log:
+            job_log("evaluate_runs/{backbone}"),
+        benchmark:
+            job_benchmark("evaluate_runs/{backbone}")
+        wildcard_constraints:
+            backbone="|".join(map(re.escape, backbones)),
+        resources:
+            **job_resources(mem_mb=1500),
+        params:
+            options=options.metrics,
+            code=fingerprint("clipn.cli.evaluation.evaluate"),
+        shell:
+            "clipn --log {log} evaluate {input} {params.options}"
+            f" --output {paths.metrics_folder}"
 
 
 if STREAMS:
 
-    # Methods that adapt see ID and OOD images of a pair together; all streams of all backbones in one job.
+    # Methods that adapt see ID and OOD images of a pair together; all streams of a backbone in one job.
     rule evaluate_streams:
         input:
-            features=[
-                paths.features(backbone, name)
-                for backbone in study.backbones
-                for name in study.datasets
-            ],
-            words=targets.stream_words(paths),
-            prompts=targets.stream_prompts(paths),
+            features=[paths.features("{backbone}", name) for name in study.datasets],
+            words=targets.stream_words(paths, "{backbone}"),
+            prompts=targets.stream_prompts(paths, "{backbone}"),
         output:
-            STREAMS,
+            paths.streams("{backbone}"),
         log:
-            job_log("evaluate_streams"),
+            job_log("evaluate_streams/{backbone}"),
         benchmark:
-            job_benchmark("evaluate_streams")
+            job_benchmark("evaluate_streams/{backbone}")
         threads: study.threads
         resources:
             **job_resources(2000, study.threads),
         params:
-            options=options.streams + options.pairs + options.features,
+            options=lambda wildcards: options.streams(wildcards.backbone)
+            + options.pairs
+            + options.features,
             code=fingerprint("clipn.cli.evaluation.evaluate_streams"),
         shell:
             "clipn --log {log} evaluate-streams {params.options}"

@@ -1,35 +1,39 @@
 """Figures of the study."""
 
+# A rule for all backbones that the same kinds are drawn of.
+for number, (kinds, backbones) in enumerate(DRAWN_ALIKE.items()):
 
-rule id_figures:
-    input:
-        lambda w: paths.generated_registries(*scorings.id_and_ood(study, w.id_dataset)),
-        scores=[
-            name
-            for backbone in study.backbones
-            for name in targets.shown_scores(paths, backbone)
-        ],
-        table=paths.table("metrics"),
-        descriptions=DESCRIPTIONS,
-        features=[paths.features(name, "{id_dataset}") for name in study.backbones],
-        classifiers=[paths.classifiers(name) for name in study.backbones],
-        manifest=paths.manifest("{id_dataset}"),
-        archives=lambda w: paths.archives(*scorings.id_and_ood(study, w.id_dataset)),
-    output:
-        **id_figures(),
-    log:
-        job_log("id_figures/{id_dataset}"),
-    benchmark:
-        job_benchmark("id_figures/{id_dataset}")
-    resources:
-        **job_resources(mem_mb=1000),
-    params:
-        options=lambda w: options.id_figures(w.id_dataset),
-        images=lambda w: contents.images(*scorings.id_and_ood(study, w.id_dataset)),
-        code=fingerprint("clipn.cli.figures.id_figures"),
-    shell:
-        "clipn --log {log} report figure id-dataset {input.scores} --id {wildcards.id_dataset} {params.options}"
-        f" --table {{input.table}} --output {paths.figures_folder}"
+    rule:
+        name:
+            as_one_rule(workflow, "id_figures", number)
+        input:
+            lambda w: paths.generated_registries(
+                *scorings.id_and_ood(study, w.id_dataset)
+            ),
+            scores=lambda w: targets.shown_scores(paths, w.backbone),
+            table=paths.table("metrics"),
+            descriptions=DESCRIPTIONS,
+            features=paths.features("{backbone}", "{id_dataset}"),
+            classifiers=paths.classifiers("{backbone}"),
+            manifest=paths.manifest("{id_dataset}"),
+            archives=lambda w: paths.archives(*scorings.id_and_ood(study, w.id_dataset)),
+        output:
+            **id_figures(kinds),
+        log:
+            job_log("id_figures/{id_dataset}/{backbone}"),
+        benchmark:
+            job_benchmark("id_figures/{id_dataset}/{backbone}")
+        wildcard_constraints:
+            backbone="|".join(map(re.escape, backbones)),
+        resources:
+            **job_resources(mem_mb=1000),
+        params:
+            options=lambda w: options.id_figures(w.id_dataset, w.backbone),
+            images=lambda w: contents.images(*scorings.id_and_ood(study, w.id_dataset)),
+            code=fingerprint("clipn.cli.figures.id_figures"),
+        shell:
+            "clipn --log {log} report figure id-dataset {input.scores} --id {wildcards.id_dataset} {params.options}"
+            f" --table {{input.table}} --output {paths.figures_folder}"
 
 
 rule ablations_figure:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
 
 import yaml
 
@@ -10,13 +10,15 @@ from clipn.scores import PLAIN_CLIP
 from clipn.study.config import ID_DATASETS
 from clipn.study.data import GENERATED_DATA, READ_FROM_GENERATED
 from clipn.study.figures import figure_kinds
-from clipn.study.fits import fit_remarks, fits, fitted_variants
+from clipn.study.fits import fit_remarks, fits_of, fitted_variants
 from clipn.study.loading import ablations
+from clipn.study.names import Scoring
 from clipn.study.prompt_weights import prompt_remarks
 from clipn.study.rules.model_options import ModelOptions
 from clipn.study.rules.parameters import Settings, flattened, repeated, settings_of
-from clipn.study.scorings import id_and_ood, main_pool, methods, scorings
+from clipn.study.scorings import by_backbone, id_and_ood, main_pool, methods, scorings
 from clipn.study.settings.networks import networks_of
+from clipn.study.settings.runs import Run
 from clipn.study.weights import backbone_source, tower_remarks
 
 
@@ -37,34 +39,35 @@ class RuleOptions(ModelOptions):
         """Folder of the classifiers of all backbones."""
         return Settings({}, ["--classifiers", self._paths.classifiers_folder])
 
-    @property
-    def scorings(self) -> Settings:
-        """Runs and methods of every scoring; the methods of a "no" tower are no setting."""
-        study, found = self._study, scorings(self._study)
+    def scorings(self, backbone: str) -> Settings:
+        """Runs and methods of every scoring of a backbone; the methods of a "no" tower are no setting."""
+        study, found = self._study, self._scored[backbone]
         texts = (f"{name}:{','.join(methods(study, name.variant, name.prompts))}" for name in found)
         keys = {"baselines": study.baselines, "what is scored": list(map(str, found))}
         scale = {"rules": study.rules, "logit_scale": study.logit_scale}
         of_runs = settings_of(scale, options={"rules": "rule"})
-        return Settings(keys, [*texts]) + of_runs + self._fits + self._recorded_arithmetic
+        return Settings(keys, [*texts]) + of_runs + self._fits(backbone) + self._recorded_arithmetic
 
-    @property
-    def _fits(self) -> Settings:
+    @cached_property
+    def _scored(self) -> dict[str, list[Scoring]]:
+        return by_backbone(scorings(self._study))
+
+    def _fits(self, backbone: str) -> Settings:
         """ID datasets of the classifiers that are fitted on training images."""
-        found = {str(fit): names for fit, names in fits(self._study).items()}
+        found = {str(fit): names for fit, names in fits_of(self._study, backbone).items()}
         texts = (f"{fit}:{','.join(names)}" for fit, names in found.items())
         networks = networks_of(self._study.train)
         keys = {f"train.{id_dataset}.network": name for id_dataset, name in networks.items()}
         named = repeated("--network", (f"{id_dataset}:{name}" for id_dataset, name in networks.items()))
         return Settings({"ID datasets of fits": found, **keys} if found else {}, [*repeated("--fit", texts), *named])
 
-    @property
-    def streams(self) -> Settings:
-        """Methods that adapt on the test stream, on all backbones, and the streams."""
+    def streams(self, backbone: str) -> Settings:
+        """Methods that adapt on the test stream, on a backbone, and the streams."""
         test_time = self._study.test_time
         assert test_time is not None
         methods = settings_of({"methods": test_time.methods}, "test_time", {"methods": "method"})
         stream = settings_of(test_time.stream, "test_time.stream", {"seeds": "order-seed"})
-        return Settings({}, [*self._study.backbones]) + self.study + methods + stream + self.logit_scale
+        return Settings({}, [backbone]) + self.study + methods + stream + self.logit_scale
 
     def imported(self, backbone: str) -> Settings:
         """Methods that others computed on a backbone, and the files of their scores."""
@@ -91,14 +94,17 @@ class RuleOptions(ModelOptions):
         """What multiplies cosines."""
         return settings_of({"logit_scale": self._study.logit_scale})
 
-    def id_figures(self, id_dataset: str) -> Settings:
-        """Kinds of figures of an ID dataset, what they show, and where it lies."""
-        study = self._study
-        kinds = {backbone: figure_kinds(study, backbone) for backbone in study.backbones}
-        texts = (f"{backbone}:{','.join(names)}" for backbone, names in kinds.items() if names)
-        figures = Settings({"kinds of figures": kinds}, repeated("--figure", texts))
+    def id_figures(self, id_dataset: str, backbone: str) -> Settings:
+        """Kinds of figures of an ID dataset and a backbone, what they show, and where it lies."""
+        study, kinds = self._study, self._figure_kinds[backbone]
+        figures = Settings({"kinds of figures": kinds}, ["--figure", f"{backbone}:{','.join(kinds)}"])
+        shown = self._shown([run for run in study.runs if run.backbone == backbone])
         folders = self.datasets + self.features + self.classifiers + self.images_of_all(id_and_ood(study, id_dataset))
-        return figures + self.study + self.shown + self.logit_scale + folders
+        return figures + self.study + shown + self.logit_scale + folders
+
+    @cached_property
+    def _figure_kinds(self) -> dict[str, list[str]]:
+        return figure_kinds(self._study)
 
     @property
     def main_prompts(self) -> Settings:
@@ -113,14 +119,15 @@ class RuleOptions(ModelOptions):
 
     @property
     def shown(self) -> Settings:
-        """What figures and printed tables show."""
-        variants = [PLAIN_CLIP, *fitted_variants(self._study), *self._study.shown]
-        keys = {"runs": self._runs, "ablations": self._study.ablations, "variants that are shown": variants}
-        return Settings(keys, repeated("--variant", variants)) + self.main_prompts
+        """What printed tables, and figures of all backbones, show."""
+        return self._shown(self._study.runs)
 
-    @property
-    def _runs(self) -> list[dict[str, Any]]:
-        return [run.model_dump(mode="json") for run in self._study.runs]
+    def _shown(self, runs: Sequence[Run]) -> Settings:
+        """What is shown of some runs."""
+        variants = [PLAIN_CLIP, *fitted_variants(self._study), *self._study.shown]
+        keys = {"runs": [run.model_dump(mode="json") for run in runs], "ablations": self._study.ablations}
+        keys |= {"variants that are shown": variants}
+        return Settings(keys, repeated("--variant", variants)) + self.main_prompts
 
     @property
     def stream_remarks(self) -> Settings:
