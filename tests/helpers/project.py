@@ -36,6 +36,11 @@ REDUCED_NUMBERS = REDUCED.with_suffix(".json")
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
+def warm_path() -> dict[str, str]:
+    """The variable that lets programs begin with their packages imported."""
+    return {"PATH": f"{warm_programs()}{os.pathsep}{ENVIRONMENT['PATH']}"}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command said and how it ended."""
@@ -89,7 +94,7 @@ class Project:
 
     def run(self, *command: str, **variables: str) -> Outcome:
         """Run a command in the project, in a process of its own, with some variables of the environment."""
-        environment = self.environment | {"PATH": f"{warm_programs()}{os.pathsep}{ENVIRONMENT['PATH']}"} | variables
+        environment = self.environment | warm_path() | variables
         done = subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -12,7 +12,7 @@ from clipn.provenance.records import JobRecord, read_records
 from clipn.provenance.stage_files import read_stage_records
 from clipn.study.rules.parameters import settings_of
 from clipn.study.snakemake import Mode, Request, planned
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import record_file, sha256
 
 pytestmark = pytest.mark.workflow
@@ -72,7 +72,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     command = ["snakemake", "--cores", "1", *TABLE.targets]
-    subprocess.run(command, cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(command, cwd=root, env=ENVIRONMENT | warm_path(), check=True, capture_output=True)
     return root
 
 

@@ -13,7 +13,7 @@ from clipn.provenance import finished as module
 from clipn.provenance.finished import finished
 from clipn.provenance.records import read_records, remove_record, write_record
 from clipn.study.snakemake import Request, planned
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import record_file
 
 pytestmark = pytest.mark.workflow
@@ -97,7 +97,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    subprocess.run(["snakemake", "all"], cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(["snakemake", "all"], cwd=root, env=ENVIRONMENT | warm_path(), check=True, capture_output=True)
     return root
 
 
@@ -150,7 +150,7 @@ def test_something_is_to_be_done_and_snakemake_is_asked_once() -> None:
 def test_nobody_is_asked_for_what_was_made_since() -> None:
     Path(TABLE).unlink()
     assert not finished(Path())
-    subprocess.run(["snakemake", "all"], env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(["snakemake", "all"], env=ENVIRONMENT | warm_path(), check=True, capture_output=True)
     assert not finished(Path())
     assert starts() == 2
 
@@ -260,7 +260,7 @@ class TestAsked:
 
 def test_a_repro_after_a_run_starts_snakemake_once() -> None:
     for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-        subprocess.run(command, env=ENVIRONMENT, check=True)
+        subprocess.run(command, env=ENVIRONMENT | warm_path(), check=True)
     environment = {**ENVIRONMENT, "PYTHONPATH": str(Path(module.__file__).parents[2])}
     shutil.rmtree("clipn")
     done = subprocess.run(["dvc", "repro"], env=environment, check=True, capture_output=True, text=True)

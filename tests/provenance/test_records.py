@@ -12,7 +12,7 @@ import pytest
 
 from clipn.provenance import records as provenance
 from clipn.provenance.records import JobRecord, incomplete_outputs, locked, read_records, remove_odd_records
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import FIELDS, record_file, write_record
 
 pytestmark = pytest.mark.workflow
@@ -48,7 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def snakemake(root: Path, *arguments: str) -> str:
     """What Snakemake says."""
     command = ["snakemake", "--cores", "1", *arguments]
-    done = subprocess.run(command, cwd=root, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, env=ENVIRONMENT | warm_path(), check=True, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 

@@ -13,7 +13,7 @@ from clipn.provenance.renamed import renamed_records
 from clipn.provenance.stage_files import read_stage_records
 from clipn.provenance.state.hash_cache import HashCache
 from clipn.study.snakemake import Request, planned
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import sha256
 
 pytestmark = pytest.mark.workflow
@@ -104,7 +104,9 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(root: Path) -> None:
-    subprocess.run(["snakemake", "--cores", "1", "all"], cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(
+        ["snakemake", "--cores", "1", "all"], cwd=root, env=ENVIRONMENT | warm_path(), check=True, capture_output=True
+    )
 
 
 def still_planned() -> list[str]:

@@ -14,7 +14,7 @@ from clipn.errors import ClipnError
 from clipn.provenance.records import read_records
 from clipn.provenance.state.hash_cache import HashCache
 from clipn.provenance.timestamps import correct_timestamps
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import Made
 
 NOW = 2_000_000.0
@@ -329,12 +329,12 @@ class TestFuture:
         made.source("source", "words")
         made.write("Snakefile", COPIES)
         snakemake = ["snakemake", "--cores", "1", "last"]
-        subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+        subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT | warm_path(), check=True, capture_output=True)
         made.date("first", tomorrow)
         (tmp_path / "last").unlink()
         if corrected:
             correct(made)
-        done = subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        done = subprocess.run(snakemake, cwd=tmp_path, env=ENVIRONMENT | warm_path(), capture_output=True, text=True)
         assert (done.returncode == 0) == corrected
         assert bool(re.search("Output last has older modification time .* than input first", done.stderr)) != corrected
 

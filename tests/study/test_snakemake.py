@@ -9,7 +9,7 @@ import pytest
 
 from clipn.errors import ClipnError
 from clipn.study.snakemake import Mode, PlannedJob, Request, planned
-from tests.helpers.project import ENVIRONMENT
+from tests.helpers.project import ENVIRONMENT, warm_path
 from tests.helpers.records import record_file
 
 pytestmark = pytest.mark.workflow
@@ -51,7 +51,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {"workflow/Snakefile": SNAKEFILE, "config.yaml": CONFIG, "small.yaml": SMALL, "a.txt": "a", "b.txt": "b"}
     for name, text in files.items():
         (root / name).write_text(text)
-    subprocess.run(["snakemake", "--cores", "1", "all"], cwd=root, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(
+        ["snakemake", "--cores", "1", "all"], cwd=root, env=ENVIRONMENT | warm_path(), check=True, capture_output=True
+    )
     return root
 
 
@@ -195,7 +197,12 @@ class TestPlan:
     @pytest.mark.parametrize(("options", "mode"), [(["--dry-run"], Mode.DRY_RUN), ([], Mode.CHECK)])
     def test_the_mode_of_the_command(self, options: list[str], mode: Mode) -> None:
         edit("workflow/Snakefile", "rule all", f"{NOTE_MODE}\nrule all")
-        subprocess.run(["snakemake", "--cores", "1", "all", *options], env=ENVIRONMENT, check=True, capture_output=True)
+        subprocess.run(
+            ["snakemake", "--cores", "1", "all", *options],
+            env=ENVIRONMENT | warm_path(),
+            check=True,
+            capture_output=True,
+        )
         assert Path("mode").read_text() == str(mode.value)
 
     def test_a_mode_is_no_setting(self) -> None:
