@@ -60,7 +60,7 @@ GROUPED = (
     "training_figure",
     "report_page",
 )
-"""Of backbones with a "no" tower other figures are drawn than of those without, so there are two rules."""
+"""Of backbones with a "no" tower more figures are drawn than of those without, so there may be two rules of them."""
 MINUTES = 15
 """Of a grouped job; the group has the sum of those that wait for each other."""
 
