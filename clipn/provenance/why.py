@@ -9,7 +9,7 @@ from typing import Any
 
 from clipn.compute import described
 from clipn.files import named
-from clipn.fingerprint import PACKAGE, path_of
+from clipn.fingerprint import PACKAGE
 from clipn.provenance.reconcile import changed_inputs
 from clipn.provenance.records import FINGERPRINT, STALE, JobRecord, differences, read_records
 from clipn.provenance.state.hash_cache import HashCache
@@ -147,8 +147,12 @@ def _changed_modules(old: str | None, new: str, modules: Mapping[str, Mapping[st
     if then is None or now is None:
         return [f"code: {old or 'unknown'} -> {new}, made too long ago to name the module"]
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    files = [path_of(name).relative_to(PACKAGE.parent) for name in names]
-    return [f"module {file}" for file in files] or [f"code: {old} -> {new}, the same modules"]
+    return [f"module {_file(name)}" for name in names] or [f"code: {old} -> {new}, the same modules"]
+
+
+def _file(module: str) -> str:
+    path = Path(*module.split("."))
+    return str(path / "__init__.py" if (PACKAGE.parent / path).is_dir() else path.with_suffix(".py"))
 
 
 def text(target: str, reasons: list[Reason]) -> str:
