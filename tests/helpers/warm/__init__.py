@@ -19,6 +19,8 @@ from clipn.compute import HELD
 
 PROGRAMS = ("clipn", "dvc", "snakemake")
 HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, **HELD, "OMP_NUM_THREADS": "1"}
+"""Of the server: as it is before packages that tests import add variables, which programs do not have."""
 
 
 @cache
@@ -29,8 +31,8 @@ def warm_programs() -> Path:
         # Without `site`, as it needs the standard library alone.
         (folder / name).write_text(f"#!{sys.executable} -IS\n{(HERE / 'client.py').read_text()}")
         (folder / name).chmod(0o755)
-    command, pipe = [sys.executable, HERE / "server.py", folder], subprocess.PIPE
-    server = subprocess.Popen(command, env=os.environ | HELD, stdin=pipe, stdout=pipe)
+    command, pipe = [sys.executable, str(HERE / "server.py"), str(folder)], subprocess.PIPE
+    server = subprocess.Popen(command, env=ENVIRONMENT, stdin=pipe, stdout=pipe)
     atexit.register(shutil.rmtree, folder)
     atexit.register(server.terminate)
     assert server.stdout is not None
