@@ -12,16 +12,14 @@ READ_AT_IMPORT = (
     "TORCH",
 )  # fmt: skip
 """How variables begin that packages, or Python, read once."""
-HEEDED = ("NUM_THREADS", "PYTHONPATH")
-"""How variables end that count all the same: steps set their threads, and the server the folders of modules."""
+HEEDED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONPATH")
+"""Variables that count all the same: steps set their threads, and the server the folders of modules."""
 
 
 def chosen(environment: dict[str, str]) -> dict[str, str]:
     """Variables that must be those of the server."""
     return {
-        name: value
-        for name, value in environment.items()
-        if name.startswith(READ_AT_IMPORT) and not name.endswith(HEEDED)
+        name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT) and name not in HEEDED
     }
 
 
