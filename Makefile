@@ -10,6 +10,8 @@ SLURM := .slurm
 CAPTIONS ?= ../shared/real/Validation_GCC-1.1.0-Validation.tsv.gz
 ARCHIVE ?= ../shared/real/flickr8k-1000.tar
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Else each of hundreds of processes compiles this package, up to a second each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help reproduce verify test test-slurm bench gpu house install crawler peers slurm docs lint lock schema clean
 

@@ -78,7 +78,7 @@ def _timm(name: str) -> tuple[Build, Callable[[nn.Module], Preprocess]]:
         raise ClipnError(f"model timm/{name}: {error}; name one of timm.list_models(pretrained=True)") from error
 
     def preprocess_of(module: nn.Module) -> Preprocess:
-        config = resolve_model_data_config(module)  # type: ignore[no-untyped-call]
+        config = resolve_model_data_config(module)
         transform: Preprocess = create_transform(**config, is_training=False)
         return transform
 

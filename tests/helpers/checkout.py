@@ -23,7 +23,7 @@ class Checkout(Project):
     @classmethod
     def record(cls, finished: Project, folder: Path, remote: Path) -> Self:
         """A copy of a finished project, committed, recorded and pushed."""
-        shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(finished.folder, folder, symlinks=True)
         checkout = cls(folder)
         checkout.git("init", "--quiet", "--initial-branch", "main")
         checkout.dvc("remote", "add", "--force", "--default", "folder", str(remote))

@@ -68,7 +68,8 @@ class Project:
     def create(cls, folder: Path) -> Self:
         """A fresh copy of the project."""
         for name in FOLDERS:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what Python compiled of it, so that the first processes need not.
+            shutil.copytree(ROOT / name, folder / name)
         for name in FILES:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
