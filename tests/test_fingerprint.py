@@ -39,13 +39,22 @@ def fingerprint(*names: str) -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package."""
+    folder = tmp_path_factory.mktemp("package") / "clipn"
+    return Path(shutil.copytree(module.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__")))
+
+
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the package that may be edited."""
-    copy = tmp_path / "clipn"
-    shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module, "PACKAGE", copy)
-    return copy
+def package(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The copy, whose files may be edited; afterwards they are as they were."""
+    originals = {path: module.PACKAGE / path.relative_to(copied) for path in copied.rglob("*.py")}
+    monkeypatch.setattr(module, "PACKAGE", copied)
+    yield copied
+    for path, original in originals.items():
+        if path.stat().st_mtime_ns != original.stat().st_mtime_ns:
+            shutil.copy2(original, path)
 
 
 def hashes(*names: str) -> dict[str, str]:

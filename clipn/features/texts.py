@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import open_clip
 from torch import Tensor
 
 from clipn.compute import prepare_torch
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
-from clipn.model.clipn import class_weights, encode_text
+from clipn.model.clipn import class_weights, clip_tokenizer, encode_text
 
 
 class TextEncoder:
@@ -30,7 +29,7 @@ class TextEncoder:
         self.sha256 = file_hash(backbone)
         clip, _ = load_backbone(backbone)
         self._encode = partial(encode_text, clip.to(device))
-        self._tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
+        self._tokenizer = clip_tokenizer(clip.context_length)
         self._device = device
 
     def __call__(self, words: Sequence[str], templates: Sequence[str]) -> Tensor:

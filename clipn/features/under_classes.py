@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import open_clip
 import torch
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from clipn.data.readers import Image
 from clipn.features.images import image_batches
 from clipn.files import file_hash
 from clipn.model.backbone import load_backbone
-from clipn.model.clipn import class_weights, encode_text
+from clipn.model.clipn import class_weights, clip_tokenizer, encode_text
 from clipn.model.tensors import write_safetensors
 from clipn.text.prompts import lines_sha256, pool_hash, pool_name, prompt_pool
 
@@ -53,9 +52,10 @@ class ImagesUnderClasses:
         prepare_torch(device, threads)
         clip, self.architecture = load_backbone(backbone)
         self.clip = clip.to(device)
-        tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
         encode = partial(encode_text, self.clip)
-        self.weights = class_weights(encode, tokenizer, classes, prompt_pool(prompts), device).double()
+        self.weights = class_weights(
+            encode, clip_tokenizer(clip.context_length), classes, prompt_pool(prompts), device
+        ).double()
         self._datasets, self._device = datasets, device
         self._header = {
             "backbone": file_hash(backbone),

@@ -15,6 +15,10 @@ PROGRESS_CALLS = ("progress", "tracked")
 OPTION_CALLS = ("Field", "typer.Option", "typer.Argument", "typer.Typer")
 """Functions that take a description, and its keywords."""
 DESCRIPTIONS = ("help", "description")
+WITH_OWN_NAMES = (
+    ast.ClassDef, ast.DictComp, ast.FunctionDef, ast.GeneratorExp, ast.Lambda, ast.ListComp, ast.SetComp,
+)  # fmt: skip
+"""Nodes whose parts bind names that do not hold around them."""
 
 
 class Definition(NamedTuple):
@@ -116,8 +120,10 @@ def _chains(node: ast.AST, bound: frozenset[str] = frozenset()) -> Iterator[str]
     outer, inner = _scopes(node)
     for child in outer:
         yield from _chains(child, bound)
+    if inner:
+        bound |= _bound(node)
     for child in inner:
-        yield from _chains(child, bound | _bound(node))
+        yield from _chains(child, bound)
 
 
 def _scopes(node: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
@@ -149,8 +155,7 @@ def _bound(scope: ast.AST) -> set[str]:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             # What is imported here counts, whatever else has the name.
             others.update(alias.asname or alias.name for alias in node.names)
-        # Scopes within have names of their own.
-        if not (isinstance(node, ast.ClassDef) or _scopes(node)[1]):
+        if not isinstance(node, WITH_OWN_NAMES):
             waiting += ast.iter_child_nodes(node)
     return found - others
 
@@ -219,18 +224,20 @@ def _without_words(call: ast.Call) -> ast.Call:
 
 def _messages(function: ast.FunctionDef) -> set[str]:
     """Variables of a function that are read, and in nothing but words for people."""
-    assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
-    shared = {name for node in ast.walk(function) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
-    read = [node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    nodes = [*ast.walk(function)]
+    assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    read = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
     names = set[str]().union(*map(_variables, assigned)) & {node.id for node in read} - shared
-    while True:
-        spoken = {id(name) for node in ast.walk(function) for name in _spoken(node, names)}
+    while names:
+        spoken = {id(name) for node in nodes for name in _spoken(node, names)}
         counted = {node.id for node in read if id(node) not in spoken}
         # Of a tuple all variables are messages, or none is.
         counted |= {name for node in assigned if not (several := _variables(node)) <= names for name in several}
         if not names & counted:
-            return names
+            break
         names -= counted
+    return names
 
 
 def _spoken(node: ast.AST, messages: Collection[str], silent: bool = False) -> Iterator[ast.Name]:

@@ -8,6 +8,7 @@ from typing import Any
 import open_clip
 import torch
 from PIL import Image
+from torch.overrides import TorchFunctionMode
 
 from clipn.errors import ClipnError
 from clipn.files import read_mapping
@@ -71,6 +72,24 @@ def build(config: dict[str, Any], source: str = "architecture") -> open_clip.CLI
         raise ClipnError(f"{source}: open_clip cannot build it ({reason:.200}); check its keys") from error
 
 
+def build_to_fill(config: dict[str, Any], source: str = "architecture") -> open_clip.CLIP:
+    """The same, whose weights `clipn.model.weights.fit` must give: to draw those of a ViT-B/32 takes a second."""
+    with _Undrawn():
+        return build(config, source)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Lets `torch.nn.init` leave tensors as they are."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
+
+
 def preprocess(config: dict[str, Any]) -> Preprocess:
     """The evaluation transform that `preprocess_cfg` of the architecture asks for.
 
@@ -126,7 +145,7 @@ def import_backbone(
         ClipnError: unknown architecture or tag; missing, damaged or unfitting file.
     """
     config = pretrained_architecture(architecture_name, tag)
-    model = build(config)
+    model = build_to_fill(config)
     require_clip_text_tower(model)
     tensors = read_weights(weights).tensors
     if any(name.partition(".")[0].endswith("_no") for name in tensors):
@@ -157,6 +176,6 @@ def load_backbone(path: Path) -> tuple[open_clip.CLIP, dict[str, Any]]:
     """
     tensors, metadata = read_safetensors(path, FORMAT)
     config = mapping_in(path, metadata, "architecture")
-    model = build(config, f"{path}: architecture")
+    model = build_to_fill(config, f"{path}: architecture")
     fit(model, tensors, path, "it does not fit its own header; delete it and make it again")
     return model, config

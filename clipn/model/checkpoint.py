@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clipn.model.backbone import build, preprocess
+from clipn.model.backbone import build_to_fill, preprocess
 from clipn.model.clipn import CLIPN
 from clipn.model.tensors import mapping_in, read_safetensors, write_safetensors
 from clipn.model.weights import fit
@@ -45,7 +45,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> CLIPN:
     stored, metadata = read_safetensors(path, FORMAT)
     tensors = {name: tensor for name, tensor in stored.items() if not name.startswith(TRAINING)}
     architecture = mapping_in(path, metadata, "architecture")
-    clip = build(architecture, f"{path}: architecture")
+    clip = build_to_fill(architecture, f"{path}: architecture")
     prompts, positions, stored_bank = 0, None, tensors.get("no.prompts")
     # For a stored bank of a wrong shape the model gets none, or a shorter one; `fit` then names the difference.
     if stored_bank is not None and stored_bank.ndim == 3:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import open_clip
@@ -101,6 +102,12 @@ def _encode(tower: Any, tokens: Tensor, added: Tensor, ends: Tensor) -> Tensor:
     return features
 
 
+@cache  # to make one takes a quarter of a second, and models with the same context can share it
+def clip_tokenizer(context_length: int) -> open_clip.SimpleTokenizer:
+    """Texts -> (n, context) int64 tokens."""
+    return open_clip.SimpleTokenizer(context_length=context_length)
+
+
 class CLIP(nn.Module):
     """The towers of CLIP, frozen: plain CLIP, which has no "no".
 
@@ -119,7 +126,7 @@ class CLIP(nn.Module):
         super().__init__()
         require_clip_text_tower(clip)
         self.clip = clip.requires_grad_(False)
-        self.tokenizer = open_clip.SimpleTokenizer(context_length=clip.context_length)
+        self.tokenizer = clip_tokenizer(clip.context_length)
         self.preprocess = preprocess
 
     @property

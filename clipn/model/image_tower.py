@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from clipn.errors import ClipnError
-from clipn.model.backbone import architecture, build
+from clipn.model.backbone import architecture, build_to_fill
 from clipn.model.tensors import mapping_in, read_safetensors, write_safetensors
 from clipn.model.weights import fit, read_weights
 
@@ -44,7 +44,7 @@ def convert_image_tower(weights: Path, architecture_name: str, tensor_names: str
         ClipnError: missing, damaged or unfitting file, or an architecture without a tower of timm.
     """
     config = architecture(architecture_name)
-    trunk = trunk_of(build(config), architecture_name)
+    trunk = trunk_of(build_to_fill(config), architecture_name)
     named = TENSOR_NAMES[tensor_names]
     tensors = {name: tensor for key, tensor in read_weights(weights).tensors.items() if (name := named(key))}
     fit(trunk, tensors, weights, f"it is no tower of {architecture_name} with the names of {tensor_names}")
@@ -59,7 +59,7 @@ def load_image_tower(path: Path) -> ImageTower:
     """
     tensors, metadata = read_safetensors(path, FORMAT)
     config = mapping_in(path, metadata, "architecture")
-    trunk = trunk_of(build(config, f"{path}: architecture"), str(path))
+    trunk = trunk_of(build_to_fill(config, f"{path}: architecture"), str(path))
     fit(trunk, tensors, path, "it does not fit its own header; delete it and make it again")
     return ImageTower(trunk.to(memory_format=torch.channels_last), config)
 

@@ -63,6 +63,6 @@ def _hub_folder(source: ModelSource) -> CLIP:
 
 
 def _plain(tensors: Mapping[str, Tensor], config: dict[str, Any], path: Path) -> CLIP:
-    model = CLIP(backbone.build(config), backbone.preprocess(config))
+    model = CLIP(backbone.build_to_fill(config), backbone.preprocess(config))
     fit(model.clip, tensors, path, "it is not of this architecture; name its own")
     return model

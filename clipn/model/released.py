@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipn.errors import ClipnError
 from clipn.files import file_hash
-from clipn.model.backbone import build, load_backbone, preprocess, pretrained_architecture
+from clipn.model.backbone import build_to_fill, load_backbone, preprocess, pretrained_architecture
 from clipn.model.checkpoint import FORMAT, TRAINING, save_checkpoint
 from clipn.model.clipn import CLIPN
 from clipn.model.tensors import read_metadata
@@ -100,7 +100,7 @@ def released_model(
     Raises:
         ClipnError: they do not fit.
     """
-    clip, bank = build(architecture), tensors.get(OWN_BANK if is_own else BANK)
+    clip, bank = build_to_fill(architecture), tensors.get(OWN_BANK if is_own else BANK)
     # A bank of another shape has no size; `fit` refuses it by name.
     prompts, positions, _ = bank.shape if bank is not None and bank.ndim == 3 else (0, 0, 0)
     # The authors' prompts have all positions.

@@ -17,7 +17,7 @@ from clipn.errors import ClipnError
 from clipn.features.tower import TOWER, read_tower_features
 from clipn.files import file_hash
 from clipn.model.backbone import architecture, build, preprocess, save_backbone
-from clipn.model.clipn import encode_text, require_clip_text_tower
+from clipn.model.clipn import clip_tokenizer, encode_text, require_clip_text_tower
 from clipn.model.image_tower import load_image_tower, trunk_of
 from clipn.progress import progress, tracked
 from clipn.training.contrastive import contrastive
@@ -73,7 +73,7 @@ def train_backbone(
     config = architecture(architecture_name)
     model = _initial(config, settings, files.image_tower).to(device).train()
     encode_images = _image_encoder(model, config, settings, files, device)
-    tokens = open_clip.SimpleTokenizer(context_length=model.context_length)(read_captions_of(files.index))
+    tokens = clip_tokenizer(model.context_length)(read_captions_of(files.index))
     loss_of = _loss(settings, files)
     embedding = SparseEmbedding(model, tokens)
     trained = ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

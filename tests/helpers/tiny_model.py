@@ -1,5 +1,8 @@
 """A random CLIP of the smallest size that the tokenizer admits."""
 
+from copy import deepcopy
+from functools import cache
+
 import open_clip
 import torch
 
@@ -12,6 +15,11 @@ ARCHITECTURE = {"embed_dim": 32, "vision_cfg": VISION, "text_cfg": TEXT}
 
 
 def tiny_clip(seed: int = 0) -> open_clip.CLIP:
+    return deepcopy(_drawn(seed))
+
+
+@cache  # to draw it takes ten times as long as to copy it
+def _drawn(seed: int) -> open_clip.CLIP:
     torch.manual_seed(seed)
     return build(ARCHITECTURE)
 
