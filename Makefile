@@ -36,7 +36,7 @@ test: install ## Set up, then check style and types and run the tests
 	$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory slurm || echo "==> without the plugin for Slurm: its quick test is skipped"
 	@echo "==> pytest, without Slurm itself: make test-slurm"
-	pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm"
+	pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slurm"
 
 test-slurm: install slurm ## As root: install Slurm from Debian or Ubuntu, boot it here, and run the reduced demo on it
 	command -v slurmctld slurmd munged > /dev/null || { apt-get update && \

@@ -4,6 +4,7 @@ import atexit
 import gc
 import os
 from collections.abc import Callable, Iterator
+from compileall import compile_dir
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.helpers.checkout import Checkout
 from tests.helpers.project import Project, succeeded
 from tests.helpers.records import Made
 from tests.helpers.server import Server, running
+from tests.helpers.warm import warm_programs
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for busy cores cost tests ten times
 
@@ -96,7 +98,12 @@ def recorded(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Che
 @pytest.fixture(scope="session")
 def pulled(recorded: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Another checkout of it, with all results, in which nothing has run yet; tests copy it and do not change it."""
-    return Checkout(made_once(tmp_path_factory, "pulled", recorded.clone))
+
+    def make(folder: Path) -> None:
+        # Else every copy of it compiles the package.
+        compile_dir(recorded.clone(folder).folder / "clipn", quiet=1)
+
+    return Checkout(made_once(tmp_path_factory, "pulled", make))
 
 
 @pytest.fixture
@@ -104,6 +111,11 @@ def server() -> Iterator[Server]:
     """A server on loopback that misbehaves as it is told to."""
     with running(Server()) as started:
         yield started
+
+
+def pytest_configure() -> None:
+    # Before there are other processes, which then share its server.
+    warm_programs()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

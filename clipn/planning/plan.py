@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipn.data.download.checks import receipt
 from clipn.data.download.local import find_in_mirror, is_served, local_file
 from clipn.data.download.stored import stored_candidates
 from clipn.data.registry import DOWNLOADS, Archive, CaptionSource
+from clipn.data.verification.checks import receipt
 from clipn.data.weights_registry import WEIGHTS
 from clipn.planning.disk import DiskUsage, disk_usage
 from clipn.planning.flops import measure

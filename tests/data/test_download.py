@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipn.data.download import fetch_archive, http
-from clipn.data.download.checks import WEB_PAGE, Inspection
+from clipn.data.verification.checks import WEB_PAGE, Inspection
 from clipn.errors import ClipnError
 from tests.helpers.fetching import OUTPUT, archive, published_fields, refusal
 from tests.helpers.server import BODY, Response, Server

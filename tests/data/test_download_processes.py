@@ -27,7 +27,7 @@ def fetch():
         sys.exit(str(error))
 """
 TELL_WHAT_IS_WRITTEN = """
-from clipn.data.download.checks import Inspection
+from clipn.data.verification.checks import Inspection
 update = Inspection.update
 
 def told(inspection, block):

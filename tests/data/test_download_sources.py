@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from clipn.data.download import FetchJob, fetch_archive, fetch_archives
-from clipn.data.download.checks import Recorded, receipt
+from clipn.data.verification.checks import Recorded, receipt
 from clipn.errors import ClipnError
 from tests.helpers.fetching import OUTPUT, archive, assert_fetched, published_fields, refusal, stored
 from tests.helpers.server import BODY, FAR_TOO_LONG, Response, Server

@@ -9,10 +9,10 @@ import pytest
 
 from clipn.data.archives import read_members, write_archive
 from clipn.data.description import Description, read_description
-from clipn.data.download.checks import write_receipt
 from clipn.data.manifest import names_hash, read_manifest
 from clipn.data.registry import Archive, CaptionSource, Dataset, Registry
 from clipn.data.verification import State, Verification, verify_archive, verify_copy
+from clipn.data.verification.checks import write_receipt
 from clipn.data.verify import verify_captions, verify_dataset, verify_record
 from clipn.errors import ClipnError
 from tests.helpers.tiny_dataset import dataset, jpeg, write_files, zipped

@@ -10,6 +10,8 @@ from tests.helpers.project import Outcome, Project, remember_modules, succeeded
 
 PERSON = {f"GIT_{role}_{key}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 DEMO = "config/studies/demo.yaml"
+TABLE = "results/tables/imagenet_ood.csv"
+NOTHING = "Data and pipelines are up to date."
 
 
 class Checkout(Project):
@@ -66,3 +68,9 @@ class Checkout(Project):
         """Change keys of the demo."""
         path = self.folder / DEMO
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
+
+
+def agree_on_nothing_to_do(checkout: Checkout) -> None:
+    """Snakemake and DVC, which say so."""
+    assert not checkout.plan()
+    assert NOTHING in checkout.status()

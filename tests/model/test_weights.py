@@ -15,8 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from clipn.errors import ClipnError
-from clipn.model.backbone import architecture, build, import_backbone, preprocess, pretrained_architecture
-from clipn.model.weights import read_weights
+from clipn.model.backbone import (
+    architecture,
+    build,
+    build_to_fill,
+    import_backbone,
+    preprocess,
+    pretrained_architecture,
+)
+from clipn.model.weights import fit, read_weights
 from tests.helpers.tiny_model import ARCHITECTURE, TEXT, tiny_clip
 
 RESNET = {"embed_dim": 32, "text_cfg": TEXT, "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}}
@@ -182,6 +189,22 @@ def test_a_residual_network_with_quick_gelu(tmp_path: Path) -> None:
     plain = build(RESNET)
     plain.load_state_dict(original.state_dict())
     assert not torch.equal(plain.encode_text(tokens), original.encode_text(tokens))
+
+
+@pytest.mark.parametrize("config", [ARCHITECTURE, RESNET], ids=["transformer", "residual network"])
+def test_a_model_to_fill_draws_no_weights_and_is_the_built_one_when_it_is_filled(config: dict[str, Any]) -> None:
+    models = []
+    for make in (build, build_to_fill):
+        torch.manual_seed(4711)
+        models.append(make(config))
+    built, filled = models
+    assert not torch.equal(filled.token_embedding.weight, built.token_embedding.weight)
+    fit(filled, built.state_dict(), Path("weights"), "")
+    # With the mask, which no file holds.
+    tensors, expected = ({**model.state_dict(), **dict(model.named_buffers())} for model in (filled, built))
+    assert "attn_mask" in expected
+    assert tensors.keys() == expected.keys()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in expected.items())
 
 
 # Tags and preprocessing

@@ -4,9 +4,6 @@ import json
 import os
 import random
 import re
-import shutil
-import signal
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -14,18 +11,14 @@ import pytest
 import yaml
 
 from clipn.compute import processor
-from clipn.provenance.records import incomplete_outputs, read_records
 from clipn.study.run_lock import only_run
-from tests.helpers.checkout import DEMO, Checkout
+from tests.helpers.checkout import DEMO, NOTHING, TABLE, Checkout, agree_on_nothing_to_do
 from tests.helpers.project import REDUCED_NUMBERS, Project, succeeded
 from tests.workflow.test_runs import FROM_METRICS, PAGE, SCORED, STREAMS, STUDY
 
 pytestmark = pytest.mark.workflow
 
-TABLE = "results/tables/imagenet_ood.csv"
-SUMMARY = "summary/imagenet.json"
 STAGES = ["data", "models", "features", "imagenet_ood", "cifar10_ood", "cifar100_ood", "own_ood", "report"]
-NOTHING = "Data and pipelines are up to date."
 CHAIN_OF_A_TABLE = Counter(
     {
         "generate_demo": 1,
@@ -50,16 +43,6 @@ CHAIN_OF_A_TABLE = Counter(
 )
 METRICS = f"{STUDY}/metrics/tiny/none/single/seed0.json"
 """The first file of the job that evaluates."""
-
-
-@pytest.fixture
-def clone(pulled: Checkout, tmp_path: Path) -> Checkout:
-    return pulled.copied_to(tmp_path / "clone")
-
-
-def agree_on_nothing_to_do(checkout: Checkout) -> None:
-    assert not checkout.plan()
-    assert NOTHING in checkout.status()
 
 
 def test_recording_a_finished_run_runs_nothing(finished: Project, recorded: Checkout) -> None:
@@ -191,22 +174,6 @@ def test_a_person_vouches_for_results_without_records(clone: Checkout) -> None:
     assert "accepted: no record" in succeeded(clone.clipn("trace", TABLE)).text
 
 
-def test_a_change_that_a_person_declares_harmless_travels(clone: Checkout, tmp_path: Path) -> None:
-    losses = clone.folder / "clipn/losses.py"
-    losses.write_text(losses.read_text().replace("weight * opposite", "opposite * weight"))
-    before = clone.hashes("results/tables/*")
-    accepted = succeeded(clone.clipn("accept", "all")).text
-    assert "module clipn/losses.py" in accepted
-    assert not clone.plan()
-    assert clone.dvc("repro").text.count("finished: Snakemake has nothing to do") == len(STAGES)
-    agree_on_nothing_to_do(clone)
-    clone.share("harmless")
-    other = clone.clone(tmp_path / "other", "imagenet_ood")
-    assert not other.plan(TABLE)
-    assert "accepted: module clipn/losses.py" in succeeded(other.clipn("trace", TABLE, "--all")).text
-    assert clone.hashes("results/tables/*") == before
-
-
 @pytest.fixture
 def table_alone(recorded: Checkout, tmp_path: Path) -> Checkout:
     """A checkout with the files of one table and nothing else."""
@@ -252,75 +219,3 @@ def test_a_file_that_travels_without_its_record_is_not_trusted(recorded: Checkou
     assert "`clipn accept imagenet_ood` vouches for what is here" in error
     clone.dvc("pull", records)
     assert not clone.plan(TABLE)
-
-
-def test_an_experiment_gives_the_number_of_a_run(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
-    """One checkout tries values aside; another runs with them and shares what came out."""
-    before = clone.hashes(TABLE)
-    values = ("-S", f"{DEMO}:+logit_scale=20", "-S", f"{DEMO}:baselines=[mcm]")
-    clone.dvc("exp", "run", "--temp", "--name", "softer", *values, "imagenet_ood")
-    assert clone.hashes(TABLE) == before
-    agree_on_nothing_to_do(clone)
-    clone.dvc("exp", "apply", "softer")
-    found = clone.hashes(TABLE)
-    assert not clone.plan(TABLE)
-
-    other = pulled.copied_to(tmp_path / "other")
-    other.set(logit_scale=20, baselines=["mcm"])
-    succeeded(other.run("snakemake", "--cores", "8", f"{STUDY}/{SUMMARY}", TABLE))
-    assert other.hashes(TABLE) == found != before
-    # The job that copies it waits for the page, and so for all figures.
-    shutil.copy(other.folder / f"{STUDY}/{SUMMARY}", other.folder / f"results/{SUMMARY}")
-    summary = json.loads((other.folder / f"results/{SUMMARY}").read_text())
-    change = json.loads(other.dvc("metrics", "diff", "--json").text)[f"results/{SUMMARY}"]
-    assert change["atd.auroc"]["new"] == summary["atd"]["auroc"] != change["atd.auroc"]["old"]
-    plots = json.loads(other.dvc("plots", "diff", "--json").text)["data"]["AUROC, imagenet as ID"]
-    assert {value["rev"] for value in plots[0]["content"]["data"]["values"]} == {"workspace", "HEAD"}
-
-
-def test_newer_results_are_pulled_over_older_ones(pulled: Checkout, clone: Checkout, tmp_path: Path) -> None:
-    assert not clone.plan()
-    other = pulled.copied_to(tmp_path / "other")
-    other.set(resamples=60)
-    other.dvc("repro", "imagenet_ood")
-    other.share("more resamples")
-    clone.git("pull", "--quiet", str(other.folder), "main")
-    clone.dvc("pull", "features", "imagenet_ood")
-    assert not clone.plan(TABLE)
-    assert clone.hashes(f"{STUDY}/metrics/**/*") == other.hashes(f"{STUDY}/metrics/**/*")
-
-
-KILLED = ["data", f"{STUDY}/backbones/tiny.safetensors"]
-
-
-def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(finished: Project, tmp_path: Path) -> None:
-    """In another folder, and on one core."""
-    project = Project.create_reduced(tmp_path / "killed")
-    jobs = sum(project.plan(*KILLED).values())
-    done = run_and_kill(project, after=jobs - 8)
-    assert "--unlock" in project.run("snakemake", *KILLED).text
-    succeeded(project.run("snakemake", "--unlock"))
-    made = read_records(project.folder).keys() - incomplete_outputs(project.folder)
-    planned = json.loads(succeeded(project.clipn("why", *KILLED, "--json")).text)["jobs"]
-    assert len(planned) <= jobs - done
-    assert made.isdisjoint(path for job in planned for path in job["outputs"])
-    succeeded(project.run("snakemake", "--cores", "1", *KILLED))
-    # A kill may leave a hidden part of a file behind, which DVC passes over.
-    ours, theirs = (one.hashes("results/**/[!.]*") for one in (project, finished))
-    del ours[f"{STUDY}/provenance/models.jsonl"]  # which tells of no runs
-    assert ours.items() <= theirs.items()
-
-
-def run_and_kill(project: Project, after: int) -> int:
-    """Start a run, kill all processes when some jobs are done; returns how many were."""
-    command = ["snakemake", "--cores", "8", *KILLED]
-    with subprocess.Popen(
-        command, cwd=project.folder, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        finished = (line for line in process.stdout if line.startswith("["))
-        for _ in range(after):
-            assert next(finished, None), "the run ended too early"
-        os.killpg(process.pid, signal.SIGKILL)
-        return after + sum(1 for _ in finished)

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from clipn.data.download.checks import Inspection, RefusedError, receipt, verify_file, write_receipt
 from clipn.data.download.http import download
 from clipn.data.download.local import copy, is_served, link_local_copy, path_of
 from clipn.data.download.part import Part, naming_full_disk
 from clipn.data.download.stored import keep
 from clipn.data.registry import DOWNLOADS, Archive
 from clipn.data.store import part_path
+from clipn.data.verification.checks import Inspection, RefusedError, receipt, verify_file, write_receipt
 from clipn.errors import ClipnError
 from clipn.progress import warn
 

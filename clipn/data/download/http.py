@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from clipn.data.download.checks import RefusedError
 from clipn.data.download.part import Part
 from clipn.data.download.patience import watched, within
 from clipn.data.download.response import TransientError, prepare_part, require_allowed, require_success
+from clipn.data.verification.checks import RefusedError
 from clipn.progress import warn
 
 BLOCK = 1 << 20

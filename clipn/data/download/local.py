@@ -5,10 +5,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from clipn.data.download.checks import Inspection, RefusedError, read_blocks, verify_file
 from clipn.data.download.part import Origin, Part, naming_full_disk, require_space
 from clipn.data.download.stored import find_stored, point
 from clipn.data.registry import Archive
+from clipn.data.verification.checks import Inspection, RefusedError, read_blocks, verify_file
 from clipn.errors import ClipnError
 
 

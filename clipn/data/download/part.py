@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt, ValidationError
 
-from clipn.data.download.checks import Inspection, RefusedError, verify_file
+from clipn.data.verification.checks import Inspection, RefusedError, verify_file
 from clipn.errors import ClipnError
 from clipn.files import read_json, write_json
 from clipn.progress import progress

@@ -7,8 +7,8 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from clipn.data.download.checks import WEB_PAGE, RefusedError
 from clipn.data.download.part import Origin, Part, require_space
+from clipn.data.verification.checks import WEB_PAGE, RefusedError
 from clipn.files import HEAD
 
 TRANSIENT = (408, 425, 429)

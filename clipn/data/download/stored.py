@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from clipn.data.download.checks import Inspection, Recorded, verify_file
 from clipn.data.download.part import Part
 from clipn.data.registry import Archive
 from clipn.data.store import stored_path
+from clipn.data.verification.checks import Inspection, Recorded, verify_file
 from clipn.files import atomic
 from clipn.progress import warn
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clipn.data.download.checks import Inspection, receipt, verify_file
 from clipn.data.registry import DOWNLOADS, Archive
+from clipn.data.verification.checks import Inspection, receipt, verify_file
 from clipn.errors import ClipnError
 from clipn.files import require
 

@@ -1,9 +1,9 @@
 """Programs that begin with the packages imported that they need.
 
-To import torch, open_clip, Snakemake or DVC takes up to four seconds, and tests start hundreds of such programs. So the
-first one that is needed starts a server, which imports the packages, but nothing of this project. Programs of the same
-names, which stand before the real ones in `PATH`, send it their arguments, folder, environment and streams; it forks,
-and the fork runs the real program.
+To import torch, open_clip, Snakemake or DVC takes up to four seconds, and tests start hundreds of such programs. So all
+processes of the tests share a server, which imports the packages, but nothing of this project, when the first program
+is started. Programs of the same names, which stand before the real ones in `PATH`, send it their arguments, folder,
+environment and streams; it forks, and the fork runs the real program.
 """
 
 import atexit
@@ -12,20 +12,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from clipn.compute import HELD
 
 PROGRAMS = ("clipn", "dvc", "snakemake")
+FOLDER = "CLIPN_TEST_PROGRAMS"
+"""Variable that tells processes which this one starts."""
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, **HELD, "OMP_NUM_THREADS": "1"}
 """Of the server: as it is before packages that tests import add variables, which programs do not have."""
 
 
-@cache
 def warm_programs() -> Path:
-    """Folder of the programs, for `PATH`; it goes, and their server ends, with this process."""
+    """Folder of the programs, for `PATH`; it goes, and their server ends, with the process that asked first."""
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = str(begin_server())
+    return Path(os.environ[FOLDER])
+
+
+def begin_server() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="warm"))
     for name in PROGRAMS:
         # Without `site`, as it needs the standard library alone.

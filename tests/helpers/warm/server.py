@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "dvc.cli", "dvc.cli.parser", "dvc.repo", "ftfy", "jinja2", "matplotlib.pyplot", "open_clip", "pandas",
-    "pyarrow.parquet", "pydantic", "scipy.special", "sklearn.metrics", "snakemake.cli", "snakemake.workflow",
+    "dvc.cli", "dvc.cli.parser", "dvc.repo", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.metrics",
+    "dvc.repo.open_repo", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.stage", "dvc.utils.strictyaml",
+    "dvc_data.hashfile.db.local", "dvc_data.hashfile.status", "dvc_data.index.checkout", "dvc_data.index.fetch",
+    "dvc_render.vega", "fontTools.subset", "ftfy", "jinja2", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf", "matplotlib.pyplot", "networkx", "open_clip", "pandas", "pyarrow.csv",
+    "pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic", "requests", "scipy.io",
+    "scipy.special", "scmrepo.git", "sklearn.metrics", "smart_open", "snakemake.cli", "snakemake.profiles",
+    "snakemake.report", "snakemake.storage", "snakemake.workflow", "torch.utils.tensorboard",
     "torchvision.transforms", "typer", "webdataset", "yaml",
 )  # fmt: skip
 
@@ -81,20 +87,26 @@ def run(order: dict[str, Any], streams: list[int]) -> None:
 
 
 def main(folder: Path) -> None:
-    """Import, and serve at a socket in a folder."""
+    """Serve at a socket in a folder."""
     # Packages add variables to it.
     (folder / "environment.json").write_text(json.dumps({**os.environ}))
     sys.path = [path for path in sys.path if path not in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    for package in PACKAGES:
-        import_module(package)
-    assert not any(name.partition(".")[0] == "clipn" for name in sys.modules)
-    gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        serve(listener)
+        if listener in select.select([listener, sys.stdin], [], [])[0]:
+            import_packages()
+            serve(listener)
+
+
+def import_packages() -> None:
+    """Import what programs need."""
+    for package in PACKAGES:
+        import_module(package)
+    assert not any(name.partition(".")[0] == "clipn" for name in sys.modules)
+    gc.freeze()
 
 
 if __name__ == "__main__":
