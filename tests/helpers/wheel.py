@@ -45,8 +45,7 @@ class Installed:
         subprocess.run([*pip, "--no-deps", wheel], check=True)
         # The packages of others are those of this environment, as to install them takes a network and 6 GB. The .pth
         # files in a folder that a .pth file names are not read, so an editable installation there stays unknown.
-        (site,) = (made.environment / "lib").glob("python*/site-packages")
-        (site / "others.pth").write_text(sysconfig.get_path("purelib"))
+        (made.packages / "others.pth").write_text(sysconfig.get_path("purelib"))
         made.hidden.mkdir()
         (made.hidden / "sitecustomize.py").write_text(HIDDEN)
         made.folder.mkdir()
@@ -56,6 +55,12 @@ class Installed:
     def programs(self) -> Path:
         """Folder of Python and `clipn`."""
         return self.environment / "bin"
+
+    @property
+    def packages(self) -> Path:
+        """Folder of the packages that it holds itself."""
+        (folder,) = (self.environment / "lib").glob("python*/site-packages")
+        return folder
 
     @property
     def hidden(self) -> Path:

@@ -261,7 +261,7 @@ class TestAsked:
 def test_a_repro_after_a_run_starts_snakemake_once() -> None:
     for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
         subprocess.run(command, env=ENVIRONMENT | warm_path(), check=True)
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(Path(module.__file__).parents[2])}
+    environment = {**ENVIRONMENT, **warm_path(), "PYTHONPATH": str(Path(module.__file__).parents[2])}
     shutil.rmtree("clipn")
     done = subprocess.run(["dvc", "repro"], env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.count("finished: Snakemake has nothing to do") == 2

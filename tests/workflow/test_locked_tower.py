@@ -17,7 +17,7 @@ pytestmark = pytest.mark.workflow
 STUDY = "config/studies/towered.yaml"
 TABLE = "results/tables/known_ood.csv"
 FIGURE = "results/studies/towered/figures/known_intervals_small.seed1.png"
-TRAINING = {"lock_images": True, "epochs": 1, "batch_size": 8, "false_negatives": "attract"}
+TRAINING = {"lock_images": True, "epochs": 1, "batch_size": 8, "false_negatives": "attract", "threads": 1}
 SETTINGS: dict[str, Any] = {
     "registry": "config/mine.yaml",
     "captions": {"sources": ["mine"], "shards": 1},
@@ -32,10 +32,11 @@ SETTINGS: dict[str, Any] = {
     "baselines": ["mcm"],
     "prompts": ["single"],
     "resamples": 10,
+    "threads": 1,
     "pairs": {"known": ["unknown"]},
 }
 TAUGHT = {
-    "variants": {"learnable": {"epochs": 1, "batch_size": 8, "augmentation": "none"}},
+    "variants": {"learnable": {"epochs": 1, "batch_size": 8, "augmentation": "none", "threads": 1}},
     "runs": [{"backbone": "small", "variant": "learnable", "seeds": [1, 2]}],
 }
 REGISTRY = {

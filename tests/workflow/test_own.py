@@ -191,6 +191,7 @@ def make_study_beside(project: Project) -> None:
         "baselines": ["msp", "odin_perturbed"],
         "prompts": ["single"],
         "resamples": 20,
+        "threads": 1,
     }
     (project.folder / "config/studies/beside.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     targets = ["own_ood", "results/tables/id_accuracy.csv", "results/studies/beside/figures/unlabelled_roc_tiny.png"]

@@ -16,6 +16,7 @@ from clipn.data.weights_registry import WEIGHTS, load_weights
 from clipn.model.checkpoint import save_checkpoint
 from tests.helpers.project import REDUCED_NUMBERS, ROOT, Project, reduce_demo, succeeded
 from tests.helpers.tiny_model import ARCHITECTURE, taught_model
+from tests.helpers.warm import warm_programs
 from tests.helpers.wheel import Installed, build_wheel
 from tests.workflow.test_runs import STUDY
 
@@ -128,7 +129,9 @@ def test_the_demo_is_made_as_in_a_checkout(installed: Installed, finished: Proje
         (project.folder / path).unlink()
     for name in ("classifiers", "scores", "metrics", "tables"):
         shutil.rmtree(study / name)
-    activated = ["/usr/bin/env", f"PATH={project.programs}:/usr/bin:/bin", "python", "-m", "snakemake"]
+    # Jobs begin with the packages of others imported; this package is that of the environment all the same.
+    paths = f"PATH={warm_programs()}:{project.programs}:/usr/bin:/bin", f"PYTHONPATH={project.packages}"
+    activated = ["/usr/bin/env", *paths, "python", "-m", "snakemake"]
     succeeded(project.run(*activated, "--cores", "8", run, *figures, *tables))
     (study / "summary/imagenet.json").unlink()
     # Figures of the same tables are up to date, so one of each kind is all that is drawn.
