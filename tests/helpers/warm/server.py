@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 PACKAGES = (
     "dvc.cli", "dvc.cli.parser", "dvc.repo", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.metrics",
@@ -27,38 +28,71 @@ PACKAGES = (
 )  # fmt: skip
 
 
+class Program(NamedTuple):
+    """A program that runs.
+
+    Attributes:
+        process: its number.
+        end: descriptor that can be read from when it has ended.
+        caller: connection to who asked for it.
+    """
+
+    process: int
+    end: int
+    caller: socket.socket
+
+
 def serve(listener: socket.socket) -> None:
     """Run a program for everyone who connects, several at a time, until whoever started this process ends."""
-    while listener in select.select([listener, sys.stdin], [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            # It is nobody's to wait for, so that the server need not.
-            if os.fork() == 0:
-                run_for(connection)
-            os._exit(0)
-        connection.close()
-        os.wait()
+    events, running = select.epoll(), dict[int, Program]()
+    for source in (listener, sys.stdin):
+        events.register(source, select.EPOLLIN)
+    while (source := events.poll(maxevents=1)[0][0]) != sys.stdin.fileno():
+        if source == listener.fileno():
+            program = begin(listener)
+            running |= {program.end: program, program.caller.fileno(): program}
+            events.register(program.end, select.EPOLLIN)
+            # Once.
+            events.register(program.caller, select.EPOLLRDHUP | select.EPOLLET)
+            continue
+        program = running[source]
+        if source == program.end:
+            for descriptor in (program.end, program.caller.fileno()):
+                del running[descriptor]
+                # Programs that run hold copies of it, so to close it does not end its events.
+                events.unregister(descriptor)
+            finish(program)
+        else:
+            # Who asked has ended.
+            os.kill(program.process, signal.SIGTERM)
 
 
-def run_for(connection: socket.socket) -> None:
-    """Run a program in a fork, say how it ended, and end it if the one who asked ends."""
-    _, streams, *_ = socket.recv_fds(connection, 1, 3)
-    order = json.loads(connection.makefile().readline())
+def begin(listener: socket.socket) -> Program:
+    """Run a program for the next who connects, in one fork, as to copy the tables of all its memory takes 70 ms."""
+    caller, _ = listener.accept()
     process = os.fork()
     if process == 0:
-        connection.close()
-        run(order, streams)
-    ended = os.pidfd_open(process)
-    ready, _, _ = select.select([connection.fileno(), ended], [], [])
-    if ended not in ready:
-        os.kill(process, signal.SIGTERM)
-    _, status = os.waitpid(process, 0)
-    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        listener.close()
+        run(caller)
+    return Program(process, os.pidfd_open(process), caller)
 
 
-def run(order: dict[str, Any], streams: list[int]) -> None:
-    """Become a program; does not return."""
+def finish(program: Program) -> None:
+    """Say how a program has ended."""
+    _, status = os.waitpid(program.process, 0)
+    with suppress(OSError):
+        program.caller.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        # Nor does it end the connection.
+        program.caller.shutdown(socket.SHUT_RDWR)
+    program.caller.close()
+    os.close(program.end)
+
+
+def run(caller: socket.socket) -> NoReturn:
+    """Become the program that is asked for."""
+    _, streams, *_ = socket.recv_fds(caller, 1, 3)
+    order: dict[str, Any] = json.loads(caller.makefile().readline())
+    caller.close()
     for stream, given in enumerate(streams):
         os.dup2(given, stream)
         os.close(given)
