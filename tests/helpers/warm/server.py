@@ -100,6 +100,8 @@ def run(caller: socket.socket) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.argv = order["arguments"]
+    # `clipn finished` looks for the DVC whose shell has called it.
+    os.getppid = lambda: order["parent"]
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     status = 0
     try:
