@@ -73,7 +73,7 @@ def build(config: dict[str, Any], source: str = "architecture") -> open_clip.CLI
 
 
 def build_to_fill(config: dict[str, Any], source: str = "architecture") -> open_clip.CLIP:
-    """The same, whose weights `clipn.model.weights.fit` must give: to draw those of a ViT-B/32 takes a second."""
+    """As `build`, but its weights are for `clipn.model.weights.fit` to give: to draw a ViT-B/32 takes a second."""
     with _Undrawn():
         return build(config, source)
 
