@@ -71,6 +71,6 @@ class Checkout(Project):
 
 
 def agree_on_nothing_to_do(checkout: Checkout) -> None:
-    """Snakemake and DVC, which say so."""
+    """Snakemake and DVC both say that nothing is to be done."""
     assert not checkout.plan()
     assert NOTHING in checkout.status()

@@ -70,6 +70,19 @@ def test_what_runs_is_what_the_wheel_brought(installed: Installed) -> None:
     assert Path(said.strip()).is_relative_to(installed.environment)
 
 
+def warm(installed: Installed, programs: Path) -> list[str]:
+    """What runs a command whose programs begin with the packages of others imported."""
+    paths = f"PATH={warm_programs()}:{programs}:/usr/bin:/bin", f"PYTHONPATH={installed.packages}"
+    return ["/usr/bin/env", *paths]
+
+
+def test_what_runs_warm_is_what_the_wheel_brought_too(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "clipn").write_text("import clipn\nprint(clipn.__file__)\n")
+    (tmp_path / "clipn").chmod(0o755)
+    said = succeeded(installed.run(*warm(installed, tmp_path), "clipn")).text
+    assert Path(said.strip()).is_relative_to(installed.environment)
+
+
 @pytest.mark.parametrize(
     "command", ["--help", "detect --help", "demo --help", "study plan --help", "data list", "data list sun"]
 )
@@ -129,9 +142,7 @@ def test_the_demo_is_made_as_in_a_checkout(installed: Installed, finished: Proje
         (project.folder / path).unlink()
     for name in ("classifiers", "scores", "metrics", "tables"):
         shutil.rmtree(study / name)
-    # Jobs begin with the packages of others imported; this package is that of the environment all the same.
-    paths = f"PATH={warm_programs()}:{project.programs}:/usr/bin:/bin", f"PYTHONPATH={project.packages}"
-    activated = ["/usr/bin/env", *paths, "python", "-m", "snakemake"]
+    activated = [*warm(project, project.programs), "python", "-m", "snakemake"]
     succeeded(project.run(*activated, "--cores", "8", run, *figures, *tables))
     (study / "summary/imagenet.json").unlink()
     # Figures of the same tables are up to date, so one of each kind is all that is drawn.

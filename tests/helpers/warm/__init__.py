@@ -32,6 +32,7 @@ def warm_programs() -> Path:
 
 
 def begin_server() -> Path:
+    """Folder of the programs and the socket of a server, which ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))
     for name in PROGRAMS:
         # Without `site`, as it needs the standard library alone.
