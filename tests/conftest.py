@@ -5,11 +5,14 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from compileall import compile_dir
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.main
 from filelock import FileLock
 
+from clipn import garbage
 from clipn.files import file_hash
 from clipn.provenance.state import hash_cache
 from tests.helpers.checkout import Checkout
@@ -114,8 +117,11 @@ def server() -> Iterator[Server]:
 
 
 def pytest_configure() -> None:
+    garbage.search_less()
     # Before there are other processes, which then share its server.
     warm_programs()
+    # Else every command that a test runs in its own process has typer build all of them.
+    typer.main.get_command = cache(typer.main.get_command)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

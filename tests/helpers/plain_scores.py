@@ -26,8 +26,9 @@ class Image:
 
 
 def softmax(row: Row, temperature: int = 1) -> list[Decimal]:
-    total = sum((value / temperature).exp() for value in row)
-    return [(value / temperature).exp() / total for value in row]
+    powers = [(value / temperature).exp() for value in row]
+    total = sum(powers)
+    return [power / total for power in powers]
 
 
 def energy(row: Row) -> Decimal:
@@ -35,7 +36,7 @@ def energy(row: Row) -> Decimal:
 
 
 def p_no(image: Image) -> list[Decimal]:
-    return [n.exp() / (y.exp() + n.exp()) for y, n in zip(image.yes_logits, image.no_logits, strict=True)]
+    return [1 / (1 + (y - n).exp()) for y, n in zip(image.yes_logits, image.no_logits, strict=True)]
 
 
 def shrunk(image: Image) -> list[Decimal]:
