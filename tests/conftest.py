@@ -25,6 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait
 
 SHARED = Path(os.environ.get("CLIPN_TEST_DATA", Path(__file__).parents[2] / "shared"))
 LACKING = "of $CLIPN_TEST_DATA or ../shared"
+MEMORY = Path("/dev/shm")
+ROOM = 6 * 2**30
+"""Bytes, twice what tests hold at most."""
 
 
 def shared(request: pytest.FixtureRequest, name: str) -> Path:
@@ -116,8 +119,19 @@ def server() -> Iterator[Server]:
         yield started
 
 
+def has_room(folder: Path) -> bool:
+    """Whether files of tests fit into a folder in memory, and programs among them can be run there."""
+    if not folder.is_dir():
+        return False
+    system = os.statvfs(folder)
+    return system.f_bavail * system.f_frsize > ROOM and not system.f_flag & os.ST_NOEXEC
+
+
 def pytest_configure() -> None:
     garbage.search_less()
+    if "TMPDIR" not in os.environ and has_room(MEMORY):
+        # Tests write some hundred thousand files, which a disk takes ten times as long to create.
+        os.environ["TMPDIR"] = str(MEMORY)
     # Before there are other processes, which then share its server.
     warm_programs()
     # Else every command that a test runs in its own process has typer build all of them.
