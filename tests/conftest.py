@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from compileall import compile_dir
 from functools import cache
@@ -27,7 +28,7 @@ SHARED = Path(os.environ.get("CLIPN_TEST_DATA", Path(__file__).parents[2] / "sha
 LACKING = "of $CLIPN_TEST_DATA or ../shared"
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
-"""Bytes, twice what tests hold at most."""
+"""Bytes, about twice the most that tests were seen to hold."""
 
 
 def shared(request: pytest.FixtureRequest, name: str) -> Path:
@@ -131,7 +132,8 @@ def pytest_configure() -> None:
     garbage.search_less()
     if "TMPDIR" not in os.environ and has_room(MEMORY):
         # Tests write some hundred thousand files, which a disk takes ten times as long to create.
-        os.environ["TMPDIR"] = str(MEMORY)
+        # For processes to come, and for this one, which has asked where files lie before.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     # Before there are other processes, which then share its server.
     warm_programs()
     # Else every command that a test runs in its own process has typer build all of them.
