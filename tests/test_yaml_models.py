@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from clipn.data.registry import load_registry
 from clipn.data.weights_registry import load_weights
 from clipn.errors import ClipnError
 from clipn.report.published_numbers import load_published
-from clipn.yaml_models import read_yaml
+from clipn.yaml_models import NO_YAML, FastLoader, Loader, read_yaml
 
 SIGNS = st.sampled_from(
     [*"{}[]:,-?*&!|>'\"%@#= \n\t_.019ax~<", "&a ", "*a", "<<", "0x_", "2001-13-45", "9" * 5000, "!!timestamp "]
@@ -97,3 +98,29 @@ def test_any_text_is_read_or_refused(path: Path, text: str) -> None:
         read_yaml(path)
     except ClipnError as error:
         assert str(error).startswith(f"{path}: ")  # noqa: PT017 - many texts are read
+
+
+def test_a_tab_is_refused_as_snakemake_does(path: Path) -> None:
+    assert "found character '\\t' that cannot start any token" in refusal(path, "a: 1\nb:\t2")
+
+
+def test_the_text_that_is_refused_is_shown(path: Path) -> None:
+    assert refusal(path, "a: 1\nb: @c").endswith("line 2, column 4: b: @c ^")
+
+
+def test_what_libyaml_alone_refuses_is_read(path: Path) -> None:
+    path.write_text('a: "\\ud800"')
+    assert read_yaml(path) == {"a": "\ud800"}
+
+
+# `!` alone, and only that, is None in Python and an empty text in libyaml.
+@given(text=st.lists(SIGNS.filter(lambda sign: sign != "!"), max_size=12).map("".join))
+def test_what_both_parsers_take_they_read_alike(text: str) -> None:
+    read: list[str] = []
+    for loader in (Loader, FastLoader):
+        try:
+            # As text, as NaN equals nothing.
+            read.append(str(yaml.load(text, loader)))
+        except NO_YAML:
+            return
+    assert read[0] == read[1]

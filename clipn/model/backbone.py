@@ -85,7 +85,8 @@ class _Undrawn(TorchFunctionMode):
         self, function: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(function, "__module__", None) == "torch.nn.init":
+        # The method, too: `xavier_uniform_`, which attention calls, asks no mode before it.
+        if function is torch.Tensor.uniform_ or getattr(function, "__module__", None) == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
         return function(*args, **kwargs)
 

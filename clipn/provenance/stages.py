@@ -13,6 +13,7 @@ from clipn.errors import ClipnError
 from clipn.files import file_hash, named
 from clipn.study.paths import study_folder
 from clipn.study.report_paths import short_path
+from clipn.yaml_models import parse_yaml
 
 DVC = Path("dvc.yaml")
 STUDY = "${study}"
@@ -64,7 +65,7 @@ def load_stages(root: Path, study: str, made: Collection[str] = ()) -> list[Stag
         ClipnError: dvc.yaml is missing or is no such file.
     """
     try:
-        content = yaml.safe_load((root / DVC).read_text(encoding="utf-8"))
+        content = parse_yaml((root / DVC).read_text(encoding="utf-8"))
         outputs: dict[str, list[str]] = {}
         for name, stage in content["stages"].items():
             items = [item for kind in ("outs", "metrics", "plots") for item in stage.get(kind) or []]

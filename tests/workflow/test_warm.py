@@ -27,7 +27,7 @@ def ended(environment: dict[str, str], *command: str) -> tuple[int, str, str]:
 def test_the_server_runs_the_jobs_of_snakemake() -> None:
     held = json.loads((warm_programs() / "environment.json").read_text())
     assert chosen(WARM) == chosen(held)
-    for name in ("ATEN_CPU_CAPABILITY", "OPENBLAS_NUM_THREADS"):
+    for name in ("ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE"):
         assert chosen(WARM | {name: "2"}) != chosen(held)
 
 

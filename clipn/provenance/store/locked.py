@@ -7,6 +7,7 @@ import yaml
 
 from clipn.errors import ClipnError
 from clipn.study.paths import study_of
+from clipn.yaml_models import parse_yaml
 
 LOCK = Path("dvc.lock")
 
@@ -49,7 +50,7 @@ def locked_outputs(root: Path, study: str) -> list[LockedOutput]:
     if not path.exists():
         raise ClipnError(f"{LOCK}: no such file, so nothing is recorded; `dvc repro` writes it")
     try:
-        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        stages = parse_yaml(path.read_text(encoding="utf-8"))["stages"]
         recorded = [
             LockedOutput(name, out["path"], out["md5"], out["size"], out.get("nfiles", 1))
             for name, stage in stages.items()

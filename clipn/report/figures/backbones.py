@@ -81,7 +81,7 @@ def backbones(accuracy: pd.DataFrame, averages: pd.DataFrame, title: str, base: 
     """
     known = accuracy.dropna(subset=["top1"]).set_index("backbone")
     if known.empty:
-        return finish(sentence(f"No image has a label to be right about, {title}"))
+        return sentence(f"No image has a label to be right about, {title}")
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _detection(left, averages, known["top1"])

@@ -44,7 +44,7 @@ def calibration(runs: Sequence[ScoredRun], context: FigureContext) -> Figure:
     images = scores[(scores["dataset"] == context.id_dataset) & (scores["label"] >= 0)]
     if images.empty:
         run = f"study: {context.study}, backbone: {context.backbone}"
-        return finish(sentence(f"No image has a label to be right about, ID: {context.id_title}\n{run}"))
+        return sentence(f"No image has a label to be right about, ID: {context.id_title}\n{run}")
     confidence = images["confidence"].to_numpy()
     is_right = (images["prediction"] == images["label"]).to_numpy()
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")

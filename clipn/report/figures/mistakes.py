@@ -57,7 +57,7 @@ def mistakes(gallery: Sequence[Mistake], context: FigureContext, variant: str, m
     """
     if not gallery:
         run = f"study: {context.study}, backbone: {context.backbone}, variant: {variant}"
-        return finish(sentence(f"No mistakes of {method_title(method)}, ID: {context.id_title}\n{run}"))
+        return sentence(f"No mistakes of {method_title(method)}, ID: {context.id_title}\n{run}")
     accepted = sorted((item for item in gallery if not item.is_id), key=lambda item: -item.score)
     rejected = sorted((item for item in gallery if item.is_id), key=lambda item: item.score)
     blocks = {"Accepted, though unknown": accepted, "Rejected, though known": rejected}

@@ -47,7 +47,7 @@ def published(table: pd.DataFrame, study: str, titles: Mapping[str, str] | None 
     compared = table["verdict"].isin([AGREES, DIFFERS]) & (table["kind"] != RECORDED)
     rows = table[compared & table["measure"].isin(_MEASURES)]
     if rows.empty:
-        return finish(sentence(f"Not comparable: study {study} has no published numbers"))
+        return sentence(f"Not comparable: study {study} has no published numbers")
     # Whether read from a file or computed: nullable integers and texts become floats, NaN for a mean.
     rows = rows.assign(run=pd.to_numeric(rows["run"], errors="coerce").astype(float))
     # The most different first: only so many are named.

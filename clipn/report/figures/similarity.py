@@ -34,7 +34,7 @@ def similarity(table: pd.DataFrame, context: FigureContext, variant: str, classe
     """
     if table.empty:
         run = f"study: {context.study}, backbone: {context.backbone}, variant: {variant}"
-        return finish(sentence(f"No image has a label to compare with texts, ID: {context.id_title}\n{run}"))
+        return sentence(f"No image has a label to compare with texts, ID: {context.id_title}\n{run}")
     shown = math.isqrt(len(table))
     names = list(map(one_line, table["text_class"][:shown]))
     yes, p_no = (table[of].to_numpy(dtype=np.float64).reshape(shown, shown) for of in ("yes", "p_no"))

@@ -129,7 +129,9 @@ def finish(figure: Figure) -> Figure:
     """Fix the layout now, so that every later drawing has the same geometry."""
     # The engine would fit the layout anew for every format that is saved. "none" would leave a placeholder of it, for
     # which matplotlib draws once more before it saves.
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
     figure.set_layout_engine(None)
     return figure
 

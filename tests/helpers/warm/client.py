@@ -12,8 +12,10 @@ READ_AT_IMPORT = (
     "TORCH",
 )  # fmt: skip
 """How variables begin that packages, or Python, read once."""
-HEEDED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONPATH")
+HEEDED = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONPATH")
 """Variables that count all the same: steps set their threads, and the server the folders of modules."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""What OpenBLAS has read in the server. Snakemake sets the cores of a job, and `clipn.compute.hold` sets one again."""
 
 
 def chosen(environment: dict[str, str]) -> dict[str, str]:
@@ -34,7 +36,8 @@ def main() -> None:
     # The others compute no numbers.
     if here.name == "clipn" and chosen({**os.environ}) != chosen(held):
         os.execv(program, arguments)
-    order = {"arguments": arguments, "folder": str(Path.cwd()), "environment": {**os.environ}, "parent": os.getppid()}
+    environment = os.environ | ONE_THREAD
+    order = {"arguments": arguments, "folder": str(Path.cwd()), "environment": environment, "parent": os.getppid()}
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(str(here.parent / "socket"))
         socket.send_fds(server, [b"."], [0, 1, 2])
