@@ -113,7 +113,7 @@ def test_what_libyaml_alone_refuses_is_read(path: Path) -> None:
     assert read_yaml(path) == {"a": "\ud800"}
 
 
-# `!` alone, and only that, is None in Python and an empty text in libyaml.
+# `!` alone is None in Python and an empty text in libyaml.
 @given(text=st.lists(SIGNS.filter(lambda sign: sign != "!"), max_size=12).map("".join))
 def test_what_both_parsers_take_they_read_alike(text: str) -> None:
     read: list[str] = []
